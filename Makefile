@@ -1,0 +1,42 @@
+# The two commands: `make run` trains the embedded default and evaluates it, `make test` checks everything.
+# Both make the environment in .venv when it is missing; they need Linux and Python 3.11 or newer, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run all test check lock clean
+
+run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
+	$(BIN)/snakemake --cores all results/grpo/eval.json
+
+all: $(READY)  ## every policy, and the report
+	$(BIN)/snakemake --cores all
+
+test: check  ## lint, types, unit tests, dry-runs, whole runs
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## what needs no training: format, lint, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+lock:  ## write requirements.lock anew from requirements.in
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet -r requirements.in
+	{ echo "# Exact versions of the whole environment. Written by \`make lock\` from requirements.in: do not edit."; \
+	  $(VENV)-lock/bin/python -m pip freeze | sed 's/+cpu$$//'; } > requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:  ## what runs made; the environment stays
+	rm -rf results .snakemake

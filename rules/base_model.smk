@@ -1,0 +1,27 @@
+# The policy that everything starts from: a published checkpoint laid out as a folder, or a tiny one built and trained.
+# Needs: base_model.* and the texts of the training split. Makes: {results}/base/model/ and its manifest model.json.
+
+
+rule base_model:
+    input:
+        settings="<results>/base/train.yaml",
+        train="<results>/data/train.jsonl",
+    output:
+        model=directory("<results>/base/model"),
+        manifest="<results>/base/model.json",
+    log:
+        "<results>/logs/base_model.log",
+    benchmark:
+        "<results>/benchmarks/base_model.tsv"
+    conda:
+        "../environment.yml"
+    threads: config["launch"]["base_model"]["threads"]
+    resources:
+        gpu=config["launch"]["base_model"]["gpus"],
+    params:
+        *code("build_base.py"),
+        data=subpath(input.train, parent=True),
+        policy=subpath(output.manifest, parent=True),
+    shell:
+        "python workflow/scripts/build_base.py --settings {input.settings} --data {params.data}"
+        " --output {params.policy} > {log} 2>&1"

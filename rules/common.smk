@@ -1,0 +1,71 @@
+# Validation of the configuration and the helpers that rules share. Nothing here writes a file: a dry-run is free.
+import sys
+from pathlib import Path
+
+import yaml
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from reinforced_cot import stages
+from reinforced_cot.code_closure import code_hashes
+from reinforced_cot.config import validated, warnings_of
+from reinforced_cot.errors import ConfigError
+from reinforced_cot.files import sha256_of
+from reinforced_cot.interpreter import put_first_on_path
+
+put_first_on_path()
+
+try:
+    config = validated(config)
+except ConfigError as error:
+    raise WorkflowError(f"the configuration is refused:\n{error}") from None
+if workflow.is_main_process:
+    for warning in warnings_of(config):
+        logger.warning(warning)
+
+SPLITS = list(config["data"]["splits"])
+RL_POLICIES = config["policies"]
+
+
+wildcard_constraints:
+    split="|".join(SPLITS),
+    # A typo in a policy's name, or a path under another results folder, matches no rule.
+    policy="|".join(stages.policies(config)),
+
+
+def code(script):
+    """Hashes of the code that a stage runs, one param a module: a dry-run's reason names the module that changed."""
+    return [
+        f"{name} {digest}" for name, digest in code_hashes(SCRIPTS / script).items()
+    ]
+
+
+def parent(wildcards):
+    """The policy whose model a policy's adapter is trained on."""
+    return "base" if wildcards.policy == "sft" else "sft"
+
+
+def of_parent(pattern):
+    """An input function: ``pattern`` with ``{parent}`` filled in."""
+    return lambda wildcards: pattern.format(parent=parent(wildcards))
+
+
+def as_yaml(settings):
+    """Sorted, so that the order of keys in the configuration changes nothing."""
+    return yaml.safe_dump(settings, sort_keys=True, allow_unicode=True)
+
+
+def raw_file(wildcards):
+    """The split's own raw file, if its source has one; a change to it reruns this split alone."""
+    file = config["data"]["splits"][wildcards.split].get("file")
+    return [file] if file else []
+
+
+def raw_images(wildcards):
+    """The split's image folder; a missing one is an error before anything runs."""
+    folder = config["data"]["splits"][wildcards.split].get("images")
+    return [folder] if folder else []

@@ -1,0 +1,31 @@
+# Every policy side by side on one page that needs nothing but a browser.
+# Needs: eval.json of every policy, metrics.json of the trained ones, merge.json. Makes: {results}/report.html.
+TEMPLATE = "workflow/report/report.html.j2"
+
+
+rule report:
+    input:
+        summary="<results>/data/summary.json",
+        evaluations=expand(
+            "<results>/{policy}/eval.json", policy=stages.policies(config)
+        ),
+        curves=expand("<results>/{policy}/metrics.json", policy=["sft", *RL_POLICIES]),
+        proofs=expand("<results>/{policy}/merge.json", policy=["sft", *RL_POLICIES]),
+    output:
+        "<results>/report.html",
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.tsv"
+    conda:
+        "../environment.yml"
+    params:
+        *code("write_report.py"),
+        # By content, not by time: a checkout gives every file a new time.
+        template=sha256_of(Path(workflow.basedir) / TEMPLATE),
+        policies=stages.policies(config),
+        results=subpath(output[0], parent=True),
+    shell:
+        "python workflow/scripts/write_report.py --results {params.results} --policies {params.policies}"
+        f" --template {TEMPLATE}"
+        " --output {output} > {log} 2>&1"

@@ -1,0 +1,35 @@
+# Supervised fine-tuning of the base on chains of thought.
+# Needs: the base, the train and val splits, a passed data check. Makes: {results}/sft/adapter/, its manifest adapter.json
+# and the curves metrics.json; checkpoints/ and tensorboard/ beside them are not declared, so they survive a killed job.
+
+
+rule sft:
+    input:
+        settings="<results>/sft/train.yaml",
+        examples=expand("<results>/data/{split}.jsonl", split=["train", "val"]),
+        images=ancient(expand("<results>/data/images/{split}", split=["train", "val"])),
+        # Only that it passed matters: what it says of the test split must not make training rerun.
+        checked=ancient("<results>/data/summary.json"),
+        model=ancient("<results>/base/model"),
+        manifest="<results>/base/model.json",
+    output:
+        adapter=directory("<results>/sft/adapter"),
+        manifest="<results>/sft/adapter.json",
+        metrics="<results>/sft/metrics.json",
+    log:
+        "<results>/logs/sft.log",
+    benchmark:
+        "<results>/benchmarks/sft.tsv"
+    conda:
+        "../environment.yml"
+    threads: config["launch"]["sft"]["threads"]
+    resources:
+        gpu=config["launch"]["sft"]["gpus"],
+    params:
+        *code("train_sft.py"),
+        data=subpath(input.checked, parent=True),
+        parent=subpath(input.manifest, parent=True),
+        policy=subpath(output.manifest, parent=True),
+    shell:
+        "python workflow/scripts/train_sft.py --settings {input.settings} --data {params.data}"
+        " --parent {params.parent} --output {params.policy} > {log} 2>&1"

@@ -1,0 +1,571 @@
+"""The configuration: every mistake of the tables gets its literal message, and schema, README and TRL agree."""
+
+import copy
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from snakemake.utils import update_config
+
+from reinforced_cot import config_checks
+from reinforced_cot.config import validated, warnings_of
+from reinforced_cot.errors import ConfigError
+from reinforced_cot.rewards import REWARDS
+
+REPO = Path(__file__).resolve().parents[2]
+SCHEMAS = REPO / "workflow" / "schemas"
+COMMIT = "66285546d2b821cf421d4f5eb2576359d3770cd3"
+LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
+PHOTOS = {"file": "a.jsonl", "images": "photos"}
+
+
+def minimal() -> dict[str, Any]:
+    """A small valid configuration: cases say what differs, so that tuning the demo breaks none."""
+    training = {"per_device_train_batch_size": 64, "num_iterations": 2, "save_steps": 20, "loss_type": "grpo"}
+    sequence = {**training, "importance_sampling_level": "sequence", "epsilon": 0.05}
+    return {
+        "data": {"source": "digits", "splits": {split: {"size": 100} for split in ("train", "val", "test")}},
+        "sft": {"lora": dict(LORA), "training": {"save_strategy": "epoch"}},
+        "rl": {
+            "grpo": {"lora": dict(LORA), "training": training},
+            "gspo": {"lora": dict(LORA), "training": sequence},
+        },
+    }
+
+
+def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`minimal` with values set by dotted key; a preset's merge does the same."""
+    config = minimal()
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        section = config
+        for name in path:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return config
+
+
+def photos(**splits: dict[str, Any]) -> dict[str, Any]:
+    """Changes that read photographs."""
+    default = {
+        "train": {**PHOTOS, "part": [0, 0.5]},
+        "val": {**PHOTOS, "part": [0.5, 0.7]},
+        "test": {**PHOTOS, "part": [0.7, 1]},
+    }
+    return {"data.source": "gqa_cot", "data.splits": {**default, **splits}}
+
+
+def problems(config: Mapping[str, Any], processes: int = 1) -> list[str]:
+    try:
+        validated(config, processes)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
+
+
+def merged(*files: Path) -> dict[str, Any]:
+    """config.yaml and presets, merged as Snakemake merges them."""
+    config: dict[str, Any] = {}
+    for file in (REPO / "config" / "config.yaml", *files):
+        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
+    return config
+
+
+GRPO = "rl.grpo.training"
+BIASED = (
+    "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
+)
+KEY_CASES = [
+    # unknown keys (fault 38)
+    ({"seeds": 1}, "unknown key `seeds`; did you mean `seed`?"),
+    ({f"{GRPO}.num_generation": 8}, f"unknown key `{GRPO}.num_generation`; did you mean `num_generations`?"),
+    ({"sft.learning_rate": 1.0}, "unknown key `sft.learning_rate`; did you mean `sft.training.learning_rate`?"),
+    (
+        {"sft.training.num_generations": 8},
+        "unknown key `sft.training.num_generations`; TRL's SFTConfig has no such field",
+    ),
+    ({"sft.lora.rank": 8}, "unknown key `sft.lora.rank`; PEFT's LoraConfig has no such field"),
+    ({"image.size": 8}, "unknown key `image.size`; valid keys are min_pixels, max_pixels"),
+    ({"rl.grpo.tranining": {}}, "unknown key `rl.grpo.tranining`; did you mean `training`?"),
+    ({"rewards.corectness": 1}, "unknown key `rewards.corectness`; did you mean `correctness`?"),
+    # fields that the pipeline sets
+    (
+        {"sft.training.output_dir": "x"},
+        "`sft.training.output_dir` is set by the pipeline (results/{policy}/checkpoints); remove it",
+    ),
+    (
+        {"sft.training.packing": True},
+        "`sft.training.packing` is not available: TRL packs no sequences with images; remove it",
+    ),
+    (
+        {f"{GRPO}.seed": 3},
+        f"`{GRPO}.seed` is set by the pipeline: there is one `seed`, at the top level; remove it",
+    ),
+    (
+        {f"{GRPO}.vllm_importance_sampling_cap": 2.0},
+        f"`{GRPO}.vllm_importance_sampling_cap` is deprecated by TRL: use `vllm_importance_sampling_clip_max` instead; "
+        "remove it",
+    ),
+    (
+        {"sft.training.max_lenght": 1},
+        "unknown key `sft.training.max_lenght`; did you mean `max_length`? It is not available: nothing is ever "
+        "truncated, since a cut prompt loses image tokens (`prompt.max_tokens`)",
+    ),
+]
+VALUE_CASES = [
+    ({f"{GRPO}.learning_rate": "1e-4"}, f'`{GRPO}.learning_rate` is "1e-4"; YAML reads 1e-4 as text: write 1.0e-4'),
+    ({f"{GRPO}.learning_rate": "1.5E4"}, f'`{GRPO}.learning_rate` is "1.5E4"; YAML reads 1.5E4 as text: write 1.5e+4'),
+    ({f"{GRPO}.max_steps": "1e3"}, f'`{GRPO}.max_steps` is "1e3"; YAML reads 1e3 as text: write 1000'),
+    ({"evaluation.batch_size": "16"}, '`evaluation.batch_size` is "16"; write 16 without quotes'),
+    ({"evaluation.batch_size": 16.0}, "`evaluation.batch_size` is 16.0; it must be a whole number"),
+    ({"evaluation.batch_size": True}, "`evaluation.batch_size` is true; it must be a whole number"),
+    ({"evaluation.batch_size": 0}, "`evaluation.batch_size` is 0; it must be at least 1"),
+    ({f"{GRPO}.learning_rate": float("nan")}, f"`{GRPO}.learning_rate` is NaN; it must be a number"),
+    ({f"{GRPO}.temperature": 0}, f"`{GRPO}.temperature` is 0; it must be above 0"),
+    ({f"{GRPO}.num_generations": 1}, f"`{GRPO}.num_generations` is 1; it must be at least 2"),  # fault 39
+    ({"data.max_rejected_share": 2}, "`data.max_rejected_share` is 2; it must be at most 1"),
+    ({"sft.selection.examples": 0}, "`sft.selection.examples` is 0; it must be at least 1"),
+    ({"sft": None}, "`sft` is null; it must be a mapping of keys to values"),
+    ({"sft.quantization": "int8"}, '`sft.quantization` is "int8"; it must be one of null, "nf4"'),
+    ({"sft.training.optim": "adamw_torchh"}, '`sft.training.optim` is "adamw_torchh"; did you mean "adamw_torch"?'),
+    (
+        {"sft.training.logging_strategy": False},
+        '`sft.training.logging_strategy` is false; YAML reads an unquoted no as false: write "no"',
+    ),
+    ({"policies": ["grpo", "grpo"]}, '`policies` is ["grpo", "grpo"]; an entry stands there twice'),
+    (
+        {"policies": ["data"]},
+        '`policies[0]` is "data"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
+        "benchmarks or report, which stand for something else in the results folder",
+    ),
+    (
+        {"rl.GRPO": {"lora": LORA}},
+        '`rl.GRPO` is "GRPO"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
+        "benchmarks or report, which stand for something else in the results folder",
+    ),
+    (
+        {"base_model.path": "a/b", "base_model.revision": "main"},
+        '`base_model.revision` is "main"; give the full commit hash (40 hexadecimal digits); a branch or a tag '
+        "can move",
+    ),
+    ({"rl.grpo.lora": {"r": 8}}, "`rl.grpo.lora.target_modules` is missing; config/README.md says what it means"),
+]
+CROSS_CASES = [
+    ({"policies": ["grpo", "gsp"]}, "`policies` names gsp, which has no settings under `rl`; did you mean gspo?"),
+    (
+        {"policies": ["dapo_2"]},
+        "`policies` names dapo_2, which has no settings under `rl`; add `rl.dapo_2` or remove the name",
+    ),
+    # the batch (fault 39)
+    (
+        {f"{GRPO}.num_generations": 7},
+        f"`{GRPO}.num_generations` is 7; the 64 completions of one generation (per_device_train_batch_size 64 x "
+        "steps_per_generation 1 x processes 1) must be a multiple of it",
+    ),
+    (
+        {f"{GRPO}.per_device_train_batch_size": 6, f"{GRPO}.gradient_accumulation_steps": 2},
+        f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size 6 x "
+        "steps_per_generation 2 x processes 1) must be a multiple of it",
+    ),
+    (
+        {f"{GRPO}.generation_batch_size": 96},
+        f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of 64 (per_device_train_batch_size x processes)",
+    ),
+    (
+        {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
+        f"`{GRPO}.generation_batch_size` and `{GRPO}.steps_per_generation` are both set; keep one",
+    ),
+    ({"rl.grpo.examples": 7}, "`rl.grpo.examples` is 7; one generation of `rl.grpo` takes 8 different prompts"),
+    # checkpoints that can be resumed
+    (
+        {f"{GRPO}.save_steps": 5},
+        f"`{GRPO}.save_steps` is 5; it must be a multiple of 2, the optimizer steps from one generation to the next: "
+        "a checkpoint in between cannot be resumed exactly",
+    ),
+    (
+        {f"{GRPO}.save_steps": 10, f"{GRPO}.steps_per_generation": 6, f"{GRPO}.gradient_accumulation_steps": 4},
+        f"`{GRPO}.save_steps` is 10; it must be a multiple of 3, the optimizer steps from one generation to the next: "
+        "a checkpoint in between cannot be resumed exactly",
+    ),
+    (
+        {f"{GRPO}.save_strategy": "epoch"},
+        f"`{GRPO}.save_strategy` is epoch; RL saves between two generations only: use steps",
+    ),
+    (
+        {"sft.training.save_strategy": "no"},
+        "`sft.training.save_strategy` is no; the best checkpoint is chosen among the saved ones: use steps or epoch",
+    ),
+    # sampling that would bias the importance ratio (trl#6789)
+    ({f"{GRPO}.top_p": 0.9}, f"`{GRPO}.top_p` is 0.9; {BIASED.format(1.0)}"),
+    ({f"{GRPO}.top_k": 50}, f"`{GRPO}.top_k` is 50; {BIASED.format(0)}"),
+    ({f"{GRPO}.min_p": 0.1}, f"`{GRPO}.min_p` is 0.1; {BIASED.format('null')}"),
+    (
+        {f"{GRPO}.generation_kwargs": {"top_k": 50}},
+        f"`{GRPO}.generation_kwargs.top_k` is not available while training: log-probabilities know nothing of it, so "
+        "that the importance ratio would be biased",
+    ),
+    # vLLM (fault 65b)
+    (
+        {f"{GRPO}.use_vllm": True, "rl.grpo.quantization": "nf4", "launch.rl.gpus": 1},
+        f"`rl.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
+        "quantized policy: set quantization null or use_vllm false",
+    ),
+    ({f"{GRPO}.use_vllm": True}, f"`{GRPO}.use_vllm` is true and `launch.rl.gpus` is 0; vLLM needs a GPU"),
+    (
+        {f"{GRPO}.use_vllm": True, "launch.rl.gpus": 1, f"{GRPO}.vllm_max_model_length": 1000},
+        f"`{GRPO}.vllm_max_model_length` is 1000; `prompt.max_tokens` + `max_completion_length` need 1024",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, "launch.rl.gpus": 1, f"{GRPO}.loss_type": "vespo"},
+        f"`{GRPO}.vllm_importance_sampling_mode` is sequence_mask; the vespo loss needs token_truncate or token_mask",
+    ),
+    (
+        {f"{GRPO}.vllm_importance_sampling_clip_min": 4},
+        f"`{GRPO}.vllm_importance_sampling_clip_min` is 4; it must be below the clip_max, 3.0",
+    ),
+    # what both trainers refuse
+    (
+        {f"{GRPO}.fp16": True, "base_model.dtype": "bfloat16"},
+        f"`{GRPO}.fp16` is true and so is bf16, which follows `base_model.dtype` unless written; keep one",
+    ),
+    (
+        {"sft.training.dataloader_prefetch_factor": 2},
+        "`sft.training.dataloader_prefetch_factor` needs `dataloader_num_workers` of 1 or more",
+    ),
+    (
+        {"sft.training.logging_steps": 2.5},
+        "`sft.training.logging_steps` is 2.5; above 1 it must be a whole number",
+    ),
+    (
+        {
+            "sft.training.gradient_checkpointing_kwargs": {"selective": True},
+            "sft.training.gradient_checkpointing": False,
+        },
+        "`sft.training.gradient_checkpointing_kwargs.selective` needs `gradient_checkpointing: true` and no "
+        "`use_reentrant`",
+    ),
+    (
+        {"sft.lora.target_modules": ["lm_head"]},
+        "`sft.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out",
+    ),
+    (
+        {"sft.lora.target_modules": None},
+        "`sft.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]",
+    ),
+    # data
+    (
+        {"data.splits.val": {"size": None}},
+        "`data.splits.val.size` is null; digits are generated, say how many questions",
+    ),
+    (
+        {"data.splits.val.file": "a.jsonl"},
+        "`data.splits.val.file` is only read with `data.source: gqa_cot`; set it null or change the source",
+    ),
+    (
+        photos(val={"file": "a.jsonl", "part": [0.5, 0.7]}),
+        "`data.splits.val.images` is missing; `data.source: gqa_cot` reads it",
+    ),
+    (
+        photos(val={**PHOTOS, "part": [0.7, 0.5]}),
+        "`data.splits.val.part` is [0.7, 0.5]; it must be [from, to] with from below to",
+    ),
+    (
+        photos(test={**PHOTOS, "file": "./a.jsonl", "part": [0.6, 1]}),
+        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.part` [0.6, 1] overlap, and both read a.jsonl; give "
+        "parts that share nothing",
+    ),
+    ({"image.min_pixels": 60000}, "`image.min_pixels` is 60000; it must not be above `image.max_pixels`"),
+    ({"rewards": dict.fromkeys(REWARDS)}, "`rewards` has no weight above 0; a policy needs something to learn from"),
+    # the base model (fault 41)
+    (
+        {"base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct"},
+        "`base_model.revision` is null and `base_model.path` Qwen/Qwen2.5-VL-3B-Instruct is no folder here, so it is "
+        "read as a hub id; pin its commit (40 hexadecimal digits), since a model can change under its name",
+    ),
+    (
+        {"base_model.path": "./checkpoints/qwen"},
+        "`base_model.path` is ./checkpoints/qwen; it is neither a folder that exists nor a hub id like owner/name",
+    ),
+    (
+        {"base_model.revision": COMMIT},
+        f"`base_model.revision` is {COMMIT}; it pins a hub id, and `base_model.path` is none; set it null",
+    ),
+    (
+        {"base_model.trust_remote_code": True},
+        "`base_model.trust_remote_code` is true; code is only run from a hub id with its `base_model.revision`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), [*KEY_CASES, *VALUE_CASES, *CROSS_CASES])
+def test_a_mistake_is_explained(changes: dict[str, Any], message: str) -> None:
+    assert problems(changed(changes)) == [message]
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    changes = {
+        f"{GRPO}.lerning_rate": 1,
+        "sft.training.max_steps": "1e3",
+        "image.min_pixels": 60000,
+        "policies": ["gsp"],
+    }
+    found = problems(changed(changes))
+    assert len(found) == 4
+    assert [line.split("`")[1] for line in found] == [
+        f"{GRPO}.lerning_rate",
+        "sft.training.max_steps",
+        "image.min_pixels",
+        "policies",
+    ]
+
+
+def test_missing_sections_are_named_once_each() -> None:
+    config = minimal()
+    del config["sft"], config["rl"]
+    assert problems(config) == [
+        "`sft` is missing; config/README.md says what it means",
+        "`rl` is missing; config/README.md says what it means",
+    ]
+
+
+ALLOWED = [
+    {},
+    {"policies": []},
+    {"rewards.brevity": None},
+    photos(),
+    photos(val={"file": "b.jsonl", "images": "photos"}),
+    {
+        "base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct",
+        "base_model.revision": COMMIT,
+        "base_model.trust_remote_code": True,
+    },
+    {"base_model.path": str(REPO / "config")},  # a folder needs no revision
+    {"rl.later": {"lora": LORA, "training": {"save_steps": 7}}},  # not trained: not named by `policies`
+    {f"{GRPO}.fp16": True, f"{GRPO}.bf16": False, "base_model.dtype": "bfloat16"},
+    {f"{GRPO}.steps_per_generation": 3, f"{GRPO}.gradient_accumulation_steps": 3},
+    {f"{GRPO}.generation_batch_size": 128, f"{GRPO}.save_steps": 4},
+    {f"{GRPO}.learning_rate": 1},  # an integer is a number
+]
+
+
+@pytest.mark.parametrize("changes", ALLOWED)
+def test_what_is_right_passes(changes: dict[str, Any]) -> None:
+    assert problems(changed(changes)) == []
+
+
+def test_the_batch_is_that_of_all_processes() -> None:
+    config = changed({f"{GRPO}.per_device_train_batch_size": 4, "policies": ["grpo"]})
+    assert len(problems(config, processes=1)) == 1
+    assert problems(config, processes=2) == []
+
+
+def test_defaults_are_filled_in_a_copy() -> None:
+    config = changed({"rewards": {"format": 1.0}, "rl.later": {"lora": LORA}})
+    before = copy.deepcopy(config)
+    result = validated(config)
+    assert config == before
+    assert (result["seed"], result["policies"], result["rewards"]["format"]) == (1, ["grpo", "gspo"], 1.0)
+    assert result["data"]["splits"]["val"] == {"size": 100, "file": None, "images": None, "part": None}
+    assert result["base_model"]["tiny"]["architecture"]["hidden_size"] == 96
+    assert result["launch"]["merge_lora"] == {"threads": 1, "gpus": 0}
+    # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.
+    assert result["sft"]["lora"] == LORA
+    assert result["sft"]["training"] == {"save_strategy": "epoch", "save_steps": 500}
+    assert result["rl"]["grpo"]["training"] == {**config["rl"]["grpo"]["training"], "max_completion_length": 512}
+    assert result["rl"]["later"] == {"lora": LORA}  # not trained
+
+
+def test_the_tiny_model_of_a_hub_model_is_left_alone() -> None:
+    result = validated(changed({"base_model.path": "a/b", "base_model.revision": COMMIT}))
+    assert "tiny" not in result["base_model"]
+
+
+GSPO = "rl.gspo.training"
+WARNINGS = [
+    ({}, []),
+    (
+        {f"{GSPO}.epsilon": 0.2},
+        [
+            f"`{GSPO}.epsilon` is 0.2 at sequence level; a sequence's ratio is a geometric mean, hardly leaves 1 and "
+            "is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
+        ],
+    ),
+    ({f"{GSPO}.epsilon": 3.0e-4, f"{GSPO}.epsilon_high": 4.0e-4}, []),
+    (
+        {f"{GSPO}.loss_type": "bnpo"},
+        [
+            f"`{GSPO}.loss_type` is bnpo at sequence level; it weighs long completions more, and GSPO's paper means "
+            "over sequences: use grpo"
+        ],
+    ),
+    ({f"{GSPO}.beta": 0.04}, [f"`{GSPO}.beta` is 0.04 at sequence level; GSPO's paper has no KL term: use 0.0"]),
+    (
+        {f"{GRPO}.epsilon": 3.0e-4},
+        [
+            f"`{GRPO}.epsilon` is 0.0003 at token level, where ratios leave 1 by more, and most tokens would be "
+            "clipped: use 0.2, or importance_sampling_level sequence"
+        ],
+    ),
+    (
+        {f"{GRPO}.num_iterations": 1},
+        [
+            f"`{GRPO}` makes one optimizer step a generation, so that every importance ratio is 1 and "
+            "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
+        ],
+    ),
+    ({f"{GRPO}.num_iterations": 1, f"{GRPO}.steps_per_generation": 2}, []),
+    ({f"{GSPO}.epsilon": 0.2, "policies": ["grpo"]}, []),  # not trained
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), WARNINGS)
+def test_what_contradicts_the_method_is_warned_about(changes: dict[str, Any], expected: list[str]) -> None:
+    assert warnings_of(validated(changed(changes))) == expected
+
+
+PRESETS = sorted((REPO / "config" / "presets").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_valid_and_without_warnings(preset: Path) -> None:
+    assert warnings_of(validated(merged(preset))) == []
+
+
+def test_the_demo_is_valid_and_without_warnings() -> None:
+    assert warnings_of(validated(merged())) == []
+
+
+def test_no_training_value_of_the_demo_reaches_the_full_size_run() -> None:
+    demo, preset = (
+        yaml.safe_load((REPO / "config" / file).read_text(encoding="utf-8"))
+        for file in ("config.yaml", "presets/qwen2.5-vl-3b-gqa.yaml")
+    )
+    pairs = {
+        "sft": (demo["sft"], preset["sft"]),
+        **{name: (demo["rl"][name], preset["rl"][name]) for name in demo["rl"]},
+    }
+    for section, (small, large) in pairs.items():
+        for part in ("training", "lora"):
+            assert small[part].keys() <= large[part].keys(), f"{section}.{part} inherits values of the demo"
+
+
+def test_dry_run_needs_no_torch() -> None:
+    code = (
+        "import reinforced_cot.config, sys; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'trl')))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPO / "workflow" / "scripts", check=True)
+
+
+# --- schema, README and libraries agree
+
+
+def schema() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def resolved(entry: dict[str, Any]) -> dict[str, Any]:
+    """``entry`` with references within the file replaced; those to trl_fields.json stay."""
+    if not entry.get("$ref", "").startswith("#/"):
+        return entry
+    target = schema()["$defs"][entry["$ref"].removeprefix("#/$defs/")]
+    return {**resolved(target), **{key: value for key, value in entry.items() if key != "$ref"}}
+
+
+def documented_keys(entry: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Each key that the README must have, with the text of its default."""
+    for name, child in entry["properties"].items():
+        child, here = resolved(child), (*path, name)
+        policy = child.get("additionalProperties")
+        if isinstance(policy, dict):
+            child, here = resolved(policy), (*here, "<policy>")
+        if "properties" in child:
+            yield from documented_keys(child, here)
+            continue
+        key = re.sub(r"^data\.splits\.\w+", "data.splits.<split>", ".".join(here))
+        key = re.sub(r"^launch\.\w+", "launch.<stage>", key)
+        needed = name in entry.get("required", ()) or "default" not in child
+        yield key, "required" if needed else f"`{json.dumps(child['default'])}`"
+
+
+def test_readme_documents_every_key_with_its_default() -> None:
+    readme = (REPO / "config" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", readme, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(set(documented_keys(schema())))
+
+
+def test_schema_is_a_schema_and_closed_everywhere() -> None:
+    Draft202012Validator.check_schema(schema())
+    stack: list[Any] = [schema()]
+    while stack:
+        entry = stack.pop()
+        if isinstance(entry, dict):
+            if "properties" in entry and not isinstance(entry["properties"].get("type"), str):
+                assert entry.get("additionalProperties") is False, entry
+            stack += entry.values()
+
+
+def test_schema_has_the_rewards_there_are() -> None:
+    assert schema()["properties"]["rewards"]["properties"].keys() == REWARDS.keys()
+
+
+def test_tiny_defaults_are_those_of_the_code() -> None:
+    from reinforced_cot.pretraining import PretrainingSettings
+    from reinforced_cot.tiny_model import ModelSizes
+
+    defaults = validated(minimal())["base_model"]["tiny"]
+    sizes = dataclasses.asdict(ModelSizes())
+    assert defaults["architecture"] == {name: sizes[name] for name in defaults["architecture"]}
+    steps = {
+        key: value for key, value in defaults["pretraining"].items() if key not in ("scenes", "questions_per_scene")
+    }
+    assert steps == dataclasses.asdict(PretrainingSettings())
+
+
+def test_trl_fields_are_those_of_the_installed_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCHEMAS))
+    import generate_trl_fields
+
+    generated = generate_trl_fields.as_text(generate_trl_fields.generate())
+    written = generate_trl_fields.OUTPUT.read_text(encoding="utf-8")
+    assert written == generated, "run: python workflow/schemas/generate_trl_fields.py"
+
+
+BATCHES: list[dict[str, Any]] = [
+    {
+        "per_device_train_batch_size": batch,
+        "num_generations": group,
+        "gradient_accumulation_steps": accumulated,
+        **extra,
+    }
+    for batch in (6, 8)
+    for group in (3, 4)
+    for accumulated in (1, 2)
+    for extra in ({}, {"steps_per_generation": 4}, {"generation_batch_size": 24}, {"generation_batch_size": 20})
+]
+
+
+def test_batches_are_refused_exactly_where_trl_refuses_them(tmp_path: Path) -> None:
+    from trl.trainer.grpo_config import GRPOConfig
+
+    for fields in BATCHES:
+        steps = config_checks.generation_steps(
+            {"steps_per_generation": None, "generation_batch_size": None, **fields}, 1
+        )
+        training = {**fields, "num_iterations": 1, "save_steps": max(steps, 1), "loss_type": "grpo"}
+        found = problems(changed({GRPO: training, "policies": ["grpo"]}))
+        try:
+            trl = GRPOConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", **fields)
+        except ValueError:
+            assert found, fields
+        else:
+            assert not found, (fields, found)
+            assert trl.steps_per_generation == steps

@@ -1,0 +1,30 @@
+"""Make the base policy: lay out a published checkpoint, or build and train a tiny one.
+
+python workflow/scripts/build_base.py --settings results/base/train.yaml --data results/data --output results/base
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.examples import read_examples
+from reinforced_cot.stage_scripts import read_settings, start
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=Path, required=True, help="seed, image, base_model")
+    parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl, whose texts a tokenizer needs")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the policy `base`")
+    args = parser.parse_args(argv)
+    start()
+    settings = read_settings(args.settings)
+    train = read_examples(args.data / "train.jsonl")
+    from reinforced_cot.base_models import make_base
+
+    make_base(settings, train, args.output)
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

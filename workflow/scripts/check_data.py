@@ -1,0 +1,34 @@
+"""Check the prepared splits together and summarise them.
+
+Leakage shows only between splits: an image of the test set that was trained on, under whatever name, makes every
+figure of the report too good. Training reads the summary, so that it starts only after this passed.
+
+    python workflow/scripts/check_data.py --data results/data --splits train val test --output results/data/summary.json
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.data_checks import check
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.examples import read_examples
+from reinforced_cot.files import read_jsonl, write_json
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read ``{split}.jsonl`` and ``rejected.{split}.jsonl`` of every split and write the summary."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that prepare_data.py wrote")
+    parser.add_argument("--splits", nargs="+", required=True, help="names of the splits")
+    parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
+    arguments = parser.parse_args(argv)
+
+    folder: Path = arguments.data
+    splits = {name: read_examples(folder / f"{name}.jsonl") for name in arguments.splits}
+    rejected = {name: [row for _, row in read_jsonl(folder / f"rejected.{name}.jsonl")] for name in arguments.splits}
+    write_json(arguments.output, check(splits, rejected, folder))
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

@@ -1,0 +1,47 @@
+"""Ask a policy every question of the test split and score its answers.
+
+    python workflow/scripts/evaluate_policy.py --settings results/grpo/eval.yaml --data results/data \\
+        --policy results/grpo
+
+Writes predictions.jsonl and eval.json (the same bytes for the same checkpoint) and timing.json.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.examples import read_examples
+from reinforced_cot.files import write_json, write_jsonl
+from reinforced_cot.metrics import evaluate, prediction
+from reinforced_cot.stage_scripts import read_settings, start
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, evaluation")
+    parser.add_argument("--data", type=Path, required=True, help="folder of test.jsonl and images")
+    parser.add_argument("--policy", type=Path, required=True, help="folder of the policy, which holds model/")
+    args = parser.parse_args(argv)
+    start()
+    settings = read_settings(args.settings)
+    examples = read_examples(args.data / "test.jsonl")
+    from reinforced_cot.evaluation import ask
+
+    started = time.perf_counter()
+    answers = ask(settings, examples, args.data, args.policy / "model")
+    predictions = [
+        prediction(example, greedy, samples) for example, (greedy, samples) in zip(examples, answers, strict=True)
+    ]
+    seconds = time.perf_counter() - started
+    write_jsonl(args.policy / "predictions.jsonl", predictions)
+    write_json(args.policy / "eval.json", {"policy": args.policy.name, **evaluate(predictions)})
+    write_json(
+        args.policy / "timing.json",
+        {"questions": len(examples), "seconds": seconds, "questions_per_second": len(examples) / seconds},
+    )
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

@@ -1,0 +1,67 @@
+"""LoRA adapters: their configuration, publication with provenance, and the refusal of another base."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftModel
+
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
+from reinforced_cot.models import weights_hash
+
+
+def lora_config(settings: Mapping[str, Any]) -> LoraConfig:
+    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names)."""
+    return LoraConfig(task_type="CAUSAL_LM", **settings)
+
+
+def check_trainable(model: PeftModel) -> int:
+    """Number of trainable parameters.
+
+    Raises:
+        PipelineError: there are none (fault 47).
+    """
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    if trainable == 0:
+        raise PipelineError("no parameter is trainable: lora.target_modules matches no module of the model")
+    return trainable
+
+
+def publish_adapter(model: PeftModel, base: Path, output: Path, **facts: Any) -> None:
+    """Write ``{output}/adapter`` and its manifest ``{output}/adapter.json``, which names the base by its weights' hash.
+
+    Args:
+        base: the folder of the policy that was adapted, which holds ``model`` and ``model.json``.
+        output: ``results/{policy}``.
+
+    Raises:
+        PipelineError: the adapter changes nothing, as an empty one under ZeRO-3 does (trl#4416).
+    """
+    norm = sum(float(p.detach().float().norm()) for name, p in model.named_parameters() if "lora_B" in name)
+    if not norm > 0:
+        raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")
+    with new_folder(output / "adapter") as folder:
+        model.save_pretrained(folder)
+    base_weights = weights_hash(read_json(base / "model.json"))
+    write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights, **facts)
+
+
+def check_base(adapter: Path, base: Path) -> dict[str, Any]:
+    """The adapter's manifest, after checking that ``base`` is what it was trained on.
+
+    Args:
+        adapter: ``results/{policy}/adapter``.
+        base: the folder that holds ``model`` and ``model.json``.
+
+    Raises:
+        DataError: the adapter is damaged, or was trained on other weights (pitfall 18).
+    """
+    manifest = check_manifest(adapter, adapter.with_suffix(".json"))
+    found = weights_hash(check_manifest(base / "model", base / "model.json"))
+    if found != manifest["base_weights"]:
+        raise DataError(
+            f"{adapter} was trained on a base with weights {manifest['base_weights'][:12]}, but {base / 'model'} has "
+            f"{found[:12]}: merge it into the base it was trained on ({manifest['base']})"
+        )
+    return manifest

@@ -1,0 +1,53 @@
+"""Which code a stage depends on, and a hash of each module's meaning: a comment or docstring changes nothing."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+SCRIPTS = Path(__file__).resolve().parents[1]
+
+
+def code_hashes(script: Path, extra_modules: Iterable[str] = ()) -> dict[str, str]:
+    """Hash of the syntax tree of ``script`` and of every module of this repository that it imports, lazy imports too.
+
+    Args:
+        script: a stage script, such as ``workflow/scripts/train_sft.py``.
+        extra_modules: dotted names of further modules, which the script loads by name.
+
+    Returns:
+        ``{"train_sft": "1f0c...", "reinforced_cot.prompts": "77aa...", ...}``, sorted by name.
+    """
+    found: dict[str, str] = {}
+    queue = [(script.stem, script), *((name, path) for name in extra_modules if (path := _module_path(name)))]
+    while queue:
+        name, path = queue.pop()
+        if name in found:
+            continue
+        found[name], imported = _read(path)
+        queue += [(module, file) for module in imported if (file := _module_path(module))]
+    return dict(sorted(found.items()))
+
+
+@cache
+def _read(path: Path) -> tuple[str, frozenset[str]]:
+    """The hash of one file's syntax tree without docstrings, and the names of all modules it may import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module)
+            imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # from package import module
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(imported)
+
+
+@cache
+def _module_path(name: str) -> Path | None:
+    path = SCRIPTS.joinpath(*name.split("."))
+    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None

@@ -1,0 +1,14 @@
+"""The form of a completion: a chain of thought and an answer, each in its tags."""
+
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
+TAGS = (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)  # in the order of a well-formed completion
+
+
+def completion_text(cot: str, answer: str) -> str:
+    """A well-formed completion, as `answers.parse_completion` reads it back.
+
+    >>> completion_text("QUERY(color): red", "red")
+    '<think>\\nQUERY(color): red\\n</think>\\n<answer>\\nred\\n</answer>'
+    """
+    return f"{THINK_OPEN}\n{cot}\n{THINK_CLOSE}\n{ANSWER_OPEN}\n{answer}\n{ANSWER_CLOSE}"

@@ -1,0 +1,105 @@
+"""Records as `datasets.Dataset` of conversations with images, in the form that TRL's trainers take."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, Features, Image, Value
+from PIL import Image as PillowImage
+from transformers import ProcessorMixin
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.examples import Example
+from reinforced_cot.processors import prompt_length
+from reinforced_cot.prompts import completion_messages, prompt_messages, with_image
+
+_MESSAGES = [{"role": Value("string"), "content": Value("string")}]
+
+
+def sft_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any], lengths: Sequence[int]) -> Dataset:
+    """Prompt/completion conversations, image beside; ``length`` (tokens) is what batches are grouped by."""
+    return _dataset(
+        examples,
+        data,
+        prompt,
+        {"completion": _MESSAGES, "length": Value("int32")},
+        lambda i, example: {
+            "completion": completion_messages(example.cot, example.answer),
+            "length": lengths[i],
+        },
+    )
+
+
+def rl_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]) -> Dataset:
+    """Prompts with images; the other columns are what reward functions receive."""
+    return _dataset(
+        examples,
+        data,
+        prompt,
+        {"id": Value("string"), "answer": Value("string"), "question_type": Value("string")},
+        lambda i, example: {"id": example.id, "answer": example.answer, "question_type": example.question_type},
+    )
+
+
+def _dataset(examples, data, prompt, columns, row) -> Dataset:  # type: ignore[no-untyped-def]
+    features = Features({"prompt": _MESSAGES, "image": Image(), **columns})
+    rows = [
+        {
+            "prompt": prompt_messages(example.question, prompt),
+            "image": str(data / example.image),  # decoded when a batch is built: images never sit in memory
+            **row(i, example),
+        }
+        for i, example in enumerate(examples)
+    ]
+    return Dataset.from_list(rows, features=features)
+
+
+def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Mapping[str, Any]) -> str:
+    """The prompt's text as the chat template writes it, up to and with the assistant's header.
+
+    Raises:
+        DataError: the template dropped the question (pitfall 8: the original trained without it) or adds no assistant
+            header.
+    """
+    messages = with_image(prompt_messages(question, prompt))
+    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if question not in text:
+        raise DataError(f"the chat template drops the question: {question!r} is not in {text!r}")
+    if text == processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=False):
+        raise DataError("the chat template has no assistant header: add_generation_prompt changes nothing")
+    return text
+
+
+def prompt_lengths(
+    processor: ProcessorMixin,
+    examples: Sequence[Example],
+    data: Path,
+    prompt: Mapping[str, Any],
+    context: int,
+    new_tokens: int,
+) -> list[int]:
+    """Tokens of each prompt, checked before a model is loaded: nothing is ever truncated (trl#4289).
+
+    Args:
+        context: how many positions the model has.
+        new_tokens: how many tokens are generated after the prompt.
+
+    Raises:
+        DataError: a prompt is longer than ``prompt.max_tokens``, or does not fit into the context with its completion.
+    """
+    sizes: dict[str, tuple[int, int]] = {}
+    lengths = []
+    limit = min(prompt["max_tokens"], context - new_tokens)
+    for example in examples:
+        if example.image not in sizes:
+            with PillowImage.open(data / example.image) as image:
+                sizes[example.image] = image.size
+        length = prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
+        if length > limit:
+            raise DataError(
+                f"the prompt of {example.id} ({example.image}) has {length} tokens, more than {limit} "
+                f"(prompt.max_tokens {prompt['max_tokens']}, context {context} - {new_tokens} new tokens): "
+                "raise prompt.max_tokens or lower image.max_pixels"
+            )
+        lengths.append(length)
+    return lengths

@@ -1,0 +1,61 @@
+"""The record that every stage reads: one question about one image, with its answer and chain of thought."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import read_jsonl, write_jsonl
+
+
+@dataclass(frozen=True)
+class Example:
+    """One line of ``results/data/{split}.jsonl``.
+
+    Attributes:
+        id: unique over all splits.
+        image: path of the image, relative to the data folder (``images/train/0a1b....png``).
+        question: the question alone, without instructions.
+        answer: the true answer, short; the key that rewards and metrics compare with.
+        cot: the chain of thought without tags; empty where the data has none (such rows serve RL and evaluation).
+        question_type: the group by which metrics are broken down.
+        group: identifies the image by content: splits must not share one, and errors cluster by it.
+    """
+
+    id: str
+    image: str
+    question: str
+    answer: str
+    cot: str
+    question_type: str
+    group: str
+
+
+_KEYS = {field.name for field in fields(Example)}
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read the records of one split.
+
+    Raises:
+        DataError: a key is missing, unknown or not a string, an id occurs twice, or the file has no record.
+    """
+    examples: dict[str, Example] = {}
+    for number, row in read_jsonl(path):
+        if row.keys() != _KEYS:
+            wrong = sorted(_KEYS ^ row.keys())
+            raise DataError(f"{path}, line {number}: missing or unknown keys {wrong}; expected {sorted(_KEYS)}")
+        if not all(isinstance(value, str) for value in row.values()):
+            raise DataError(f"{path}, line {number}: every value must be a string")
+        example = Example(**row)
+        if example.id in examples:
+            raise DataError(f"{path}, line {number}: id {example.id!r} occurs twice")
+        examples[example.id] = example
+    if not examples:
+        raise DataError(f"{path} holds no examples")
+    return list(examples.values())
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    """Write records in the form `read_examples` reads."""
+    write_jsonl(path, (asdict(example) for example in examples))

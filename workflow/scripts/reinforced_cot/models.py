@@ -1,0 +1,88 @@
+"""Loading and describing checkpoints: the one place that knows about devices, dtypes and quantization."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, PreTrainedModel
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import check_manifest
+
+log = logging.getLogger(__name__)
+
+# Loaded at most once a process; the pickle formats run code when they are read (fault 42).
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def device() -> torch.device:
+    """The GPU that this job was given, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(
+    folder: Path, base_model: Mapping[str, Any], quantization: str | None = None, dtype: str | None = None
+) -> PreTrainedModel:
+    """Load a complete checkpoint on `device`.
+
+    Args:
+        folder: ``results/{policy}/model``; its manifest ``model.json`` beside it is checked first.
+        base_model: the config's section; ``dtype``, ``attn_implementation`` and ``trust_remote_code`` are read.
+        quantization: None, or ``nf4`` for 4-bit double-quantized weights (QLoRA, arXiv:2305.14314).
+        dtype: in place of the config's, for checks in float32.
+
+    Raises:
+        DataError: a file of the checkpoint is missing or damaged, or its weights are pickles.
+    """
+    check_manifest(folder, folder.with_suffix(".json"))
+    refuse_pickles(folder)
+    options: dict[str, Any] = {}
+    chosen = getattr(torch, dtype or base_model["dtype"])
+    if quantization == "nf4":
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=chosen,
+        )
+    model = AutoModelForImageTextToText.from_pretrained(
+        folder,
+        dtype=chosen,
+        attn_implementation=base_model["attn_implementation"],
+        trust_remote_code=base_model["trust_remote_code"],
+        **options,
+    )
+    if quantization is None:
+        model.to(device())
+    log.info("loaded %s: %d parameters, %s on %s", folder, model.num_parameters(), chosen, model.device)
+    return model
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a checkpoint that has pickled weights and no safetensors.
+
+    Raises:
+        DataError: names the files.
+    """
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles and not list(folder.glob("*.safetensors")):
+        raise DataError(f"{folder} has pickled weights ({', '.join(pickles)}): convert them to safetensors")
+
+
+def weights_hash(manifest: Mapping[str, Any]) -> str:
+    """One hash for a checkpoint's weights, from the sha256 of its safetensors files in its manifest."""
+    import hashlib
+
+    shards = sorted(entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors"))
+    return hashlib.sha256("".join(shards).encode()).hexdigest()
+
+
+def context_length(folder: Path) -> int:
+    """How many positions the checkpoint's language model has, from its config alone."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings

@@ -1,0 +1,69 @@
+"""Rewards of RL as free functions in TRL's form: ``(completions, **columns) -> list[float]``, each logged by itself.
+
+``completions`` holds one conversation a completion (its last message is the policy's); ``answer`` is the data set's
+column of true answers, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from reinforced_cot.answers import is_correct, parse_completion
+from reinforced_cot.completions import TAGS
+from reinforced_cot.consistency import Verdict, judge
+
+MAX_ANSWER_WORDS = 3
+
+Completions = list[list[dict[str, Any]]]
+
+
+def _texts(completions: Completions) -> list[str]:
+    return [messages[-1]["content"] for messages in completions]
+
+
+def format_reward(completions: Completions, **columns: Any) -> list[float]:
+    """1 for a well-formed completion (`answers.parse_completion`), else 0."""
+    return [float(parse_completion(text).well_formed) for text in _texts(completions)]
+
+
+def correctness_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
+    """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one (pitfall 14)."""
+    return [
+        float(is_correct(parse_completion(text).answer, truth))
+        for text, truth in zip(_texts(completions), answer, strict=True)
+    ]
+
+
+def consistency_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
+    """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0."""
+    return [_consistency(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
+
+
+def _consistency(text: str, truth: str) -> float:
+    parsed = parse_completion(text)
+    if parsed.think is None or parsed.answer is None:
+        return 0.0
+    verdict = judge(parsed.think, parsed.answer)
+    if verdict is Verdict.CONTRADICT:
+        return -1.0
+    return float(verdict is Verdict.SUPPORT and is_correct(parsed.answer, truth))
+
+
+def brevity_reward(completions: Completions, **columns: Any) -> list[float]:
+    """-1 for an answer of more than 3 words, right or wrong, else 0."""
+    return [
+        -float(len((parse_completion(text).answer or "").split()) > MAX_ANSWER_WORDS) for text in _texts(completions)
+    ]
+
+
+def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:
+    """Share of the four tags that occur exactly once, as in open-r1: a first foothold for a policy without the form."""
+    return [sum(text.count(tag) == 1 for tag in TAGS) / len(TAGS) for text in _texts(completions)]
+
+
+REWARDS: dict[str, Callable[..., list[float]]] = {
+    "format": format_reward,
+    "correctness": correctness_reward,
+    "consistency": consistency_reward,
+    "brevity": brevity_reward,
+    "tag_count": tag_count_reward,
+}

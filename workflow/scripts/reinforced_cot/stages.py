@@ -1,0 +1,55 @@
+"""Which part of the configuration each stage reads: what its settings file holds, and so what makes it rerun."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Config = Mapping[str, Any]
+
+_LOADING = ("dtype", "attn_implementation", "trust_remote_code")
+
+
+def policies(config: Config) -> list[str]:
+    """Every policy that is evaluated, in the order of the report."""
+    return ["base", "sft", *config["policies"]]
+
+
+def data_settings(config: Config, split: str) -> dict[str, Any]:
+    """What prepare_data reads for one split: nothing of the other splits."""
+    data = {**config["data"], "splits": {split: config["data"]["splits"][split]}}
+    return {"seed": config["seed"], "image": config["image"], "data": data}
+
+
+def base_settings(config: Config) -> dict[str, Any]:
+    """What base_model reads; the tiny model's sizes only where it is built."""
+    base_model = dict(config["base_model"])
+    if base_model["path"] is not None:
+        del base_model["tiny"]
+    return {
+        "seed": config["seed"],
+        "image": config["image"],
+        "base_model": base_model,
+    }
+
+
+def train_settings(config: Config, policy: str) -> dict[str, Any]:
+    """What sft, or RL for one policy, reads."""
+    common = {"seed": config["seed"], "prompt": config["prompt"], "base_model": _loading(config)}
+    if policy == "base":
+        return base_settings(config)
+    if policy == "sft":
+        return {**common, "sft": config["sft"]}
+    return {**common, "rewards": config["rewards"], "rl": config["rl"][policy]}
+
+
+def eval_settings(config: Config) -> dict[str, Any]:
+    """What evaluate reads; the same for every policy."""
+    return {
+        "seed": config["seed"],
+        "prompt": config["prompt"],
+        "base_model": _loading(config),
+        "evaluation": config["evaluation"],
+    }
+
+
+def _loading(config: Config) -> dict[str, Any]:
+    return {key: config["base_model"][key] for key in _LOADING}

@@ -1,0 +1,124 @@
+"""Supervised fine-tuning on chains of thought, with the checkpoint chosen by generated answers on val."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import ProcessorMixin, TrainerControl
+from trl import SFTConfig, SFTTrainer
+
+from reinforced_cot.adapters import lora_config
+from reinforced_cot.completions import completion_text
+from reinforced_cot.conversations import prompt_lengths, sft_dataset
+from reinforced_cot.errors import DataError
+from reinforced_cot.examples import Example
+from reinforced_cot.generation import generate
+from reinforced_cot.metrics import evaluate, prediction
+from reinforced_cot.models import context_length, load_model
+from reinforced_cot.processors import load_processor
+from reinforced_cot.training import run, trainer_arguments
+
+
+class AnswerSelectingTrainer(SFTTrainer):
+    """`SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
+
+    The loss does not say whether the answers are right, and the original chose its checkpoint on the test set
+    (pitfall 4).
+    """
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if "length" not in self._signature_columns:
+            self._signature_columns.append("length")  # else the column is dropped before batches are grouped by it
+
+    def ask(self, examples: Sequence[Example], data: Path, settings: Mapping[str, Any]) -> None:
+        """Tell the trainer what `evaluate` asks; ``settings`` has the sections prompt and sft."""
+        self._asked = (examples, data, settings)
+
+    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
+        examples, data, settings = self._asked
+        completions = generate(
+            self.accelerator.unwrap_model(self.model),
+            self.processing_class,
+            examples,
+            data,
+            settings["prompt"],
+            batch_size=settings["sft"]["selection"]["batch_size"],
+            max_new_tokens=settings["sft"]["selection"]["max_new_tokens"],
+        )
+        scores = evaluate([prediction(example, texts[0]) for example, texts in zip(examples, completions, strict=True)])
+        metrics = {f"{metric_key_prefix}_{name}": scores[name] for name in ("accuracy", "format_rate", "consistency")}
+        self.log(metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def train(
+    settings: Mapping[str, Any],
+    train_examples: Sequence[Example],
+    val_examples: Sequence[Example],
+    data: Path,
+    parent: Path,
+    output: Path,
+    resume_from: Path | None,
+) -> None:
+    """Fine-tune ``parent`` and write ``adapter/``, ``adapter.json`` and ``metrics.json`` under ``output``.
+
+    Args:
+        settings: sections seed, base_model, prompt and sft.
+        data: the folder that the examples' images are relative to.
+        parent: ``results/base``.
+        output: ``results/sft``.
+
+    Raises:
+        DataError: no example has a chain, or a prompt is too long.
+    """
+    sft, prompt = settings["sft"], settings["prompt"]
+    chains = [example for example in train_examples if example.cot][: sft["examples"]]
+    if not chains:
+        raise DataError("SFT needs chains of thought, and no training example has one")
+    asked = val_examples[: sft["selection"]["examples"]]
+    processor = load_processor(parent / "model")
+    context = context_length(parent / "model")
+    longest = max(_completion_lengths(processor, chains))
+    prompt_lengths(processor, asked, data, prompt, context, sft["selection"]["max_new_tokens"])
+    lengths = prompt_lengths(processor, chains, data, prompt, context, longest)
+    lengths = [a + b for a, b in zip(lengths, _completion_lengths(processor, chains), strict=True)]
+    trainer = AnswerSelectingTrainer(
+        model=load_model(parent / "model", settings["base_model"], sft["quantization"]),
+        args=sft_config(settings, output),
+        train_dataset=sft_dataset(chains, data, prompt, lengths),
+        eval_dataset=_placeholder(chains, data, prompt, lengths),
+        processing_class=processor,
+        peft_config=lora_config(sft["lora"]),
+    )
+    trainer.ask(asked, data, settings)
+    run(trainer, resume_from, parent, output, settings["seed"])
+
+
+def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
+    """TRL's configuration: the user's fields, loss on completion tokens only, dynamic padding grouped by length."""
+    training = settings["sft"]["training"]
+    return SFTConfig(
+        **trainer_arguments(training, settings["base_model"]["dtype"], settings["seed"], output),
+        completion_only_loss=True,
+        max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        eval_strategy=training["save_strategy"],
+        eval_steps=training.get("save_steps"),
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_accuracy",
+        greater_is_better=True,
+    )
+
+
+def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
+    texts = [completion_text(example.cot, example.answer) for example in examples]
+    return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
+def _placeholder(chains: Sequence[Example], data: Path, prompt: Mapping[str, Any], lengths: Sequence[int]) -> Dataset:
+    """The trainer wants an evaluation data set before it calls `evaluate`, which asks val's questions itself."""
+    return sft_dataset(chains[:1], data, prompt, lengths[:1])

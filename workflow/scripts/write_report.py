@@ -1,0 +1,27 @@
+"""Write the report: every policy side by side, and the curves of what each training did.
+
+    python workflow/scripts/write_report.py --results results --policies base sft grpo gspo \\
+        --template workflow/report/report.html.j2 --output results/report.html
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.files import write_text
+from reinforced_cot.report import render
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--policies", nargs="+", required=True, help="in the order of the report")
+    parser.add_argument("--template", type=Path, required=True, help="Jinja template of the page")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    write_text(args.output, render(args.results, args.policies, args.template))
+
+
+if __name__ == "__main__":
+    exit_with_message(main)
