@@ -30,13 +30,17 @@ $(READY): requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
-lock:  ## write requirements.lock anew from requirements.in
+lock:  ## write requirements.lock and environment.yml anew from requirements.in
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet -r requirements.in
 	{ echo "# Exact versions of the whole environment. Written by \`make lock\` from requirements.in: do not edit."; \
 	  $(VENV)-lock/bin/python -m pip freeze | sed 's/+cpu$$//'; } > requirements.lock
 	rm -rf $(VENV)-lock
+	{ echo "# The same versions for conda users. Written by \`make lock\`: do not edit."; \
+	  echo "name: reinforced-cot"; echo "channels: [conda-forge]"; \
+	  printf 'dependencies:\n  - python=3.11\n  - pip\n  - pip:\n'; \
+	  sed '/^#/d; s/^/      - /' requirements.lock; } > environment.yml
 
 clean:  ## what runs made; the environment stays
 	rm -rf results .snakemake

@@ -20,12 +20,13 @@ from reinforced_cot.images import PixelBudget
 from reinforced_cot.preparation import RawRecord, Rejection, draw, prepare
 
 
-def read_source(source: str, split: str, settings: dict[str, Any], seed: int) -> Iterable[RawRecord | Rejection]:
-    """The raw records of one split, ``settings`` being its entry under ``data.splits``."""
+def read_source(data: dict[str, Any], split: str, seed: int) -> Iterable[RawRecord | Rejection]:
+    """The raw records of one split; ``data`` is the configuration's section."""
+    source, settings = data["source"], data["splits"][split]
     if source == "digits":
         from reinforced_cot.digit_records import make_digit_records  # NumPy is needed for these alone
 
-        return make_digit_records(split, settings["size"], seed)
+        return make_digit_records(split, settings["size"], seed, data["shortcut_share"])
     if source == "gqa_cot":
         part = settings.get("part")
         records = read_gqa_cot(Path(settings["file"]), Path(settings["images"]), (part[0], part[1]) if part else None)
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = settings["data"]
     if arguments.split not in data["splits"]:
         raise ConfigError(f"{arguments.settings}: data.splits has no {arguments.split!r}, only {list(data['splits'])}")
-    records = read_source(data["source"], arguments.split, data["splits"][arguments.split], settings["seed"])
+    records = read_source(data, arguments.split, settings["seed"])
     counts = prepare(
         records, PixelBudget(**settings["image"]), arguments.output, arguments.split, data["max_rejected_share"]
     )

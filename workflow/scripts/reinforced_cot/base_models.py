@@ -12,7 +12,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.files import new_folder, write_manifest, write_text
 from reinforced_cot.model_card import model_card
-from reinforced_cot.models import refuse_pickles
+from reinforced_cot.models import PICKLE_SUFFIXES, refuse_pickles
 from reinforced_cot.processors import load_processor
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for file in sorted(source.iterdir()):
         if file.suffix == ".safetensors":
             os.symlink(file.resolve(), folder / file.name)
-        elif file.is_file():
+        elif file.is_file() and file.suffix not in PICKLE_SUFFIXES:
             shutil.copyfile(file, folder / file.name)
     options = {"min_pixels": image["min_pixels"], "max_pixels": image["max_pixels"]}
     load_processor(folder, trust_remote_code=base_model["trust_remote_code"], **options).save_pretrained(folder)
@@ -75,7 +75,7 @@ def _build_tiny(settings: Mapping[str, Any], train: Sequence[Example], folder: P
 
         scenes = digit_scenes.make_scenes("train", pretraining.pop("scenes"), seed)
         per_scene = pretraining.pop("questions_per_scene")
-        records = digit_scenes.make_records(scenes, seed, per_scene)
+        records = digit_scenes.make_records(scenes, seed, per_scene, pretraining.pop("shortcut_share"))
         questions = [records[i : i + per_scene] for i in range(0, len(records), per_scene)]
         texts += [CAPTION_PROMPT, *(scene.caption() for scene in scenes)]
     tokenizer = tiny_model.build_tokenizer(texts, tiny["vocab_size"])
@@ -83,6 +83,6 @@ def _build_tiny(settings: Mapping[str, Any], train: Sequence[Example], folder: P
     model = tiny_model.build_model(tokenizer, tiny_model.ModelSizes(**tiny["architecture"]), seed)
     log.info("tiny model: %d parameters, %d tokens", model.num_parameters(), len(tokenizer))
     if pretraining:
-        pretrain(model, processor, scenes, questions, completion_text, PretrainingSettings(**pretraining), seed)
+        pretrain(model, processor, scenes, questions, PretrainingSettings(**pretraining), seed)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -6,13 +6,13 @@ from reinforced_cot.digit_scenes import make_records, make_scenes
 from reinforced_cot.preparation import RawRecord
 
 
-def make_digit_records(split: str, size: int, seed: int) -> Iterator[RawRecord]:
+def make_digit_records(split: str, size: int, seed: int, shortcut_share: float = 0.0) -> Iterator[RawRecord]:
     """Yield ``size`` questions, one a scene; images are drawn one at a time.
 
     The same question of the same split and seed is the same whatever the size.
     """
     scenes = make_scenes(split, size, seed)
-    for scene, record in zip(scenes, make_records(scenes, seed), strict=True):
+    for scene, record in zip(scenes, make_records(scenes, seed, shortcut_share=shortcut_share), strict=True):
         yield RawRecord(
             id=record["id"],
             source=f"digit scene {scene.id}",

@@ -63,7 +63,8 @@ def generate(
             add_special_tokens=False,
             return_tensors="pt",
         ).to(model.device)
-        torch.manual_seed(seed + number)
+        if samples:  # greedy decoding inside training must not touch the state that shuffles its batches
+            torch.manual_seed(seed + number)
         output = model.generate(
             **inputs,
             max_new_tokens=max_new_tokens,

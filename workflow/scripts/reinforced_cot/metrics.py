@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
@@ -39,7 +40,8 @@ def evaluate(predictions: Sequence[Prediction]) -> dict[str, Any]:
     Returns:
         accuracy, format_rate, consistency (share of all answers that follow from their chains), accuracy_well_formed
         (among well-formed completions only), each a share in 0..1 or None where nothing could be counted; the same per
-        question type; counts; and for sampled completions (temperature 1) the mean over all of them.
+        question type; counts; for sampled completions (temperature 1) the mean over all of them; and ``questions``, a
+        hash of the ids asked, so that policies are compared on the same ones.
 
     Raises:
         DataError: there are no predictions (fault 63: no 0/0).
@@ -53,6 +55,7 @@ def evaluate(predictions: Sequence[Prediction]) -> dict[str, Any]:
         if row["parse_problem"]:
             problems[row["parse_problem"]] += 1
     return {
+        "questions": sha256("\n".join(sorted(row["id"] for row in predictions)).encode()).hexdigest()[:16],
         **_shares(predictions),
         "by_question_type": {name: _shares(rows) for name, rows in sorted(by_type.items())},
         "parse_problems": dict(sorted(problems.items())),

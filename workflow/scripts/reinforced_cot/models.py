@@ -13,8 +13,8 @@ from reinforced_cot.files import check_manifest
 
 log = logging.getLogger(__name__)
 
-# Loaded at most once a process; the pickle formats run code when they are read (fault 42).
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+# These formats run code when they are read (fault 42).
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def device() -> torch.device:
@@ -68,7 +68,7 @@ def refuse_pickles(folder: Path) -> None:
     Raises:
         DataError: names the files.
     """
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
     if pickles and not list(folder.glob("*.safetensors")):
         raise DataError(f"{folder} has pickled weights ({', '.join(pickles)}): convert them to safetensors")
 

@@ -3,24 +3,25 @@
 1. Alignment: the vision tower learns to name what each cell shows. The feature of a visual token, multiplied with the
    token embeddings, must predict the cell's bag of words. Without this step the language model never learns to look.
 2. Language model: the vision tower is frozen and its features are cached; the language model learns captions, short
-   answers, and chains of thought. Each kind of text has its own prompt, so the base knows how to reason but does so
-   only behind `CHAIN_SUFFIX`: moving that skill to the plain question is left to post-training.
+   answers, bare steps and tagged chains. The last three follow the same plain question, so the base knows how to
+   reason but seldom writes it in tags; that is left to post-training.
 """
 
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from tqdm import tqdm
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
+
+from reinforced_cot.completions import completion_text
+from reinforced_cot.digit_scenes import Record, Scene
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +36,14 @@ class PretrainingSettings:
     align_steps: int = 200
     align_batch_size: int = 64
     align_learning_rate: float = 3e-3
-    lm_steps: int = 800
+    lm_steps: int = 700
     lm_batch_size: int = 32
     lm_learning_rate: float = 2e-3
     weight_decay: float = 0.01
     # Share of each kind of text; a batch holds one kind, so that its rows have about the same length.
-    mix: Mapping[str, float] = field(default_factory=lambda: {"caption": 0.1, "short": 0.1, "steps": 0.5, "chain": 0.3})
-
-
-class Scene(Protocol):
-    """What pre-training needs of a scene; see `digit_scenes.Scene`."""
-
-    def render(self) -> Image.Image: ...
-
-    def caption(self) -> str: ...
-
-    def cell_words(self) -> list[list[str]]: ...
+    mix: Mapping[str, float] = field(
+        default_factory=lambda: {"caption": 0.1, "short": 0.08, "steps": 0.38, "chain": 0.44}
+    )
 
 
 @dataclass(frozen=True)
@@ -70,8 +63,7 @@ def pretrain(
     model: Qwen2_5_VLForConditionalGeneration,
     processor: Qwen2_5_VLProcessor,
     scenes: Sequence[Scene],
-    questions: Sequence[Sequence[Mapping[str, str]]],
-    format_completion: Callable[[str, str], str],
+    questions: Sequence[Sequence[Record]],
     settings: PretrainingSettings,
     seed: int,
 ) -> None:
@@ -79,8 +71,7 @@ def pretrain(
 
     Args:
         scenes: the images.
-        questions: for each scene its records, with question, answer and cot.
-        format_completion: (cot, answer) -> the tagged completion of SFT, so that the base has seen the tags.
+        questions: for each scene its records. Some chains are learned in tags: q/k/v adapters cannot teach unseen ones.
     """
     generator = torch.Generator().manual_seed(seed)
     started = time.perf_counter()
@@ -90,7 +81,7 @@ def pretrain(
     log.info("rendered %d scenes in %.1f s", len(scenes), time.perf_counter() - started)
     align_vision(model, processor, scenes, patches, grid, settings, generator)
     features = visual_features(model, patches, grid)
-    texts = tokenize_mix(processor, features.shape[1], scenes, questions, format_completion)
+    texts = tokenize_mix(processor, features.shape[1], scenes, questions)
     train_language_model(model, texts, features, grid[:1], settings, generator)
     model.eval()
 
@@ -140,7 +131,7 @@ def bag_of_words(processor: Qwen2_5_VLProcessor, scenes: Sequence[Scene]) -> tor
     vocabulary = len(processor.tokenizer)
     word_ids: dict[str, list[int]] = {}
     cells = [scene.cell_words() for scene in scenes]
-    targets = np.zeros((len(cells), len(cells[0]), vocabulary), dtype=np.float32)
+    targets: np.ndarray = np.zeros((len(cells), len(cells[0]), vocabulary), dtype=np.float32)
     for row, bags in enumerate(cells):
         for cell, bag in enumerate(bags):
             for word in bag:
@@ -168,18 +159,16 @@ def tokenize_mix(
     processor: Qwen2_5_VLProcessor,
     visual_tokens: int,
     scenes: Sequence[Scene],
-    questions: Sequence[Sequence[Mapping[str, str]]],
-    format_completion: Callable[[str, str], str],
+    questions: Sequence[Sequence[Record]],
 ) -> dict[str, Texts]:
     """Tokenize captions, short answers and chains once, for all of training."""
     asked = [(number, record) for number, records in enumerate(questions) for record in records]
     kinds = {
         "caption": [(number, CAPTION_PROMPT, scene.caption()) for number, scene in enumerate(scenes)],
-        "short": [(number, record["question"], record["teacher_answer"]) for number, record in asked],
+        "short": [(number, record["question"], record["answer"]) for number, record in asked],
         "steps": [(number, record["question"], record["cot"]) for number, record in asked],
         "chain": [
-            (number, record["question"], format_completion(record["cot"], record["teacher_answer"]))
-            for number, record in asked
+            (number, record["question"], completion_text(record["cot"], record["answer"])) for number, record in asked
         ],
     }
     return {kind: tokenize(processor, visual_tokens, rows) for kind, rows in kinds.items()}

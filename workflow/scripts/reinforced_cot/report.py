@@ -10,6 +10,7 @@ import matplotlib
 import pandas as pd
 from markupsafe import Markup
 
+from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json
 
 matplotlib.use("svg")  # no display on a cluster node
@@ -29,6 +30,7 @@ def render(results: Path, policies: Sequence[str], template: Path) -> str:
         template: Jinja file; whatever comes from a model or data is escaped.
     """
     evaluations = {policy: read_json(results / policy / "eval.json") for policy in policies}
+    refuse_different_questions(evaluations)
     trained = [policy for policy in policies if policy != "base"]
     histories = {policy: history(read_json(results / policy / "metrics.json")) for policy in trained}
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -49,6 +51,20 @@ def render(results: Path, policies: Sequence[str], template: Path) -> str:
         ],
         summary=read_json(results / "data" / "summary.json"),
     )
+
+
+def refuse_different_questions(evaluations: dict[str, dict[str, Any]]) -> None:
+    """Policies are compared on the same questions or not at all (fault 64).
+
+    Raises:
+        DataError: names two policies that were asked different questions.
+    """
+    (first, expected), *others = evaluations.items()
+    for policy, scores in others:
+        if scores["questions"] != expected["questions"]:
+            raise DataError(
+                f"{first} and {policy} were asked different questions: evaluate both on the same test split"
+            )
 
 
 def overview(evaluations: dict[str, dict[str, Any]]) -> pd.DataFrame:

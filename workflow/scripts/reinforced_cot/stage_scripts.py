@@ -14,6 +14,7 @@ from reinforced_cot.errors import DataError
 def start() -> None:
     """Log to stderr, which a rule sends to its log file, and let no library report home."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while waiting take the other job's core
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else it warns at every fork
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import ProcessorMixin, TrainerControl
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from reinforced_cot.adapters import lora_config
 from reinforced_cot.completions import completion_text
@@ -20,6 +23,33 @@ from reinforced_cot.processors import load_processor
 from reinforced_cot.training import run, trainer_arguments
 
 
+class CompletionCollator(DataCollatorForVisionLanguageModeling):
+    """TRL's collator without a loss on the line break that templates write after the end token: it is never sampled."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = super().torch_call(examples)
+        end = batch["labels"] == self.processor.tokenizer.eos_token_id
+        batch["labels"][end.cumsum(dim=1) - end.long() > 0] = -100
+        return batch
+
+
+class EpochSampler(LengthGroupedSampler):
+    """Batches of like length in an order that follows from seed and epoch alone.
+
+    The stock sampler draws from torch's global state: a run that resumes within an epoch would see some rows twice and
+    others never.
+    """
+
+    def __init__(self, batch_size: int, lengths: list[int], seed: int) -> None:
+        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+        self._seed = seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The data loader says which epoch begins."""
+        self.generator.manual_seed(self._seed + epoch)
+
+
 class AnswerSelectingTrainer(SFTTrainer):
     """`SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
 
@@ -31,6 +61,10 @@ class AnswerSelectingTrainer(SFTTrainer):
         super()._set_signature_columns_if_needed()
         if "length" not in self._signature_columns:
             self._signature_columns.append("length")  # else the column is dropped before batches are grouped by it
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> EpochSampler:
+        stock = super()._get_train_sampler(train_dataset)
+        return EpochSampler(stock.batch_size, list(stock.lengths), self.args.seed)
 
     def ask(self, examples: Sequence[Example], data: Path, settings: Mapping[str, Any]) -> None:
         """Tell the trainer what `evaluate` asks; ``settings`` has the sections prompt and sft."""
@@ -90,6 +124,7 @@ def train(
         args=sft_config(settings, output),
         train_dataset=sft_dataset(chains, data, prompt, lengths),
         eval_dataset=_placeholder(chains, data, prompt, lengths),
+        data_collator=CompletionCollator(processor, completion_only_loss=True),
         processing_class=processor,
         peft_config=lora_config(sft["lora"]),
     )

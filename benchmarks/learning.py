@@ -1,0 +1,203 @@
+"""Does the embedded default learn, at every seed? Runs the whole pipeline once a seed; writes benchmarks/learning.md.
+
+    python benchmarks/learning.py --seeds 1 2 3 4 5
+
+The settings were chosen on val; the figures are on 1000 questions a seed of the test split, whose scans are used
+nowhere else. Runs are kept under results/learning/, so that a call goes on where an earlier one was stopped.
+"""
+
+import argparse
+import json
+import platform
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import yaml
+from scipy.stats import binomtest
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPO / "workflow" / "scripts"))
+
+from reinforced_cot.examples import Example, read_examples  # noqa: E402
+from reinforced_cot.files import read_json, read_jsonl, write_json, write_text  # noqa: E402
+from reinforced_cot.metrics import evaluate, prediction  # noqa: E402
+
+POLICIES = ("base", "sft", "grpo", "gspo")
+TRAINED = ("grpo", "gspo")
+QUESTIONS = 1000
+
+
+def run_pipeline(seed: int) -> Path:
+    """One whole run of the embedded default; only the seed, the size of the test split and the folder differ."""
+    results = Path("results") / "learning" / f"seed{seed}"
+    config = REPO / "results" / "learning" / f"seed{seed}.yaml"
+    settings = {
+        "seed": seed,
+        "pathvars": {"results": str(results)},
+        "data": {"splits": {"test": {"size": QUESTIONS}}},
+    }
+    write_text(config, yaml.safe_dump(settings))
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "--configfile", str(config), "--cores", "all"], cwd=REPO, check=True
+    )
+    return REPO / results
+
+
+def shuffled_accuracy(results: Path, policy: str, seed: int) -> float:
+    """Accuracy when each question is asked about another scene's image."""
+    write_to = results / policy / "shuffled.json"
+    evaluated = read_json(results / policy / "model.json")["files"]["model.safetensors"]["sha256"]
+    if write_to.is_file() and read_json(write_to)["weights"] == evaluated:
+        return float(read_json(write_to)["accuracy"])
+    from reinforced_cot.generation import generate
+    from reinforced_cot.models import load_model
+    from reinforced_cot.processors import load_processor
+
+    settings = yaml.safe_load((results / policy / "eval.yaml").read_text())
+    examples = read_examples(results / "data" / "test.jsonl")
+    images = [example.image for example in examples]
+    shift = random.Random(seed).randrange(1, len(images))  # every question gets an image that is not its own
+    completions = generate(
+        load_model(results / policy / "model", settings["base_model"]),
+        load_processor(results / policy / "model"),
+        examples,
+        results / "data",
+        settings["prompt"],
+        batch_size=settings["evaluation"]["batch_size"],
+        max_new_tokens=settings["evaluation"]["max_new_tokens"],
+        images=images[shift:] + images[:shift],
+    )
+    scores = evaluate([prediction(example, texts[0]) for example, texts in zip(examples, completions, strict=True)])
+    write_json(write_to, {"accuracy": scores["accuracy"], "weights": evaluated})
+    return float(scores["accuracy"])
+
+
+def text_only_accuracy(train: Sequence[Example], test: Sequence[Example]) -> float:
+    """What text alone gives: the answer most frequent in training for the question, or for its type if it is new."""
+    by_question: dict[str, Counter[str]] = {}
+    by_type: dict[str, Counter[str]] = {}
+    for example in train:
+        by_question.setdefault(example.question, Counter())[example.answer] += 1
+        by_type.setdefault(example.question_type, Counter())[example.answer] += 1
+    guesses = (by_question.get(example.question) or by_type[example.question_type] for example in test)
+    return fmean(guess.most_common(1)[0][0] == example.answer for guess, example in zip(guesses, test, strict=True))
+
+
+def measure(seed: int) -> dict[str, Any]:
+    """All figures of one seed."""
+    results = run_pipeline(seed)
+    splits = {split: read_examples(results / "data" / f"{split}.jsonl") for split in ("train", "test")}
+    rows: dict[str, Any] = {"seed": seed, "text_only": text_only_accuracy(splits["train"], splits["test"])}
+    for policy in POLICIES:
+        scores = read_json(results / policy / "eval.json")
+        rows[policy] = {
+            "accuracy": scores["accuracy"],
+            "format_rate": scores["format_rate"],
+            "accuracy_well_formed": scores["accuracy_well_formed"],
+            "consistency": scores["consistency"],
+            "sampled": scores["sampled"]["accuracy"],
+            "sampled_well_formed": scores["sampled"]["accuracy_well_formed"],
+            "by_question_type": {name: part["accuracy"] for name, part in scores["by_question_type"].items()},
+            "correct": [row["is_correct"] for _, row in read_jsonl(results / policy / "predictions.jsonl")],
+        }
+        if policy != "base":
+            rows[policy]["shuffled"] = shuffled_accuracy(results, policy, seed)
+    return rows
+
+
+def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
+    """Two-sided exact McNemar test of paired answers: p of the discordant pairs under even odds."""
+    gained = sum(b and not a for a, b in zip(before, after, strict=True))
+    lost = sum(a and not b for a, b in zip(before, after, strict=True))
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The page."""
+    lines = [
+        "# Does the embedded default learn?",
+        "",
+        f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (some",
+        f"a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings were",
+        "chosen on val; the test scans are used nowhere else.",
+        "",
+        f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (several",
+        "samples a question). A malformed completion counts as wrong.",
+        "",
+        "| seed | policy | accuracy | well-formed | accuracy, well-formed only | consistent | T=1 "
+        "| T=1, well-formed only | shuffled images |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        for policy in POLICIES:
+            p = row[policy]
+            cells = [p["accuracy"], p["format_rate"], p["accuracy_well_formed"], p["consistency"], p["sampled"]]
+            cells += [p["sampled_well_formed"], p.get("shuffled")]
+            lines.append(f"| {row['seed']} | {policy} | " + " | ".join(_share(cell) for cell in cells) + " |")
+    lines += [
+        "",
+        "Text alone (the answer most frequent in training for the question, or for its type) gives "
+        + ", ".join(_share(row["text_only"]) for row in rows)
+        + ".",
+        "",
+        "## Gain of RL over SFT",
+        "",
+        "| policy | greedy, by seed | mean | well-formed only, by seed | T=1, by seed | pooled exact McNemar p |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for policy in TRAINED:
+        gains = {
+            key: [row[policy][key] - row["sft"][key] for row in rows]
+            for key in ("accuracy", "accuracy_well_formed", "sampled")
+        }
+        p = mcnemar(
+            [right for row in rows for right in row["sft"]["correct"]],
+            [right for row in rows for right in row[policy]["correct"]],
+        )
+        lines.append(
+            f"| {policy} | {_gains(gains['accuracy'])} | {fmean(gains['accuracy']):+.3f} | "
+            f"{_gains(gains['accuracy_well_formed'])} | {_gains(gains['sampled'])} | {p:.1e} |"
+        )
+    types = sorted(rows[0]["sft"]["by_question_type"])
+    lines += [
+        "",
+        "## Accuracy by question type, mean over seeds",
+        "",
+        "| policy | " + " | ".join(types) + " |",
+        "| --- |" + " --- |" * len(types),
+    ]
+    for policy in POLICIES:
+        means = [fmean(row[policy]["by_question_type"][name] for row in rows) for name in types]
+        lines.append(f"| {policy} | " + " | ".join(_share(mean) for mean in means) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _gains(values: Sequence[float]) -> str:
+    return " ".join(f"{value:+.3f}" for value in values)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the seeds and write learning.md and learning.json beside this script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    args = parser.parse_args(argv)
+    rows = [measure(seed) for seed in args.seeds]
+    write_text(REPO / "benchmarks" / "learning.md", table(rows))
+    for row in rows:
+        for policy in POLICIES:
+            del row[policy]["correct"]
+    (REPO / "benchmarks" / "learning.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""How long the embedded default takes, stage by stage, and how much memory; writes benchmarks/run_time.md.
+
+    python benchmarks/run_time.py
+
+Runs in a copy of the repository, so that nothing is there yet: first the main job (what `make run` does after set-up),
+then everything else that `snakemake --cores all` adds, then a dry-run. Run it on an otherwise idle machine.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+REPO = Path(__file__).resolve().parents[1]
+MAIN = "results/grpo/eval.json"
+LIGHT = ("prepare_data.py", "check_data.py", "write_report.py")
+
+
+def seconds(command: list[str], folder: Path) -> float:
+    """Wall time of one command, which must succeed."""
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def repeated(measure: Callable[[], float], times: int = 5) -> float:
+    """Median of several runs."""
+    return median(measure() for _ in range(times))
+
+
+def stages(folder: Path) -> list[tuple[str, float, float]]:
+    """Name, seconds and largest resident memory (MiB) of each job, from Snakemake's own benchmark files."""
+    found = []
+    root = folder / "results" / "benchmarks"
+    for path in sorted(root.rglob("*.tsv"), key=lambda path: path.stat().st_mtime):
+        with open(path, encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
+        memory = float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else 0.0
+        found.append((str(path.relative_to(root).with_suffix("")), float(row["s"]), memory))
+    return found
+
+
+def main() -> None:
+    """Measure and write the page."""
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "all"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "repository"
+        ignored = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", ".*_cache")
+        shutil.copytree(REPO, folder, ignore=ignored)
+        main_job = seconds([*snakemake, MAIN], folder)
+        rest = seconds(snakemake, folder)
+        jobs = stages(folder)
+        dry_run = repeated(lambda: seconds([*snakemake, "-n", MAIN], folder))
+        scripts = folder / "workflow" / "scripts"
+        light = {
+            name: repeated(lambda name=name: seconds([sys.executable, str(scripts / name), "--help"], folder))
+            for name in LIGHT
+        }
+        torch = repeated(lambda: seconds([sys.executable, "-c", "import torch"], folder), 3)
+    lines = [
+        "# How long the embedded default takes",
+        "",
+        f"`python benchmarks/run_time.py` on {os.cpu_count()} CPU cores, no GPU, after set-up.",
+        "",
+        "| what | seconds |",
+        "| --- | --- |",
+        f"| `make run`: data, base, SFT, merge, GRPO, merge, evaluation | {main_job:.0f} |",
+        f"| then `snakemake --cores all`: GSPO, the other evaluations, the report | {rest:.0f} |",
+        f"| both | {main_job + rest:.0f} |",
+        f"| `snakemake -n` with nothing to be done | {dry_run:.1f} |",
+        *(f"| start of `{name}` (`import torch` alone: {torch:.1f}) | {value:.2f} |" for name, value in light.items()),
+        "",
+        "| job | seconds | resident memory, MiB |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {duration:.0f} | {memory:.0f} |" for name, duration, memory in jobs),
+        "",
+    ]
+    (REPO / "benchmarks" / "run_time.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

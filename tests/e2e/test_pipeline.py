@@ -1,0 +1,121 @@
+"""One whole run, every stage for real: what it leaves behind, and that it can be trusted."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+from workflow_copy import WorkflowCopy
+
+from reinforced_cot.files import check_manifest
+
+POLICIES = ("base", "sft", "grpo", "gspo")
+TRAINED = POLICIES[1:]
+
+
+@pytest.fixture(scope="module")
+def results(finished_run: WorkflowCopy) -> Path:
+    return finished_run.root / "results" / "smoke"
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_nothing_is_left_to_do(finished_run: WorkflowCopy) -> None:
+    text = finished_run.snakemake("--dry-run", "--cores", "2", "results/smoke/grpo/eval.json")
+    assert "Nothing to be done" in text
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_is_evaluated_on_every_test_question(results: Path, policy: str) -> None:
+    asked = [json.loads(line)["id"] for line in (results / "data/test.jsonl").read_text().splitlines()]
+    predictions = [json.loads(line) for line in (results / policy / "predictions.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in predictions] == asked
+    assert len(asked) == 24
+    scores = read(results / policy / "eval.json")
+    assert isinstance(scores["accuracy"], float)
+    assert scores["n"] == 24
+    assert scores["n_correct"] == sum(row["is_correct"] for row in predictions)
+    assert sum(part["n"] for part in scores["by_question_type"].values()) == 24
+    assert scores["sampled"]["samples_per_question"] == 2
+    assert read(results / policy / "timing.json")["questions_per_second"] > 0
+
+
+@pytest.mark.parametrize("policy", TRAINED)
+def test_every_merge_is_proved(results: Path, policy: str) -> None:
+    proof = read(results / policy / "merge.json")
+    parent = "base" if policy == "sft" else "sft"
+    assert proof["adapter_vs_base"] > 1e-6
+    assert proof["adapter_vs_merged"] <= 1e-4
+    assert proof["adapter_vs_saved"] <= 1e-4
+    assert proof["base_weights"] == read(results / policy / "adapter.json")["base_weights"]
+    assert read(results / policy / "adapter.json")["base"] == parent
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_model_is_a_complete_checkpoint(results: Path, policy: str) -> None:
+    folder = results / policy / "model"
+    check_manifest(folder, folder.with_suffix(".json"))
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "generation_config.json", "model.safetensors", "processor_config.json"} <= names
+    assert {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "README.md"} <= names
+    size = read(folder / "processor_config.json")["image_processor"]["size"]
+    assert (size["shortest_edge"], size["longest_edge"]) == (784, 50176)
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    assert model.dtype == torch.float32
+
+
+@pytest.mark.parametrize("policy", TRAINED)
+def test_training_leaves_curves_and_checkpoints(results: Path, policy: str) -> None:
+    metrics = read(results / policy / "metrics.json")
+    assert list((results / policy / "tensorboard").rglob("events.out.tfevents.*"))
+    assert list((results / policy / "checkpoints").glob("checkpoint-*/trainer_state.json"))
+    if policy == "sft":
+        asked = [entry for entry in metrics["history"] if "eval_accuracy" in entry]
+        assert len(asked) == 2  # generated answers on val at the end of each epoch
+        assert metrics["best_metric"] == max(entry["eval_accuracy"] for entry in asked)
+        assert metrics["best_checkpoint"].startswith("checkpoint-")
+    else:
+        for reward in ("format", "correctness", "consistency", "brevity"):
+            assert any(f"rewards/{reward}_reward/mean" in entry for entry in metrics["history"])
+
+
+def test_grpo_and_gspo_differ_in_the_importance_level(results: Path) -> None:
+    levels = [
+        [line.split(": ")[1] for line in (results / policy / "train.yaml").read_text().splitlines() if "level" in line]
+        for policy in ("grpo", "gspo")
+    ]
+    assert levels == [["token"], ["sequence"]]
+
+
+def test_report_shows_every_policy(results: Path) -> None:
+    html = (results / "report.html").read_text(encoding="utf-8")
+    for policy in POLICIES:
+        assert f"<th>{policy}</th>" in html
+    assert html.count("<svg") >= 2
+    assert "http" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )  # the page needs no network
+
+
+def test_evaluation_is_reproducible_byte_by_byte(finished_run: WorkflowCopy, results: Path) -> None:
+    files = [results / "sft" / name for name in ("eval.json", "predictions.jsonl")]
+    before = [file.read_bytes() for file in files]
+    finished_run.snakemake("--cores", "2", "--forcerun", "evaluate", "--", "results/smoke/sft/eval.json")
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_logs_and_timings_are_kept_by_rule(results: Path) -> None:
+    for rule in (
+        "prepare_data/train",
+        "check_data",
+        "base_model",
+        "sft",
+        "merge_lora/grpo",
+        "grpo/gspo",
+        "evaluate/base",
+    ):
+        assert (results / "logs" / f"{rule}.log").is_file(), rule
+        assert (results / "benchmarks" / f"{rule}.tsv").is_file(), rule

@@ -1,0 +1,46 @@
+"""Real photographs of different sizes and free-text chains go through every stage (the gqa-cot-sample preset)."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from workflow_copy import copy_workflow
+
+
+@pytest.fixture(scope="module")
+def results(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shared = repo.parent / "shared"
+    if not (shared / "data" / "gqa-cot-sample").is_dir():
+        pytest.skip("needs ../shared/data/gqa-cot-sample, which is not in the repository")
+    root = tmp_path_factory.mktemp("photos")
+    (root / "shared").symlink_to(shared)
+    workflow = copy_workflow(repo, root / "workflow", "--configfile", "config/presets/gqa-cot-sample.yaml")
+    workflow.snakemake("--cores", "2")
+    return workflow.root / "results" / "gqa-cot-sample"
+
+
+def test_every_question_is_in_one_split_and_no_image_in_two(results: Path) -> None:
+    splits = {
+        split: [json.loads(line) for line in (results / "data" / f"{split}.jsonl").read_text().splitlines()]
+        for split in ("train", "val", "test")
+    }
+    assert sum(len(rows) for rows in splits.values()) == 498
+    images = [{row["group"] for row in rows} for rows in splits.values()]
+    assert sum(map(len, images)) == len(set.union(*images)) == 60
+
+
+def test_photos_keep_their_sizes(results: Path) -> None:
+    sizes = set()
+    for path in (results / "data" / "images").rglob("*.*"):
+        with Image.open(path) as image:
+            sizes.add(image.size)
+    assert len(sizes) >= 5
+    assert min(width * height for width, height in sizes) >= 234 * 28 * 28  # 234 visual tokens and more
+
+
+@pytest.mark.parametrize("policy", ["base", "sft", "grpo", "gspo"])
+def test_every_policy_is_evaluated_on_real_photos(results: Path, policy: str) -> None:
+    scores = json.loads((results / policy / "eval.json").read_text())
+    assert scores["n"] == len((results / "data" / "test.jsonl").read_text().splitlines())
+    assert (results / "report.html").is_file()

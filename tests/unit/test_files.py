@@ -1,0 +1,218 @@
+"""Files are complete or absent, errors name file and line, and a manifest notices what is missing or cut."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reinforced_cot import files
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import (
+    check_manifest,
+    new_folder,
+    read_json,
+    read_jsonl,
+    sha256_of,
+    write_json,
+    write_jsonl,
+    write_manifest,
+    write_text,
+)
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # sha256 of "abc", FIPS 180-2
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_text_is_written_and_folders_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "a/b/c.txt", "schön\n")
+    assert (tmp_path / "a/b/c.txt").read_bytes() == "schön\n".encode()
+    assert names(tmp_path / "a/b") == ["c.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "x.txt", "old")
+
+    def killed(self: Path, text: str, **options: Any) -> int:
+        with open(self, "w", encoding="utf-8") as file:
+            file.write(text[:2])
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_text", killed)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(tmp_path / "x.txt", "new text")
+    monkeypatch.undo()
+    assert (tmp_path / "x.txt").read_text() == "old"
+
+
+def test_what_is_read_meanwhile_is_the_old_file_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "x.txt", "old")
+    seen: list[str] = []
+    replace = os.replace
+
+    def watched(source: Path, target: Path) -> None:
+        seen.append(target.read_text())
+        assert source.parent == target.parent  # a rename within one folder is atomic
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", watched)
+    write_text(tmp_path / "x.txt", "new")
+    assert seen == ["old"] and (tmp_path / "x.txt").read_text() == "new"
+
+
+def test_rows_that_fail_leave_nothing(tmp_path: Path) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        yield {"id": 1}
+        raise RuntimeError("source ends")
+
+    with pytest.raises(RuntimeError):
+        write_jsonl(tmp_path / "x.jsonl", rows())
+    assert names(tmp_path) == []
+
+
+def test_json_is_the_same_for_the_same_value(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": [1.5, "é"], "a": None})
+    write_json(tmp_path / "b.json", {"a": None, "b": [1.5, "é"]})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert (tmp_path / "a.json").read_text(encoding="utf-8").endswith("}\n")
+    assert read_json(tmp_path / "a.json") == {"a": None, "b": [1.5, "é"]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nan_is_not_written(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": value})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_jsonl(tmp_path / "a.jsonl", [{"loss": value}])
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"x\.json does not exist"),
+        (b'{"a": [1, 2', r"x\.json is not valid JSON.*line 1.*truncated"),  # fault 1
+        (b'{"a":\n1,,}', r"x\.json is not valid JSON.*line 2"),
+        (b"\xff\xfe", r"x\.json is not valid JSON"),
+        (b"", r"x\.json is not valid JSON"),
+    ],
+)
+def test_unreadable_json_names_file_and_line(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_json(tmp_path / "x.json")
+
+
+# fault 22: CRLF and a byte-order mark are accepted
+def test_jsonl_is_read_with_its_line_numbers(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes('\ufeff{"a": 1}\r\n\n{"a": "x\u2028y"}\r\n  \n{"a": 3}'.encode())
+    assert list(read_jsonl(tmp_path / "x.jsonl")) == [(1, {"a": 1}), (3, {"a": "x\u2028y"}), (5, {"a": 3})]
+
+
+def test_jsonl_is_written_one_object_a_line(tmp_path: Path) -> None:
+    rows = [{"b": "x\ny", "a": 1}, {"b": "\u2028", "a": 2}]
+    write_jsonl(tmp_path / "x.jsonl", rows)
+    assert [row for _, row in read_jsonl(tmp_path / "x.jsonl")] == rows
+    first = (tmp_path / "x.jsonl").read_text(encoding="utf-8").split("\n")[0]
+    assert first == '{"b": "x\\ny", "a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"x\.jsonl does not exist"),
+        (b'{"a": 1}\n{"a": 2', r"x\.jsonl, line 2: not valid JSON.*truncated"),  # faults 1 and 2
+        (b'{"a": 1}\n\n{a: 2}\n', r"x\.jsonl, line 3: not valid JSON"),
+        (b'{"a": 1}\n[1]\n', r"x\.jsonl, line 2: expected a JSON object, found list"),
+        (b"null\n", r"x\.jsonl, line 1: expected a JSON object, found NoneType"),
+        (b'{"a": "\xe9"}\n', r"x\.jsonl is not UTF-8"),
+    ],
+)
+def test_unreadable_jsonl_names_file_and_line(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "x.jsonl").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        list(read_jsonl(tmp_path / "x.jsonl"))
+
+
+def test_a_new_folder_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/old").write_text("old")
+    with new_folder(tmp_path / "model") as folder:
+        assert folder.parent == tmp_path  # a sibling: the move stays on one file system
+        (folder / "new").write_text("new")
+        assert names(tmp_path / "model") == ["old"]
+    assert names(tmp_path) == ["model"]
+    assert names(tmp_path / "model") == ["new"]
+
+
+def test_an_exception_keeps_the_old_folder(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/old").write_text("old")
+    with pytest.raises(OSError, match="disk full"), new_folder(tmp_path / "model") as folder:  # fault 55
+        (folder / "new").write_text("half")
+        raise OSError("disk full")
+    assert names(tmp_path) == ["model"]
+    assert names(tmp_path / "model") == ["old"]
+
+
+def test_what_a_killed_process_left_does_not_get_in(tmp_path: Path) -> None:
+    left = tmp_path / f".model.{os.getpid()}.tmp"
+    left.mkdir()
+    (left / "half").write_text("half")
+    with new_folder(tmp_path / "model") as folder:
+        (folder / "new").write_text("new")
+    assert names(tmp_path / "model") == ["new"]
+
+
+def checkpoint(folder: Path) -> Path:
+    (folder / "model/sub").mkdir(parents=True)
+    (folder / "model/a.bin").write_bytes(b"abc")
+    (folder / "model/sub/b.bin").write_bytes(b"abcd")
+    return folder / "model"
+
+
+def test_manifest_lists_every_file(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path)
+    manifest = write_manifest(folder, tmp_path / "model.json", source="hub")
+    assert manifest["source"] == "hub"
+    assert manifest["files"]["a.bin"] == {"bytes": 3, "sha256": ABC}
+    assert sorted(manifest["files"]) == ["a.bin", "sub/b.bin"]
+    assert json.loads((tmp_path / "model.json").read_text()) == manifest
+    assert check_manifest(folder, tmp_path / "model.json") == manifest
+
+
+def test_manifest_reads_through_links(tmp_path: Path) -> None:  # weight shards of a local base are links
+    folder = checkpoint(tmp_path)
+    (tmp_path / "shard").write_bytes(b"abc")
+    (folder / "c.safetensors").symlink_to(tmp_path / "shard")
+    manifest = write_manifest(folder, tmp_path / "model.json")
+    assert manifest["files"]["c.safetensors"] == {"bytes": 3, "sha256": ABC}
+    (tmp_path / "shard").unlink()
+    with pytest.raises(DataError, match=r"c\.safetensors is missing"):
+        check_manifest(folder, tmp_path / "model.json")
+
+
+def test_manifest_notices_missing_and_truncated_files(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path)
+    write_manifest(folder, tmp_path / "model.json")
+    (folder / "sub/b.bin").write_bytes(b"abc")
+    with pytest.raises(DataError, match=r"b\.bin has 3 bytes, .*model\.json says 4.*delete"):
+        check_manifest(folder, tmp_path / "model.json")
+    (folder / "sub/b.bin").unlink()
+    with pytest.raises(DataError, match=r"b\.bin is missing though .*model\.json lists it"):
+        check_manifest(folder, tmp_path / "model.json")
+    (tmp_path / "model.json").unlink()
+    with pytest.raises(DataError, match=r"model\.json does not exist"):
+        check_manifest(folder, tmp_path / "model.json")
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "x") == ABC

@@ -1,0 +1,126 @@
+"""Asking a policy: images count, padding does not, image tokens never come, the same seed gives the same answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from tiny_run import TinyRun
+
+from reinforced_cot import evaluation
+from reinforced_cot.conversations import rendered_prompt
+from reinforced_cot.errors import DataError
+from reinforced_cot.generation import generate
+from reinforced_cot.models import load_model
+from reinforced_cot.processors import load_processor, vision_token_ids
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run: TinyRun) -> Any:
+    return load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+
+
+@pytest.fixture(scope="module")
+def processor(tiny_run: TinyRun) -> Any:
+    return load_processor(tiny_run.base / "model")
+
+
+def ask(run: TinyRun, model: Any, processor: Any, count: int = 6, **options: Any) -> list[list[str]]:
+    options = {"batch_size": 4, "max_new_tokens": 8} | options
+    return generate(model, processor, run.examples[:count], run.data, run.settings()["prompt"], **options)
+
+
+def test_another_image_changes_the_logits(tiny_run: TinyRun, model: Any, processor: Any) -> None:  # fault 44
+    text = rendered_prompt(processor, tiny_run.examples[0].question, tiny_run.settings()["prompt"])
+
+    def logits(color: str) -> torch.Tensor:
+        image = Image.new("RGB", (56, 56), color)
+        with torch.no_grad():
+            return model(**processor(text=[text], images=[image], return_tensors="pt")).logits[0, -1]
+
+    assert torch.equal(logits("red"), logits("red"))
+    assert (logits("red") - logits("blue")).abs().max() > 1e-3
+
+
+def test_another_image_is_asked_about_in_place_of_the_own(tiny_run: TinyRun, model: Any, processor: Any) -> None:
+    seen: list[torch.Tensor] = []
+    hook = model.model.visual.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+    own = [example.image for example in tiny_run.examples[:2]]
+    try:
+        for images in (None, own, own[::-1]):
+            ask(tiny_run, model, processor, 2, images=images, max_new_tokens=1)
+    finally:
+        hook.remove()
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0][: len(seen[2])], seen[2][: len(seen[0])])
+
+
+def test_padding_changes_no_answer(tiny_run: TinyRun, model: Any, processor: Any) -> None:  # trl#5785
+    together = ask(tiny_run, model, processor, batch_size=6)
+    alone = ask(tiny_run, model, processor, batch_size=1)
+    assert together == alone and len(together) == 6 and len({texts[0] for texts in together}) > 1
+
+
+def test_image_tokens_are_never_generated(tiny_run: TinyRun, processor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # verl#7038; the policy wants nothing else
+    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    banned = vision_token_ids(processor.tokenizer)
+    assert processor.tokenizer.convert_ids_to_tokens(banned) == [
+        "<|vision_start|>",
+        "<|vision_end|>",
+        "<|vision_pad|>",
+        "<|image_pad|>",
+        "<|video_pad|>",
+    ]
+    bias = torch.zeros(model.config.get_text_config().vocab_size)
+    bias[banned] = 1000.0
+    model.lm_head.register_forward_hook(lambda module, inputs, output: output + bias)
+    outputs: list[torch.Tensor] = []
+    stock = model.generate
+
+    def recorded(input_ids: torch.Tensor, **options: Any) -> torch.Tensor:
+        outputs.append(stock(input_ids=input_ids, **options))
+        new = outputs[-1][:, input_ids.shape[1] :]
+        assert not set(banned) & set(new.flatten().tolist())
+        return outputs[-1]
+
+    monkeypatch.setattr(model, "generate", recorded)
+    ask(tiny_run, model, processor)
+    ask(tiny_run, model, processor, samples=2)
+    assert len(outputs) == 4
+
+
+def test_samples_follow_from_their_seed(tiny_run: TinyRun, model: Any, processor: Any) -> None:
+    first = ask(tiny_run, model, processor, samples=3, seed=5)
+    assert [len(texts) for texts in first] == [3] * 6
+    assert ask(tiny_run, model, processor, samples=3, seed=5) == first
+    assert ask(tiny_run, model, processor, samples=3, seed=6) != first
+    assert len({text for texts in first for text in texts}) > 12  # temperature 1, no top-k: nearly all differ
+
+
+def test_greedy_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any, processor: Any) -> None:
+    # once, evaluation within a training reset it: every epoch had the same batches in the same order
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    assert ask(tiny_run, model, processor) == ask(tiny_run, model, processor)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_ask_gives_one_greedy_answer_and_the_samples(tiny_run: TinyRun) -> None:
+    settings = tiny_run.settings(evaluation__samples=2)
+    examples, model = tiny_run.examples[:4], tiny_run.base / "model"
+    answers = evaluation.ask(settings, examples, tiny_run.data, model)
+    assert [len(samples) for _, samples in answers] == [2] * 4
+    assert evaluation.ask(settings, examples, tiny_run.data, model) == answers
+    greedy = evaluation.ask(tiny_run.settings(), examples, tiny_run.data, model)
+    assert greedy == [(text, []) for text, _ in answers]
+
+
+def test_long_prompts_are_refused_before_the_model_is_loaded(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:  # fault 43
+    monkeypatch.setattr(evaluation, "load_model", fails_if_called)
+    settings = tiny_run.settings(evaluation__max_new_tokens=2040)
+    with pytest.raises(DataError, match="context 2048 - 2040 new tokens"):
+        evaluation.ask(settings, tiny_run.examples, tiny_run.data, tiny_run.base / "model")

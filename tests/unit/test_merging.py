@@ -1,0 +1,225 @@
+"""Merging proves itself: the numbers are real, and a merge that does nothing, or something else, is refused."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraModel, PeftModel, get_peft_model
+from tiny_run import LORA, TinyRun
+from transformers import AutoModelForImageTextToText
+
+from reinforced_cot import merging
+from reinforced_cot.adapters import check_base, lora_config, publish_adapter
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.files import check_manifest, read_json, write_manifest
+from reinforced_cot.merging import check_proof, logits, merge, probe, relative_difference
+from reinforced_cot.models import load_model, weights_hash
+from reinforced_cot.processors import load_processor
+
+
+@pytest.fixture
+def policy(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """A folder that holds the tiny run's adapter and nothing else."""
+    shutil.copytree(tiny_run.sft / "adapter", tmp_path / "sft/adapter")
+    shutil.copy(tiny_run.sft / "adapter.json", tmp_path / "sft/adapter.json")
+    return tmp_path / "sft"
+
+
+def unmerged(folder: Path) -> bool:
+    """Nothing was published, and nothing temporary is left."""
+    return sorted(path.name for path in folder.iterdir()) == ["adapter", "adapter.json"]
+
+
+def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
+    settings = tiny_run.settings()
+    merge(settings, tiny_run.base, policy)
+    proof = read_json(policy / "merge.json")
+    assert proof["adapter_vs_base"] > 0.01
+    assert proof["adapter_vs_merged"] <= 1e-4 and proof["adapter_vs_saved"] <= 1e-4
+    assert (proof["dtype"], proof["tolerance"], proof["cast_floor"], proof["top1_agreement"]) == (
+        "float32",
+        1e-4,
+        0.0,
+        1.0,
+    )
+    base_weights = weights_hash(read_json(tiny_run.base / "model.json"))
+    manifest = check_manifest(policy / "model", policy / "model.json")
+    assert proof["base_weights"] == manifest["base_weights"] == base_weights
+    assert proof["adapter_weights"] == manifest["adapter"] == weights_hash(read_json(policy / "adapter.json"))
+    assert proof["merged_weights"] == weights_hash(manifest) != base_weights
+    assert {"model.safetensors", "config.json", "chat_template.jinja", "tokenizer.json", "README.md"} <= set(
+        manifest["files"]
+    )
+    assert sorted(path.name for path in policy.iterdir()) == [
+        "adapter",
+        "adapter.json",
+        "merge.json",
+        "model",
+        "model.json",
+    ]
+
+    # the folder is complete for stock transformers, and computes what base and adapter computed
+    stock = AutoModelForImageTextToText.from_pretrained(policy / "model")
+    inputs = probe(load_processor(policy / "model"), settings["prompt"])
+    base = load_model(tiny_run.base / "model", settings["base_model"])
+    without = logits(base, inputs)
+    expected = logits(PeftModel.from_pretrained(base, policy / "adapter"), inputs)
+    assert relative_difference(expected, logits(stock, inputs)) == pytest.approx(proof["adapter_vs_saved"], abs=1e-7)
+    assert relative_difference(expected, without) == pytest.approx(proof["adapter_vs_base"], abs=1e-7)
+    assert load_processor(policy / "model").tokenizer.padding_side == "left"
+
+
+def test_half_precision_is_held_to_what_rounding_does(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "TOP1_AGREEMENT", 0.9)  # an untrained policy's first choices are near ties
+    merge(tiny_run.settings(base_model__dtype="bfloat16"), tiny_run.base, policy)
+    proof = read_json(policy / "merge.json")
+    assert proof["dtype"] == "bfloat16" and proof["adapter_vs_merged"] <= 1e-4
+    assert 0 < proof["adapter_vs_saved"] <= 2 * proof["cast_floor"] and proof["cast_floor"] > 1e-4
+    assert 0.9 <= proof["top1_agreement"] <= 1.0
+    stock = AutoModelForImageTextToText.from_pretrained(policy / "model")
+    assert stock.dtype == torch.bfloat16
+
+
+def test_another_base_is_refused(tiny_run: TinyRun, policy: Path) -> None:  # fault 52, pitfall 18
+    other = policy.parent / "other"
+    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model.lm_head.weight.data[0, 0] += 1.0
+    shutil.copytree(tiny_run.base / "model", other / "model")
+    model.save_pretrained(other / "model")
+    write_manifest(other / "model", other / "model.json")
+    with pytest.raises(DataError, match=r"was trained on a base with weights .*merge it into .*\(base\)"):
+        merge(tiny_run.settings(), other, policy)
+    assert unmerged(policy)
+
+
+def test_a_damaged_adapter_is_refused(tiny_run: TinyRun, policy: Path) -> None:
+    file = policy / "adapter/adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors has \d+ bytes"):
+        check_base(policy / "adapter", tiny_run.base)
+
+
+def zero_adapter(run: TinyRun) -> Any:
+    return get_peft_model(load_model(run.base / "model", run.settings()["base_model"]), lora_config(LORA))
+
+
+def test_an_adapter_that_changes_nothing_is_refused(tiny_run: TinyRun, policy: Path) -> None:  # peft#2586
+    zero_adapter(tiny_run).save_pretrained(policy / "adapter")
+    manifest = read_json(policy / "adapter.json")
+    write_manifest(policy / "adapter", policy / "adapter.json", **{k: v for k, v in manifest.items() if k != "files"})
+    with pytest.raises(PipelineError, match="the adapter changes no logit"):
+        merge(tiny_run.settings(), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+def test_a_zero_adapter_is_not_published(tiny_run: TinyRun, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="the trained adapter is zero"):
+        publish_adapter(zero_adapter(tiny_run), tiny_run.base, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def perturbed(model: Any) -> Any:
+    model.lm_head.weight.data *= 1.01
+    return model
+
+
+def test_a_merged_model_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # peft#2368
+    merged = LoraModel.merge_and_unload
+    monkeypatch.setattr(LoraModel, "merge_and_unload", lambda self: perturbed(merged(self)))
+    with pytest.raises(PipelineError, match="merged and adapter logits differ by"):
+        merge(tiny_run.settings(), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_saved_model_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    def load(folder: Path, *args: Any, **options: Any) -> Any:
+        model = load_model(folder, *args, **options)
+        if folder.parent == policy:
+            model.model.language_model.layers[0].mlp.up_proj.weight.data *= 1.5
+        return model
+
+    monkeypatch.setattr(merging, "load_model", load)
+    with pytest.raises(PipelineError, match="logits of the saved model and of the adapter differ by"):
+        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+def test_a_refused_merge_keeps_the_old_model(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:
+    merge(tiny_run.settings(), tiny_run.base, policy)
+    before = read_json(policy / "model.json")
+    monkeypatch.setattr(merging, "check_proof", fails_if_called)
+    with pytest.raises(AssertionError):
+        merge(tiny_run.settings(), tiny_run.base, policy)
+    assert check_manifest(policy / "model", policy / "model.json") == before
+
+
+PROOF: dict[str, Any] = {
+    "adapter_vs_base": 0.1,
+    "adapter_vs_merged": 1e-6,
+    "adapter_vs_saved": 1e-6,
+    "cast_floor": 0.0,
+    "top1_agreement": 1.0,
+    "dtype": "float32",
+}
+HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"adapter_vs_merged": 1e-4, "adapter_vs_saved": 1e-4}, None),
+        ({"top1_agreement": 0.5}, None),  # says nothing in float32, where ties may fall either way
+        ({**HALF, "adapter_vs_saved": 0.02, "top1_agreement": 0.99}, None),
+        ({"adapter_vs_base": 0.0}, "changes no logit"),
+        ({"adapter_vs_base": float("nan")}, "changes no logit"),
+        ({"adapter_vs_merged": 1.1e-4}, "merged and adapter logits differ by 1.10e-04"),
+        ({"adapter_vs_merged": float("nan")}, "merged and adapter logits differ by nan"),
+        ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),
+        ({"adapter_vs_saved": float("nan")}, "differ by nan"),
+        ({**HALF, "adapter_vs_merged": 2e-4}, "merged and adapter logits differ"),
+        ({**HALF, "adapter_vs_saved": 0.021}, "differ by 2.10e-02 of the largest logit, more than 2.00e-02"),
+        ({**HALF, "top1_agreement": 0.989}, "agrees at only 98.9% of positions"),
+    ],
+)
+def test_check_proof(changes: dict[str, Any], message: str | None) -> None:
+    if message is None:
+        check_proof(PROOF | changes)
+    else:
+        with pytest.raises(PipelineError, match=message):
+            check_proof(PROOF | changes)
+
+
+def test_relative_difference() -> None:
+    expected = torch.tensor([[1.0, -4.0], [2.0, 0.0]])
+    assert relative_difference(expected, expected) == 0.0
+    assert relative_difference(expected, expected + torch.tensor([[0.0, 1.0], [0.0, -0.5]])) == 0.25
+
+
+def test_the_probe_looks_at_images(tiny_run: TinyRun) -> None:
+    settings = tiny_run.settings()
+    processor = load_processor(tiny_run.base / "model")
+    inputs = probe(processor, settings["prompt"])
+    model = load_model(tiny_run.base / "model", settings["base_model"])
+    seen = logits(model, inputs)
+    assert seen.shape == (int(inputs["attention_mask"].sum()), model.config.get_text_config().vocab_size)
+    inputs["pixel_values"] = inputs["pixel_values"].flip(0)
+    assert relative_difference(seen, logits(model, inputs)) > 1e-3
+
+
+def test_manifest_of_the_adapter_names_its_base(tiny_run: TinyRun) -> None:
+    manifest = read_json(tiny_run.sft / "adapter.json")
+    assert manifest["base"] == "base"
+    assert check_base(tiny_run.sft / "adapter", tiny_run.base) == manifest

@@ -1,0 +1,84 @@
+"""Loading checkpoints: damage and pickles are refused, the dtype is the config's."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import get_peft_model
+from tiny_run import LORA, TinyRun
+
+from reinforced_cot.adapters import check_trainable, lora_config
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.files import read_json
+from reinforced_cot.models import context_length, load_model, refuse_pickles, weights_hash
+
+
+@pytest.fixture
+def folder(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """A copy of the tiny base."""
+    shutil.copytree(tiny_run.base, tmp_path / "base")
+    return tmp_path / "base/model"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_configs_dtype_is_loaded(tiny_run: TinyRun, folder: Path, dtype: str) -> None:
+    model = load_model(folder, tiny_run.settings(base_model__dtype=dtype)["base_model"])
+    assert {parameter.dtype for parameter in model.parameters()} == {getattr(torch, dtype)}
+    model = load_model(folder, tiny_run.settings(base_model__dtype=dtype)["base_model"], dtype="float32")
+    assert model.dtype == torch.float32
+    assert model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), r"model\.safetensors has \d+ bytes"),  # fault 54
+        (lambda file: file.unlink(), r"model\.safetensors is missing"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(tiny_run: TinyRun, folder: Path, damage: Any, message: str) -> None:
+    damage(folder / "model.safetensors")
+    with pytest.raises(DataError, match=message):
+        load_model(folder, tiny_run.settings()["base_model"])
+
+
+def test_a_checkpoint_without_its_manifest_is_refused(tiny_run: TinyRun, folder: Path) -> None:
+    (folder.parent / "model.json").unlink()
+    with pytest.raises(DataError, match=r"model\.json does not exist"):
+        load_model(folder, tiny_run.settings()["base_model"])
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "model.pkl"])
+def test_pickled_weights_are_refused(tmp_path: Path, name: str) -> None:  # fault 42
+    (tmp_path / name).write_bytes(b"pickle")
+    with pytest.raises(DataError, match=rf"pickled weights \({name}\): convert them to safetensors"):
+        refuse_pickles(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")  # safetensors beside them are what is loaded
+    refuse_pickles(tmp_path)
+
+
+def test_weights_hash_sees_weights_alone() -> None:
+    def manifest(**sha: str) -> dict[str, Any]:
+        return {"files": {name.replace("_", "."): {"bytes": 1, "sha256": value} for name, value in sha.items()}}
+
+    one = weights_hash(manifest(a_safetensors="1", b_safetensors="2", config_json="3"))
+    assert one == weights_hash(manifest(b_safetensors="2", config_json="4", a_safetensors="1"))
+    assert one != weights_hash(manifest(a_safetensors="1", b_safetensors="3", config_json="3"))
+    assert one != weights_hash(manifest(a_safetensors="1", config_json="3"))
+
+
+def test_context_length(tiny_run: TinyRun) -> None:
+    assert context_length(tiny_run.base / "model") == 2048
+    assert read_json(tiny_run.base / "model/config.json")["text_config"]["max_position_embeddings"] == 2048
+
+
+def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> None:  # fault 47
+    base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = get_peft_model(base, lora_config(LORA))
+    lora = sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)
+    assert check_trainable(model) == lora > 0
+    model.requires_grad_(False)
+    with pytest.raises(PipelineError, match=r"no parameter is trainable: lora\.target_modules"):
+        check_trainable(model)

@@ -1,0 +1,211 @@
+"""RL: one prompt for all stages, each reward logged by itself, image tokens never sampled, zero adapters refused."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_run import TinyRun
+
+from reinforced_cot import reinforcement, supervised
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.files import read_json
+from reinforced_cot.generation import generate
+from reinforced_cot.models import load_model
+from reinforced_cot.processors import load_processor, vision_token_ids
+
+SYSTEM = {"prompt__system": "You see digits.", "prompt__instruction": "Think first."}
+
+
+@dataclass
+class Recording:
+    """What one real training run did."""
+
+    output: Path
+    arguments: Any = None
+    prompts: list[list[int]] = field(default_factory=list)
+    completions: list[list[int]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+
+def bias_to_vision(model: Any, processor: Any) -> Any:
+    """Make the policy want an image token at every position."""
+    bias = torch.zeros(model.config.get_text_config().vocab_size)
+    bias[vision_token_ids(processor.tokenizer)] = 20.0
+    model.lm_head.register_forward_hook(lambda module, inputs, output: output + bias)
+    return model
+
+
+@pytest.fixture(scope="module")
+def recording(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
+    """Two steps of GSPO from the base, with a reward that an untrained policy can move."""
+    result = Recording(tmp_path_factory.mktemp("rl") / "gspo")
+
+    def letter_reward(completions: Sequence[Any], completion_ids: Any, answer: list[str], **_: Any) -> list[float]:
+        result.completions += completion_ids
+        result.answers += answer
+        return [sum(letter in "aeiou0123" for letter in messages[0]["content"]) / 8 for messages in completions]
+
+    class RecordingTrainer(reinforcement.GRPOTrainer):
+        def _tokenize_prompts(self, prompts: Any) -> Any:
+            found = super()._tokenize_prompts(prompts)
+            result.arguments = self.args
+            result.prompts += found[0]
+            return found
+
+    processor = load_processor(tiny_run.base / "model")
+    settings = tiny_run.settings(**SYSTEM, rl__examples=5)
+    settings["rl"]["training"] |= {"importance_sampling_level": "sequence", "epsilon": 3.0e-4, "epsilon_high": 4.0e-4}
+    settings["rewards"] = {"letters": 2.0, "format": 0.5, "correctness": None}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reinforcement, "GRPOTrainer", RecordingTrainer)
+        patch.setattr(reinforcement, "REWARDS", {**reinforcement.REWARDS, "letters": letter_reward})
+        patch.setattr(reinforcement, "load_model", lambda *args: bias_to_vision(load_model(*args), processor))
+        reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, result.output, None)
+    yield result
+
+
+def evaluation_ids(run: TinyRun, settings: dict[str, Any]) -> list[list[int]]:
+    """The prompts that `generate` gives to the model, without padding."""
+    found: list[list[int]] = []
+
+    class Model:
+        device = torch.device("cpu")
+
+        def eval(self) -> None: ...
+
+        def generate(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> torch.Tensor:
+            for ids, mask in zip(input_ids, attention_mask, strict=True):
+                assert mask[-1] == 1  # padding stands on the left (trl#5785)
+                found.append(ids[mask.bool()].tolist())
+            return input_ids
+
+    model: Any = Model()
+    processor = load_processor(run.base / "model")
+    generate(model, processor, run.examples, run.data, settings["prompt"], batch_size=5, max_new_tokens=2)
+    return found
+
+
+def sft_ids(run: TinyRun, settings: dict[str, Any], output: Path) -> list[list[int]]:
+    """The part of SFT's rows that carries no loss."""
+    trainers: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervised, "run", lambda trainer, *_: trainers.append(trainer))
+        supervised.train(settings, run.examples, run.examples, run.data, run.base, output, None)
+    trainer = trainers[0]
+    found = []
+    for start in range(0, 24, 5):
+        rows = [trainer.train_dataset[i] for i in range(start, min(start + 5, 24))]
+        batch = trainer.data_collator(rows)
+        for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
+            found.append(ids[: int((labels != -100).nonzero()[0])].tolist())
+    return found
+
+
+def test_sft_rl_and_evaluation_ask_with_the_same_tokens(
+    tiny_run: TinyRun, tmp_path: Path, recording: Recording
+) -> None:
+    # pitfall 8: in the original the question was absent from every RL prompt, and there was no assistant header
+    settings = tiny_run.settings(**SYSTEM)
+    asked = evaluation_ids(tiny_run, settings)
+    assert sft_ids(tiny_run, settings, tmp_path) == asked
+    assert {tuple(ids) for ids in recording.prompts} <= {tuple(ids) for ids in asked[:5]}
+    assert len({tuple(ids) for ids in recording.prompts}) >= 3
+    tokenizer = load_processor(tiny_run.base / "model").tokenizer
+    texts = {tokenizer.decode(ids) for ids in recording.prompts}
+    questions = [example.question for example in tiny_run.examples[:5]]
+    for text in texts:
+        assert any(f"<|vision_end|>{question}\nThink first.<|im_end|>\n" in text for question in questions)
+        assert text.startswith("<|im_start|>system\nYou see digits.<|im_end|>\n<|im_start|>user\n<|vision_start|>")
+        assert text.endswith("<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_fields_reach_trl(recording: Recording) -> None:
+    arguments = recording.arguments
+    assert arguments.importance_sampling_level == "sequence"
+    assert (arguments.epsilon, arguments.epsilon_high, arguments.beta) == (3.0e-4, 4.0e-4, 0.0)
+    assert (arguments.num_generations, arguments.max_completion_length) == (2, 6)
+    assert arguments.reward_weights == [2.0, 0.5] and arguments.log_multimodal is False
+    assert arguments.learning_rate == 1.0e-2
+
+
+def test_each_reward_is_logged_by_itself(recording: Recording) -> None:  # pitfall 16
+    steps = [entry for entry in read_json(recording.output / "metrics.json")["history"] if "reward" in entry]
+    assert [entry["step"] for entry in steps] == [1, 2]
+    for entry in steps:
+        letters, form = entry["rewards/letter_reward/mean"], entry["rewards/format_reward/mean"]
+        assert entry["reward"] == pytest.approx(2.0 * letters + 0.5 * form) and letters > 0
+        assert "rewards/correctness_reward/mean" not in entry  # its weight is null
+
+
+def test_image_tokens_are_never_sampled(tiny_run: TinyRun, recording: Recording) -> None:
+    # verl#7038: the run dies hours later, at the first sampled image token; here the policy wants nothing else
+    banned = vision_token_ids(load_processor(tiny_run.base / "model").tokenizer)
+    assert len(recording.completions) == 8 and len(banned) == 5
+    assert not set(banned) & {token for ids in recording.completions for token in ids}
+
+
+def test_rewards_get_the_true_answers(tiny_run: TinyRun, recording: Recording) -> None:
+    assert set(recording.answers) <= {example.answer for example in tiny_run.examples[:5]}
+
+
+def test_the_adapter_is_published_with_its_base(tiny_run: TinyRun, recording: Recording) -> None:
+    manifest = read_json(recording.output / "adapter.json")
+    assert manifest["base"] == "base" and "adapter_model.safetensors" in manifest["files"]
+    assert (recording.output / "checkpoints/checkpoint-2/trainer_state.json").is_file()
+
+
+def test_an_adapter_of_zero_norm_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
+    # an untrained policy earns nothing, so that every advantage is zero (trl#4416: empty adapters under ZeRO-3)
+    settings = tiny_run.settings(rewards={"format": 1.0}, rl__examples=2)
+    with pytest.raises(PipelineError, match="the trained adapter is zero"):
+        reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
+    assert not (tmp_path / "adapter").exists() and not (tmp_path / "adapter.json").exists()
+
+
+def test_long_prompts_are_refused_before_the_model_is_loaded(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:  # fault 43
+    monkeypatch.setattr(reinforcement, "load_model", fails_if_called)
+    with pytest.raises(DataError, match=r"tokens, more than 9 .*raise prompt\.max_tokens or lower image\.max_pixels"):
+        reinforcement.train(
+            tiny_run.settings(prompt__max_tokens=9),
+            tiny_run.examples,
+            tiny_run.data,
+            tiny_run.base,
+            tmp_path,
+            None,
+        )
+
+
+def test_rewards_without_a_weight_are_left_out() -> None:
+    functions, weights = reinforcement.reward_functions({"format": 0.5, "correctness": None, "brevity": 0.0})
+    assert [function.__name__ for function in functions] == ["format_reward", "brevity_reward"]
+    assert weights == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("level", ["token", "sequence"])
+def test_importance_sampling_level(tiny_run: TinyRun, tmp_path: Path, level: str) -> None:
+    processor = load_processor(tiny_run.base / "model")
+    settings = tiny_run.settings()
+    settings["rl"]["training"] |= {
+        "importance_sampling_level": level,
+        "generation_kwargs": {"suppress_tokens": [7], "repetition_penalty": 1.1},
+    }
+    arguments = reinforcement.grpo_config(settings, [1.0], processor, tmp_path)
+    assert arguments.importance_sampling_level == level
+    assert arguments.generation_kwargs == {
+        "suppress_tokens": [7, *vision_token_ids(processor.tokenizer)],
+        "repetition_penalty": 1.1,
+    }
+    assert settings["rl"]["training"]["generation_kwargs"]["suppress_tokens"] == [7]  # settings stay as they were
+
+
+def test_vllm_is_told_by_logit_bias(tiny_run: TinyRun, tmp_path: Path) -> None:
+    processor = load_processor(tiny_run.base / "model")
+    settings = tiny_run.settings()
+    settings["rl"]["training"] |= {"use_vllm": True, "generation_kwargs": {"logit_bias": {7: 1.0}}}
+    bias = reinforcement.grpo_config(settings, [1.0], processor, tmp_path).generation_kwargs["logit_bias"]
+    assert bias == {7: 1.0} | dict.fromkeys(vision_token_ids(processor.tokenizer), -100.0)

@@ -1,0 +1,126 @@
+"""A tiny run on disk: 24 questions about patterns, an untrained tiny base, an adapter of it that changes something."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.images import PixelBudget
+from reinforced_cot.preparation import RawRecord, prepare
+
+MIN_PIXELS, MAX_PIXELS = 28 * 28, 16 * 28 * 28
+COLORS, PLACES = ("red", "green", "blue", "yellow"), ("top left", "top right", "bottom")
+SIZES = ((84, 56), (56, 112), (56, 56))
+LORA = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "k_proj", "v_proj"]}
+TRAINING = {
+    "per_device_train_batch_size": 4,
+    "max_steps": 2,
+    "save_strategy": "steps",
+    "save_steps": 1,
+    "logging_steps": 1,
+    "learning_rate": 1.0e-2,
+}
+SETTINGS: dict[str, Any] = {
+    "seed": 1,
+    "image": {"min_pixels": MIN_PIXELS, "max_pixels": MAX_PIXELS},
+    "prompt": {"system": None, "instruction": "", "max_tokens": 512},
+    "base_model": {
+        "path": None,
+        "revision": None,
+        "dtype": "float32",
+        "attn_implementation": "sdpa",
+        "trust_remote_code": False,
+        "tiny": {
+            "vocab_size": 400,
+            "architecture": {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 48, "vision_depth": 1},
+            "pretraining": None,
+        },
+    },
+    "sft": {
+        "examples": None,
+        "quantization": None,
+        "lora": LORA,
+        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4},
+        "training": TRAINING,
+    },
+    "rewards": {"format": 0.5, "correctness": 2.0, "consistency": None, "tag_count": 1.0},
+    "rl": {
+        "examples": None,
+        "quantization": None,
+        "lora": LORA,
+        "training": TRAINING | {"num_generations": 2, "max_completion_length": 6, "beta": 0.0},
+    },
+    "evaluation": {"batch_size": 3, "max_new_tokens": 4, "samples": 0},
+}
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """`data` and `results` of a run up to an SFT adapter; tests read it and write elsewhere."""
+
+    data: Path
+    base: Path
+    sft: Path
+    examples: Sequence[Example]
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """`SETTINGS` with values set by a key of underscored parts: ``sft__training__max_steps=4``."""
+        settings = copy.deepcopy(SETTINGS)
+        for key, value in changes.items():
+            *path, last = key.split("__")
+            section = settings
+            for name in path:
+                section = section[name]
+            section[last] = value
+        return settings
+
+
+def make_tiny_run(root: Path) -> TinyRun:
+    """Write the data, the untrained base and an adapter of it under ``root``."""
+    data, base, sft = root / "data", root / "base", root / "sft"
+    prepare(map(make_record, range(24)), PixelBudget(MIN_PIXELS, MAX_PIXELS), data, "train", 0.0)
+    examples = read_examples(data / "train.jsonl")
+
+    from peft import PeftModel, get_peft_model
+
+    from reinforced_cot.adapters import lora_config, publish_adapter
+    from reinforced_cot.base_models import make_base
+    from reinforced_cot.models import load_model
+
+    make_base(SETTINGS, examples, base)
+    adapted: PeftModel = get_peft_model(load_model(base / "model", SETTINGS["base_model"]), lora_config(LORA))
+    perturb(adapted)
+    publish_adapter(adapted, base, sft)
+    return TinyRun(data, base, sft, examples)
+
+
+def make_record(number: int) -> RawRecord:
+    """Questions and chains of several lengths, images of three sizes, no two of which are alike."""
+    color, place = COLORS[number % 4], PLACES[number // 4 % 3]
+    size = SIZES[number % 3]
+    image = Image.effect_noise(size, 40 + number).convert("RGB")
+    image.paste(color, (0, 0, size[0] // 2, size[1] // 2))
+    steps = [f"SELECT({place}): {color} {number % 10}", *[f"RELATE({place}, left): {place}"] * (number % 5)]
+    return RawRecord(
+        id=f"q{number}",
+        source=f"line {number}",
+        image=image,
+        question=f"What color is the {place} digit {'to the left ' * (number % 3)}of the picture?",
+        answer=color,
+        cot="\n".join([*steps, f"QUERY(color): {color}"]),
+        question_type="color",
+    )
+
+
+def perturb(adapted: Any, scale: float = 0.2) -> None:
+    """Give a fresh adapter, whose lora_B is zero, an effect."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            parameter.data = scale * torch.randn(parameter.shape, generator=generator)

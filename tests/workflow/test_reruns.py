@@ -1,0 +1,154 @@
+"""The rerun table of the design, row by row: what a change makes stale, and nothing else.
+
+Each row edits a copy of a finished run and reads a dry-run; `settings` jobs (a printf each) are left out of the counts.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from workflow_copy import WorkflowCopy, copy_workflow
+
+PACKAGE = "workflow/scripts/reinforced_cot"
+RL_ON = {"grpo": 2, "merge_lora": 2, "evaluate": 2, "report": 1}
+SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "evaluate": 3, "report": 1}
+SETTINGS = {"data_settings", "train_settings", "eval_settings"}
+
+
+@pytest.fixture
+def stale(finished_run: WorkflowCopy, tmp_path: Path) -> WorkflowCopy:
+    """A copy of the finished run, restored together with `.snakemake`, as a checkout or a backup would be."""
+    root = tmp_path / "workflow"
+    shutil.copytree(finished_run.root, root, symlinks=True)  # copytree gives new times to folders
+    return WorkflowCopy(root, finished_run.options)
+
+
+def override(**change: object) -> Callable[[WorkflowCopy], list[str]]:
+    """A row that gives one more configuration file."""
+
+    def edit(workflow: WorkflowCopy) -> list[str]:
+        path = workflow.root / "override.yaml"
+        path.write_text(yaml.safe_dump(change), encoding="utf-8")
+        return ["--configfile", "tests/configs/smoke.yaml", "override.yaml"]
+
+    return edit
+
+
+def replace(file: str, old: str, new: str) -> Callable[[WorkflowCopy], list[str]]:
+    """A row that edits a file of the repository."""
+
+    def edit(workflow: WorkflowCopy) -> list[str]:
+        workflow.edit(file, old, new)
+        return []
+
+    return edit
+
+
+def touch_everything(workflow: WorkflowCopy) -> list[str]:
+    for path in workflow.root.rglob("*"):
+        if ".snakemake" not in path.parts and not path.is_symlink():
+            os.utime(path, (time.time() + 5, time.time() + 5))
+    return []
+
+
+def reorder_keys(workflow: WorkflowCopy) -> list[str]:
+    path = workflow.root / "tests/configs/smoke.yaml"
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(dict(reversed(config.items())), sort_keys=False))
+    return []
+
+
+ROWS = {
+    "nothing": (lambda workflow: [], {}),
+    "rl.grpo": (
+        override(rl={"grpo": {"training": {"learning_rate": 1.0e-3}}}),
+        {"grpo": 1, "merge_lora": 1, "evaluate": 1, "report": 1},
+    ),
+    "reward code": (replace(f"{PACKAGE}/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4"), RL_ON),
+    "reward weights": (override(rewards={"format": 0.9}), RL_ON),
+    "sft settings": (override(sft={"lora": {"r": 8}}), SFT_ON),
+    "answer matching": (
+        replace(f"{PACKAGE}/answers.py", '_ARTICLES = {"a", "an", "the"}', '_ARTICLES = {"a", "an"}'),
+        {**SFT_ON, "evaluate": 4},
+    ),
+    "prompt in the config": (override(prompt={"instruction": "Think."}), {**SFT_ON, "evaluate": 4}),
+    "prompt code": (
+        replace(f"{PACKAGE}/prompts.py", "{question}\\n{prompt", "{question}\\n\\n{prompt"),
+        {**SFT_ON, "evaluate": 4},
+    ),
+    "evaluation settings": (override(evaluation={"samples": 1}), {"evaluate": 4, "report": 1}),
+    "report template": (
+        replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
+        {"report": 1},
+    ),
+    "report code": (replace(f"{PACKAGE}/report.py", '"well-formed"', '"in form"'), {"report": 1}),
+    "size of the test split": (
+        override(data={"splits": {"test": {"size": 20}}}),
+        {"prepare_data": 1, "check_data": 1, "evaluate": 4, "report": 1},
+    ),
+    "base architecture": (
+        override(base_model={"tiny": {"vocab_size": 400}}),
+        {"base_model": 1, **SFT_ON, "evaluate": 4},
+    ),
+    "seed": (
+        override(seed=7),
+        {"prepare_data": 3, "check_data": 1, "base_model": 1, **SFT_ON, "evaluate": 4},
+    ),
+    "one policy less": (
+        override(policies=["grpo"]),
+        {"report": 1},
+    ),
+    "a comment and white space": (
+        replace(f"{PACKAGE}/prompts.py", "Message = dict[str, Any]", "Message = dict[str, Any]  # a turn\n\n"),
+        {},
+    ),
+    "a docstring": (replace(f"{PACKAGE}/rewards.py", '"""1 for the true answer', '"""One for the true answer'), {}),
+    "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),
+    "order of keys": (reorder_keys, {}),
+    "touch, or a checkout restored with .snakemake": (touch_everything, {}),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_change_reruns_what_depends_on_it(stale: WorkflowCopy, row: str) -> None:
+    edit, expected = ROWS[row]
+    options = edit(stale)
+    if options:
+        stale = WorkflowCopy(stale.root)
+    planned = {rule: jobs for rule, jobs in stale.planned(*options).items() if rule not in SETTINGS}
+    assert planned == expected
+
+
+def test_the_reason_names_the_module_that_changed(stale: WorkflowCopy) -> None:
+    stale.edit(f"{PACKAGE}/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4")
+    text = stale.snakemake("--dry-run", "--cores", "2")
+    changed = [line for line in text.splitlines() if "Params have changed" in line]
+    assert len(changed) == 2
+    for line in changed:
+        assert line.count("reinforced_cot.rewards ") == 2  # before and after
+        assert "reinforced_cot.prompts" not in line
+
+
+def test_a_raw_file_of_the_test_split_reruns_only_what_reads_it(repo: Path, tmp_path: Path) -> None:
+    workflow = copy_workflow(repo, tmp_path / "workflow", "--configfile", "photos.yaml")
+    photos = workflow.root / "photos"
+    photos.mkdir()
+    splits = {}
+    for number, split in enumerate(("train", "val", "test")):
+        Image.new("RGB", (60, 40), (80 * number, 90, 90)).save(photos / f"{split}.png")
+        question = {"imageId": split, "instruction": "Is it dark?", "cot": [{"text": "It is dark."}], "answer": "Yes"}
+        (workflow.root / f"{split}.jsonl").write_text(json.dumps(question) + "\n")
+        splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}
+    config = {"data": {"source": "gqa_cot", "splits": splits}, "base_model": {"tiny": {"pretraining": None}}}
+    (workflow.root / "photos.yaml").write_text(yaml.safe_dump(config))
+    target = "results/data/summary.json"
+    workflow.snakemake("--cores", "2", target)
+    assert workflow.planned(target) == {}
+    (workflow.root / "test.jsonl").write_text(json.dumps({**question, "answer": "No"}) + "\n")
+    assert workflow.planned(target) == {"prepare_data": 1, "check_data": 1}
