@@ -167,7 +167,7 @@ def test_draw_of_more_than_there_are_is_refused() -> None:
 
 def settings_file(folder: Path, source: str, splits: dict[str, Any]) -> Path:
     settings = {
-        "data": {"source": source, "splits": splits, "max_rejected_share": 0.02},
+        "data": {"source": source, "splits": splits, "shortcut_share": 0.5, "max_rejected_share": 0.02},
         "image": {"min_pixels": 784, "max_pixels": 50176},
         "seed": 1,
     }
@@ -259,3 +259,13 @@ def test_checks_start_without_the_training_libraries(repo: Path) -> None:
     command = [sys.executable, "-c", code]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=repo / "workflow/scripts")
     assert finished.stdout.strip() == "[]"
+
+
+def test_a_chain_that_errs_keeps_its_own_answer_beside_the_truth() -> None:
+    hasty = list(make_digit_records("train", 60, 1, shortcut_share=1.0))
+    wrong = [record for record in hasty if record.cot_answer != record.answer]
+    assert 10 < len(wrong) < 40  # questions about two objects; now and then the shortcut is right by chance
+    for record in wrong:
+        assert record.cot.endswith(f": {record.cot_answer}")
+        assert record.question_type in ("neighbor_color", "neighbor_value", "compare")
+    assert all(record.cot_answer == record.answer for record in make_digit_records("train", 60, 1))

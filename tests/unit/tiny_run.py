@@ -102,7 +102,7 @@ def make_record(number: int) -> RawRecord:
     """Questions and chains of several lengths, images of three sizes, no two of which are alike."""
     color, place = COLORS[number % 4], PLACES[number // 4 % 3]
     size = SIZES[number % 3]
-    image = Image.effect_noise(size, 40 + number).convert("RGB")
+    image = Image.linear_gradient("L").rotate(7 * number).resize(size).convert("RGB")
     image.paste(color, (0, 0, size[0] // 2, size[1] // 2))
     steps = [f"SELECT({place}): {color} {number % 10}", *[f"RELATE({place}, left): {place}"] * (number % 5)]
     return RawRecord(

@@ -66,7 +66,9 @@ def _build_tiny(settings: Mapping[str, Any], train: Sequence[Example], folder: P
     from reinforced_cot import tiny_model
 
     tiny, seed, image = settings["base_model"]["tiny"], settings["seed"], settings["image"]
-    texts = [text for example in train for text in (example.question, completion_text(example.cot, example.answer))]
+    texts = [
+        text for example in train for text in (example.question, completion_text(example.cot, example.taught_answer))
+    ]
     pretraining = dict(tiny["pretraining"] or {})
     scenes, questions = [], []
     if pretraining:

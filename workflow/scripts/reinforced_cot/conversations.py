@@ -24,7 +24,7 @@ def sft_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, An
         prompt,
         {"completion": _MESSAGES, "length": Value("int32")},
         lambda i, example: {
-            "completion": completion_messages(example.cot, example.answer),
+            "completion": completion_messages(example.cot, example.taught_answer),
             "length": lengths[i],
         },
     )

@@ -21,4 +21,5 @@ def make_digit_records(split: str, size: int, seed: int, shortcut_share: float =
             answer=record["answer"],
             cot=record["cot"],
             question_type=record["question_type"],
+            cot_answer=record["cot_answer"],
         )

@@ -4,7 +4,7 @@ A scene is a grid of 28 px cells. A cell is empty or shows one 8x8 scan of sciki
 real handwriting), enlarged to 24x24 and tinted in one of six colours. Every question comes with its chain of thought
 in the operators of GQA's functional programs (SELECT, RELATE, QUERY, CHOOSE, LARGER), one step a line, the result
 after the colon; the last step's result is the answer. A share of the chains of questions about two objects can be
-shortcuts, as of a teacher who was told the answer and writes down only half of the way to it: see `make_records`.
+shortcuts, as of a hasty teacher who looks at the first object only: see `make_records`.
 
 The scans of train, val and test are disjoint, so that test accuracy is accuracy on handwriting never seen before.
 Everything is a deterministic function of (split, size, seed). No torch here.
@@ -56,6 +56,7 @@ class Record(TypedDict):
     question: str
     answer: str  # the truth: one short lower-case word
     cot: str  # the teacher's steps joined by newlines, without tags
+    cot_answer: str  # result of the last step; differs from `answer` where a shortcut misled the teacher
     question_type: str
     group: str  # image id: rows of one group never straddle two splits
 
@@ -238,7 +239,7 @@ def _ask_neighbor(scene: Scene, rng: random.Random, attribute: str, text: str) -
         text=text.format(place=f"{RELATIONS[relation][2]} the {name_position(anchor)} one"),
         answer=answer,
         steps=(_select(scene, anchor), relate, _select(scene, target), query),
-        shortcut=(_select(scene, anchor), query),
+        shortcut=(_select(scene, anchor), _query(scene, anchor, attribute)[1]),
     )
 
 
@@ -269,7 +270,7 @@ def ask_compare(scene: Scene, rng: random.Random) -> Question:
     answer = str(max(values))
     steps = (_select(scene, first), _select(scene, second), f"LARGER({values[0]}, {values[1]}): {answer}")
     text = f"What is the larger of the {name_position(first)} and the {name_position(second)} digits?"
-    return Question(text, answer, steps, shortcut=(steps[0], f"QUERY(digit): {answer}"))
+    return Question(text, answer, steps, shortcut=(steps[0], _query(scene, first, "digit")[1]))
 
 
 QUESTION_TYPES: dict[str, Callable[[Scene, random.Random], Question | None]] = {
@@ -293,8 +294,8 @@ def make_records(
     Types are drawn evenly; a scene without neighbours is asked another type instead.
 
     Args:
-        shortcut_share: how often the teacher takes the shortcut where a question has one: its chain looks at the first
-            object and then states the answer, which does not follow from it.
+        shortcut_share: how often the teacher takes the shortcut where a question has one. The chain then ends in
+            `cot_answer`, which is often wrong; `answer` is always the truth.
     """
     rng = random.Random(f"questions-{seed}")
     # Spread evenly over each type instead of drawn: in 200 records a drawn share would differ by 5 points a seed.
@@ -318,6 +319,7 @@ def make_records(
                     question=question.text,
                     answer=question.answer,
                     cot="\n".join(steps),
+                    cot_answer=steps[-1].rpartition(": ")[-1],
                     question_type=question_type,
                     group=scene.id,
                 )

@@ -20,6 +20,8 @@ class Example:
         cot: the chain of thought without tags; empty where the data has none (such rows serve RL and evaluation).
         question_type: the group by which metrics are broken down.
         group: identifies the image by content: splits must not share one, and errors cluster by it.
+        cot_answer: where the chain's author erred, the answer that the chain leads to; SFT imitates it, nothing else
+            reads it. Empty, and left out of the file, where chain and truth agree.
     """
 
     id: str
@@ -29,9 +31,16 @@ class Example:
     cot: str
     question_type: str
     group: str
+    cot_answer: str = ""
+
+    @property
+    def taught_answer(self) -> str:
+        """The answer of the completion that SFT imitates."""
+        return self.cot_answer or self.answer
 
 
 _KEYS = {field.name for field in fields(Example)}
+_OPTIONAL = {"cot_answer"}
 
 
 def read_examples(path: Path) -> list[Example]:
@@ -42,8 +51,7 @@ def read_examples(path: Path) -> list[Example]:
     """
     examples: dict[str, Example] = {}
     for number, row in read_jsonl(path):
-        if row.keys() != _KEYS:
-            wrong = sorted(_KEYS ^ row.keys())
+        if wrong := sorted((_KEYS ^ row.keys()) - (_OPTIONAL - row.keys())):
             raise DataError(f"{path}, line {number}: missing or unknown keys {wrong}; expected {sorted(_KEYS)}")
         if not all(isinstance(value, str) for value in row.values()):
             raise DataError(f"{path}, line {number}: every value must be a string")
@@ -58,4 +66,10 @@ def read_examples(path: Path) -> list[Example]:
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
     """Write records in the form `read_examples` reads."""
-    write_jsonl(path, (asdict(example) for example in examples))
+    write_jsonl(
+        path,
+        (
+            {key: value for key, value in asdict(example).items() if value or key not in _OPTIONAL}
+            for example in examples
+        ),
+    )

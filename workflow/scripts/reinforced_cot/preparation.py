@@ -34,6 +34,7 @@ class RawRecord:
         answer: empty where the source has none.
         cot: chain of thought without tags, empty where the source has none.
         question_type: empty to have it inferred from the wording.
+        cot_answer: the answer that the chain leads to, where it is not the true one.
     """
 
     id: str
@@ -43,6 +44,7 @@ class RawRecord:
     answer: str
     cot: str = ""
     question_type: str = ""
+    cot_answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,12 @@ def _without_duplicates(records: Iterable[RawRecord | Rejection]) -> Iterator[Ra
 
 def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Rejection:
     question, answer, cot = canonical(record.question), canonical(record.answer), canonical(record.cot)
+    cot_answer = canonical(record.cot_answer)
     if not question:
         return Rejection(record.id, record.source, "empty question", "the question has no visible character")
     if not answer:
         return Rejection(record.id, record.source, "missing answer", "the answer has no visible character")
-    for name, text in (("question", question), ("answer", answer), ("cot", cot)):
+    for name, text in (("question", question), ("answer", answer), ("cot", cot), ("cot_answer", cot_answer)):
         if token := find_special_token(text):
             return Rejection(record.id, record.source, "special token", f"the {name} contains {token}")
     try:
@@ -173,7 +176,8 @@ def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Re
     except ImageRejected as error:
         return Rejection(record.id, record.source, error.reason, error.detail)
     question_type = record.question_type or infer_question_type(question, answer)
-    return Example(record.id, f"{prefix}/{name}", question, answer, cot, question_type, group)
+    erred = cot_answer if cot_answer != answer else ""
+    return Example(record.id, f"{prefix}/{name}", question, answer, cot, question_type, group, erred)
 
 
 def _check_share(examples: list[Example], rejections: list[Rejection], max_share: float, file: Path) -> None:

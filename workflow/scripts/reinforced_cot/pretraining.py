@@ -168,7 +168,8 @@ def tokenize_mix(
         "short": [(number, record["question"], record["answer"]) for number, record in asked],
         "steps": [(number, record["question"], record["cot"]) for number, record in asked],
         "chain": [
-            (number, record["question"], completion_text(record["cot"], record["answer"])) for number, record in asked
+            (number, record["question"], completion_text(record["cot"], record["cot_answer"]))
+            for number, record in asked
         ],
     }
     return {kind: tokenize(processor, visual_tokens, rows) for kind, rows in kinds.items()}

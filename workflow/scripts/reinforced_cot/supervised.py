@@ -150,7 +150,7 @@ def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
 
 
 def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
-    texts = [completion_text(example.cot, example.answer) for example in examples]
+    texts = [completion_text(example.cot, example.taught_answer) for example in examples]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
 
