@@ -75,8 +75,17 @@ def test_malformed_completions(text: str, problem: str) -> None:
         "<think>" * 100_000,
         "<think>" * 100_000 + "</think>" * 100_000,
         "<think>" + "<" * 1_000_000 + "</think><answer>red</answer>",
+        "</think><answer>red</answer><think>" + " " * 1_000_000,
     ],
-    ids=["blanks", "blanks after a tag", "blanks within tags", "opening tags", "nested tags", "angle brackets"],
+    ids=[
+        "blanks",
+        "blanks after a tag",
+        "blanks within tags",
+        "opening tags",
+        "nested tags",
+        "angle brackets",
+        "blanks after swapped tags",
+    ],
 )
 def test_hostile_text_costs_linear_time(text: str) -> None:
     started = time.process_time()

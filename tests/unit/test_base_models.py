@@ -49,12 +49,13 @@ def test_left_padding_is_saved(tiny_run: TinyRun, tmp_path: Path) -> None:  # pi
     assert AutoTokenizer.from_pretrained(tmp_path).padding_side == "left"
 
 
-def test_a_processor_that_pads_right_is_turned(tiny_run: TinyRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stated", ["right", None])
+def test_a_processor_that_pads_right_is_turned(tiny_run: TinyRun, tmp_path: Path, stated: str | None) -> None:
     shutil.copytree(tiny_run.base / "model", tmp_path / "model")
     path = tmp_path / "model/tokenizer_config.json"
-    text = path.read_text(encoding="utf-8")
-    assert '"padding_side": "left"' in text
-    path.write_text(text.replace('"padding_side": "left"', '"padding_side": "right"'), encoding="utf-8")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    assert config.pop("padding_side") == "left"
+    path.write_text(json.dumps(config | ({"padding_side": stated} if stated else {})), encoding="utf-8")
     processor = load_processor(tmp_path / "model")
     assert processor.tokenizer.padding_side == "left"
     assert processor(text=["one", "one two three"], padding=True)["attention_mask"][0][0] == 0

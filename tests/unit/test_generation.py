@@ -99,11 +99,12 @@ def test_samples_follow_from_their_seed(tiny_run: TinyRun, model: Any, processor
     assert len({text for texts in first for text in texts}) > 12  # temperature 1, no top-k: nearly all differ
 
 
-def test_greedy_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any, processor: Any) -> None:
+@pytest.mark.parametrize("samples", [0, 2])
+def test_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any, processor: Any, samples: int) -> None:
     # once, evaluation within a training reset it: every epoch had the same batches in the same order
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    assert ask(tiny_run, model, processor) == ask(tiny_run, model, processor)
+    assert ask(tiny_run, model, processor, samples=samples) == ask(tiny_run, model, processor, samples=samples)
     assert torch.equal(torch.get_rng_state(), before)
 
 

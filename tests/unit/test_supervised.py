@@ -28,9 +28,9 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[supervised.AnswerSelecting
 
 
 def train(
-    run: TinyRun, output: Path, settings: dict[str, Any], resume_from: Path | None = None, val: int = 5
+    run: TinyRun, output: Path, settings: dict[str, Any], resume_from: Path | None = None
 ) -> dict[str, torch.Tensor]:
-    supervised.train(settings, run.examples, run.examples[:val], run.data, run.base, output, resume_from)
+    supervised.train(settings, run.examples, run.examples[10:15], run.data, run.base, output, resume_from)
     adapter = output / "adapter/adapter_model.safetensors"
     return load_file(adapter) if adapter.exists() else {}
 
@@ -115,11 +115,26 @@ def test_the_best_checkpoint_is_kept_by_generated_answers(
     accuracies = [entry["eval_accuracy"] for entry in metrics["history"] if "eval_accuracy" in entry]
     assert accuracies == [count / 3 for count in right]
     assert [entry["eval_format_rate"] for entry in metrics["history"] if "eval_format_rate" in entry] == [1.0] * 3
-    assert asked == [[example.id for example in tiny_run.examples[:3]]] * 3  # selection.examples of val
+    assert asked == [[example.id for example in tiny_run.examples[10:13]]] * 3  # the first three of val
     assert [entry["step"] for entry in metrics["history"] if "loss" in entry] == [1, 2, 3]
     assert list((tmp_path / "tensorboard").rglob("events*")) != []
     manifest = read_json(tmp_path / "adapter.json")
     assert manifest["base"] == "base" and "adapter_model.safetensors" in manifest["files"]
+
+
+def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[dict[str, Any]] = []
+
+    def generate(model: Any, processor: Any, examples: Sequence[Example], *args: Any, **given: Any) -> Any:
+        options.append(given)
+        return [[completion_text("x", example.answer), "no form"] for example in examples]
+
+    monkeypatch.setattr(supervised, "generate", generate)
+    selection = tiny_run.settings()["sft"]["selection"] | {"samples": 2}
+    train(tiny_run, tmp_path, tiny_run.settings(sft__selection=selection, sft__training__max_steps=1))
+    history = read_json(tmp_path / "metrics.json")["history"]
+    assert [entry["eval_accuracy"] for entry in history if "eval_accuracy" in entry] == [0.5]
+    assert [given["samples"] for given in options] == [2]
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(
@@ -150,7 +165,16 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     monkeypatch.setattr(supervised, "generate", generate)
     resume_from = resume_point(checkpoints, {"run": 1})
     assert resume_from and resume_from.name == "checkpoint-8"
+    steps: list[int] = []
+    step = supervised.AnswerSelectingTrainer.training_step
+
+    def counted(self: Any, *args: Any, **options: Any) -> Any:
+        steps.append(self.state.global_step)
+        return step(self, *args, **options)
+
+    monkeypatch.setattr(supervised.AnswerSelectingTrainer, "training_step", counted)
     resumed = train(tiny_run, tmp_path / "killed", settings, resume_from)
+    assert steps == [8]  # only what was missing
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     histories = [read_json(tmp_path / name / "metrics.json")["history"] for name in ("whole", "killed")]
     losses = [[entry["loss"] for entry in history if "loss" in entry] for history in histories]

@@ -44,7 +44,7 @@ SETTINGS: dict[str, Any] = {
         "examples": None,
         "quantization": None,
         "lora": LORA,
-        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4},
+        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
         "training": TRAINING,
     },
     "rewards": {"format": 0.5, "correctness": 2.0, "consistency": None, "tag_count": 1.0},

@@ -75,9 +75,10 @@ def _build_tiny(settings: Mapping[str, Any], train: Sequence[Example], folder: P
         from reinforced_cot import digit_scenes
         from reinforced_cot.pretraining import CAPTION_PROMPT, PretrainingSettings, pretrain
 
-        scenes = digit_scenes.make_scenes("train", pretraining.pop("scenes"), seed)
+        drawing = f"pretraining-{seed}"  # other scenes than SFT's and RL's, of the same scans
+        scenes = digit_scenes.make_scenes("train", pretraining.pop("scenes"), drawing)
         per_scene = pretraining.pop("questions_per_scene")
-        records = digit_scenes.make_records(scenes, seed, per_scene, pretraining.pop("shortcut_share"))
+        records = digit_scenes.make_records(scenes, drawing, per_scene, pretraining.pop("shortcut_share"))
         questions = [records[i : i + per_scene] for i in range(0, len(records), per_scene)]
         texts += [CAPTION_PROMPT, *(scene.caption() for scene in scenes)]
     tokenizer = tiny_model.build_tokenizer(texts, tiny["vocab_size"])

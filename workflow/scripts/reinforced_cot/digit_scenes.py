@@ -160,7 +160,7 @@ def scans_of_split(split: str) -> dict[int, list[int]]:
     return by_digit
 
 
-def make_scenes(split: str, size: int, seed: int, empty_share: float = 0.15) -> list[Scene]:
+def make_scenes(split: str, size: int, seed: int | str, empty_share: float = 0.15) -> list[Scene]:
     """Draw scenes from the scans of a split.
 
     Args:
@@ -285,7 +285,7 @@ QUESTION_TYPES: dict[str, Callable[[Scene, random.Random], Question | None]] = {
 
 def make_records(
     scenes: Sequence[Scene],
-    seed: int,
+    seed: int | str,
     per_scene: int = 1,
     shortcut_share: float = 0.0,
 ) -> list[Record]:

@@ -63,14 +63,14 @@ def generate(
             add_special_tokens=False,
             return_tensors="pt",
         ).to(model.device)
-        if samples:  # greedy decoding inside training must not touch the state that shuffles its batches
+        with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
             torch.manual_seed(seed + number)
-        output = model.generate(
-            **inputs,
-            max_new_tokens=max_new_tokens,
-            suppress_tokens=vision_token_ids(processor.tokenizer),
-            **sampling,
-        )
+            output = model.generate(
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                suppress_tokens=vision_token_ids(processor.tokenizer),
+                **sampling,
+            )
         texts = processor.tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         each = samples or 1
         completions += [texts[i : i + each] for i in range(0, len(texts), each)]

@@ -72,16 +72,24 @@ class AnswerSelectingTrainer(SFTTrainer):
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         examples, data, settings = self._asked
+        selection = settings["sft"]["selection"]
         completions = generate(
             self.accelerator.unwrap_model(self.model),
             self.processing_class,
             examples,
             data,
             settings["prompt"],
-            batch_size=settings["sft"]["selection"]["batch_size"],
-            max_new_tokens=settings["sft"]["selection"]["max_new_tokens"],
+            batch_size=selection["batch_size"],
+            max_new_tokens=selection["max_new_tokens"],
+            samples=selection["samples"],
+            seed=settings["seed"],
         )
-        scores = evaluate([prediction(example, texts[0]) for example, texts in zip(examples, completions, strict=True)])
+        rows = [
+            prediction(example, text)
+            for example, texts in zip(examples, completions, strict=True)
+            for text in texts  # one greedy completion, or the samples
+        ]
+        scores = evaluate(rows)
         metrics = {f"{metric_key_prefix}_{name}": scores[name] for name in ("accuracy", "format_rate", "consistency")}
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
