@@ -373,7 +373,13 @@ def test_defaults_are_filled_in_a_copy() -> None:
     result = validated(config)
     assert config == before
     assert (result["seed"], result["policies"], result["rewards"]["format"]) == (1, ["grpo", "gspo"], 1.0)
-    assert result["data"]["splits"]["val"] == {"size": 100, "file": None, "images": None, "part": None}
+    assert result["data"]["splits"]["val"] == {
+        "size": 100,
+        "question_types": None,
+        "file": None,
+        "images": None,
+        "part": None,
+    }
     assert result["base_model"]["tiny"]["architecture"]["hidden_size"] == 96
     assert result["launch"]["merge_lora"] == {"threads": 1, "gpus": 0}
     # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.

@@ -105,7 +105,8 @@ def test_a_damaged_adapter_is_refused(tiny_run: TinyRun, policy: Path) -> None:
 
 
 def zero_adapter(run: TinyRun) -> Any:
-    return get_peft_model(load_model(run.base / "model", run.settings()["base_model"]), lora_config(LORA))
+    base = load_model(run.base / "model", run.settings()["base_model"])
+    return get_peft_model(base, lora_config(LORA, base))
 
 
 def test_an_adapter_that_changes_nothing_is_refused(tiny_run: TinyRun, policy: Path) -> None:  # peft#2586
@@ -214,7 +215,8 @@ def test_the_probe_looks_at_images(tiny_run: TinyRun) -> None:
     inputs = probe(processor, settings["prompt"])
     model = load_model(tiny_run.base / "model", settings["base_model"])
     seen = logits(model, inputs)
-    assert seen.shape == (int(inputs["attention_mask"].sum()), model.config.get_text_config().vocab_size)
+    of_text = inputs["attention_mask"].bool() & (inputs["input_ids"] != processor.image_token_id)
+    assert seen.shape == (int(of_text.sum()), model.config.get_text_config().vocab_size)
     inputs["pixel_values"] = inputs["pixel_values"].flip(0)
     assert relative_difference(seen, logits(model, inputs)) > 1e-3
 

@@ -57,6 +57,7 @@ def test_a_chain_that_decides_nothing_is_not_consistent() -> None:
 
 def test_metrics_of_four_predictions() -> None:
     assert evaluate(four_predictions()) == {
+        "questions": "b6385b874c5fc218",  # sha256 of the ids, a line each
         "n": 4,
         "n_correct": 2,
         "n_well_formed": 3,
@@ -104,6 +105,14 @@ def test_what_cannot_be_counted_is_null() -> None:
         "accuracy_well_formed": None,
         "format_rate": 0.0,
     }
+
+
+def test_the_questions_are_known_by_their_ids() -> None:  # fault 64
+    rows = four_predictions()
+    asked = evaluate(rows)["questions"]
+    assert evaluate([{**row, "prediction_raw": "", "is_correct": False} for row in rows])["questions"] == asked
+    assert evaluate(rows[1:])["questions"] != asked
+    assert evaluate([*rows[1:], {**rows[0], "id": "q9"}])["questions"] != asked
 
 
 def test_no_predictions_are_refused() -> None:  # fault 63

@@ -76,9 +76,15 @@ def test_context_length(tiny_run: TinyRun) -> None:
 
 def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> None:  # fault 47
     base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
-    model = get_peft_model(base, lora_config(LORA))
+    model = get_peft_model(base, lora_config(LORA, base))
     lora = sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)
     assert check_trainable(model) == lora > 0
     model.requires_grad_(False)
     with pytest.raises(PipelineError, match=r"no parameter is trainable: lora\.target_modules"):
         check_trainable(model)
+
+
+def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> None:  # fault 47
+    base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    with pytest.raises(PipelineError, match=r"target_modules: the model has no query_proj; it has .*q_proj"):
+        lora_config({**LORA, "target_modules": ["q_proj", "query_proj"]}, base)

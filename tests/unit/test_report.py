@@ -9,7 +9,7 @@ import pytest
 import write_report
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import write_json
+from reinforced_cot.files import read_json, write_json
 
 HOSTILE = "<script>alert(1)</script>"
 CHECKED = {"torch", "transformers", "trl", "peft", "datasets", "sklearn", "scipy", "accelerate"}
@@ -29,6 +29,7 @@ def write_run(results: Path, policies: list[str]) -> None:
     """What the report reads, with markup wherever a name can stand."""
     for number, policy in enumerate(policies):
         scores = shares(0.123 * number) | {
+            "questions": "5f1d",
             "by_question_type": {"color": shares(0.234 * number, 25), HOSTILE: shares(0.345, 15)},
             "sampled": {"accuracy": 0.111 * number} if number else None,
         }
@@ -85,6 +86,14 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, repo: Path) -> None:
     write_run(tmp_path / "run", ["base", "sft", "grpo"])
     first = page(tmp_path / "run", ["base", "sft", "grpo"], repo)
     assert page(tmp_path / "run", ["base", "sft", "grpo"], repo) == first
+
+
+def test_policies_asked_different_questions_are_refused(tmp_path: Path, repo: Path) -> None:  # fault 64
+    write_run(tmp_path / "run", ["base", "sft"])
+    path = tmp_path / "run/sft/eval.json"
+    write_json(path, read_json(path) | {"questions": "0000"})
+    with pytest.raises(DataError, match="base and sft were asked different questions"):
+        page(tmp_path / "run", ["base", "sft"], repo)
 
 
 def test_a_missing_evaluation_is_named(tmp_path: Path, repo: Path) -> None:

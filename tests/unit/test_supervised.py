@@ -81,7 +81,7 @@ def test_batches_are_grouped_by_our_lengths(tiny_run: TinyRun, tmp_path: Path, t
     lengths = list(trainer.train_dataset["length"])
     assert list(sampler.lengths) == lengths and len(set(lengths)) > 5
     seen = sorted(int(count) for batch in loader for count in batch["attention_mask"].sum(dim=1))
-    assert seen == sorted(length + 2 for length in lengths)  # the end token and the line break behind it
+    assert seen == sorted(lengths)
 
 
 def test_every_epoch_has_its_own_order_and_nothing_else_moves_it(

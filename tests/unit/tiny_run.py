@@ -92,7 +92,8 @@ def make_tiny_run(root: Path) -> TinyRun:
     from reinforced_cot.models import load_model
 
     make_base(SETTINGS, examples, base)
-    adapted: PeftModel = get_peft_model(load_model(base / "model", SETTINGS["base_model"]), lora_config(LORA))
+    model = load_model(base / "model", SETTINGS["base_model"])
+    adapted: PeftModel = get_peft_model(model, lora_config(LORA, model))
     perturb(adapted)
     publish_adapter(adapted, base, sft)
     return TinyRun(data, base, sft, examples)

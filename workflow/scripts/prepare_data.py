@@ -24,9 +24,10 @@ def read_source(data: dict[str, Any], split: str, seed: int) -> Iterable[RawReco
     """The raw records of one split; ``data`` is the configuration's section."""
     source, settings = data["source"], data["splits"][split]
     if source == "digits":
-        from reinforced_cot.digit_records import make_digit_records  # NumPy is needed for these alone
+        from reinforced_cot.digit_records import QUESTION_TYPES, make_digit_records  # NumPy is needed for these alone
 
-        return make_digit_records(split, settings["size"], seed, data["shortcut_share"])
+        drawn = settings.get("question_types") or tuple(QUESTION_TYPES)
+        return make_digit_records(split, settings["size"], seed, data["shortcut_share"], drawn)
     if source == "gqa_cot":
         part = settings.get("part")
         records = read_gqa_cot(Path(settings["file"]), Path(settings["images"]), (part[0], part[1]) if part else None)

@@ -5,14 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
 from reinforced_cot.models import weights_hash
 
 
-def lora_config(settings: Mapping[str, Any]) -> LoraConfig:
-    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names)."""
+def lora_config(settings: Mapping[str, Any], model: PreTrainedModel) -> LoraConfig:
+    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names).
+
+    Raises:
+        PipelineError: a target module occurs nowhere in the model, so that less would be trained than was asked for.
+    """
+    targets = settings["target_modules"]
+    names = {name.rpartition(".")[-1] for name, _ in model.named_modules()}
+    if isinstance(targets, list) and (unknown := [name for name in targets if name.rpartition(".")[-1] not in names]):
+        linear = sorted({name for name in names if name.endswith(("proj", "qkv", "fc1", "fc2"))})
+        raise PipelineError(f"lora.target_modules: the model has no {', '.join(unknown)}; it has {', '.join(linear)}")
     return LoraConfig(task_type="CAUSAL_LM", **settings)
 
 

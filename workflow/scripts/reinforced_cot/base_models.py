@@ -47,7 +47,13 @@ def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if not source.is_dir():
         from huggingface_hub import snapshot_download
 
-        source = Path(snapshot_download(base_model["path"], revision=revision, allow_patterns=_HUB_PATTERNS))
+        source = Path(
+            snapshot_download(
+                base_model["path"],
+                revision=revision,
+                allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model["trust_remote_code"] else [])],
+            )
+        )
     refuse_pickles(source)
     if not list(source.glob("*.safetensors")):
         raise DataError(f"{source} has no *.safetensors: base_model.path must name a complete checkpoint")

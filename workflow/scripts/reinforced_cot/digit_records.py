@@ -1,18 +1,24 @@
 """The generated digit scenes as a source of raw records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from reinforced_cot.digit_scenes import make_records, make_scenes
+from reinforced_cot.digit_scenes import QUESTION_TYPES, make_records, make_scenes
 from reinforced_cot.preparation import RawRecord
 
 
-def make_digit_records(split: str, size: int, seed: int, shortcut_share: float = 0.0) -> Iterator[RawRecord]:
+def make_digit_records(
+    split: str,
+    size: int,
+    seed: int,
+    shortcut_share: float = 0.0,
+    question_types: Sequence[str] = tuple(QUESTION_TYPES),
+) -> Iterator[RawRecord]:
     """Yield ``size`` questions, one a scene; images are drawn one at a time.
 
     The same question of the same split and seed is the same whatever the size.
     """
     scenes = make_scenes(split, size, seed)
-    for scene, record in zip(scenes, make_records(scenes, seed, shortcut_share=shortcut_share), strict=True):
+    for scene, record in zip(scenes, make_records(scenes, seed, 1, shortcut_share, question_types), strict=True):
         yield RawRecord(
             id=record["id"],
             source=f"digit scene {scene.id}",

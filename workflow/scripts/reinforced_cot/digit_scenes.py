@@ -288,24 +288,25 @@ def make_records(
     seed: int | str,
     per_scene: int = 1,
     shortcut_share: float = 0.0,
+    question_types: Sequence[str] = tuple(QUESTION_TYPES),
 ) -> list[Record]:
     """Ask `per_scene` questions about each scene, `len(scenes) * per_scene` records in the order of the scenes.
-
-    Types are drawn evenly; a scene without neighbours is asked another type instead.
 
     Args:
         shortcut_share: how often the teacher takes the shortcut where a question has one. The chain then ends in
             `cot_answer`, which is often wrong; `answer` is always the truth.
+        question_types: drawn evenly, one that is named twice twice as often; a scene without neighbours is asked
+            another type instead.
     """
     rng = random.Random(f"questions-{seed}")
     # Spread evenly over each type instead of drawn: in 200 records a drawn share would differ by 5 points a seed.
-    shortcuts_due = {question_type: rng.random() for question_type in QUESTION_TYPES}
+    shortcuts_due = {question_type: rng.random() for question_type in question_types}
     records: list[Record] = []
     for scene in scenes:
         for number in range(per_scene):
             question = None
             while question is None:
-                question_type = rng.choice(list(QUESTION_TYPES))
+                question_type = rng.choice(question_types)
                 question = QUESTION_TYPES[question_type](scene, rng)
             steps = question.steps
             shortcuts_due[question_type] += shortcut_share

@@ -133,9 +133,14 @@ def probe(processor: ProcessorMixin, prompt: Mapping[str, Any]) -> Any:
 
 @torch.no_grad()
 def logits(model: PreTrainedModel | PeftModel, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Logits at the positions that are not padding, float32, shape ``(positions, vocabulary)``."""
+    """Logits at the positions of text, float32, shape ``(positions, vocabulary)``.
+
+    Padding means nothing, and inside an image no next token is ever asked for: there the logits are flat, and the first
+    choice among equals changes with any rounding.
+    """
     model.eval()
-    return model(**inputs).logits.float()[inputs["attention_mask"].bool()]
+    text = inputs["attention_mask"].bool() & (inputs["input_ids"] != model.config.image_token_id)
+    return model(**inputs).logits.float()[text]
 
 
 def relative_difference(expected: torch.Tensor, found: torch.Tensor) -> float:

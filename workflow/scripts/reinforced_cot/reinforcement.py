@@ -41,13 +41,14 @@ def train(
     new_tokens = rl["training"]["max_completion_length"]
     prompt_lengths(processor, examples, data, prompt, context_length(parent / "model"), new_tokens)
     functions, weights = reward_functions(settings["rewards"])
+    model = load_model(parent / "model", settings["base_model"], rl["quantization"])
     trainer = GRPOTrainer(
-        model=load_model(parent / "model", settings["base_model"], rl["quantization"]),
+        model=model,
         reward_funcs=functions,
         args=grpo_config(settings, weights, processor, output),
         train_dataset=rl_dataset(examples, data, prompt),
         processing_class=processor,
-        peft_config=lora_config(rl["lora"]),
+        peft_config=lora_config(rl["lora"], model),
     )
     run(trainer, resume_from, parent, output, settings["seed"])
 

@@ -127,14 +127,15 @@ def train(
     prompt_lengths(processor, asked, data, prompt, context, sft["selection"]["max_new_tokens"])
     lengths = prompt_lengths(processor, chains, data, prompt, context, longest)
     lengths = [a + b for a, b in zip(lengths, _completion_lengths(processor, chains), strict=True)]
+    model = load_model(parent / "model", settings["base_model"], sft["quantization"])
     trainer = AnswerSelectingTrainer(
-        model=load_model(parent / "model", settings["base_model"], sft["quantization"]),
+        model=model,
         args=sft_config(settings, output),
         train_dataset=sft_dataset(chains, data, prompt, lengths),
         eval_dataset=_placeholder(chains, data, prompt, lengths),
         data_collator=CompletionCollator(processor, completion_only_loss=True),
         processing_class=processor,
-        peft_config=lora_config(sft["lora"]),
+        peft_config=lora_config(sft["lora"], model),
     )
     trainer.ask(asked, data, settings)
     run(trainer, resume_from, parent, output, settings["seed"])
@@ -158,7 +159,8 @@ def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
 
 
 def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
-    texts = [completion_text(example.cot, example.taught_answer) for example in examples]
+    end = processor.tokenizer.eos_token + "\n"  # what the chat template writes after a turn
+    texts = [completion_text(example.cot, example.taught_answer) + end for example in examples]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
 
