@@ -274,6 +274,10 @@ CROSS_CASES = [
         "`data.splits.val.images` is missing; `data.source: gqa_cot` reads it",
     ),
     (
+        photos(val={**PHOTOS, "part": [0.5, 0.7], "question_types": ["color"]}),
+        "`data.splits.val.question_types` is only read with `data.source: digits`; set it null or change the source",
+    ),
+    (
         photos(val={**PHOTOS, "part": [0.7, 0.5]}),
         "`data.splits.val.part` is [0.7, 0.5]; it must be [from, to] with from below to",
     ),
