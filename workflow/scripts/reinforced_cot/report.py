@@ -75,7 +75,7 @@ def overview(evaluations: dict[str, dict[str, Any]]) -> pd.DataFrame:
         rows[policy]["accuracy, well-formed only"] = scores["accuracy_well_formed"]
         if scores["sampled"]:
             rows[policy]["accuracy at T=1"] = scores["sampled"]["accuracy"]
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float)  # None, where nothing was counted, to NaN
 
 
 def accuracy_by_type(evaluations: dict[str, dict[str, Any]]) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def curve(histories: dict[str, pd.DataFrame], key: str, label: str) -> Markup:
     for policy, frame in histories.items():
         if key in frame:
             values = frame[key].dropna()
-            axes.plot(values.index, values, label=policy, linewidth=1.5)
+            axes.plot(values.index, values, label=policy, linewidth=1.5, marker=".")
     axes.set(xlabel="step", ylabel=label)
     axes.legend(frameon=False)
     text = io.StringIO()
@@ -120,10 +120,9 @@ def curve(histories: dict[str, pd.DataFrame], key: str, label: str) -> Markup:
 
 
 def as_html(table: pd.DataFrame) -> Markup:
-    """A table with shares to three places; pandas escapes names and values."""
-    html = table.to_html(
-        border=0,
-        na_rep="-",
-        float_format=lambda value: f"{value:.3f}" if value >= 1e-3 else f"{value:.1e}" if value else "0",
-    )
-    return Markup(html)
+    """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values."""
+
+    def shown(value: float) -> str:
+        return f"{value:.1e}" if 0 < value < 1e-3 else f"{value:.3f}"
+
+    return Markup(table.to_html(border=0, na_rep="-", float_format=shown))
