@@ -274,10 +274,6 @@ CROSS_CASES = [
         "`data.splits.val.images` is missing; `data.source: gqa_cot` reads it",
     ),
     (
-        photos(val={**PHOTOS, "part": [0.5, 0.7], "question_types": ["color"]}),
-        "`data.splits.val.question_types` is only read with `data.source: digits`; set it null or change the source",
-    ),
-    (
         photos(val={**PHOTOS, "part": [0.7, 0.5]}),
         "`data.splits.val.part` is [0.7, 0.5]; it must be [from, to] with from below to",
     ),
@@ -379,7 +375,6 @@ def test_defaults_are_filled_in_a_copy() -> None:
     assert (result["seed"], result["policies"], result["rewards"]["format"]) == (1, ["grpo", "gspo"], 1.0)
     assert result["data"]["splits"]["val"] == {
         "size": 100,
-        "question_types": None,
         "file": None,
         "images": None,
         "part": None,

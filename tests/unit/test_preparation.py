@@ -167,7 +167,12 @@ def test_draw_of_more_than_there_are_is_refused() -> None:
 
 def settings_file(folder: Path, source: str, splits: dict[str, Any]) -> Path:
     settings = {
-        "data": {"source": source, "splits": splits, "shortcut_share": 0.5, "max_rejected_share": 0.02},
+        "data": {
+            "source": source,
+            "splits": splits,
+            "digits": {"shortcut_share": 0.5, "train_question_types": None},
+            "max_rejected_share": 0.02,
+        },
         "image": {"min_pixels": 784, "max_pixels": 50176},
         "seed": 1,
     }

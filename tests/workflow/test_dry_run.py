@@ -1,5 +1,6 @@
 """What a dry-run plans, and what it refuses before anything runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,6 @@ def test_slurm_profile_repeats_what_the_default_profile_says(repo: Path) -> None
 def test_no_command_holds_a_path_of_this_machine(workflow: WorkflowCopy) -> None:
     """It would differ on another machine, and every job would rerun there."""
     text = workflow.snakemake("--dry-run", "--cores", "2", "--printshellcmds")
-    commands = [line for line in text.splitlines() if line.startswith("Shell command: ")]
-    assert len(commands) == 27
+    commands = [line for line in text.splitlines() if re.match("Shell command: (python|printf) ", line)]
+    assert len(commands) == 27  # every job but `all`
     assert not any(str(workflow.root) in command for command in commands)

@@ -26,8 +26,9 @@ def read_source(data: dict[str, Any], split: str, seed: int) -> Iterable[RawReco
     if source == "digits":
         from reinforced_cot.digit_records import QUESTION_TYPES, make_digit_records  # NumPy is needed for these alone
 
-        drawn = settings.get("question_types") or tuple(QUESTION_TYPES)
-        return make_digit_records(split, settings["size"], seed, data["shortcut_share"], drawn)
+        digits = data["digits"]
+        types = (split == "train" and digits["train_question_types"]) or tuple(QUESTION_TYPES)
+        return make_digit_records(split, settings["size"], seed, digits["shortcut_share"], types)
     if source == "gqa_cot":
         part = settings.get("part")
         records = read_gqa_cot(Path(settings["file"]), Path(settings["images"]), (part[0], part[1]) if part else None)

@@ -84,8 +84,6 @@ def _data(data: Settings) -> Iterator[str]:
                 if settings[name] is not None:
                     yield f"`{key}.{name}` is only read with `data.source: gqa_cot`; set it null or change the source"
             continue
-        if settings["question_types"] is not None:
-            yield f"`{key}.question_types` is only read with `data.source: digits`; set it null or change the source"
         for name in ("file", "images"):
             if settings[name] is None:
                 yield f"`{key}.{name}` is missing; `data.source: gqa_cot` reads it"

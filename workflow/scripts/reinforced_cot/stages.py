@@ -16,6 +16,8 @@ def policies(config: Config) -> list[str]:
 def data_settings(config: Config, split: str) -> dict[str, Any]:
     """What prepare_data reads for one split: nothing of the other splits."""
     data = {**config["data"], "splits": {split: config["data"]["splits"][split]}}
+    if data["source"] != "digits":
+        del data["digits"]
     return {"seed": config["seed"], "image": config["image"], "data": data}
 
 
