@@ -114,7 +114,7 @@ def curve(histories: dict[str, pd.DataFrame], key: str, label: str) -> Markup:
     axes.set(xlabel="step", ylabel=label)
     axes.legend(frameon=False)
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = text.getvalue()
     return Markup(svg[svg.index("<svg") :])
 
