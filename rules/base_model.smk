@@ -24,4 +24,4 @@ rule base_model:
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/build_base.py --settings {input.settings} --data {params.data}"
-        " --output {params.policy} > {log} 2>&1"
+        " --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"

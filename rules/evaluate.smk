@@ -30,4 +30,4 @@ rule evaluate:
         policy=subpath(input.manifest, parent=True),
     shell:
         "python workflow/scripts/evaluate_policy.py --settings {input.settings} --data {params.data}"
-        " --policy {params.policy} > {log} 2>&1"
+        " --policy {params.policy} --gpus {resources.gpu} > {log} 2>&1"

@@ -34,4 +34,4 @@ rule grpo:
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/train_grpo.py --settings {input.settings} --data {params.data}"
-        " --parent {params.parent} --output {params.policy} > {log} 2>&1"
+        " --parent {params.parent} --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"

@@ -30,4 +30,4 @@ rule merge_lora:
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/merge_lora.py --settings {input.settings} --parent {params.parent}"
-        " --output {params.policy} > {log} 2>&1"
+        " --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"

@@ -32,4 +32,4 @@ rule sft:
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/train_sft.py --settings {input.settings} --data {params.data}"
-        " --parent {params.parent} --output {params.policy} > {log} 2>&1"
+        " --parent {params.parent} --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"

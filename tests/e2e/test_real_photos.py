@@ -30,13 +30,19 @@ def test_every_question_is_in_one_split_and_no_image_in_two(results: Path) -> No
     assert sum(map(len, images)) == len(set.union(*images)) == 60
 
 
-def test_photos_keep_their_sizes(results: Path) -> None:
-    sizes = set()
-    for path in (results / "data" / "images").rglob("[!.]*.*"):
+def sizes(folder: Path) -> list[tuple[int, int]]:
+    """Width and height of every image below a folder."""
+    found = []
+    for path in folder.rglob("[!.]*.*"):
         with Image.open(path) as image:
-            sizes.add(image.size)
-    assert len(sizes) >= 5
-    assert min(width * height for width, height in sizes) >= 234 * 28 * 28  # 234 visual tokens and more
+            found.append(image.size)
+    return sorted(found)
+
+
+def test_photos_keep_their_many_sizes(repo: Path, results: Path) -> None:
+    photos = sizes(results / "data" / "images")
+    assert photos == sizes(repo.parent / "shared" / "data" / "gqa-cot-sample" / "images")
+    assert len(set(photos)) >= 5
 
 
 @pytest.mark.parametrize("policy", ["base", "sft", "grpo", "gspo"])

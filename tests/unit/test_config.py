@@ -218,15 +218,12 @@ CROSS_CASES = [
         f"`rl.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
         "quantized policy: set quantization null or use_vllm false",
     ),
-    ({f"{GRPO}.use_vllm": True}, f"`{GRPO}.use_vllm` is true and `launch.rl.gpus` is 0; vLLM needs a GPU"),
     (
-        {f"{GRPO}.use_vllm": True, "launch.rl.gpus": 1, f"{GRPO}.vllm_max_model_length": 1000},
-        f"`{GRPO}.vllm_max_model_length` is 1000; `prompt.max_tokens` + `max_completion_length` need 1024",
+        {f"{GRPO}.use_vllm": True, "launch.rl.gpus": 1},
+        f"`{GRPO}.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, vLLM "
+        "expands them again (trl#6294), and every rollout would answer a corrupted prompt",
     ),
-    (
-        {f"{GRPO}.use_vllm": True, "launch.rl.gpus": 1, f"{GRPO}.loss_type": "vespo"},
-        f"`{GRPO}.vllm_importance_sampling_mode` is sequence_mask; the vespo loss needs token_truncate or token_mask",
-    ),
+    ({"launch.sft.gpus": 4}, "`launch.sft.gpus` is 4; a stage is one process with one GPU: set it to 1 or 0"),
     (
         {f"{GRPO}.vllm_importance_sampling_clip_min": 4},
         f"`{GRPO}.vllm_importance_sampling_clip_min` is 4; it must be below the clip_max, 3.0",

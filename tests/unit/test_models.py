@@ -11,7 +11,7 @@ from tiny_run import LORA, TinyRun
 
 from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import read_json
+from reinforced_cot.files import read_json, write_json, write_manifest
 from reinforced_cot.models import context_length, load_model, refuse_pickles, weights_hash
 
 
@@ -88,3 +88,14 @@ def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> N
     base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
     with pytest.raises(PipelineError, match=r"target_modules: the model has no query_proj; it has .*q_proj"):
         lora_config({**LORA, "target_modules": ["q_proj", "query_proj"]}, base)
+
+
+def test_a_checkpoints_own_sampling_defaults_are_dropped(tiny_run: TinyRun, folder: Path) -> None:
+    """Qwen2.5-VL ships a repetition penalty: `generate` would apply it wherever nothing else is said."""
+    file = folder / "generation_config.json"
+    stock = read_json(file)
+    write_json(file, {**stock, "repetition_penalty": 1.5, "temperature": 0.1, "do_sample": True})
+    write_manifest(folder, folder.with_suffix(".json"))
+    config = load_model(folder, tiny_run.settings()["base_model"]).generation_config
+    assert config.repetition_penalty in (None, 1.0) and config.temperature in (None, 1.0) and not config.do_sample
+    assert (config.eos_token_id, config.pad_token_id) == (stock["eos_token_id"], stock["pad_token_id"])

@@ -15,6 +15,7 @@ from reinforced_cot.files import read_json
 from reinforced_cot.generation import generate
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
+from reinforced_cot.seeds import subset
 
 SYSTEM = {"prompt__system": "You see digits.", "prompt__instruction": "Think first."}
 
@@ -48,7 +49,7 @@ def recording(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> It
         result.answers += answer
         return [sum(letter in "aeiou0123" for letter in messages[0]["content"]) / 8 for messages in completions]
 
-    class RecordingTrainer(reinforcement.GRPOTrainer):
+    class RecordingTrainer(reinforcement.ResumableGRPOTrainer):
         def _tokenize_prompts(self, prompts: Any) -> Any:
             found = super()._tokenize_prompts(prompts)
             result.arguments = self.args
@@ -60,7 +61,7 @@ def recording(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> It
     settings["rl"]["training"] |= {"importance_sampling_level": "sequence", "epsilon": 3.0e-4, "epsilon_high": 4.0e-4}
     settings["rewards"] = {"letters": 2.0, "format": 0.5, "correctness": None}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reinforcement, "GRPOTrainer", RecordingTrainer)
+        patch.setattr(reinforcement, "ResumableGRPOTrainer", RecordingTrainer)
         patch.setattr(reinforcement, "REWARDS", {**reinforcement.REWARDS, "letters": letter_reward})
         patch.setattr(reinforcement, "load_model", lambda *args: bias_to_vision(load_model(*args), processor))
         reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, result.output, None)
@@ -111,11 +112,13 @@ def test_sft_rl_and_evaluation_ask_with_the_same_tokens(
     settings = tiny_run.settings(**SYSTEM)
     asked = evaluation_ids(tiny_run, settings)
     assert sft_ids(tiny_run, settings, tmp_path) == asked
-    assert {tuple(ids) for ids in recording.prompts} <= {tuple(ids) for ids in asked[:5]}
+    chosen = {example.id for example in subset(tiny_run.examples, 5, settings["seed"])}
+    of_chosen = {tuple(ids) for ids, example in zip(asked, tiny_run.examples, strict=True) if example.id in chosen}
+    assert {tuple(ids) for ids in recording.prompts} <= of_chosen
     assert len({tuple(ids) for ids in recording.prompts}) >= 3
     tokenizer = load_processor(tiny_run.base / "model").tokenizer
     texts = {tokenizer.decode(ids) for ids in recording.prompts}
-    questions = [example.question for example in tiny_run.examples[:5]]
+    questions = [example.question for example in tiny_run.examples if example.id in chosen]
     for text in texts:
         assert any(f"<|vision_end|>{question}\nThink first.<|im_end|>\n" in text for question in questions)
         assert text.startswith("<|im_start|>system\nYou see digits.<|im_end|>\n<|im_start|>user\n<|vision_start|>")
@@ -203,9 +206,16 @@ def test_importance_sampling_level(tiny_run: TinyRun, tmp_path: Path, level: str
     assert settings["rl"]["training"]["generation_kwargs"]["suppress_tokens"] == [7]  # settings stay as they were
 
 
-def test_vllm_is_told_by_logit_bias(tiny_run: TinyRun, tmp_path: Path) -> None:
-    processor = load_processor(tiny_run.base / "model")
-    settings = tiny_run.settings()
-    settings["rl"]["training"] |= {"use_vllm": True, "generation_kwargs": {"logit_bias": {7: 1.0}}}
-    bias = reinforcement.grpo_config(settings, [1.0], processor, tmp_path).generation_kwargs["logit_bias"]
-    assert bias == {7: 1.0} | dict.fromkeys(vision_token_ids(processor.tokenizer), -100.0)
+def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stopped() -> None:
+    def sampler() -> reinforcement.EpochSampler:
+        return reinforcement.EpochSampler(range(12), mini_repeat_count=2, batch_size=3, repeat_count=2, seed=7)
+
+    def order(made: reinforcement.EpochSampler, epoch: int) -> list[int]:
+        made.set_epoch(epoch)
+        return list(made)
+
+    through = sampler()
+    epochs = [order(through, 0), order(through, 1)]
+    assert epochs[0] != epochs[1] and sorted(epochs[0]) == sorted(epochs[1])
+    assert order(sampler(), 1) == epochs[1]  # resumed in the second epoch
+    assert epochs[0][:12] == [index for index in epochs[0][:6:2] for _ in range(2)] * 2  # groups of 2, each batch twice

@@ -15,6 +15,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.files import read_json
 from reinforced_cot.resuming import resume_point
+from reinforced_cot.seeds import subset
 
 STEPS_PER_EPOCH = 6  # 24 questions in batches of 4
 
@@ -115,7 +116,7 @@ def test_the_best_checkpoint_is_kept_by_generated_answers(
     accuracies = [entry["eval_accuracy"] for entry in metrics["history"] if "eval_accuracy" in entry]
     assert accuracies == [count / 3 for count in right]
     assert [entry["eval_format_rate"] for entry in metrics["history"] if "eval_format_rate" in entry] == [1.0] * 3
-    assert asked == [[example.id for example in tiny_run.examples[10:13]]] * 3  # the first three of val
+    assert asked == [[example.id for example in subset(tiny_run.examples[10:15], 3, tiny_run.settings()["seed"])]] * 3
     assert [entry["step"] for entry in metrics["history"] if "loss" in entry] == [1, 2, 3]
     assert list((tmp_path / "tensorboard").rglob("events*")) != []
     manifest = read_json(tmp_path / "adapter.json")
@@ -230,7 +231,8 @@ def test_rows_without_a_chain_are_left_to_rl(tiny_run: TinyRun, tmp_path: Path, 
     settings = tiny_run.settings(sft__examples=7)
     supervised.train(settings, examples, examples, tiny_run.data, tiny_run.base, tmp_path, None)
     texts = [row[0]["content"] for row in trainers[0].train_dataset["completion"]]
-    assert texts == [completion_text(example.cot, example.answer) for example in tiny_run.examples[4:11]]
+    chosen = subset(tiny_run.examples[4:], 7, settings["seed"])
+    assert texts == [completion_text(example.cot, example.answer) for example in chosen]
 
 
 def test_only_the_adapter_is_trained(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:

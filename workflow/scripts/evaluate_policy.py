@@ -15,7 +15,7 @@ from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
 from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.metrics import evaluate, prediction
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,8 +23,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, evaluation")
     parser.add_argument("--data", type=Path, required=True, help="folder of test.jsonl and images")
     parser.add_argument("--policy", type=Path, required=True, help="folder of the policy, which holds model/")
+    add_gpus_argument(parser)
     args = parser.parse_args(argv)
-    start()
+    start(args.gpus)
     settings = read_settings(args.settings)
     examples = read_examples(args.data / "test.jsonl")
     from reinforced_cot.evaluation import ask

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,8 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl and images")
     parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that is reinforced")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
+    add_gpus_argument(parser)
     args = parser.parse_args(argv)
-    start()
+    start(args.gpus)
     settings = read_settings(args.settings)
     examples = read_examples(args.data / "train.jsonl")
     from reinforced_cot.reinforcement import train

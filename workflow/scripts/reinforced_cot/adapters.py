@@ -68,7 +68,7 @@ def check_base(adapter: Path, base: Path) -> dict[str, Any]:
         DataError: the adapter is damaged, or was trained on other weights (pitfall 18).
     """
     manifest = check_manifest(adapter, adapter.with_suffix(".json"))
-    found = weights_hash(check_manifest(base / "model", base / "model.json"))
+    found = weights_hash(check_manifest(base / "model", base / "model.json", content=True))
     if found != manifest["base_weights"]:
         raise DataError(
             f"{adapter} was trained on a base with weights {manifest['base_weights'][:12]}, but {base / 'model'} has "

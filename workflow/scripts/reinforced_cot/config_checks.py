@@ -56,6 +56,10 @@ def problems(
         yield from _sft(config["sft"], {**defaults["sft"], "bf16": bf16, **config["sft"]["training"]})
     if sound("rewards") and not any(config["rewards"].values()):
         yield "`rewards` has no weight above 0; a policy needs something to learn from"
+    if sound("launch"):
+        for stage, asked in config["launch"].items():
+            if asked["gpus"] > 1:
+                yield f"`launch.{stage}.gpus` is {asked['gpus']}; a stage is one process with one GPU: set it to 1 or 0"
     if not sound("policies") or not isinstance(config.get("rl"), dict):
         return
     for policy in config["policies"]:
@@ -70,8 +74,8 @@ def problems(
             yield from _rl(key, settings, training, processes)
             if sound("data"):
                 yield from _enough_prompts(key, settings, training, processes, config["data"])
-            if sound("prompt") and sound("launch"):
-                yield from _vllm(f"{key}.training", training, config)
+            if settings["quantization"] is None:
+                yield from _vllm(f"{key}.training", training)
 
 
 def _data(data: Settings) -> Iterator[str]:
@@ -227,18 +231,12 @@ def _enough_prompts(key: str, settings: Settings, training: Settings, processes:
             yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
 
 
-def _vllm(key: str, training: Settings, config: Settings) -> Iterator[str]:
-    if not training["use_vllm"]:
-        return
-    if config["launch"]["rl"]["gpus"] < 1:
-        yield f"`{key}.use_vllm` is true and `launch.rl.gpus` is 0; vLLM needs a GPU"
-    length = training["vllm_max_model_length"]
-    needed = config["prompt"]["max_tokens"] + training["max_completion_length"]
-    if length is not None and length < needed:
-        yield f"`{key}.vllm_max_model_length` is {length}; `prompt.max_tokens` + `max_completion_length` need {needed}"
-    mode = training["vllm_importance_sampling_mode"]
-    if training["loss_type"] == "vespo" and training["vllm_importance_sampling_correction"] and "sequence" in mode:
-        yield f"`{key}.vllm_importance_sampling_mode` is {mode}; the vespo loss needs token_truncate or token_mask"
+def _vllm(key: str, training: Settings) -> Iterator[str]:
+    if training["use_vllm"]:
+        yield (
+            f"`{key}.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, vLLM "
+            "expands them again (trl#6294), and every rollout would answer a corrupted prompt"
+        )
 
 
 def warnings(config: Settings, defaults: Mapping[str, Settings], processes: int) -> Iterator[str]:

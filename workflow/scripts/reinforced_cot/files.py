@@ -103,8 +103,8 @@ def write_manifest(folder: Path, path: Path, **facts: Any) -> dict[str, Any]:
     return manifest
 
 
-def check_manifest(folder: Path, path: Path) -> dict[str, Any]:
-    """Compare ``folder`` with its manifest by size (a checkpoint is gigabytes: hashing it again would cost minutes).
+def check_manifest(folder: Path, path: Path, *, content: bool = False) -> dict[str, Any]:
+    """Compare ``folder`` with its manifest: by size, or by ``content`` (which takes seconds a gigabyte).
 
     Raises:
         DataError: a file is missing or has another size than when it was written.
@@ -119,4 +119,6 @@ def check_manifest(folder: Path, path: Path) -> dict[str, Any]:
                 f"{file} has {file.stat().st_size} bytes, {path} says {entry['bytes']}; "
                 f"the file is damaged: delete {folder} so that its stage reruns"
             )
+        if content and sha256_of(file) != entry["sha256"]:
+            raise DataError(f"{file} is not what {path} recorded: delete {folder} so that its stage reruns")
     return manifest

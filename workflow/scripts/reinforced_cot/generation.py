@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.examples import Example
 from reinforced_cot.processors import vision_token_ids
+from reinforced_cot.seeds import mixed
 
 
 @torch.no_grad()
@@ -34,7 +35,7 @@ def generate(
         data: the folder that the examples' image paths are relative to.
         batch_size: questions a batch.
         samples: 0 for one greedy completion a question, else how many to draw at temperature 1, without top-k or top-p.
-        seed: of the sampling; batch ``i`` draws from ``seed + i``.
+        seed: of the sampling; every batch draws from a stream of its own.
         images: in place of the examples' own images, one each (a policy that looks answers worse on another's image).
 
     Returns:
@@ -64,7 +65,7 @@ def generate(
             return_tensors="pt",
         ).to(model.device)
         with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
-            torch.manual_seed(seed + number)
+            torch.manual_seed(mixed(seed, "generate", number))
             output = model.generate(
                 **inputs,
                 max_new_tokens=max_new_tokens,

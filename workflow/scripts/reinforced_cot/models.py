@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, PreTrainedModel
+from transformers import AutoModelForImageTextToText, GenerationConfig, PreTrainedModel
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import check_manifest
@@ -56,6 +56,10 @@ def load_model(
         trust_remote_code=base_model["trust_remote_code"],
         **options,
     )
+    # A checkpoint's own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is
+    # asked for here, and RL's importance ratios with them: only its special tokens are kept.
+    special = ("bos_token_id", "eos_token_id", "pad_token_id")
+    model.generation_config = GenerationConfig(**{name: getattr(model.generation_config, name) for name in special})
     if quantization is None:
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, model.num_parameters(), chosen, model.device)

@@ -4,8 +4,6 @@ A record that breaks a rule is set aside with its reason, never dropped silently
 refused, because a wrong image folder or a wrong key looks just like that.
 """
 
-import hashlib
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from reinforced_cot.examples import Example, write_examples
 from reinforced_cot.files import new_folder, write_jsonl
 from reinforced_cot.images import ImageRejected, PixelBudget, content_id, fit_budget, open_normalised, save
 from reinforced_cot.question_types import infer_question_type
+from reinforced_cot.seeds import subset
 from reinforced_cot.text import canonical, find_special_token
 
 
@@ -65,24 +64,15 @@ class Rejection:
 
 
 def draw(records: Iterable[RawRecord | Rejection], size: int | None, seed: int) -> list[RawRecord | Rejection]:
-    """Choose ``size`` records at random and keep their order; all of them when ``size`` is None.
-
-    A larger size contains the smaller ones, since every record has a fixed rank by the hash of seed and id. Not the
-    first ``size`` lines: files are sorted by image, and the error of an estimate shrinks with the number of images.
+    """Choose ``size`` records at random (`seeds.subset`); all of them when ``size`` is None.
 
     Raises:
         DataError: there are fewer than ``size`` records.
     """
-    if size is None:
-        return list(records)
-
-    def rank(numbered: tuple[int, RawRecord | Rejection]) -> str:
-        return hashlib.sha256(f"{seed} {numbered[1].id}".encode()).hexdigest()
-
-    chosen = heapq.nsmallest(size, enumerate(records), key=rank)
-    if len(chosen) < size:
-        raise DataError(f"the split has {len(chosen)} questions, fewer than its size {size}; lower size or set it null")
-    return [record for _, record in sorted(chosen, key=lambda numbered: numbered[0])]
+    found = list(records)
+    if size is not None and len(found) < size:
+        raise DataError(f"the split has {len(found)} questions, fewer than its size {size}; lower size or set it null")
+    return subset(found, size, seed)
 
 
 def prepare(

@@ -1,7 +1,8 @@
 """The one place where prompts and completions are written: SFT, RL and evaluation all call it.
 
 A prompt is a conversation whose user message holds text; the image is inserted before that text by `with_image` here
-and by TRL's ``prepare_multimodal_messages`` in its trainers, which gives the same token ids (tests/e2e proves it).
+and by TRL's ``prepare_multimodal_messages`` in its trainers, which gives the same token ids
+(tests/unit/test_reinforcement.py proves it).
 """
 
 from collections.abc import Mapping

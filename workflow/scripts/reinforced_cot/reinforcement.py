@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import ProcessorMixin
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import RepeatSampler
 
 from reinforced_cot.adapters import lora_config
 from reinforced_cot.conversations import prompt_lengths, rl_dataset
@@ -13,7 +15,38 @@ from reinforced_cot.examples import Example
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
 from reinforced_cot.rewards import REWARDS
+from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.training import run, trainer_arguments
+
+
+class EpochSampler(RepeatSampler):
+    """TRL's sampler of groups in an order that follows from seed and epoch alone.
+
+    The stock sampler goes on drawing from one generator: a run that resumes in its second epoch would see the order of
+    the first one again.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """The data loader says which epoch begins."""
+        if self.shuffle:
+            self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))
+
+
+class ResumableGRPOTrainer(GRPOTrainer):
+    """`GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
+        stock = super()._get_train_sampler(dataset)
+        sampler = EpochSampler(
+            stock.data_source,
+            stock.mini_repeat_count,
+            batch_size=stock.batch_size,
+            repeat_count=stock.repeat_count,
+            shuffle=stock.shuffle,
+            seed=stock.seed,
+        )
+        sampler.set_epoch(0)
+        return sampler
 
 
 def train(
@@ -36,13 +69,13 @@ def train(
         DataError: a prompt is too long.
     """
     rl, prompt = settings["rl"], settings["prompt"]
-    examples = examples[: rl["examples"]]
+    examples = subset(examples, rl["examples"], settings["seed"])
     processor = load_processor(parent / "model")
     new_tokens = rl["training"]["max_completion_length"]
     prompt_lengths(processor, examples, data, prompt, context_length(parent / "model"), new_tokens)
     functions, weights = reward_functions(settings["rewards"])
     model = load_model(parent / "model", settings["base_model"], rl["quantization"])
-    trainer = GRPOTrainer(
+    trainer = ResumableGRPOTrainer(
         model=model,
         reward_funcs=functions,
         args=grpo_config(settings, weights, processor, output),
@@ -65,11 +98,7 @@ def grpo_config(
     """TRL's configuration: the user's fields, the rewards' weights, and samplers that never draw an image token."""
     training = dict(settings["rl"]["training"])
     generation = dict(training.pop("generation_kwargs", None) or {})
-    banned = vision_token_ids(processor.tokenizer)
-    if training.get("use_vllm"):
-        generation["logit_bias"] = {**generation.get("logit_bias", {}), **dict.fromkeys(banned, -100.0)}
-    else:
-        generation["suppress_tokens"] = [*generation.get("suppress_tokens", []), *banned]
+    generation["suppress_tokens"] = [*generation.get("suppress_tokens", []), *vision_token_ids(processor.tokenizer)]
     return GRPOConfig(
         **trainer_arguments(training, settings["base_model"]["dtype"], settings["seed"], output),
         reward_weights=list(weights),

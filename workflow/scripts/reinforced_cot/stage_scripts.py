@@ -1,5 +1,6 @@
 """What every stage script does before its work: quiet libraries, a log, settings from a file."""
 
+import argparse
 import logging
 import os
 import sys
@@ -8,11 +9,20 @@ from typing import Any
 
 import yaml
 
+from reinforced_cot.devices import claim_devices
 from reinforced_cot.errors import DataError
 
 
-def start() -> None:
-    """Log to stderr, which a rule sends to its log file, and let no library report home."""
+def add_gpus_argument(parser: argparse.ArgumentParser) -> None:
+    """``--gpus``, for the stages that may use some."""
+    parser.add_argument(
+        "--gpus", type=int, help="how many GPUs to claim, 0 for the CPU; without it, whatever the environment shows"
+    )
+
+
+def start(gpus: int | None = None) -> None:
+    """Log to stderr, which a rule sends to its log file, let no library report home, and claim the GPUs asked for."""
+    claim_devices(gpus)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while waiting take the other job's core
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else it warns at every fork

@@ -20,6 +20,7 @@ from reinforced_cot.generation import generate
 from reinforced_cot.metrics import evaluate, prediction
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import load_processor
+from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.training import run, trainer_arguments
 
 
@@ -47,7 +48,7 @@ class EpochSampler(LengthGroupedSampler):
 
     def set_epoch(self, epoch: int) -> None:
         """The data loader says which epoch begins."""
-        self.generator.manual_seed(self._seed + epoch)
+        self.generator.manual_seed(mixed(self._seed, "sft epoch", epoch))
 
 
 class AnswerSelectingTrainer(SFTTrainer):
@@ -117,10 +118,10 @@ def train(
         DataError: no example has a chain, or a prompt is too long.
     """
     sft, prompt = settings["sft"], settings["prompt"]
-    chains = [example for example in train_examples if example.cot][: sft["examples"]]
+    chains = subset([example for example in train_examples if example.cot], sft["examples"], settings["seed"])
     if not chains:
         raise DataError("SFT needs chains of thought, and no training example has one")
-    asked = val_examples[: sft["selection"]["examples"]]
+    asked = subset(val_examples, sft["selection"]["examples"], settings["seed"])
     processor = load_processor(parent / "model")
     context = context_length(parent / "model")
     longest = max(_completion_lengths(processor, chains))
