@@ -1,11 +1,11 @@
 # The policy that everything starts from: a published checkpoint laid out as a folder, or a tiny one built and trained.
-# Needs: base_model.* and the texts of the training split. Makes: {results}/base/model/ and its manifest model.json.
+# Needs: base_model.*; the texts of the training split for a tiny one, or the files of a local checkpoint. Makes: {results}/base/model/ and its manifest model.json.
 
 
 rule base_model:
     input:
         settings="<results>/base/train.yaml",
-        train="<results>/data/train.jsonl",
+        made_from=base_files,
     output:
         model=directory("<results>/base/model"),
         manifest="<results>/base/model.json",
@@ -20,8 +20,8 @@ rule base_model:
         gpu=config["launch"]["base_model"]["gpus"],
     params:
         *code("build_base.py"),
-        data=subpath(input.train, parent=True),
+        results=subpath(input.settings, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/build_base.py --settings {input.settings} --data {params.data}"
+        "python workflow/scripts/build_base.py --settings {input.settings} --data {params.results}/data"
         " --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"

@@ -69,3 +69,15 @@ def raw_images(wildcards):
     """The split's image folder; a missing one is an error before anything runs."""
     folder = config["data"]["splits"][wildcards.split].get("images")
     return [folder] if folder else []
+
+
+def base_files(wildcards):
+    """What the base is made from: training texts, a local checkpoint's files, or, for a hub id, nothing on this disk."""
+    path = config["base_model"]["path"]
+    if path is None:
+        return ["<results>/data/train.jsonl"]
+    return sorted(
+        str(file)
+        for file in Path(path).glob("*")
+        if file.suffix in (".safetensors", ".json")
+    )

@@ -123,5 +123,5 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
 ) -> None:  # fault 43
     monkeypatch.setattr(evaluation, "load_model", fails_if_called)
     settings = tiny_run.settings(evaluation__max_new_tokens=2040)
-    with pytest.raises(DataError, match="context 2048 - 2040 new tokens"):
+    with pytest.raises(DataError, match=r"with 2040 new ones do not fit into the model's 2048 positions"):
         evaluation.ask(settings, tiny_run.examples, tiny_run.data, tiny_run.base / "model")

@@ -172,7 +172,9 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:  # fault 43
     monkeypatch.setattr(reinforcement, "load_model", fails_if_called)
-    with pytest.raises(DataError, match=r"tokens, more than 9 .*raise prompt\.max_tokens or lower image\.max_pixels"):
+    with pytest.raises(
+        DataError, match=r"tokens, more than prompt\.max_tokens 9: raise it, or lower image\.max_pixels"
+    ):
         reinforcement.train(
             tiny_run.settings(prompt__max_tokens=9),
             tiny_run.examples,

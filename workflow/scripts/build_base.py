@@ -15,13 +15,15 @@ from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="seed, image, base_model")
-    parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl, whose texts a tokenizer needs")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of train.jsonl, whose texts a tiny model's tokenizer needs"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy `base`")
     add_gpus_argument(parser)
     args = parser.parse_args(argv)
     start(args.gpus)
     settings = read_settings(args.settings)
-    train = read_examples(args.data / "train.jsonl")
+    train = read_examples(args.data / "train.jsonl") if settings["base_model"]["path"] is None else []
     from reinforced_cot.base_models import make_base
 
     make_base(settings, train, args.output)

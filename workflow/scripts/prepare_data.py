@@ -12,12 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from reinforced_cot.errors import ConfigError, exit_with_message
 from reinforced_cot.gqa_cot import read_gqa_cot
 from reinforced_cot.images import PixelBudget
 from reinforced_cot.preparation import RawRecord, Rejection, draw, prepare
+from reinforced_cot.stage_scripts import read_settings
 
 
 def read_source(data: dict[str, Any], split: str, seed: int) -> Iterable[RawRecord | Rejection]:
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="data folder, shared by all splits")
     arguments = parser.parse_args(argv)
 
-    settings = yaml.safe_load(arguments.settings.read_text(encoding="utf-8"))
+    settings = read_settings(arguments.settings)
     data = settings["data"]
     if arguments.split not in data["splits"]:
         raise ConfigError(f"{arguments.settings}: data.splits has no {arguments.split!r}, only {list(data['splits'])}")

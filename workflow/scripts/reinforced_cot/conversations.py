@@ -89,17 +89,20 @@ def prompt_lengths(
     """
     sizes: dict[str, tuple[int, int]] = {}
     lengths = []
-    limit = min(prompt["max_tokens"], context - new_tokens)
     for example in examples:
         if example.image not in sizes:
             with PillowImage.open(data / example.image) as image:
                 sizes[example.image] = image.size
         length = prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
-        if length > limit:
+        if length > prompt["max_tokens"]:
             raise DataError(
-                f"the prompt of {example.id} ({example.image}) has {length} tokens, more than {limit} "
-                f"(prompt.max_tokens {prompt['max_tokens']}, context {context} - {new_tokens} new tokens): "
-                "raise prompt.max_tokens or lower image.max_pixels"
+                f"the prompt of {example.id} ({example.image}) has {length} tokens, more than prompt.max_tokens "
+                f"{prompt['max_tokens']}: raise it, or lower image.max_pixels"
+            )
+        if length + new_tokens > context:
+            raise DataError(
+                f"the prompt of {example.id} ({example.image}) has {length} tokens, which with {new_tokens} new ones "
+                f"do not fit into the model's {context} positions: lower image.max_pixels or the number of new tokens"
             )
         lengths.append(length)
     return lengths

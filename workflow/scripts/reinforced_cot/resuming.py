@@ -39,5 +39,6 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
             log.info("resuming from %s", newest)
         return newest
     shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(checkpoints.with_name("tensorboard"), ignore_errors=True)  # else curves of two runs would mix
     write_json(mark, expected)
     return None
