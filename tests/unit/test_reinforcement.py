@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_run import TinyRun
 
 from reinforced_cot import reinforcement, supervised
@@ -15,6 +16,7 @@ from reinforced_cot.files import read_json
 from reinforced_cot.generation import generate
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
+from reinforced_cot.resuming import resume_point
 from reinforced_cot.seeds import subset
 
 SYSTEM = {"prompt__system": "You see digits.", "prompt__instruction": "Think first."}
@@ -221,3 +223,51 @@ def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stop
     assert epochs[0] != epochs[1] and sorted(epochs[0]) == sorted(epochs[1])
     assert order(sampler(), 1) == epochs[1]  # resumed in the second epoch
     assert epochs[0][:12] == [index for index in epochs[0][:6:2] for _ in range(2)] * 2  # groups of 2, each batch twice
+
+
+def letters(completions: Sequence[Any], **_: Any) -> list[float]:
+    """A reward that an untrained policy can move."""
+    return [sum(letter in "aeiou0123" for letter in messages[0]["content"]) / 8 for messages in completions]
+
+
+@pytest.mark.parametrize("killed_in", [4, 7])  # the generation after steps 6 and 12; an epoch has 8 steps
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_in: int
+) -> None:  # fault 57: rollouts are not saved, so a run goes on at a generation boundary, in any epoch
+    settings = tiny_run.settings(rl__examples=8)
+    settings["rewards"] = {"letters": 1.0}
+    settings["rl"]["training"] |= {
+        "max_steps": 14,
+        "per_device_train_batch_size": 4,
+        "num_iterations": 2,
+        "save_steps": 2,
+        "save_strategy": "steps",
+    }
+
+    def train(output: Path, resume_from: Path | None = None) -> dict[str, torch.Tensor]:
+        reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, output, resume_from)
+        return load_file(output / "adapter/adapter_model.safetensors")
+
+    class Killed(BaseException):
+        pass
+
+    calls: list[int] = []
+
+    def killing(completions: Sequence[Any], **columns: Any) -> list[float]:
+        calls.append(1)
+        if len(calls) == killed_in:
+            raise Killed
+        return letters(completions, **columns)
+
+    monkeypatch.setitem(reinforcement.REWARDS, "letters", letters)
+    whole = train(tmp_path / "whole")
+    checkpoints = tmp_path / "killed/checkpoints"
+    assert resume_point(checkpoints, {"run": 1}) is None
+    monkeypatch.setitem(reinforcement.REWARDS, "letters", killing)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed")
+    monkeypatch.setitem(reinforcement.REWARDS, "letters", letters)
+    resume_from = resume_point(checkpoints, {"run": 1})
+    assert resume_from and resume_from.name == f"checkpoint-{2 * (killed_in - 1)}"
+    resumed = train(tmp_path / "killed", resume_from)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
