@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -225,17 +226,17 @@ def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stop
     assert epochs[0][:12] == [index for index in epochs[0][:6:2] for _ in range(2)] * 2  # groups of 2, each batch twice
 
 
-def letters(completions: Sequence[Any], **_: Any) -> list[float]:
-    """A reward that an untrained policy can move."""
-    return [sum(letter in "aeiou0123" for letter in messages[0]["content"]) / 8 for messages in completions]
+def lottery(completions: Sequence[Any], **_: Any) -> list[float]:
+    """A reward that differs between any two completions, so that every group moves the policy."""
+    return [int.from_bytes(sha256(m[0]["content"].encode()).digest()[:2], "big") / 2**16 for m in completions]
 
 
-@pytest.mark.parametrize("killed_in", [4, 7])  # the generation after steps 6 and 12; an epoch has 8 steps
+@pytest.mark.parametrize("killed_in", [4, 6])  # the generations after steps 6 and 10; an epoch has 8 steps
 def test_a_killed_run_ends_as_if_it_had_not_been(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_in: int
 ) -> None:  # fault 57: rollouts are not saved, so a run goes on at a generation boundary, in any epoch
     settings = tiny_run.settings(rl__examples=8)
-    settings["rewards"] = {"letters": 1.0}
+    settings["rewards"] = {"lottery": 1.0}
     settings["rl"]["training"] |= {
         "max_steps": 14,
         "per_device_train_batch_size": 4,
@@ -257,16 +258,16 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
         calls.append(1)
         if len(calls) == killed_in:
             raise Killed
-        return letters(completions, **columns)
+        return lottery(completions, **columns)
 
-    monkeypatch.setitem(reinforcement.REWARDS, "letters", letters)
+    monkeypatch.setitem(reinforcement.REWARDS, "lottery", lottery)
     whole = train(tmp_path / "whole")
     checkpoints = tmp_path / "killed/checkpoints"
     assert resume_point(checkpoints, {"run": 1}) is None
-    monkeypatch.setitem(reinforcement.REWARDS, "letters", killing)
+    monkeypatch.setitem(reinforcement.REWARDS, "lottery", killing)
     with pytest.raises(Killed):
         train(tmp_path / "killed")
-    monkeypatch.setitem(reinforcement.REWARDS, "letters", letters)
+    monkeypatch.setitem(reinforcement.REWARDS, "lottery", lottery)
     resume_from = resume_point(checkpoints, {"run": 1})
     assert resume_from and resume_from.name == f"checkpoint-{2 * (killed_in - 1)}"
     resumed = train(tmp_path / "killed", resume_from)
