@@ -66,11 +66,6 @@ def test_the_closure_holds_lazy_imports_and_no_foreign_module(scripts: Path) -> 
     assert list(code_hashes(scripts / "stage.py")) == CLOSURE
 
 
-def test_extra_modules_are_added_with_their_imports(scripts: Path) -> None:
-    hashes = code_hashes(scripts / "stage.py", ["rewards_of_mine", "not_of_this_repository.rewards"])
-    assert set(hashes) - set(CLOSURE) == {"rewards_of_mine", "pack.unused"}
-
-
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [

@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -10,18 +9,17 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 
-def code_hashes(script: Path, extra_modules: Iterable[str] = ()) -> dict[str, str]:
+def code_hashes(script: Path) -> dict[str, str]:
     """Hash of the syntax tree of ``script`` and of every module of this repository that it imports, lazy imports too.
 
     Args:
         script: a stage script, such as ``workflow/scripts/train_sft.py``.
-        extra_modules: dotted names of further modules, which the script loads by name.
 
     Returns:
         ``{"train_sft": "1f0c...", "reinforced_cot.prompts": "77aa...", ...}``, sorted by name.
     """
     found: dict[str, str] = {}
-    queue = [(script.stem, script), *((name, path) for name in extra_modules if (path := _module_path(name)))]
+    queue = [(script.stem, script)]
     while queue:
         name, path = queue.pop()
         if name in found:
