@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
-from reinforced_cot import config_checks
+from reinforced_cot import rl_checks
 from reinforced_cot.config import validated, warnings_of
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.rewards import REWARDS
@@ -63,9 +63,9 @@ def photos(**splits: dict[str, Any]) -> dict[str, Any]:
     return {"data.source": "gqa_cot", "data.splits": {**default, **splits}}
 
 
-def problems(config: Mapping[str, Any], processes: int = 1) -> list[str]:
+def problems(config: Mapping[str, Any]) -> list[str]:
     try:
-        validated(config, processes)
+        validated(config)
     except ConfigError as error:
         return str(error).splitlines()
     return []
@@ -80,6 +80,7 @@ def merged(*files: Path) -> dict[str, Any]:
 
 
 GRPO = "rl.grpo.training"
+TINY = "base_model.tiny.architecture"
 BIASED = (
     "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
 )
@@ -168,16 +169,16 @@ CROSS_CASES = [
     (
         {f"{GRPO}.num_generations": 7},
         f"`{GRPO}.num_generations` is 7; the 64 completions of one generation (per_device_train_batch_size 64 x "
-        "steps_per_generation 1 x processes 1) must be a multiple of it",
+        "steps_per_generation 1) must be a multiple of it",
     ),
     (
         {f"{GRPO}.per_device_train_batch_size": 6, f"{GRPO}.gradient_accumulation_steps": 2},
         f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size 6 x "
-        "steps_per_generation 2 x processes 1) must be a multiple of it",
+        "steps_per_generation 2) must be a multiple of it",
     ),
     (
         {f"{GRPO}.generation_batch_size": 96},
-        f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of 64 (per_device_train_batch_size x processes)",
+        f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of per_device_train_batch_size, 64",
     ),
     (
         {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
@@ -256,6 +257,40 @@ CROSS_CASES = [
     (
         {"sft.lora.target_modules": None},
         "`sft.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]",
+    ),
+    (
+        {"sft.lora.target_modules": "language_model.*(q|k_proj"},
+        "`sft.lora.target_modules` is language_model.*(q|k_proj; give a list of names, all-linear, or a regular "
+        "expression",
+    ),
+    # the tiny model
+    (
+        {f"{TINY}.hidden_size": 100},
+        f"`{TINY}.hidden_size` is 100; it must be a multiple of 2 x num_attention_heads, 8",
+    ),
+    (
+        {f"{TINY}.num_key_value_heads": 3},
+        f"`{TINY}.num_attention_heads` is 4; it must be a multiple of num_key_value_heads, 3",
+    ),
+    (
+        {f"{TINY}.vision_hidden_size": 72},
+        f"`{TINY}.vision_hidden_size` is 72; it must be a multiple of 4 x vision_num_heads, 16",
+    ),
+    (
+        {"base_model.tiny.pretraining.mix": dict.fromkeys(("caption", "short", "steps", "chain"), 0)},
+        "`base_model.tiny.pretraining.mix` has no share above 0; the language model needs something to read",
+    ),
+    (
+        {"evaluation.max_new_tokens": 2048},
+        "`evaluation.max_new_tokens` is 2048; the tiny model has 2048 positions, for prompt and completion together",
+    ),
+    (
+        {"sft.selection.max_new_tokens": 3000},
+        "`sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for prompt and completion together",
+    ),
+    (
+        {f"{TINY}.max_position_embeddings": 512, "policies": ["grpo"]},  # TRL's default is 512, too
+        f"`{GRPO}.max_completion_length` is 512; the tiny model has 512 positions, for prompt and completion together",
     ),
     # data
     (
@@ -350,18 +385,16 @@ ALLOWED = [
     {f"{GRPO}.steps_per_generation": 3, f"{GRPO}.gradient_accumulation_steps": 3},
     {f"{GRPO}.generation_batch_size": 128, f"{GRPO}.save_steps": 4},
     {f"{GRPO}.learning_rate": 1},  # an integer is a number
+    {f"{TINY}.hidden_size": 24, f"{TINY}.vision_hidden_size": 80},
+    {"sft.lora.target_modules": "all-linear"},
+    {"sft.lora.target_modules": r".*language_model.*\.(q|k)_proj"},
+    {"base_model.path": str(REPO / "config"), "evaluation.max_new_tokens": 4096},  # its context is read from its folder
 ]
 
 
 @pytest.mark.parametrize("changes", ALLOWED)
 def test_what_is_right_passes(changes: dict[str, Any]) -> None:
     assert problems(changed(changes)) == []
-
-
-def test_the_batch_is_that_of_all_processes() -> None:
-    config = changed({f"{GRPO}.per_device_train_batch_size": 4, "policies": ["grpo"]})
-    assert len(problems(config, processes=1)) == 1
-    assert problems(config, processes=2) == []
 
 
 def test_defaults_are_filled_in_a_copy() -> None:
@@ -561,9 +594,7 @@ def test_batches_are_refused_exactly_where_trl_refuses_them(tmp_path: Path) -> N
     from trl.trainer.grpo_config import GRPOConfig
 
     for fields in BATCHES:
-        steps = config_checks.generation_steps(
-            {"steps_per_generation": None, "generation_batch_size": None, **fields}, 1
-        )
+        steps = rl_checks.generation_steps({"steps_per_generation": None, "generation_batch_size": None, **fields})
         training = {**fields, "num_iterations": 1, "save_steps": max(steps, 1), "loss_type": "grpo"}
         found = problems(changed({GRPO: training, "policies": ["grpo"]}))
         try:

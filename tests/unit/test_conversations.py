@@ -36,11 +36,13 @@ def test_the_rendered_prompt(processor: Any) -> None:
         ("add_generation_prompt", "never", "no assistant header"),
     ],
 )
-def test_templates_that_lose_something_are_refused(processor: Any, before: str, after: str, message: str) -> None:
+def test_templates_that_lose_something_are_refused(
+    tiny_run: TinyRun, processor: Any, before: str, after: str, message: str
+) -> None:
     assert before in processor.chat_template
     processor.chat_template = processor.chat_template.replace(before, after)
     with pytest.raises(DataError, match=message):
-        rendered_prompt(processor, "What color is it?", PROMPT)
+        prompt_lengths(processor, tiny_run.examples, tiny_run.data, PROMPT, 2048, 64)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +71,18 @@ def test_the_limit_is_exact(tiny_run: TinyRun, processor: Any) -> None:
     prompt_lengths(processor, examples, data, PROMPT, longest + 64, 64)
     with pytest.raises(DataError, match=rf"has {longest} tokens, more than prompt\.max_tokens {longest - 1}: raise it"):
         prompt_lengths(processor, examples, data, {**PROMPT, "max_tokens": longest - 1}, 2048, 64)
-    message = rf"the prompt of q\d+ \(images/train/\w+\.png\) has {longest} tokens, which with 64 new ones do not fit"
+    message = rf"the prompt of q\d+ \(images/train/\w+\.png\) has {longest} tokens, which with 64 more do not fit"
     with pytest.raises(DataError, match=message):
         prompt_lengths(processor, examples, data, PROMPT, longest + 63, 64)
+
+
+def test_each_prompt_is_measured_with_its_own_completion(tiny_run: TinyRun, processor: Any) -> None:
+    examples = tiny_run.examples[:2]
+    first, second = prompt_lengths(processor, examples, tiny_run.data, PROMPT, 2048, 64)
+    context = max(first + 100, second + 5)
+    prompt_lengths(processor, examples, tiny_run.data, PROMPT, context, [context - first, context - second])
+    with pytest.raises(DataError, match=rf"the prompt of {examples[1].id} .* with {context - second + 1} more do not"):
+        prompt_lengths(processor, examples, tiny_run.data, PROMPT, context, [context - first, context - second + 1])
 
 
 def test_rows_for_sft(tiny_run: TinyRun) -> None:

@@ -109,12 +109,12 @@ def test_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any,
 
 
 def test_ask_gives_one_greedy_answer_and_the_samples(tiny_run: TinyRun) -> None:
-    settings = tiny_run.settings(evaluation__samples=2)
-    examples, model = tiny_run.examples[:4], tiny_run.base / "model"
-    answers = evaluation.ask(settings, examples, tiny_run.data, model)
+    settings, examples = tiny_run.settings(evaluation__samples=2), tiny_run.examples[:4]
+    loaded = evaluation.load_policy(settings, examples, tiny_run.data, tiny_run.base / "model")
+    answers = evaluation.ask(settings, examples, tiny_run.data, *loaded)
     assert [len(samples) for _, samples in answers] == [2] * 4
-    assert evaluation.ask(settings, examples, tiny_run.data, model) == answers
-    greedy = evaluation.ask(tiny_run.settings(), examples, tiny_run.data, model)
+    assert evaluation.ask(settings, examples, tiny_run.data, *loaded) == answers
+    greedy = evaluation.ask(tiny_run.settings(), examples, tiny_run.data, *loaded)
     assert greedy == [(text, []) for text, _ in answers]
 
 
@@ -123,5 +123,5 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
 ) -> None:  # fault 43
     monkeypatch.setattr(evaluation, "load_model", fails_if_called)
     settings = tiny_run.settings(evaluation__max_new_tokens=2040)
-    with pytest.raises(DataError, match=r"with 2040 new ones do not fit into the model's 2048 positions"):
-        evaluation.ask(settings, tiny_run.examples, tiny_run.data, tiny_run.base / "model")
+    with pytest.raises(DataError, match=r"with 2040 more do not fit into the model's 2048 positions"):
+        evaluation.load_policy(settings, tiny_run.examples, tiny_run.data, tiny_run.base / "model")

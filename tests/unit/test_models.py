@@ -9,6 +9,7 @@ import torch
 from peft import get_peft_model
 from tiny_run import LORA, TinyRun
 
+from reinforced_cot import models
 from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json, write_json, write_manifest
@@ -86,8 +87,32 @@ def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> 
 
 def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> None:  # fault 47
     base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
-    with pytest.raises(PipelineError, match=r"target_modules: the model has no query_proj; it has .*q_proj"):
+    with pytest.raises(PipelineError, match=r"no module of the model is named query_proj; .* layers are .*, q_proj,"):
         lora_config({**LORA, "target_modules": ["q_proj", "query_proj"]}, base)
+    with pytest.raises(PipelineError, match=r"no module of the model is named language_model\.\*query;"):
+        lora_config({**LORA, "target_modules": "language_model.*query"}, base)
+
+
+@pytest.mark.parametrize(
+    ("targets", "adapted"),
+    [
+        (["attn.qkv", "q_proj"], {"qkv", "q_proj"}),
+        (r".*language_model.*\.(q|k)_proj", {"q_proj", "k_proj"}),
+        ("all-linear", {*("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj", "gate_proj"), "qkv", "proj"}),
+    ],
+)
+def test_target_modules_in_every_form_that_peft_knows(tiny_run: TinyRun, targets: Any, adapted: set[str]) -> None:
+    base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = get_peft_model(base, lora_config({**LORA, "target_modules": targets}, base))
+    found = {name.split(".lora_A")[0].rpartition(".")[-1] for name, _ in model.named_parameters() if "lora_A" in name}
+    assert found >= adapted
+    assert targets == "all-linear" or found == adapted
+
+
+def test_quantization_without_bitsandbytes_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "is_bitsandbytes_available", lambda: False)
+    with pytest.raises(PipelineError, match=r"nf4 needs bitsandbytes: pip install -r requirements-gpu\.in"):
+        load_model(tiny_run.base / "model", tiny_run.settings()["base_model"], "nf4")
 
 
 def test_a_checkpoints_own_sampling_defaults_are_dropped(tiny_run: TinyRun, folder: Path) -> None:

@@ -202,7 +202,7 @@ def test_a_finished_run_is_published_without_a_further_step(
     ("key", "value", "message"),
     [
         ("prompt__max_tokens", 9, r"the prompt of q\d+ .* has \d+ tokens, more than prompt\.max_tokens 9"),
-        ("sft__selection", {"examples": 3, "max_new_tokens": 2040}, "with 2040 new ones do not fit"),
+        ("sft__selection", {"examples": 3, "max_new_tokens": 2040}, "with 2040 more do not fit"),
     ],
 )
 def test_long_prompts_are_refused_before_the_model_is_loaded(

@@ -1,6 +1,7 @@
 """What a dry-run plans, and what it refuses before anything runs."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,18 +65,33 @@ def test_a_path_that_no_rule_makes_is_refused(workflow: WorkflowCopy, target: st
     assert "MissingRuleException" in workflow.refusal(target)
 
 
-def test_full_size_preset(workflow: WorkflowCopy) -> None:
-    """On a fixture path: the data files are inputs, one a split, and each stage asks for its GPU."""
-    data = workflow.root / "data" / "gqa"
-    (data / "images").mkdir(parents=True)
-    config = ("--configfile", "config/presets/qwen2.5-vl-3b-gqa.yaml")
-    assert "data/gqa/train.jsonl" in workflow.refusal(*config)  # a missing raw file is named before anything runs
+FULL_SIZE = ("--configfile", "config/presets/qwen2.5-vl-3b-gqa.yaml")
+
+
+def job_of(text: str, rule: str) -> str:
+    """What a dry-run says of the first job of ``rule``."""
+    return re.split(r"\n(?:local)?rule ", text.split(f"rule {rule}:")[1])[0]
+
+
+@pytest.fixture(scope="module")
+def full_size(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
+    """The workflow with fixture files where the full-size preset expects the user's data."""
+    workflow = copy_workflow(repo, tmp_path_factory.mktemp("full-size") / "workflow", *FULL_SIZE)
+    (workflow.root / "data/gqa/images").mkdir(parents=True)
     for split in ("train", "val", "test"):
-        (data / f"{split}.jsonl").write_text("{}\n")
-    text = workflow.snakemake("--dry-run", "--cores", "2", *config)
-    for rule in ("sft", "grpo", "evaluate"):
-        job = text.split(f"rule {rule}:")[1].split("rule ")[0]
-        assert "gpu=1" in job, job
+        (workflow.root / f"data/gqa/{split}.jsonl").write_text("{}\n")
+    return workflow
+
+
+def test_a_missing_raw_file_is_named_before_anything_runs(workflow: WorkflowCopy) -> None:
+    assert "data/gqa/train.jsonl" in workflow.refusal(*FULL_SIZE)
+
+
+def test_full_size_preset(full_size: WorkflowCopy) -> None:
+    """The data files are inputs, one a split, and each stage asks for its GPU."""
+    text = full_size.snakemake("--dry-run", "--cores", "2")
+    for rule in ("sft", "merge_lora", "grpo", "evaluate"):
+        assert "gpu=1" in job_of(text, rule)
     assert "results/qwen2.5-vl-3b-gqa/report.html" in text
     assert "input: results/qwen2.5-vl-3b-gqa/data/test.yaml, data/gqa/test.jsonl, data/gqa/images" in text
 
@@ -113,18 +129,46 @@ def test_gspo_with_an_epsilon_of_grpo_is_warned(workflow: WorkflowCopy) -> None:
     assert "rl.gspo.training.epsilon" not in workflow.snakemake("--dry-run", "--cores", "2")
 
 
-def test_default_profile_never_starts_two_gpu_jobs_at_once(repo: Path, workflow: WorkflowCopy) -> None:
-    profile = yaml.safe_load((repo / "profiles/default/config.yaml").read_text())
-    assert profile["resources"] == ["gpu=1"]
-    assert "Using workflow specific profile profiles/default" in workflow.snakemake("--dry-run", "--cores", "2")
+TWO_JOBS = """
+rule all:
+    input: "a", "b"
+rule job:
+    output: "{name}"
+    resources: gpu=1
+    shell: "date +%s%N > {output}; sleep 1; date +%s%N >> {output}"
+"""
 
 
-def test_slurm_profile_gives_every_stage_its_resources(workflow: WorkflowCopy) -> None:
-    text = workflow.snakemake("--dry-run", "--workflow-profile", "profiles/slurm")
-    for rule, memory in {"prepare_data": 16000, "sft": 64000, "grpo": 96000, "evaluate": 48000}.items():
-        job = text.split(f"rule {rule}:")[1].split("rule ")[0]
-        assert f"mem_mb={memory}" in job, job
-        assert "runtime=" in job, job
+@pytest.mark.parametrize(("gpus", "together"), [("1", False), ("0", True)])
+def test_default_profile_never_starts_two_gpu_jobs_at_once(
+    repo: Path, tmp_path: Path, gpus: str, together: bool
+) -> None:
+    """Two short jobs under the real profile: it says that there is one GPU."""
+    shutil.copytree(repo / "profiles", tmp_path / "profiles")
+    (tmp_path / "Snakefile").write_text(TWO_JOBS.replace("gpu=1", f"gpu={gpus}"))
+    WorkflowCopy(tmp_path).snakemake("--cores", "2")
+    spans = sorted([int(moment) for moment in (tmp_path / name).read_text().split()] for name in ("a", "b"))
+    (_, first_end), (second_start, _) = spans
+    assert (second_start < first_end) == together
+
+
+def test_slurm_profile_gives_every_stage_its_resources(full_size: WorkflowCopy) -> None:
+    # A dry-run shows no more threads than --cores allows; jobs that are submitted get them all.
+    text = full_size.snakemake("--dry-run", "--cores", "8", "--workflow-profile", "profiles/slurm")
+    expected = {
+        "prepare_data": (16000, 120, 1, 0),
+        "base_model": (32000, 120, 2, 0),
+        "sft": (64000, 720, 8, 1),
+        "merge_lora": (48000, 60, 8, 1),
+        "grpo": (96000, 1440, 8, 1),
+        "evaluate": (48000, 240, 8, 1),
+    }
+    for rule, (memory, minutes, threads, gpus) in expected.items():
+        job = job_of(text, rule)
+        assert f"mem_mb={memory}," in job, job
+        assert f"runtime={minutes}" in job, job
+        assert ("threads:" not in job) if threads == 1 else (f"threads: {threads}\n" in job), job
+        assert ("gpu=1" in job) == bool(gpus), job
 
 
 def test_slurm_profile_repeats_what_the_default_profile_says(repo: Path) -> None:

@@ -142,19 +142,31 @@ def test_the_reason_names_the_module_that_changed(stale: WorkflowCopy) -> None:
 
 
 def test_a_raw_file_of_the_test_split_reruns_only_what_reads_it(repo: Path, tmp_path: Path) -> None:
+    """A whole run over six photographs: training reads the train and val files, evaluation the test file."""
     workflow = copy_workflow(repo, tmp_path / "workflow", "--configfile", "photos.yaml")
     photos = workflow.root / "photos"
     photos.mkdir()
     splits = {}
     for number, split in enumerate(("train", "val", "test")):
-        Image.new("RGB", (60, 40), (80 * number, 90, 90)).save(photos / f"{split}.png")
-        question = {"imageId": split, "instruction": "Is it dark?", "cot": [{"text": "It is dark."}], "answer": "Yes"}
-        (workflow.root / f"{split}.jsonl").write_text(json.dumps(question) + "\n")
+        lines = []
+        for shade in (0, 90):
+            name = f"{split}{shade}"
+            Image.new("RGB", (60, 40), (80 * number, shade, 90)).save(photos / f"{name}.png")
+            chain = [{"text": "It is dark."}]
+            lines.append({"imageId": name, "instruction": "Is it dark?", "cot": chain, "answer": "Yes"})
+        (workflow.root / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}
-    config = {"data": {"source": "gqa_cot", "splits": splits}, "base_model": {"tiny": {"pretraining": None}}}
+    batch = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 8}
+    config = {
+        "policies": ["grpo"],
+        "data": {"source": "gqa_cot", "splits": splits},
+        "base_model": {"tiny": {"pretraining": None}},
+        "sft": {"selection": {"max_new_tokens": 8}, "training": {"num_train_epochs": 1, "warmup_steps": 0}},
+        "rl": {"grpo": {"training": {**batch, "entropy_coef": 0.01, "save_steps": 2, "warmup_steps": 0}}},
+        "evaluation": {"max_new_tokens": 8, "samples": 0},
+    }
     (workflow.root / "photos.yaml").write_text(yaml.safe_dump(config))
-    target = "results/data/summary.json"
-    workflow.snakemake("--cores", "2", target)
-    assert workflow.planned(target) == {}
-    (workflow.root / "test.jsonl").write_text(json.dumps({**question, "answer": "No"}) + "\n")
-    assert workflow.planned(target) == {"prepare_data": 1, "check_data": 1}
+    workflow.snakemake("--cores", "2")
+    assert workflow.planned() == {}
+    (workflow.root / "test.jsonl").write_text(json.dumps({**lines[0], "answer": "No"}) + "\n")
+    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "evaluate": 3, "report": 1}

@@ -28,19 +28,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args.gpus)
     settings = read_settings(args.settings)
     examples = read_examples(args.data / "test.jsonl")
-    from reinforced_cot.evaluation import ask
+    from reinforced_cot.evaluation import ask, load_policy
 
     started = time.perf_counter()
-    answers = ask(settings, examples, args.data, args.policy / "model")
+    policy, processor = load_policy(settings, examples, args.data, args.policy / "model")
+    loaded = time.perf_counter()
+    answers = ask(settings, examples, args.data, policy, processor)
+    seconds = time.perf_counter() - loaded
     predictions = [
         prediction(example, greedy, samples) for example, (greedy, samples) in zip(examples, answers, strict=True)
     ]
-    seconds = time.perf_counter() - started
     write_jsonl(args.policy / "predictions.jsonl", predictions)
     write_json(args.policy / "eval.json", {"policy": args.policy.name, **evaluate(predictions)})
     write_json(
         args.policy / "timing.json",
-        {"questions": len(examples), "seconds": seconds, "questions_per_second": len(examples) / seconds},
+        {
+            "questions": len(examples),
+            "seconds_to_load": loaded - started,
+            "seconds": seconds,
+            "questions_per_second": len(examples) / seconds,
+        },
     )
 
 

@@ -1,10 +1,12 @@
 """LoRA adapters: their configuration, publication with provenance, and the refusal of another base."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel
+from torch.nn import Linear
 from transformers import PreTrainedModel
 
 from reinforced_cot.errors import DataError, PipelineError
@@ -19,10 +21,19 @@ def lora_config(settings: Mapping[str, Any], model: PreTrainedModel) -> LoraConf
         PipelineError: a target module occurs nowhere in the model, so that less would be trained than was asked for.
     """
     targets = settings["target_modules"]
-    names = {name.rpartition(".")[-1] for name, _ in model.named_modules()}
-    if isinstance(targets, list) and (unknown := [name for name in targets if name.rpartition(".")[-1] not in names]):
-        linear = sorted({name for name in names if name.endswith(("proj", "qkv", "fc1", "fc2"))})
-        raise PipelineError(f"lora.target_modules: the model has no {', '.join(unknown)}; it has {', '.join(linear)}")
+    modules = [name for name, _ in model.named_modules()]
+    if isinstance(targets, list):
+        unknown = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in modules)]
+    else:  # PEFT's own word for every linear layer, or a regular expression over whole paths
+        unknown = [] if targets == "all-linear" or any(re.fullmatch(targets, name) for name in modules) else [targets]
+    if unknown:
+        linear = sorted(
+            {path.rpartition(".")[-1] for path, module in model.named_modules() if isinstance(module, Linear)}
+        )
+        raise PipelineError(
+            f"lora.target_modules: no module of the model is named {', '.join(unknown)}; its linear layers are "
+            f"{', '.join(linear)}"
+        )
     return LoraConfig(task_type="CAUSAL_LM", **settings)
 
 

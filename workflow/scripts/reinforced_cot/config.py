@@ -21,7 +21,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from reinforced_cot import config_checks
+from reinforced_cot import config_checks, rl_checks
 from reinforced_cot.errors import ConfigError
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
@@ -39,7 +39,7 @@ _TYPE_NAMES = {
 _READ_BY_STAGES = {"sft": ("save_strategy", "save_steps"), "rl": ("max_completion_length",)}
 
 
-def validated(config: Mapping[str, Any], processes: int = 1) -> dict[str, Any]:
+def validated(config: Mapping[str, Any]) -> dict[str, Any]:
     """A deep copy of ``config`` with defaults filled in for the sections that are used.
 
     Unused are the policies under ``rl`` that ``policies`` does not name, and the tiny model where ``base_model.path``
@@ -47,7 +47,6 @@ def validated(config: Mapping[str, Any], processes: int = 1) -> dict[str, Any]:
 
     Args:
         config: what Snakemake merged from config.yaml, presets and the command line.
-        processes: how many processes train a policy together (GRPO's batch is theirs together).
 
     Raises:
         ConfigError: one line a problem, with its dotted key, the value and what to do.
@@ -62,21 +61,20 @@ def validated(config: Mapping[str, Any], processes: int = 1) -> dict[str, Any]:
     def sound(*section: str) -> bool:
         return not any(place[: len(section)] == section[: len(place)] for place in unsound)
 
-    problems += config_checks.problems(result, _trl_defaults(), sound, processes)
+    problems += config_checks.problems(result, _trl_defaults(), sound)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))  # each missing key is reported once for all of them
     _fill_trl_fields(result)
     return result
 
 
-def warnings_of(config: Mapping[str, Any], processes: int = 1) -> list[str]:
+def warnings_of(config: Mapping[str, Any]) -> list[str]:
     """What is allowed but hardly meant, one line each.
 
     Args:
         config: as `validated` returns it.
-        processes: as for `validated`.
     """
-    return list(config_checks.warnings(config, _trl_defaults(), processes))
+    return list(rl_checks.warnings(config, _trl_defaults()["rl"]))
 
 
 @cache

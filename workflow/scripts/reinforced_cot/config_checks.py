@@ -1,7 +1,6 @@
 """Checks of the configuration that span several keys: what TRL would refuse an hour later is refused here at once."""
 
 import difflib
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,40 +8,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot import rl_checks
+
 Settings = Mapping[str, Any]
 
-# Anything that reshapes the distribution completions are drawn from: the ratio of log-probabilities knows nothing of it
-# (trl#6789).
-NEUTRAL_SAMPLING = {
-    "top_p": 1.0,
-    "top_k": 0,
-    "min_p": None,
-    "repetition_penalty": 1.0,
-    "vllm_structured_outputs_regex": None,
-}
-RESHAPING = {
-    *("top_p", "top_k", "top_h", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "temperature", "do_sample"),
-    *(
-        "repetition_penalty",
-        "presence_penalty",
-        "frequency_penalty",
-        "no_repeat_ngram_size",
-        "num_beams",
-        "bad_words_ids",
-    ),
-}
 
-
-def problems(
-    config: Settings, defaults: Mapping[str, Settings], sound: Callable[..., bool], processes: int
-) -> Iterator[str]:
+def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable[..., bool]) -> Iterator[str]:
     """One line a problem.
 
     Args:
         config: with the schema's defaults filled in.
         defaults: of SFTConfig under ``sft``, of GRPOConfig under ``rl``.
         sound: whether a section, given by its path, agrees with the schema; others are left alone.
-        processes: how many processes train a policy together.
     """
     if sound("data"):
         yield from _data(config["data"])
@@ -50,6 +27,9 @@ def problems(
         yield f"`image.min_pixels` is {config['image']['min_pixels']}; it must not be above `image.max_pixels`"
     if sound("base_model"):
         yield from _base_model(config["base_model"])
+        if config["base_model"]["path"] is None:
+            yield from _tiny(config["base_model"]["tiny"])
+            yield from _room_for_prompts(config, defaults["rl"], sound)
     # bf16 follows the base model's dtype where it is not written (`training.trainer_arguments`).
     bf16 = sound("base_model") and config["base_model"]["dtype"] == "bfloat16"
     if sound("sft"):
@@ -71,11 +51,10 @@ def problems(
         elif sound("rl", policy):
             settings = config["rl"][policy]
             training = {**defaults["rl"], "bf16": bf16, **settings["training"]}
-            yield from _rl(key, settings, training, processes)
+            yield from _trainer(key, settings, training)
+            yield from rl_checks.problems(key, settings, training)
             if sound("data"):
-                yield from _enough_prompts(key, settings, training, processes, config["data"])
-            if settings["quantization"] is None:
-                yield from _vllm(f"{key}.training", training)
+                yield from rl_checks.enough_prompts(key, settings, training, config["data"])
 
 
 def _data(data: Settings) -> Iterator[str]:
@@ -125,6 +104,43 @@ def _base_model(base_model: Settings) -> Iterator[str]:
         yield "`base_model.trust_remote_code` is true; code is only run from a hub id with its `base_model.revision`"
 
 
+def _tiny(tiny: Settings) -> Iterator[str]:
+    """What Qwen2.5-VL's rotary embeddings ask of its sizes: half a head for text, a quarter for an image's two axes."""
+    sizes, key = tiny["architecture"], "base_model.tiny.architecture"
+    heads, groups, seeing = (sizes[f"{name}_heads"] for name in ("num_attention", "num_key_value", "vision_num"))
+    if sizes["hidden_size"] % (2 * heads):
+        yield (
+            f"`{key}.hidden_size` is {sizes['hidden_size']}; it must be a multiple of "
+            f"2 x num_attention_heads, {2 * heads}"
+        )
+    if heads % groups:
+        yield f"`{key}.num_attention_heads` is {heads}; it must be a multiple of num_key_value_heads, {groups}"
+    if sizes["vision_hidden_size"] % (4 * seeing):
+        yield (
+            f"`{key}.vision_hidden_size` is {sizes['vision_hidden_size']}; it must be a multiple of "
+            f"4 x vision_num_heads, {4 * seeing}"
+        )
+    if tiny["pretraining"] and not any(tiny["pretraining"]["mix"].values()):
+        yield "`base_model.tiny.pretraining.mix` has no share above 0; the language model needs something to read"
+
+
+def _room_for_prompts(config: Settings, rl_defaults: Settings, sound: Callable[..., bool]) -> Iterator[str]:
+    """Completions as long as the tiny model's context; what each prompt needs is counted when a stage starts."""
+    lengths = {}
+    if sound("sft", "selection"):
+        lengths["sft.selection.max_new_tokens"] = config["sft"]["selection"]["max_new_tokens"]
+    if sound("evaluation"):
+        lengths["evaluation.max_new_tokens"] = config["evaluation"]["max_new_tokens"]
+    if sound("policies") and sound("rl"):
+        for policy in (name for name in config["policies"] if name in config["rl"]):
+            training = {**rl_defaults, **config["rl"][policy]["training"]}
+            lengths[f"rl.{policy}.training.max_completion_length"] = training["max_completion_length"]
+    context = config["base_model"]["tiny"]["architecture"]["max_position_embeddings"]
+    for key, length in lengths.items():
+        if length >= context:
+            yield f"`{key}` is {length}; the tiny model has {context} positions, for prompt and completion together"
+
+
 def _sft(sft: Settings, training: Settings) -> Iterator[str]:
     yield from _trainer("sft", sft, training)
     if training["save_strategy"] not in ("steps", "epoch"):
@@ -154,120 +170,15 @@ def _trainer(key: str, settings: Settings, training: Settings) -> Iterator[str]:
     targets = settings["lora"]["target_modules"]
     if targets is None:
         yield f"`{key}.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]"
+    elif isinstance(targets, str) and not _is_regular_expression(targets):
+        yield f"`{key}.lora.target_modules` is {targets}; give a list of names, all-linear, or a regular expression"
     elif "lm_head" in targets:
         yield f"`{key}.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out"
 
 
-def _rl(key: str, settings: Settings, training: Settings, processes: int) -> Iterator[str]:
-    yield from _trainer(key, settings, training)
-    yield from _sampling(f"{key}.training", training)
-    yield from _generation_batch(f"{key}.training", training, processes)
-    low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
-    if low is not None and high is not None and low >= high:
-        yield f"`{key}.training.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
-    if settings["quantization"] and training["use_vllm"]:
-        yield (
-            f"`{key}.quantization` is {settings['quantization']} and `{key}.training.use_vllm` is true; vLLM cannot "
-            "take over the weights of a quantized policy: set quantization null or use_vllm false"
-        )
-
-
-def _sampling(key: str, training: Settings) -> Iterator[str]:
-    why = "log-probabilities know nothing of it, so that the importance ratio would be biased"
-    for name, neutral in NEUTRAL_SAMPLING.items():
-        if training[name] != neutral:
-            wanted = "null" if neutral is None else neutral
-            yield f"`{key}.{name}` is {training[name]}; it must be {wanted} while training: {why}"
-    for name in sorted(RESHAPING & (training["generation_kwargs"] or {}).keys()):
-        yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
-
-
-def generation_steps(training: Settings, processes: int) -> int:
-    """Batches that one generation serves, as GRPOConfig computes them; it may be 0 where TRL would refuse."""
-    steps: int = training["steps_per_generation"] or training["gradient_accumulation_steps"]
-    if training["generation_batch_size"] is not None:
-        steps = training["generation_batch_size"] // (training["per_device_train_batch_size"] * processes)
-    return steps
-
-
-def _generation_batch(key: str, training: Settings, processes: int) -> Iterator[str]:
-    """The rules of ``GRPOConfig.__post_init__``, and saving at generation boundaries only."""
-    stated, group = training["generation_batch_size"], training["num_generations"]
-    batch = training["per_device_train_batch_size"] * processes
-    steps = generation_steps(training, processes)
-    if stated is not None and training["steps_per_generation"] is not None:
-        yield f"`{key}.generation_batch_size` and `{key}.steps_per_generation` are both set; keep one"
-        return
-    if stated is not None and stated % batch:
-        yield (
-            f"`{key}.generation_batch_size` is {stated}; it must be a multiple of {batch} "
-            "(per_device_train_batch_size x processes)"
-        )
-        return
-    if batch * steps % group:
-        yield (
-            f"`{key}.num_generations` is {group}; the {batch * steps} completions of one generation "
-            f"(per_device_train_batch_size {training['per_device_train_batch_size']} x steps_per_generation {steps} x "
-            f"processes {processes}) must be a multiple of it"
-        )
-    if training["save_strategy"] != "steps":
-        yield f"`{key}.save_strategy` is {training['save_strategy']}; RL saves between two generations only: use steps"
-        return
-    cycle, accumulated = steps * training["num_iterations"], training["gradient_accumulation_steps"]
-    if training["save_steps"] < 1 or training["save_steps"] * accumulated % cycle:
-        yield (
-            f"`{key}.save_steps` is {training['save_steps']}; it must be a multiple of "
-            f"{cycle // math.gcd(cycle, accumulated)}, the optimizer steps from one generation to the next: "
-            "a checkpoint in between cannot be resumed exactly"
-        )
-
-
-def _enough_prompts(key: str, settings: Settings, training: Settings, processes: int, data: Settings) -> Iterator[str]:
-    sizes = {f"{key}.examples": settings["examples"], "data.splits.train.size": data["splits"]["train"]["size"]}
-    completions = training["per_device_train_batch_size"] * processes * generation_steps(training, processes)
-    prompts = completions // training["num_generations"]
-    for name, size in sizes.items():
-        if size is not None and size < prompts:
-            yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
-
-
-def _vllm(key: str, training: Settings) -> Iterator[str]:
-    if training["use_vllm"]:
-        yield (
-            f"`{key}.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, vLLM "
-            "expands them again (trl#6294), and every rollout would answer a corrupted prompt"
-        )
-
-
-def warnings(config: Settings, defaults: Mapping[str, Settings], processes: int) -> Iterator[str]:
-    """What is allowed but hardly meant (GSPO: arXiv 2507.18071; trl#3834)."""
-    for policy in config["policies"]:
-        key, training = f"rl.{policy}.training", {**defaults["rl"], **config["rl"][policy]["training"]}
-        epsilon = max(training["epsilon"], training["epsilon_high"] or 0)
-        if training["importance_sampling_level"] == "sequence":
-            if epsilon > 0.1:
-                yield (
-                    f"`{key}.epsilon` is {epsilon} at sequence level; a sequence's ratio is a geometric mean, hardly "
-                    "leaves 1 and is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
-                )
-            if training["loss_type"] not in ("grpo", "luspo"):
-                yield (
-                    f"`{key}.loss_type` is {training['loss_type']} at sequence level; it weighs long completions more, "
-                    "and GSPO's paper means over sequences: use grpo"
-                )
-            if training["beta"] != 0:
-                yield f"`{key}.beta` is {training['beta']} at sequence level; GSPO's paper has no KL term: use 0.0"
-        elif epsilon < 0.01:
-            yield (
-                f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
-                "clipped: use 0.2, or importance_sampling_level sequence"
-            )
-        if (
-            training["gradient_accumulation_steps"]
-            % (generation_steps(training, processes) * training["num_iterations"])
-            == 0
-        ):
-            yield (
-                f"`{key}` makes one optimizer step a generation, so that every importance ratio is 1 and "
-                "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
-            )
+def _is_regular_expression(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True

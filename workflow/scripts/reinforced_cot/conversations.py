@@ -58,16 +58,22 @@ def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Mapping[st
     """The prompt's text as the chat template writes it, up to and with the assistant's header.
 
     Raises:
-        DataError: the template dropped the question (pitfall 8: the original trained without it) or adds no assistant
-            header.
+        DataError: the template dropped the question (pitfall 8: the original trained without it).
     """
     messages = with_image(prompt_messages(question, prompt))
-    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text: str = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     if question not in text:
         raise DataError(f"the chat template drops the question: {question!r} is not in {text!r}")
-    if text == processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=False):
-        raise DataError("the chat template has no assistant header: add_generation_prompt changes nothing")
     return text
+
+
+def _check_assistant_header(processor: ProcessorMixin, prompt: Mapping[str, Any]) -> None:
+    messages = with_image(prompt_messages("?", prompt))
+    texts = {
+        processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=add) for add in (True, False)
+    }
+    if len(texts) == 1:
+        raise DataError("the chat template has no assistant header: add_generation_prompt changes nothing")
 
 
 def prompt_lengths(
@@ -76,20 +82,23 @@ def prompt_lengths(
     data: Path,
     prompt: Mapping[str, Any],
     context: int,
-    new_tokens: int,
+    new_tokens: int | Sequence[int],
 ) -> list[int]:
     """Tokens of each prompt, checked before a model is loaded: nothing is ever truncated (trl#4289).
 
     Args:
         context: how many positions the model has.
-        new_tokens: how many tokens are generated after the prompt.
+        new_tokens: how many tokens follow each prompt: one limit for all, or the length of each one's completion.
 
     Raises:
-        DataError: a prompt is longer than ``prompt.max_tokens``, or does not fit into the context with its completion.
+        DataError: the template drops the question or the assistant's header; a prompt is longer than
+            ``prompt.max_tokens``, or does not fit into the context with its completion.
     """
+    _check_assistant_header(processor, prompt)
+    following = [new_tokens] * len(examples) if isinstance(new_tokens, int) else new_tokens
     sizes: dict[str, tuple[int, int]] = {}
     lengths = []
-    for example in examples:
+    for example, after in zip(examples, following, strict=True):
         if example.image not in sizes:
             with PillowImage.open(data / example.image) as image:
                 sizes[example.image] = image.size
@@ -99,9 +108,9 @@ def prompt_lengths(
                 f"the prompt of {example.id} ({example.image}) has {length} tokens, more than prompt.max_tokens "
                 f"{prompt['max_tokens']}: raise it, or lower image.max_pixels"
             )
-        if length + new_tokens > context:
+        if length + after > context:
             raise DataError(
-                f"the prompt of {example.id} ({example.image}) has {length} tokens, which with {new_tokens} new ones "
+                f"the prompt of {example.id} ({example.image}) has {length} tokens, which with {after} more "
                 f"do not fit into the model's {context} positions: lower image.max_pixels or the number of new tokens"
             )
         lengths.append(length)

@@ -29,7 +29,7 @@ def merge(settings: Mapping[str, Any], base: Path, output: Path) -> None:
     """Write ``{output}/model``, its manifest ``model.json`` and the proof ``merge.json``.
 
     Args:
-        settings: sections base_model (dtype, attn_implementation) and prompt.
+        settings: sections base_model and prompt.
         base: folder of the adapter's parent policy.
         output: ``results/{policy}``, which holds ``adapter``.
 
@@ -39,7 +39,7 @@ def merge(settings: Mapping[str, Any], base: Path, output: Path) -> None:
     """
     adapter = check_base(output / "adapter", base)
     dtype = settings["base_model"]["dtype"]
-    processor = load_processor(base / "model")
+    processor = load_processor(base / "model", trust_remote_code=settings["base_model"]["trust_remote_code"])
     model = load_model(base / "model", settings["base_model"], dtype="float32")
     inputs = probe(processor, settings["prompt"]).to(model.device)
     from_base = logits(model, inputs)

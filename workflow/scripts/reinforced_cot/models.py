@@ -1,14 +1,16 @@
 """Loading and describing checkpoints: the one place that knows about devices, dtypes and quantization."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
+from transformers.utils import is_bitsandbytes_available
 
-from reinforced_cot.errors import DataError
+from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest
 
 log = logging.getLogger(__name__)
@@ -35,14 +37,17 @@ def load_model(
 
     Raises:
         DataError: a file of the checkpoint is missing or damaged, or its weights are pickles.
+        PipelineError: ``nf4`` without bitsandbytes.
     """
     check_manifest(folder, folder.with_suffix(".json"))
     refuse_pickles(folder)
     options: dict[str, Any] = {}
     chosen = getattr(torch, dtype or base_model["dtype"])
     if quantization == "nf4":
-        from transformers import BitsAndBytesConfig
-
+        if not is_bitsandbytes_available():
+            raise PipelineError(
+                "quantization nf4 needs bitsandbytes: pip install -r requirements-gpu.in -c requirements.lock"
+            )
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -79,14 +84,11 @@ def refuse_pickles(folder: Path) -> None:
 
 def weights_hash(manifest: Mapping[str, Any]) -> str:
     """One hash for a checkpoint's weights, from the sha256 of its safetensors files in its manifest."""
-    import hashlib
-
     shards = sorted(entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors"))
     return hashlib.sha256("".join(shards).encode()).hexdigest()
 
 
-def context_length(folder: Path) -> int:
+def context_length(folder: Path, trust_remote_code: bool = False) -> int:
     """How many positions the checkpoint's language model has, from its config alone."""
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    return int(config.get_text_config().max_position_embeddings)

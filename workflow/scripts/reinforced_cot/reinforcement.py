@@ -70,9 +70,10 @@ def train(
     """
     rl, prompt = settings["rl"], settings["prompt"]
     examples = subset(examples, rl["examples"], settings["seed"])
-    processor = load_processor(parent / "model")
+    trusted = settings["base_model"]["trust_remote_code"]
+    processor = load_processor(parent / "model", trust_remote_code=trusted)
     new_tokens = rl["training"]["max_completion_length"]
-    prompt_lengths(processor, examples, data, prompt, context_length(parent / "model"), new_tokens)
+    prompt_lengths(processor, examples, data, prompt, context_length(parent / "model", trusted), new_tokens)
     functions, weights = reward_functions(settings["rewards"])
     model = load_model(parent / "model", settings["base_model"], rl["quantization"])
     trainer = ResumableGRPOTrainer(

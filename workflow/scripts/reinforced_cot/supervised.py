@@ -122,12 +122,13 @@ def train(
     if not chains:
         raise DataError("SFT needs chains of thought, and no training example has one")
     asked = subset(val_examples, sft["selection"]["examples"], settings["seed"])
-    processor = load_processor(parent / "model")
-    context = context_length(parent / "model")
-    longest = max(_completion_lengths(processor, chains))
+    trusted = settings["base_model"]["trust_remote_code"]
+    processor = load_processor(parent / "model", trust_remote_code=trusted)
+    context = context_length(parent / "model", trusted)
     prompt_lengths(processor, asked, data, prompt, context, sft["selection"]["max_new_tokens"])
-    lengths = prompt_lengths(processor, chains, data, prompt, context, longest)
-    lengths = [a + b for a, b in zip(lengths, _completion_lengths(processor, chains), strict=True)]
+    completions = _completion_lengths(processor, chains)
+    prompts = prompt_lengths(processor, chains, data, prompt, context, completions)
+    lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
     model = load_model(parent / "model", settings["base_model"], sft["quantization"])
     trainer = AnswerSelectingTrainer(
         model=model,

@@ -1,0 +1,140 @@
+"""Checks of one RL policy's settings: batch arithmetic, sampling that would bias the loss, and what the papers ask."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+# Anything that reshapes the distribution completions are drawn from: the ratio of log-probabilities knows nothing of it
+# (trl#6789).
+NEUTRAL_SAMPLING = {
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": None,
+    "repetition_penalty": 1.0,
+    "vllm_structured_outputs_regex": None,
+}
+RESHAPING = {
+    *("top_p", "top_k", "top_h", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "temperature", "do_sample"),
+    *(
+        "repetition_penalty",
+        "presence_penalty",
+        "frequency_penalty",
+        "no_repeat_ngram_size",
+        "num_beams",
+        "bad_words_ids",
+    ),
+}
+
+
+def problems(key: str, settings: Settings, training: Settings) -> Iterator[str]:
+    """One line a problem of one policy.
+
+    Args:
+        key: ``rl.{policy}``.
+        settings: the policy's section, with the schema's defaults filled in.
+        training: its ``training``, with GRPOConfig's defaults filled in.
+    """
+    yield from _sampling(f"{key}.training", training)
+    yield from _generation_batch(f"{key}.training", training)
+    low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
+    if low is not None and high is not None and low >= high:
+        yield f"`{key}.training.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
+    if settings["quantization"] and training["use_vllm"]:
+        yield (
+            f"`{key}.quantization` is {settings['quantization']} and `{key}.training.use_vllm` is true; vLLM cannot "
+            "take over the weights of a quantized policy: set quantization null or use_vllm false"
+        )
+    elif training["use_vllm"]:
+        yield (
+            f"`{key}.training.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, "
+            "vLLM expands them again (trl#6294), and every rollout would answer a corrupted prompt"
+        )
+
+
+def _sampling(key: str, training: Settings) -> Iterator[str]:
+    why = "log-probabilities know nothing of it, so that the importance ratio would be biased"
+    for name, neutral in NEUTRAL_SAMPLING.items():
+        if training[name] != neutral:
+            wanted = "null" if neutral is None else neutral
+            yield f"`{key}.{name}` is {training[name]}; it must be {wanted} while training: {why}"
+    for name in sorted(RESHAPING & (training["generation_kwargs"] or {}).keys()):
+        yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
+
+
+def generation_steps(training: Settings) -> int:
+    """Batches that one generation serves, as GRPOConfig computes them; it may be 0 where TRL would refuse."""
+    steps: int = training["steps_per_generation"] or training["gradient_accumulation_steps"]
+    if training["generation_batch_size"] is not None:
+        steps = training["generation_batch_size"] // training["per_device_train_batch_size"]
+    return steps
+
+
+def _generation_batch(key: str, training: Settings) -> Iterator[str]:
+    """The rules of ``GRPOConfig.__post_init__``, and saving at generation boundaries only."""
+    stated, group = training["generation_batch_size"], training["num_generations"]
+    batch, steps = training["per_device_train_batch_size"], generation_steps(training)
+    if stated is not None and training["steps_per_generation"] is not None:
+        yield f"`{key}.generation_batch_size` and `{key}.steps_per_generation` are both set; keep one"
+        return
+    if stated is not None and stated % batch:
+        yield (
+            f"`{key}.generation_batch_size` is {stated}; it must be a multiple of per_device_train_batch_size, {batch}"
+        )
+        return
+    if batch * steps % group:
+        yield (
+            f"`{key}.num_generations` is {group}; the {batch * steps} completions of one generation "
+            f"(per_device_train_batch_size {batch} x steps_per_generation {steps}) must be a multiple of it"
+        )
+    if training["save_strategy"] != "steps":
+        yield f"`{key}.save_strategy` is {training['save_strategy']}; RL saves between two generations only: use steps"
+        return
+    cycle, accumulated = steps * training["num_iterations"], training["gradient_accumulation_steps"]
+    if training["save_steps"] < 1 or training["save_steps"] * accumulated % cycle:
+        yield (
+            f"`{key}.save_steps` is {training['save_steps']}; it must be a multiple of "
+            f"{cycle // math.gcd(cycle, accumulated)}, the optimizer steps from one generation to the next: "
+            "a checkpoint in between cannot be resumed exactly"
+        )
+
+
+def enough_prompts(key: str, settings: Settings, training: Settings, data: Settings) -> Iterator[str]:
+    """TRL draws the prompts of one generation without repetition; arguments as for `problems`."""
+    sizes = {f"{key}.examples": settings["examples"], "data.splits.train.size": data["splits"]["train"]["size"]}
+    completions = training["per_device_train_batch_size"] * generation_steps(training)
+    prompts = completions // training["num_generations"]
+    for name, size in sizes.items():
+        if size is not None and size < prompts:
+            yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
+
+
+def warnings(config: Settings, defaults: Settings) -> Iterator[str]:
+    """What is allowed but hardly meant (GSPO: arXiv 2507.18071; trl#3834)."""
+    for policy in config["policies"]:
+        key, training = f"rl.{policy}.training", {**defaults, **config["rl"][policy]["training"]}
+        epsilon = max(training["epsilon"], training["epsilon_high"] or 0)
+        if training["importance_sampling_level"] == "sequence":
+            if epsilon > 0.1:
+                yield (
+                    f"`{key}.epsilon` is {epsilon} at sequence level; a sequence's ratio is a geometric mean, hardly "
+                    "leaves 1 and is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
+                )
+            if training["loss_type"] not in ("grpo", "luspo"):
+                yield (
+                    f"`{key}.loss_type` is {training['loss_type']} at sequence level; it weighs long completions more, "
+                    "and GSPO's paper means over sequences: use grpo"
+                )
+            if training["beta"] != 0:
+                yield f"`{key}.beta` is {training['beta']} at sequence level; GSPO's paper has no KL term: use 0.0"
+        elif epsilon < 0.01:
+            yield (
+                f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
+                "clipped: use 0.2, or importance_sampling_level sequence"
+            )
+        if training["gradient_accumulation_steps"] % (generation_steps(training) * training["num_iterations"]) == 0:
+            yield (
+                f"`{key}` makes one optimizer step a generation, so that every importance ratio is 1 and "
+                "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
+            )
