@@ -1,9 +1,9 @@
 """Does the embedded default learn, at every seed? Runs the whole pipeline once a seed; writes benchmarks/learning.md.
 
-    python benchmarks/learning.py --seeds 11 12 13 14 15
+    python benchmarks/learning.py --seeds 21 22 23 24 25
 
-The settings were chosen on val at seeds 1 and 2; the figures are on 1000 questions a seed of the test split, whose
-scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one was stopped.
+The settings were chosen on val at seeds 1, 2, 11 and 16; the figures are on 1000 questions a seed of the test split,
+whose scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one was stopped.
 """
 
 import argparse
@@ -159,7 +159,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         "",
         f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}`: the whole pipeline",
         f"once a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings",
-        "were chosen on val; the test scans are used nowhere else.",
+        "were chosen on val at other seeds (1, 2, 11, 16); the test scans are used nowhere else. An earlier base, trained",
+        "for a fixed time, failed at seed 11, where RL gained nothing; the present one trains until it has learned.",
         "",
         f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (several",
         "samples a question). A malformed completion counts as wrong.",
@@ -226,7 +227,7 @@ def _gains(values: Sequence[float]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the seeds and write learning.md and learning.json beside this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23, 24, 25])
     args = parser.parse_args(argv)
     rows = [measure(seed) for seed in args.seeds]
     write_text(REPO / "benchmarks" / "learning.md", table(rows))
