@@ -3,7 +3,7 @@
     python benchmarks/learning.py --seeds 21 22 23 24 25
 
 The settings were chosen on val at seeds 1, 2, 11 and 16; the figures are on 1000 questions a seed of the test split,
-whose scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one was stopped.
+whose scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one stopped.
 """
 
 import argparse
@@ -159,8 +159,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         "",
         f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}`: the whole pipeline",
         f"once a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings",
-        "were chosen on val at other seeds (1, 2, 11, 16); the test scans are used nowhere else. An earlier base, trained",
-        "for a fixed time, failed at seed 11, where RL gained nothing; the present one trains until it has learned.",
+        "were chosen on val at other seeds (1, 2, 11, 16); the test scans are used nowhere else. With a base that was",
+        "trained for a fixed time RL had gained nothing at seed 11; the present one trains until it has learned to look.",
         "",
         f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (several",
         "samples a question). A malformed completion counts as wrong.",
