@@ -160,7 +160,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}`: the whole pipeline",
         f"once a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings",
         "were chosen on val at other seeds (1, 2, 11, 16); the test scans are used nowhere else. With a base that was",
-        "trained for a fixed time RL had gained nothing at seed 11; the present one trains until it has learned to look.",
+        "trained for a fixed time RL gained nothing at seed 11; the present one trains until it has learned to look.",
         "",
         f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (several",
         "samples a question). A malformed completion counts as wrong.",
