@@ -2,7 +2,7 @@
 
     python benchmarks/learning.py --seeds 21 22 23 24 25
 
-The settings were chosen on val at seeds 1, 2, 11 and 16; the figures are on 1000 questions a seed of the test split,
+The settings were chosen on val at other seeds (TUNED_ON); the figures are on 1000 questions a seed of the test split,
 whose scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one stopped.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import json
 import platform
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -31,6 +32,7 @@ from reinforced_cot.metrics import evaluate, prediction  # noqa: E402
 POLICIES = ("base", "sft", "grpo", "gspo")
 TRAINED = ("grpo", "gspo")
 QUESTIONS = 1000
+TUNED_ON = (1, 2, 11, 16)  # seeds on whose val split the settings were chosen: not to be published
 # What RL must gain over SFT at every seed: key, at least, in words.
 GAINS = (("accuracy", 0.0, "greedy"), ("accuracy_well_formed", 0.0, "well-formed only"), ("sampled", 0.08, "T=1"))
 
@@ -81,14 +83,22 @@ def shuffled_accuracy(results: Path, policy: str, seed: int) -> float:
 
 
 def text_only_accuracy(train: Sequence[Example], test: Sequence[Example]) -> float:
-    """What text alone gives: the answer most frequent in training for the question, or for its type if it is new."""
+    """What text alone gives: the answer most frequent in training for the question, or, if it is new, for its type.
+
+    Where a question names answers of its type ("red or blue?"), one of those is guessed.
+    """
     by_question: dict[str, Counter[str]] = {}
     by_type: dict[str, Counter[str]] = {}
     for example in train:
         by_question.setdefault(example.question, Counter())[example.answer] += 1
         by_type.setdefault(example.question_type, Counter())[example.answer] += 1
-    guesses = (by_question.get(example.question) or by_type[example.question_type] for example in test)
-    return fmean(guess.most_common(1)[0][0] == example.answer for guess, example in zip(guesses, test, strict=True))
+
+    def guess(example: Example) -> str:
+        seen = by_question.get(example.question) or by_type[example.question_type]
+        named = Counter({answer: seen[answer] for answer in seen if answer in re.findall(r"\w+", example.question)})
+        return (named or seen).most_common(1)[0][0]
+
+    return fmean(guess(example) == example.answer for example in test)
 
 
 def measure(seed: int) -> dict[str, Any]:
@@ -159,8 +169,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         "",
         f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}`: the whole pipeline",
         f"once a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings",
-        "were chosen on val at other seeds (1, 2, 11, 16); the test scans are used nowhere else. With a base that was",
-        "trained for a fixed time RL gained nothing at seed 11; the present one trains until it has learned to look.",
+        f"were chosen on val at other seeds ({', '.join(map(str, TUNED_ON))}); the test scans are used nowhere else.",
         "",
         f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (several",
         "samples a question). A malformed completion counts as wrong.",
@@ -177,7 +186,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             lines.append(f"| {row['seed']} | {policy} | " + " | ".join(_share(cell) for cell in cells) + " |")
     lines += [
         "",
-        "Text alone (the answer most frequent in training for the question, or for its type) gives "
+        "Text alone (in training the most frequent answer to the question, or to its type among those it names) gives "
         + ", ".join(_share(row["text_only"]) for row in rows)
         + ".",
         "",
@@ -190,7 +199,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         gains = {key: [row[policy][key] - row["sft"][key] for row in rows] for key, *_ in GAINS}
         lines.append(
             f"| {policy} | {_gains(gains['accuracy'])} | {fmean(gains['accuracy']):+.3f} | "
-            f"{_gains(gains['accuracy_well_formed'])} | {_gains(gains['sampled'])} | {pooled_p(rows, policy):.1e} |"
+            f"{_gains(gains['accuracy_well_formed'])} | {_gains(gains['sampled'])} | {_p(pooled_p(rows, policy))} |"
         )
     types = sorted(rows[0]["sft"]["by_question_type"])
     lines += [
@@ -220,6 +229,10 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def _p(value: float) -> str:
+    return f"{value:.1e}" if value > 1e-300 else "< 1e-300"  # below what a float can hold
+
+
 def _gains(values: Sequence[float]) -> str:
     return " ".join(f"{value:+.3f}" for value in values)
 
@@ -229,6 +242,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23, 24, 25])
     args = parser.parse_args(argv)
+    if tuned := sorted(set(args.seeds) & set(TUNED_ON)):
+        parser.error(f"the settings were chosen at seeds {tuned}: their figures would flatter; take others")
     rows = [measure(seed) for seed in args.seeds]
     write_text(REPO / "benchmarks" / "learning.md", table(rows))
     for row in rows:

@@ -16,12 +16,10 @@ rule base_model:
     conda:
         "../environment.yml"
     threads: config["launch"]["base_model"]["threads"]
-    resources:
-        gpu=config["launch"]["base_model"]["gpus"],
     params:
         *code("build_base.py"),
         results=subpath(input.settings, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/build_base.py --settings {input.settings} --data {params.results}/data"
-        " --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"
+        " --output {params.policy} > {log} 2>&1"

@@ -14,7 +14,7 @@ from reinforced_cot import stages
 from reinforced_cot.code_closure import code_hashes
 from reinforced_cot.config import validated, warnings_of
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.files import sha256_of
+from reinforced_cot.files import checkpoint_files, sha256_of
 from reinforced_cot.interpreter import put_first_on_path
 
 put_first_on_path()
@@ -76,8 +76,4 @@ def base_files(wildcards):
     path = config["base_model"]["path"]
     if path is None:
         return ["<results>/data/train.jsonl"]
-    return sorted(
-        str(file)
-        for file in Path(path).glob("*")
-        if file.suffix in (".safetensors", ".json")
-    )
+    return [str(file) for file in checkpoint_files(Path(path))] if Path(path).is_dir() else []

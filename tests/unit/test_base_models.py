@@ -34,6 +34,9 @@ def test_a_tiny_base_is_a_complete_checkpoint(tiny_run: TinyRun) -> None:
     assert set(manifest["files"]) == {path.name for path in folder.iterdir()}
     assert AutoModelForImageTextToText.from_pretrained(folder).config.model_type == "qwen2_5_vl"
     assert read_json(folder / "processor_config.json")["processor_class"] == "Qwen2_5_VLProcessor"
+    # what the stock processor loads beside it, where torchvision is installed
+    video = read_json(folder / "video_preprocessor_config.json")
+    assert video["video_processor_type"] == "Qwen2VLVideoProcessor"
     assert "# base" in (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -117,6 +120,27 @@ def test_a_local_checkpoint_gets_our_pixel_budget(tiny_run: TinyRun, tmp_path: P
     assert budget(tmp_path / "base/model") == (MIN_PIXELS, MAX_PIXELS)
     size = load_processor(tmp_path / "base/model").image_processor.size
     assert (size["shortest_edge"], size["longest_edge"]) == (MIN_PIXELS, MAX_PIXELS)
+
+
+def test_a_checkpoint_in_the_hubs_older_layout_says_everything_once(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """Qwen2.5-VL's own: two files for processor and template, whose budget would stand beside ours."""
+    source = published(tiny_run, tmp_path / "source")
+    processor = read_json(source / "processor_config.json")
+    (source / "processor_config.json").unlink()
+    (source / "video_preprocessor_config.json").unlink()
+    stock = {**processor["image_processor"], "processor_class": processor["processor_class"]}
+    stock |= {"min_pixels": 3136, "max_pixels": 12845056}
+    (source / "preprocessor_config.json").write_text(json.dumps(stock), encoding="utf-8")
+    template = (source / "chat_template.jinja").read_text(encoding="utf-8")
+    (source / "chat_template.jinja").unlink()
+    (source / "chat_template.json").write_text(json.dumps({"chat_template": template}), encoding="utf-8")
+    make_base(of_path(tiny_run, str(source)), tiny_run.examples, tmp_path / "base")
+    folder = tmp_path / "base/model"
+    names = {path.name for path in folder.iterdir()}
+    assert {"processor_config.json", "video_preprocessor_config.json", "chat_template.jinja"} <= names
+    assert not names & {"preprocessor_config.json", "chat_template.json"}
+    assert budget(folder) == (MIN_PIXELS, MAX_PIXELS)
+    assert load_processor(folder).chat_template == template
 
 
 def test_a_linked_checkpoint_computes_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ VALUE_CASES = [
     ({f"{GRPO}.learning_rate": float("nan")}, f"`{GRPO}.learning_rate` is NaN; it must be a number"),
     ({f"{GRPO}.temperature": 0}, f"`{GRPO}.temperature` is 0; it must be above 0"),
     ({f"{GRPO}.num_generations": 1}, f"`{GRPO}.num_generations` is 1; it must be at least 2"),  # fault 39
+    ({"seed": 5000000000}, "`seed` is 5000000000; it must be at most 4294967295"),
     ({"data.max_rejected_share": 2}, "`data.max_rejected_share` is 2; it must be at most 1"),
     ({"sft.selection.examples": 0}, "`sft.selection.examples` is 0; it must be at least 1"),
     ({"sft": None}, "`sft` is null; it must be a mapping of keys to values"),
@@ -209,9 +210,9 @@ CROSS_CASES = [
     ({f"{GRPO}.top_k": 50}, f"`{GRPO}.top_k` is 50; {BIASED.format(0)}"),
     ({f"{GRPO}.min_p": 0.1}, f"`{GRPO}.min_p` is 0.1; {BIASED.format('null')}"),
     (
-        {f"{GRPO}.generation_kwargs": {"top_k": 50}},
-        f"`{GRPO}.generation_kwargs.top_k` is not available while training: log-probabilities know nothing of it, so "
-        "that the importance ratio would be biased",
+        {f"{GRPO}.generation_kwargs": {"guidance_scale": 2.0, "use_cache": True}},
+        f"`{GRPO}.generation_kwargs.guidance_scale` is not available while training: log-probabilities know nothing "
+        "of it, so that the importance ratio would be biased",
     ),
     # vLLM (fault 65b)
     (
@@ -292,6 +293,15 @@ CROSS_CASES = [
         {f"{TINY}.max_position_embeddings": 512, "policies": ["grpo"]},  # TRL's default is 512, too
         f"`{GRPO}.max_completion_length` is 512; the tiny model has 512 positions, for prompt and completion together",
     ),
+    (
+        {"image.min_pixels": 12544},
+        "`image.min_pixels` is 12544; the tiny model is trained on digit scenes of 3136 pixels, which must stay as "
+        "they are: change it or set `base_model.tiny.pretraining` null",
+    ),
+    (
+        {"launch.base_model": {"gpus": 1}},
+        "unknown key `launch.base_model.gpus`; valid keys are threads",
+    ),
     # data
     (
         {"data.splits.val": {"size": None}},
@@ -314,7 +324,10 @@ CROSS_CASES = [
         "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.part` [0.6, 1] overlap, and both read a.jsonl; give "
         "parts that share nothing",
     ),
-    ({"image.min_pixels": 60000}, "`image.min_pixels` is 60000; it must not be above `image.max_pixels`"),
+    (
+        {"image.min_pixels": 60000, "base_model.tiny.pretraining": None},
+        "`image.min_pixels` is 60000; it must not be above `image.max_pixels`",
+    ),
     ({"rewards": dict.fromkeys(REWARDS)}, "`rewards` has no weight above 0; a policy needs something to learn from"),
     # the base model (fault 41)
     (
@@ -347,6 +360,7 @@ def test_every_problem_is_listed_at_once() -> None:
         f"{GRPO}.lerning_rate": 1,
         "sft.training.max_steps": "1e3",
         "image.min_pixels": 60000,
+        "base_model.tiny.pretraining": None,
         "policies": ["gsp"],
     }
     found = problems(changed(changes))

@@ -31,7 +31,7 @@ def splits() -> dict[str, list[Example]]:
 
 def test_summary(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
     splits["train"][0] = example("train", 0, answer="no", question="Is this one red?", question_type="query", cot="")
-    splits["train"][1] = example("train", 1, group="train000")
+    splits["train"][1] = example("train", 1, group="train000", cot_answer="no")
     put_images(tmp_path, splits)
     summary = check(splits, {"train": [{"reason": "missing answer"}, {"reason": "missing answer"}]}, tmp_path)
     assert summary["shared_images"] == {"train/val": 0, "train/test": 0, "val/test": 0}
@@ -39,6 +39,7 @@ def test_summary(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
         "questions": 4,
         "images": 3,
         "chains": 3,
+        "erring_chains": 1,
         "question_types": {"query": 1, "verify": 3},
         "answers": {"distinct": 2, "most_frequent": "yes", "most_frequent_share": 0.75},
         "words": {

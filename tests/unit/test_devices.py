@@ -17,7 +17,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "LOCKS", tmp_path)
     monkeypatch.setattr(devices, "_held", [])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
 
 
 def seen() -> str | None:
@@ -45,12 +44,60 @@ def test_a_stage_without_gpus_sees_none() -> None:
     assert seen() == ""
 
 
-@pytest.mark.parametrize("slurm", [True, False])
-def test_by_hand_and_under_slurm_the_environment_is_left_alone(monkeypatch: pytest.MonkeyPatch, slurm: bool) -> None:
-    if slurm:
-        monkeypatch.setenv("SLURM_JOB_ID", "7")
-    devices.claim_devices(1 if slurm else None)
-    assert seen() == "3,5"
+def test_a_stage_run_by_hand_sees_one_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices.claim_devices(None)  # two would be taken for torch.nn.DataParallel
+    assert seen() == "3"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    devices.claim_devices(None)
+    assert seen() == ""
+
+
+LISTING = """\
+GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)
+  MIG 1g.10gb     Device  0: (UUID: MIG-bbbb)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-cccc)
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (None, ["GPU-aaaa", "GPU-cccc"]),
+        ("1", ["GPU-cccc"]),
+        ("1, 0", ["GPU-cccc", "GPU-aaaa"]),
+        ("GPU-dddd,MIG-bbbb", ["GPU-dddd", "MIG-bbbb"]),
+        ("7", ["7"]),
+        ("", []),
+    ],
+)
+def test_devices_are_known_by_their_uuids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, expected: list[str]
+) -> None:
+    """A number means another GPU inside a container or a Slurm job."""
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text(f"#!/bin/sh\ncat <<'end'\n{LISTING}end\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert devices.visible_devices() == expected
+
+
+def test_a_lock_file_of_another_user_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "3.lock").touch(mode=0o444)
+    devices.claim_devices(1)
+    assert seen() == "3"
+
+
+def test_a_gpu_that_torch_cannot_use_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reinforced_cot import models
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(PipelineError, match=r"was given GPU 3,5, but torch \S+ sees none"):
+        models.device()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert models.device().type == "cpu"
 
 
 def test_two_jobs_get_two_gpus_and_a_third_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

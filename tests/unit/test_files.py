@@ -163,12 +163,24 @@ def test_an_exception_keeps_the_old_folder(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_does_not_get_in(tmp_path: Path) -> None:
-    left = tmp_path / f".model.{os.getpid()}.tmp"
-    left.mkdir()
-    (left / "half").write_text("half")
+    for process in (os.getpid(), 1):  # of this number, or another's: SIGTERM runs no `finally`
+        left = tmp_path / f".model.{process}.tmp"
+        left.mkdir()
+        (left / "half").write_text("half")
     with new_folder(tmp_path / "model") as folder:
         (folder / "new").write_text("new")
     assert names(tmp_path / "model") == ["new"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(tmp_path / "x.json", "{}")
+    assert names(tmp_path) == []
 
 
 def checkpoint(folder: Path) -> Path:

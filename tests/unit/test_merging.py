@@ -101,6 +101,15 @@ def test_a_damaged_adapter_is_refused(tiny_run: TinyRun, policy: Path) -> None:
         check_base(policy / "adapter", tiny_run.base)
 
 
+def test_an_adapter_with_flipped_bits_is_refused(tiny_run: TinyRun, policy: Path) -> None:
+    file = policy / "adapter/adapter_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors is not what .*adapter\.json recorded"):
+        check_base(policy / "adapter", tiny_run.base)
+
+
 def zero_adapter(run: TinyRun) -> Any:
     base = load_model(run.base / "model", run.settings()["base_model"])
     return get_peft_model(base, lora_config(LORA, base))
@@ -110,7 +119,7 @@ def test_an_adapter_that_changes_nothing_is_refused(tiny_run: TinyRun, policy: P
     zero_adapter(tiny_run).save_pretrained(policy / "adapter")
     manifest = read_json(policy / "adapter.json")
     write_manifest(policy / "adapter", policy / "adapter.json", **{k: v for k, v in manifest.items() if k != "files"})
-    with pytest.raises(PipelineError, match="the adapter changes no logit"):
+    with pytest.raises(PipelineError, match=r"the adapter changes the logits of its base by 0\.00e\+00, no more"):
         merge(tiny_run.settings(), tiny_run.base, policy)
     assert unmerged(policy)
 
@@ -168,6 +177,7 @@ PROOF: dict[str, Any] = {
     "adapter_vs_merged": 1e-6,
     "adapter_vs_saved": 1e-6,
     "cast_floor": 0.0,
+    "top1_positions": 40,
     "top1_agreement": 1.0,
     "dtype": "float32",
 }
@@ -181,8 +191,10 @@ HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
         ({"adapter_vs_merged": 1e-4, "adapter_vs_saved": 1e-4}, None),
         ({"top1_agreement": 0.5}, None),  # says nothing in float32, where ties may fall either way
         ({**HALF, "adapter_vs_saved": 0.02, "top1_agreement": 0.99}, None),
-        ({"adapter_vs_base": 0.0}, "changes no logit"),
-        ({"adapter_vs_base": float("nan")}, "changes no logit"),
+        ({"adapter_vs_base": 0.0}, r"no more than rounding does \(peft#2586\)"),
+        ({"adapter_vs_base": 1e-6}, r"changes the logits of its base by 1\.00e-06, no more than rounding"),
+        ({"adapter_vs_base": float("nan")}, "no more than rounding"),
+        ({"dtype": "bfloat16", "top1_positions": 0}, "no first choice decided"),
         ({"adapter_vs_merged": 1.1e-4}, "merged and adapter logits differ by 1.10e-04"),
         ({"adapter_vs_merged": float("nan")}, "merged and adapter logits differ by nan"),
         ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),

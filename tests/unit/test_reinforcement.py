@@ -31,7 +31,7 @@ class Recording:
     arguments: Any = None
     prompts: list[list[int]] = field(default_factory=list)
     completions: list[list[int]] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
+    rewarded: list[tuple[str, str, str]] = field(default_factory=list)  # id, prompt's text, answer
 
 
 def bias_to_vision(model: Any, processor: Any) -> Any:
@@ -47,9 +47,9 @@ def recording(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> It
     """Two steps of GSPO from the base, with a reward that an untrained policy can move."""
     result = Recording(tmp_path_factory.mktemp("rl") / "gspo")
 
-    def letter_reward(completions: Sequence[Any], completion_ids: Any, answer: list[str], **_: Any) -> list[float]:
+    def letter_reward(prompts: Any, completions: Any, completion_ids: Any, **columns: Any) -> list[float]:
         result.completions += completion_ids
-        result.answers += answer
+        result.rewarded += zip(columns["id"], map(str, prompts), columns["answer"], strict=True)
         return [sum(letter in "aeiou0123" for letter in messages[0]["content"]) / 8 for messages in completions]
 
     class RecordingTrainer(reinforcement.ResumableGRPOTrainer):
@@ -154,13 +154,29 @@ def test_image_tokens_are_never_sampled(tiny_run: TinyRun, recording: Recording)
 
 
 def test_rewards_get_the_true_answers(tiny_run: TinyRun, recording: Recording) -> None:
-    assert set(recording.answers) <= {example.answer for example in tiny_run.examples[:5]}
+    examples = {example.id: example for example in tiny_run.examples}
+    assert len(recording.rewarded) == 8
+    assert len({answer for *_, answer in recording.rewarded}) > 1
+    for identifier, prompt, answer in recording.rewarded:
+        assert answer == examples[identifier].answer
+        assert examples[identifier].question in prompt
 
 
 def test_the_adapter_is_published_with_its_base(tiny_run: TinyRun, recording: Recording) -> None:
     manifest = read_json(recording.output / "adapter.json")
     assert manifest["base"] == "base" and "adapter_model.safetensors" in manifest["files"]
     assert (recording.output / "checkpoints/checkpoint-2/trainer_state.json").is_file()
+
+
+def test_too_few_questions_are_refused_before_the_model_is_loaded(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(reinforcement, "load_model", fails_if_called)
+    message = r"train\.jsonl has 1 questions for RL, and one generation takes 2 different ones: add data"
+    with pytest.raises(DataError, match=message):
+        reinforcement.train(
+            tiny_run.settings(), tiny_run.examples[:1], tiny_run.data, tiny_run.base, tmp_path / "out", None
+        )
 
 
 def test_an_adapter_of_zero_norm_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -200,15 +216,15 @@ def test_importance_sampling_level(tiny_run: TinyRun, tmp_path: Path, level: str
     settings = tiny_run.settings()
     settings["rl"]["training"] |= {
         "importance_sampling_level": level,
-        "generation_kwargs": {"suppress_tokens": [7], "repetition_penalty": 1.1},
+        "generation_kwargs": {"cache_implementation": "static"},
     }
     arguments = reinforcement.grpo_config(settings, [1.0], processor, tmp_path)
     assert arguments.importance_sampling_level == level
     assert arguments.generation_kwargs == {
-        "suppress_tokens": [7, *vision_token_ids(processor.tokenizer)],
-        "repetition_penalty": 1.1,
+        "suppress_tokens": vision_token_ids(processor.tokenizer),
+        "cache_implementation": "static",
     }
-    assert settings["rl"]["training"]["generation_kwargs"]["suppress_tokens"] == [7]  # settings stay as they were
+    assert settings["rl"]["training"]["generation_kwargs"] == {"cache_implementation": "static"}  # as they were
 
 
 def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stopped() -> None:

@@ -42,7 +42,7 @@ def write_run(results: Path, policies: list[str]) -> None:
         write_json(results / policy / "metrics.json", {"history": history})
         proof = {"adapter_vs_base": 0.321, "adapter_vs_merged": 1.2e-7, "adapter_vs_saved": 0.0, "dtype": "float32"}
         write_json(results / policy / "merge.json", proof)
-    split = {"questions": 777, "images": 66}
+    split = {"questions": 777, "images": 66, "chains": 555, "erring_chains": 44}
     write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}})
 
 
@@ -62,7 +62,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     for policy in policies:
         assert f"<th>{policy}</th>" in text
     # accuracy, at T=1, by question type, format, merge proof, data
-    for number in ("0.246", "0.222", "0.702", "0.345", "0.875", "0.321", "1.2e-07", "777", "66"):
+    for number in ("0.246", "0.222", "0.702", "0.345", "0.875", "0.321", "1.2e-07", "777", "66", "555", "44"):
         assert f"<td>{number}</td>" in text
     assert "<td>-</td>" in text  # base has no well-formed completion and no samples
     assert text.count("<svg") == 3 and text.count("</svg>") == 3

@@ -29,7 +29,14 @@ def test_conda_users_get_the_same_versions(repo: Path) -> None:
 
 
 def test_heavy_extras_stay_out_of_the_default_environment(repo: Path) -> None:
-    heavy = {name.lower() for name, _ in PINNED.findall((repo / "requirements-gpu.in").read_text())}
+    heavy = {name.lower() for name, _ in PINNED.findall((repo / "requirements-gpu.in").read_text())} | {"vllm"}
     locked = {name.lower() for name, _ in PINNED.findall((repo / "requirements.lock").read_text())}
-    assert {"vllm", "deepspeed", "bitsandbytes"} <= heavy
+    assert {"deepspeed", "bitsandbytes"} <= heavy
     assert not heavy & locked
+
+
+def test_vllms_own_environment_has_the_same_transformers(repo: Path) -> None:
+    own = dict(PINNED.findall((repo / "requirements-vllm.in").read_text()))
+    locked = dict(PINNED.findall((repo / "requirements.lock").read_text()))
+    assert own.keys() == {"vllm", "transformers"}
+    assert own["transformers"] == locked["transformers"]

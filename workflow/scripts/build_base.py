@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
-from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
+from reinforced_cot.stage_scripts import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,9 +19,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--data", type=Path, required=True, help="folder of train.jsonl, whose texts a tiny model's tokenizer needs"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy `base`")
-    add_gpus_argument(parser)
     args = parser.parse_args(argv)
-    start(args.gpus)
+    start(gpus=0)
     settings = read_settings(args.settings)
     train = read_examples(args.data / "train.jsonl") if settings["base_model"]["path"] is None else []
     from reinforced_cot.base_models import make_base

@@ -78,7 +78,7 @@ def check_base(adapter: Path, base: Path) -> dict[str, Any]:
     Raises:
         DataError: the adapter is damaged, or was trained on other weights (pitfall 18).
     """
-    manifest = check_manifest(adapter, adapter.with_suffix(".json"))
+    manifest = check_manifest(adapter, adapter.with_suffix(".json"), content=True)
     found = weights_hash(check_manifest(base / "model", base / "model.json", content=True))
     if found != manifest["base_weights"]:
         raise DataError(

@@ -10,13 +10,15 @@ from typing import Any
 from reinforced_cot.completions import completion_text
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
-from reinforced_cot.files import new_folder, write_manifest, write_text
+from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, write_text
 from reinforced_cot.model_card import model_card
-from reinforced_cot.models import PICKLE_SUFFIXES, refuse_pickles
+from reinforced_cot.models import refuse_pickles
 from reinforced_cot.processors import load_processor
 
 log = logging.getLogger(__name__)
 
+# Older forms of what `save_pretrained` writes: left beside it, they would tell some readers another pixel budget.
+_LEGACY_PROCESSOR_FILES = ("preprocessor_config.json", "chat_template.json")
 _HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
@@ -57,13 +59,15 @@ def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     refuse_pickles(source)
     if not list(source.glob("*.safetensors")):
         raise DataError(f"{source} has no *.safetensors: base_model.path must name a complete checkpoint")
-    for file in sorted(source.iterdir()):
+    for file in checkpoint_files(source):
         if file.suffix == ".safetensors":
             os.symlink(file.resolve(), folder / file.name)
-        elif file.is_file() and file.suffix not in PICKLE_SUFFIXES:
+        else:
             shutil.copyfile(file, folder / file.name)
     options = {"min_pixels": image["min_pixels"], "max_pixels": image["max_pixels"]}
     load_processor(folder, trust_remote_code=base_model["trust_remote_code"], **options).save_pretrained(folder)
+    for name in _LEGACY_PROCESSOR_FILES:
+        (folder / name).unlink(missing_ok=True)
     return {"source": base_model["path"], "revision": revision}
 
 

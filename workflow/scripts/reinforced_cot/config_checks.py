@@ -12,6 +12,8 @@ from reinforced_cot import rl_checks
 
 Settings = Mapping[str, Any]
 
+_SCENE_PIXELS = 56 * 56  # of a digit scene (`digit_scenes`)
+
 
 def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable[..., bool]) -> Iterator[str]:
     """One line a problem.
@@ -29,6 +31,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
         yield from _base_model(config["base_model"])
         if config["base_model"]["path"] is None:
             yield from _tiny(config["base_model"]["tiny"])
+            if config["base_model"]["tiny"]["pretraining"] and sound("image"):
+                yield from _scenes_fit(config["image"])
             yield from _room_for_prompts(config, defaults["rl"], sound)
     # bf16 follows the base model's dtype where it is not written (`training.trainer_arguments`).
     bf16 = sound("base_model") and config["base_model"]["dtype"] == "bfloat16"
@@ -38,7 +42,7 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
         yield "`rewards` has no weight above 0; a policy needs something to learn from"
     if sound("launch"):
         for stage, asked in config["launch"].items():
-            if asked["gpus"] > 1:
+            if asked.get("gpus", 0) > 1:
                 yield f"`launch.{stage}.gpus` is {asked['gpus']}; a stage is one process with one GPU: set it to 1 or 0"
     if not sound("policies") or not isinstance(config.get("rl"), dict):
         return
@@ -122,6 +126,16 @@ def _tiny(tiny: Settings) -> Iterator[str]:
         )
     if tiny["pretraining"] and not any(tiny["pretraining"]["mix"].values()):
         yield "`base_model.tiny.pretraining.mix` has no share above 0; the language model needs something to read"
+
+
+def _scenes_fit(image: Settings) -> Iterator[str]:
+    """Pretraining aligns one visual token with each of a digit scene's cells: the scenes must keep their size."""
+    resized = {"min_pixels": image["min_pixels"] > _SCENE_PIXELS, "max_pixels": image["max_pixels"] < _SCENE_PIXELS}
+    for key in (key for key, bad in resized.items() if bad):
+        yield (
+            f"`image.{key}` is {image[key]}; the tiny model is trained on digit scenes of {_SCENE_PIXELS} pixels, "
+            "which must stay as they are: change it or set `base_model.tiny.pretraining` null"
+        )
 
 
 def _room_for_prompts(config: Settings, rl_defaults: Settings, sound: Callable[..., bool]) -> Iterator[str]:

@@ -22,8 +22,9 @@ def check(
         folder: what the records' image paths are relative to.
 
     Returns:
-        ``splits``: per split the number of questions, images and chains, question types, the answers' distribution,
-        length in words, rejections by reason; ``shared_images``: 0 for every pair.
+        ``splits``: per split the number of questions, images, chains and erring chains (which conclude something else
+        than the true answer), question types, the answers' distribution, length in words, rejections by reason;
+        ``shared_images``: 0 for every pair.
 
     Raises:
         DataError: an image or id occurs in two splits, no record of ``train`` has a chain, or an image is missing.
@@ -79,6 +80,7 @@ def _describe(examples: Sequence[Example], rejected: Sequence[Mapping[str, Any]]
         "questions": len(examples),
         "images": len({example.group for example in examples}),
         "chains": len(chains),
+        "erring_chains": sum(bool(example.cot_answer) for example in examples),
         "question_types": dict(Counter(example.question_type for example in examples)),
         "answers": {
             "distinct": len(answers),

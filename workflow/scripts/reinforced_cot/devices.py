@@ -2,55 +2,76 @@
 
 import fcntl
 import os
-import tempfile
+import re
+import subprocess
 from pathlib import Path
-from typing import IO
 
 from reinforced_cot.errors import PipelineError
 
-LOCKS = Path(tempfile.gettempdir()) / "reinforced-cot-gpus"
-_held: list[IO[str]] = []  # a lock lives as long as its file is open, so until the process ends, however it ends
+LOCKS = Path("/tmp/reinforced-cot-gpus")  # one place for all users of a machine, whatever their TMPDIR
+_held: list[int] = []  # a lock lives as long as its file is open, so until the process ends, however it ends
 
 
 def claim_devices(gpus: int | None) -> None:
     """Let this process see ``gpus`` GPUs that no other job has claimed.
 
     Args:
-        gpus: what the rule asks for; 0 hides all of them, None (a stage run by hand) leaves the environment alone.
-            Under Slurm it is left alone as well: there the scheduler has assigned them.
+        gpus: what the rule asks for; 0 hides all of them. None (a stage run by hand) asks for one where there is one:
+            a process that sees several would split its batches among them (`torch.nn.DataParallel`).
 
     Raises:
         PipelineError: fewer are free; says how many the machine has and what to set.
     """
-    if gpus is None or (gpus > 0 and "SLURM_JOB_ID" in os.environ):
-        return
-    if gpus == 0:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        return
-    visible = visible_devices()
-    LOCKS.mkdir(exist_ok=True)
-    claimed = [device for device in visible if len(_held) < gpus and _lock(device)]
-    if len(claimed) < gpus:
+    visible = visible_devices() if gpus != 0 else []
+    wanted = min(1, len(visible)) if gpus is None else gpus
+    claimed: list[str] = []
+    for device in visible:
+        if len(claimed) < wanted and _lock(device):
+            claimed.append(device)
+    if len(claimed) < wanted:
         raise PipelineError(
-            f"the job asks for {gpus} GPU(s), and of the {len(visible)} that this machine shows {len(claimed)} were "
+            f"the job asks for {wanted} GPU(s), and of the {len(visible)} that this machine shows {len(claimed)} were "
             "free: set launch.*.gpus to 0 to run on the CPU, or `--resources gpu=N` to the number of GPUs there are"
         )
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(claimed)
 
 
 def visible_devices() -> list[str]:
-    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them."""
-    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in named.split(",") if name]
-    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    """UUIDs of the GPUs that this process may use: those CUDA_VISIBLE_DEVICES names, else all there are.
+
+    UUIDs, because numbers mean something else inside a container or a Slurm job, and to CUDA than to the driver.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None and not named.strip(", "):
+        return []
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        listed = ""
+    uuids = re.findall(r"^GPU \d+:.*\(UUID: (GPU-[^)]+)\)", listed, re.MULTILINE)
+    if named is None:
+        return uuids
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    return [uuids[int(name)] if name.isdecimal() and int(name) < len(uuids) else name for name in names]
 
 
 def _lock(device: str) -> bool:
-    file = open(LOCKS / f"{device}.lock", "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    """Lock a device's file, which any user may have made: reading it is enough."""
+    path = LOCKS / f"{device.replace('/', '_')}.lock"
+    try:
+        if not LOCKS.exists():
+            LOCKS.mkdir(exist_ok=True)
+            LOCKS.chmod(0o1777)
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise PipelineError(f"cannot lock GPU {device}: {error}; let every user write to {LOCKS}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(file)
         return False
     _held.append(file)
     return True

@@ -22,8 +22,11 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically; folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -76,9 +79,13 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary sibling folder that takes the place of ``path`` when the block ends without an exception."""
+    """A temporary sibling folder that takes the place of ``path`` when the block ends without an exception.
+
+    What a killed job left half-written beside it is removed: nobody else writes to ``path``.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(left, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -86,6 +93,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+# These formats run code when they are read (fault 42).
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """What is taken over of a published checkpoint: every file of its folder but pickles and hidden ones."""
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix not in PICKLE_SUFFIXES and not file.name.startswith(".")
+    )
 
 
 def write_manifest(folder: Path, path: Path, **facts: Any) -> dict[str, Any]:

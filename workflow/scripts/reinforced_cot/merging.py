@@ -85,16 +85,21 @@ def check_proof(proof: Mapping[str, Any]) -> None:
     Raises:
         PipelineError: names the measure, its value and its limit.
     """
-    if not proof["adapter_vs_base"] > 0:
-        raise PipelineError("merge refused: the adapter changes no logit of its base (peft#2586)")
     if not proof["adapter_vs_merged"] <= TOLERANCE:
         raise PipelineError(f"merge refused: merged and adapter logits differ by {proof['adapter_vs_merged']:.2e}")
+    if not proof["adapter_vs_base"] > proof["adapter_vs_merged"]:
+        raise PipelineError(
+            f"merge refused: the adapter changes the logits of its base by {proof['adapter_vs_base']:.2e}, no more "
+            "than rounding does (peft#2586)"
+        )
     limit = TOLERANCE if proof["dtype"] == "float32" else max(TOLERANCE, 2 * proof["cast_floor"])
     if not proof["adapter_vs_saved"] <= limit:
         raise PipelineError(
             f"merge refused: logits of the saved model and of the adapter differ by {proof['adapter_vs_saved']:.2e} "
             f"of the largest logit, more than {limit:.2e}"
         )
+    if proof["dtype"] != "float32" and not proof["top1_positions"]:
+        raise PipelineError("merge refused: half precision leaves no first choice decided, so that none is checked")
     if proof["dtype"] != "float32" and not proof["top1_agreement"] >= TOP1_AGREEMENT:
         raise PipelineError(
             f"merge refused: the first choice agrees at only {proof['top1_agreement']:.1%} of positions"

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,23 @@ from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesCo
 from transformers.utils import is_bitsandbytes_available
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import check_manifest
+from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
 
 log = logging.getLogger(__name__)
 
-# These formats run code when they are read (fault 42).
-PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-
 
 def device() -> torch.device:
-    """The GPU that this job was given, else the CPU."""
+    """The GPU that this job was given, else the CPU.
+
+    Raises:
+        PipelineError: a GPU was claimed and torch cannot use it; the run would go on for days on the CPU.
+    """
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given and not torch.cuda.is_available():
+        raise PipelineError(
+            f"this job was given GPU {given}, but torch {torch.__version__} sees none: install a build of torch for "
+            "its driver, or set launch.*.gpus to 0"
+        )
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -22,6 +22,7 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 
 from reinforced_cot.completions import completion_text
 from reinforced_cot.digit_scenes import Record, Scene
+from reinforced_cot.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,11 @@ def align_vision(
 
 
 def bag_of_words(processor: Qwen2_5_VLProcessor, scenes: Sequence[Scene]) -> torch.Tensor:
-    """Target distribution over the vocabulary of each cell, shape `(scenes, cells, vocabulary)`; a row sums to 1."""
+    """Target distribution over the vocabulary of each cell, shape `(scenes, cells, vocabulary)`; a row sums to 1.
+
+    Raises:
+        PipelineError: the tokenizer is too small to have a token for some word.
+    """
     vocabulary = len(processor.tokenizer)
     word_ids: dict[str, list[int]] = {}
     cells = [scene.cell_words() for scene in scenes]
@@ -144,6 +149,11 @@ def bag_of_words(processor: Qwen2_5_VLProcessor, scenes: Sequence[Scene]) -> tor
                     # With and without the blank before it: two tokens, both should look like the cell.
                     spellings = processor.tokenizer([word, " " + word], add_special_tokens=False)["input_ids"]
                     word_ids[word] = [ids[0] for ids in spellings if len(ids) == 1]
+                    if not word_ids[word]:
+                        raise PipelineError(
+                            f"base_model.tiny.vocab_size leaves no token for {word!r}, so that the vision tower cannot "
+                            "learn to name it: raise it (512 is enough for the digit scenes)"
+                        )
                 targets[row, cell, word_ids[word]] = 1
     return torch.from_numpy(targets / targets.sum(-1, keepdims=True))
 

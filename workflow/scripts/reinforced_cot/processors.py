@@ -7,6 +7,8 @@ from transformers import AutoProcessor, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.utils import is_torchvision_available
 
+from reinforced_cot.files import write_json
+
 IMAGE_TOKEN = "<|image_pad|>"
 VIDEO_TOKEN = "<|video_pad|>"
 # What a sampler must never produce: an image token without an image ends the run hours later (verl#7038).
@@ -25,6 +27,13 @@ class ImageOnlyProcessor(Qwen2_5_VLProcessor):
         self.video_token_id = tokenizer.convert_tokens_to_ids(VIDEO_TOKEN)
         # The parent's __init__ insists on a video processor: go past it to the mix-in.
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> list[str]:
+        """As the stock one, with the file of a video processor, without which the stock one would not load again."""
+        saved: list[str] = super().save_pretrained(save_directory, **kwargs)
+        video = {"video_processor_type": "Qwen2VLVideoProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+        write_json(Path(save_directory) / "video_preprocessor_config.json", video)
+        return saved
 
 
 # Saved under the stock name, so that the folder loads with the stock AutoProcessor where torchvision exists.

@@ -11,6 +11,7 @@ from trl.trainer.utils import RepeatSampler
 
 from reinforced_cot.adapters import lora_config
 from reinforced_cot.conversations import prompt_lengths, rl_dataset
+from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
@@ -66,7 +67,7 @@ def train(
         output: ``results/{policy}``.
 
     Raises:
-        DataError: a prompt is too long.
+        DataError: a prompt is too long, or there are fewer questions than one generation takes.
     """
     rl, prompt = settings["rl"], settings["prompt"]
     examples = subset(examples, rl["examples"], settings["seed"])
@@ -75,11 +76,18 @@ def train(
     new_tokens = rl["training"]["max_completion_length"]
     prompt_lengths(processor, examples, data, prompt, context_length(parent / "model", trusted), new_tokens)
     functions, weights = reward_functions(settings["rewards"])
+    arguments = grpo_config(settings, weights, processor, output)
+    needed = arguments.generation_batch_size // arguments.num_generations
+    if len(examples) < needed:
+        raise DataError(
+            f"{data / 'train.jsonl'} has {len(examples)} questions for RL, and one generation takes {needed} different "
+            "ones: add data, or lower rl.*.training.per_device_train_batch_size or steps_per_generation"
+        )
     model = load_model(parent / "model", settings["base_model"], rl["quantization"])
     trainer = ResumableGRPOTrainer(
         model=model,
         reward_funcs=functions,
-        args=grpo_config(settings, weights, processor, output),
+        args=arguments,
         train_dataset=rl_dataset(examples, data, prompt),
         processing_class=processor,
         peft_config=lora_config(rl["lora"], model),
@@ -98,8 +106,10 @@ def grpo_config(
 ) -> GRPOConfig:
     """TRL's configuration: the user's fields, the rewards' weights, and samplers that never draw an image token."""
     training = dict(settings["rl"]["training"])
-    generation = dict(training.pop("generation_kwargs", None) or {})
-    generation["suppress_tokens"] = [*generation.get("suppress_tokens", []), *vision_token_ids(processor.tokenizer)]
+    generation = {
+        **(training.pop("generation_kwargs", None) or {}),
+        "suppress_tokens": vision_token_ids(processor.tokenizer),
+    }
     return GRPOConfig(
         **trainer_arguments(training, settings["base_model"]["dtype"], settings["seed"], output),
         reward_weights=list(weights),

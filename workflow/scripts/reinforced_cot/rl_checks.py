@@ -15,17 +15,8 @@ NEUTRAL_SAMPLING = {
     "repetition_penalty": 1.0,
     "vllm_structured_outputs_regex": None,
 }
-RESHAPING = {
-    *("top_p", "top_k", "top_h", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "temperature", "do_sample"),
-    *(
-        "repetition_penalty",
-        "presence_penalty",
-        "frequency_penalty",
-        "no_repeat_ngram_size",
-        "num_beams",
-        "bad_words_ids",
-    ),
-}
+# What `generate` may be told on top: how it computes, never what it draws or when it stops.
+EXECUTION = {"cache_implementation", "cache_config", "compile_config", "prefill_chunk_size", "use_cache"}
 
 
 def problems(key: str, settings: Settings, training: Settings) -> Iterator[str]:
@@ -59,7 +50,7 @@ def _sampling(key: str, training: Settings) -> Iterator[str]:
         if training[name] != neutral:
             wanted = "null" if neutral is None else neutral
             yield f"`{key}.{name}` is {training[name]}; it must be {wanted} while training: {why}"
-    for name in sorted(RESHAPING & (training["generation_kwargs"] or {}).keys()):
+    for name in sorted((training["generation_kwargs"] or {}).keys() - EXECUTION):
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
 
 

@@ -16,7 +16,7 @@ from reinforced_cot.errors import DataError
 def add_gpus_argument(parser: argparse.ArgumentParser) -> None:
     """``--gpus``, for the stages that may use some."""
     parser.add_argument(
-        "--gpus", type=int, help="how many GPUs to claim, 0 for the CPU; without it, whatever the environment shows"
+        "--gpus", type=int, help="how many GPUs to claim, 0 for the CPU; without it, one where there is one"
     )
 
 
