@@ -13,7 +13,7 @@ run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
-test: check  ## lint, types, unit tests, dry-runs, whole runs
+test: check $(VENV)/.slurm  ## lint, types, unit tests, dry-runs, whole runs
 	$(BIN)/python -m pytest
 
 check: $(READY)  ## what needs no training: format, lint, types
@@ -28,6 +28,10 @@ $(READY): requirements.lock
 		{ echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+$(VENV)/.slurm: requirements-slurm.in $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.in -c requirements.lock
 	@touch $@
 
 lock:  ## write requirements.lock and environment.yml anew from requirements.in

@@ -29,9 +29,10 @@ def test_conda_users_get_the_same_versions(repo: Path) -> None:
 
 
 def test_heavy_extras_stay_out_of_the_default_environment(repo: Path) -> None:
-    heavy = {name.lower() for name, _ in PINNED.findall((repo / "requirements-gpu.in").read_text())} | {"vllm"}
+    extras = [(repo / f"requirements-{name}.in").read_text() for name in ("slurm", "gpu", "vllm")]
+    heavy = {name.lower() for text in extras for name, _ in PINNED.findall(text)} - {"transformers"}
     locked = {name.lower() for name, _ in PINNED.findall((repo / "requirements.lock").read_text())}
-    assert {"deepspeed", "bitsandbytes"} <= heavy
+    assert {"vllm", "deepspeed", "bitsandbytes", "snakemake-executor-plugin-slurm"} <= heavy
     assert not heavy & locked
 
 
