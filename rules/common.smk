@@ -76,4 +76,8 @@ def base_files(wildcards):
     path = config["base_model"]["path"]
     if path is None:
         return ["<results>/data/train.jsonl"]
-    return [str(file) for file in checkpoint_files(Path(path))] if Path(path).is_dir() else []
+    return (
+        [str(file) for file in checkpoint_files(Path(path))]
+        if Path(path).is_dir()
+        else []
+    )
