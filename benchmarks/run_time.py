@@ -6,6 +6,7 @@ Runs in a copy of the repository, so that nothing is there yet: first the main j
 and a dry-run, then, from nothing again, everything (`snakemake --cores all`). Run it on an otherwise idle machine.
 """
 
+import argparse
 import csv
 import os
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -46,8 +47,9 @@ def stages(folder: Path) -> list[tuple[str, float, float]]:
     return found
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure and write the page."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "all"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "repository"
