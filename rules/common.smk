@@ -13,6 +13,7 @@ sys.path.insert(0, str(SCRIPTS))
 from reinforced_cot import stages
 from reinforced_cot.code_closure import code_hashes
 from reinforced_cot.config import validated, warnings_of
+from reinforced_cot.config_checks import missing_data
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import checkpoint_files, sha256_of
 from reinforced_cot.interpreter import put_first_on_path
@@ -21,6 +22,8 @@ put_first_on_path()
 
 try:
     config = validated(config)
+    if absent := list(missing_data(config)):
+        raise ConfigError("\n".join(absent))
 except ConfigError as error:
     raise WorkflowError(f"the configuration is refused:\n{error}") from None
 if workflow.is_main_process:

@@ -84,7 +84,10 @@ def full_size(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> WorkflowC
 
 
 def test_a_missing_raw_file_is_named_before_anything_runs(workflow: WorkflowCopy) -> None:
-    assert "data/gqa/train.jsonl" in workflow.refusal(*FULL_SIZE)
+    """By Snakemake itself only where nothing was made yet: else it takes the old data as up to date."""
+    text = workflow.refusal(*FULL_SIZE)
+    assert "`data.splits.train.file` is data/gqa/train.jsonl, which does not exist" in text
+    assert "`data.splits.test.images` is data/gqa/images, which does not exist" in text
 
 
 def test_full_size_preset(full_size: WorkflowCopy) -> None:

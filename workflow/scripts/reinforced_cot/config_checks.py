@@ -61,6 +61,14 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from rl_checks.enough_prompts(key, settings, training, config["data"])
 
 
+def missing_data(config: Settings) -> Iterator[str]:
+    """One line a raw file or folder that is not there: Snakemake would take what was made of another as up to date."""
+    for split, settings in config["data"]["splits"].items():
+        for key in ("file", "images"):
+            if settings[key] is not None and not Path(settings[key]).exists():
+                yield f"`data.splits.{split}.{key}` is {settings[key]}, which does not exist"
+
+
 def _data(data: Settings) -> Iterator[str]:
     for split, settings in data["splits"].items():
         key = f"data.splits.{split}"

@@ -12,6 +12,7 @@ def model_card(policy: str, facts: Mapping[str, Any]) -> str:
         f"# {policy}\n\n"
         "A vision-language model that thinks before it answers:\n"
         "`<think>` chain of thought `</think>` `<answer>` answer `</answer>`.\n"
-        "Load it with `AutoModelForImageTextToText.from_pretrained` and `AutoProcessor.from_pretrained`.\n\n"
+        "Load it with `AutoModelForImageTextToText.from_pretrained` and, where torchvision is installed,\n"
+        "`AutoProcessor.from_pretrained`.\n\n"
         f"```json\n{json.dumps(facts, indent=2, sort_keys=True)}\n```\n"
     )
