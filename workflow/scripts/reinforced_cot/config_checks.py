@@ -66,7 +66,7 @@ def missing_data(config: Settings) -> Iterator[str]:
     for split, settings in config["data"]["splits"].items():
         for key in ("file", "images"):
             if settings[key] is not None and not Path(settings[key]).exists():
-                yield f"`data.splits.{split}.{key}` is {settings[key]}, which does not exist"
+                yield f"`data.splits.{split}.{key}` is {settings[key]}, which does not exist; correct it"
 
 
 def _data(data: Settings) -> Iterator[str]:
