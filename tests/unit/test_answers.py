@@ -1,153 +1,116 @@
-"""The parser of completions and when an answer counts as right: tables, and linear cost on hostile text."""
+"""When an answer is right: an adversarial table written from the specification alone, and what hacking is worth."""
 
+import json
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reinforced_cot.answers import Parsed, is_correct, normalised, parse_completion
-from reinforced_cot.completions import completion_text
+from reinforced_cot.answers import core, is_correct, polarity
 
-GOOD = "<think>it is red</think><answer>red</answer>"
-
-
-@pytest.mark.parametrize(
-    ("text", "think", "answer"),
-    [
-        (GOOD, "it is red", "red"),
-        (
-            completion_text("SELECT(top): red 7\nQUERY(color): red", "red"),
-            "SELECT(top): red 7\nQUERY(color): red",
-            "red",
-        ),
-        (f" \n{GOOD}\t\n", "it is red", "red"),
-        ("<think> a < b </think>\n\n<answer> 3 > 2 </answer>", "a < b", "3 > 2"),
-        ("<think><b>bold</b></think><answer>tennis racket</answer>", "<b>bold</b>", "tennis racket"),
-    ],
-)
-def test_well_formed_completions(text: str, think: str, answer: str) -> None:
-    assert parse_completion(text) == Parsed(think, answer, None)
-    assert parse_completion(text).well_formed
+DATA = Path(__file__).resolve().parents[1] / "data"
+SAMPLE = Path(__file__).resolve().parents[3] / "shared/data/gqa-cot-sample/train_data.jsonl"
+CASES = [json.loads(line) for line in (DATA / "answer_cases.jsonl").read_text(encoding="utf-8").splitlines()]
+PREFIX = "Please answer based on the image content: "
 
 
-# faults 25 - 30, pitfall 14
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("", "no <think>"),
-        ("red", "no <think>"),
-        ("<answer>red</answer>", "no <think>"),
-        ("<think>it is red</think>", "no <answer>"),
-        ("<think>it is red<answer>red</answer>", "no </think>"),
-        ("it is red</think><answer>red</answer>", "no <think>"),
-        ("<think>it is red</think><answer>red", "no </answer>"),
-        ("<think>it is red</think>red</answer>", "no <answer>"),
-        ("<THINK>it is red</THINK><answer>red</answer>", "no <think>"),
-        ("<answer>red</answer><think>it is red</think>", "tags in the wrong order"),
-        ("</think>it is red<think><answer>red</answer>", "tags in the wrong order"),
-        ("<think>it is red</think></answer>red<answer>", "tags in the wrong order"),
-        ("<think>it is <answer>red</answer></think>", "tags in the wrong order"),
-        ("<think>a<answer>b</think>c</answer>", "tags in the wrong order"),
-        ("<think><think>it is red</think></think><answer>red</answer>", "2 times <think>"),
-        (f"<think>it</think>{GOOD}", "2 times <think>"),
-        (f"{GOOD}<answer>blue</answer>", "2 times <answer>"),
-        (f"{GOOD}</answer>", "2 times </answer>"),
-        (f"So: {GOOD}", "text outside the tags"),
-        (f"{GOOD} That is all.", "text outside the tags"),
-        ("<think>it is red</think>so<answer>red</answer>", "text outside the tags"),
-        ("<think></think><answer>red</answer>", "empty chain of thought"),
-        ("<think> \n</think><answer>red</answer>", "empty chain of thought"),
-        ("<think>it is red</think><answer></answer>", "empty answer"),
-        ("<think>it is red</think><answer>\u00a0\n</answer>", "empty answer"),
-    ],
-)
-def test_malformed_completions(text: str, problem: str) -> None:
-    assert parse_completion(text) == Parsed(None, None, problem)
-    assert not parse_completion(text).well_formed
-
-
-# faults 31 and 32, pitfall 15: the original's pattern took 0.4 s on 800 blanks, so hours on any of these
-@pytest.mark.parametrize(
-    "text",
-    [
-        " " * 1_000_000,
-        "<think>" + " " * 1_000_000,
-        "<think>" + " \n" * 500_000 + "x</think><answer>red</answer>",
-        "<think>" * 100_000,
-        "<think>" * 100_000 + "</think>" * 100_000,
-        "<think>" + "<" * 1_000_000 + "</think><answer>red</answer>",
-        "</think><answer>red</answer><think>" + " " * 1_000_000,
-    ],
-    ids=[
-        "blanks",
-        "blanks after a tag",
-        "blanks within tags",
-        "opening tags",
-        "nested tags",
-        "angle brackets",
-        "blanks after swapped tags",
-    ],
-)
-def test_hostile_text_costs_linear_time(text: str) -> None:
-    started = time.process_time()
-    parse_completion(text)
-    assert time.process_time() - started < 0.5  # takes about 5 ms
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("The Tennis  racket.", "tennis racket"),
-        ("  YES!\n", "yes"),
-        ("an apple, a pear", "apple pear"),
-        ("\uff32\uff25\uff24", "red"),  # full-width letters
-        ("Stra\u00dfe", "strasse"),
-        ("Cafe\u0301", "caf\u00e9"),
-        ("left-hand", "left hand"),
-        ("...", ""),
-        ("the", ""),
-        ("", ""),
-    ],
-)
-def test_normalised(text: str, expected: str) -> None:
-    assert normalised(text) == expected
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['answer']!r} for {case['truth']!r}"[:70])
+def test_the_adversarial_table(case: dict[str, Any]) -> None:
+    found = is_correct(case["answer"], case["truth"] or "", case["question"] or "")
+    assert found is case["expected"], case["reason"]
 
 
 @pytest.mark.parametrize(
     ("answer", "truth", "expected"),
     [
-        ("red", "red", True),
-        ("Red.", "red", True),
-        ("the red", "red", True),
         ("tennis racket", "tennis racket", True),  # fault 35
-        ("A tennis racket.", "Tennis racket", True),
-        ("7", "7", True),
-        ("17", "7", False),
-        ("7", "17", False),
         ("tennis", "tennis racket", False),
+        ("17", "7", False),
         # pitfall 12: "yes" matched any is / are / correct, "no" any not / none
         ("No, it is not", "yes", False),
         ("No, there are not", "yes", False),  # fault 34
-        ("correct", "yes", False),
+        ("Incorrect.", "no", True),  # alone, and only alone
+        ("it is correct", "yes", False),
         ("none", "no", False),
         ("yes no", "yes", False),  # fault 30
         ("yes no", "no", False),
-        ("is it not right, left?", "yes", False),  # the constant answer that scored 0.653
-        ("is it not right, left?", "no", False),
-        ("is it not right, left?", "left", False),
-        ("is it not right, left?", "right", False),
-        # pitfall 13
-        ("not red but blue", "red", False),
-        ("not red but blue", "blue", False),
+        ("true false yes no left right", "yes", False),
+        ("is it not right, left?", "left", False),  # the constant answer that scored 0.653
+        ("not red but blue", "red", False),  # pitfall 13
+        ("not red but blue", "blue", True),
         ("is not left right", "left", False),  # fault 33
         ("is not left right", "right", False),
-        ("", "", False),
-        ("a", "the", False),  # both normalise to nothing
-        (".", "", False),
-        ("red", "", False),
-        ("", "red", False),
+        ("a", "the", False),  # both say nothing
         (None, "red", False),
-        (None, "", False),
     ],
 )
-def test_is_correct(answer: str | None, truth: str, expected: bool) -> None:
+def test_answers_without_their_question(answer: str | None, truth: str, expected: bool) -> None:
     assert is_correct(answer, truth) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("Yes.", True), ("no", False), ("There is a cat.", True), ("There isn't one", False), ("it is not", None)],
+)
+def test_polarity(answer: str, expected: bool | None) -> None:
+    assert polarity(answer) is expected
+
+
+def test_core_keeps_what_stands_between_two_words_that_count() -> None:
+    assert core("It is in front of the car.") == ["front", "of", "car"]
+    assert core("it is") == ["it", "is"]
+
+
+@pytest.fixture(scope="module")
+def sample() -> list[tuple[str, str]]:
+    """Questions and true answers of real data."""
+    if not SAMPLE.is_file():
+        pytest.skip("gqa-cot-sample is not beside the repository")
+    rows = [json.loads(line) for line in SAMPLE.read_text(encoding="utf-8").splitlines()]
+    return [(row["instruction"].removeprefix(PREFIX), row["answer"]) for row in rows]
+
+
+def test_every_true_answer_is_right(sample: list[tuple[str, str]]) -> None:
+    for question, truth in sample:
+        assert is_correct(truth, truth, question)
+        assert is_correct(f"It is {truth.lower()}.", truth, question) or truth in ("Yes", "No")
+
+
+@pytest.mark.parametrize(
+    ("hack", "limit"),
+    [
+        ("is it not right, left?", 0.02),
+        ("is it not right, left", 0.02),
+        ("yes no", 0.02),
+        ("left right", 0.02),
+        ("is are correct", 0.02),
+        ("not none", 0.02),
+        ("", 0.02),
+        ("yes, no, left, right, white, red, blue, black, top, bottom", 0.02),
+        ("the answer is yes or no", 0.02),
+        ("no", 0.30),  # the most frequent answer: as much as it is frequent
+        ("yes", 0.30),
+        ("left", 0.30),
+    ],
+)
+def test_a_constant_answer_earns_no_more_than_it_is_frequent(
+    sample: list[tuple[str, str]], hack: str, limit: float
+) -> None:  # pitfall 12: the original gave 0.653 to the first
+    assert sum(is_correct(hack, truth, question) for question, truth in sample) / len(sample) <= limit
+
+
+def test_echoing_the_question_earns_nothing(sample: list[tuple[str, str]]) -> None:
+    for echo in (str.lower, lambda question: question.rstrip("?"), lambda question: f"yes, {question}"):
+        assert sum(is_correct(echo(question), truth, question) for question, truth in sample) / len(sample) <= 0.02
+
+
+@pytest.mark.parametrize("text", ["red " * 20_000, "not " * 20_000, "a," * 40_000, "n't" * 20_000, "'s" * 40_000])
+def test_hostile_text_costs_linear_time(text: str) -> None:
+    def seconds(length: int) -> float:
+        started = time.process_time()
+        is_correct(text[:length], "red", "Is it red or blue?")
+        return time.process_time() - started
+
+    short, long = min(seconds(10_000) for _ in range(3)), min(seconds(60_000) for _ in range(3))
+    assert long < 40 * max(short, 1e-3)  # six times the text; quadratic would be 36 times, over the floor

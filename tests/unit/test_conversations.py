@@ -99,7 +99,7 @@ def test_rows_for_sft(tiny_run: TinyRun) -> None:
 
 def test_rows_for_rl_hold_what_rewards_need_and_no_chain(tiny_run: TinyRun) -> None:
     rows = rl_dataset(tiny_run.examples[:2], tiny_run.data, PROMPT)
-    assert rows.column_names == ["prompt", "image", "id", "answer", "question_type"]
+    assert rows.column_names == ["prompt", "image", "id", "question", "answer", "question_type"]
     assert list(rows["answer"]) == [example.answer for example in tiny_run.examples[:2]]
     assert not any(tiny_run.examples[0].cot in str(value) for value in rows[0].values())
 

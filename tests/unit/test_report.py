@@ -109,7 +109,7 @@ def test_a_missing_evaluation_is_named(tmp_path: Path, repo: Path) -> None:
         "prepare_data, check_data, reinforced_cot.digit_records, reinforced_cot.gqa_cot",
         "write_report",
         "reinforced_cot.config, reinforced_cot.stages, reinforced_cot.code_closure",  # a dry-run
-        "reinforced_cot.answers, reinforced_cot.rewards, reinforced_cot.metrics, reinforced_cot.prompts",
+        "reinforced_cot.consistency, reinforced_cot.rewards, reinforced_cot.metrics, reinforced_cot.prompts",
         "build_base, train_sft, train_grpo, merge_lora, evaluate_policy",  # so that --help is quick
     ],
 )

@@ -34,6 +34,7 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         prompts=[[{"role": "user", "content": "What color?"}]] * len(texts),
         completions=[[{"role": "assistant", "content": text}] for text in texts],
         completion_ids=[[1, 2]] * len(texts),
+        question=["What color is it?"] * len(texts),
         answer=[truth] * len(texts),
         id=["q"] * len(texts),
         question_type=["color"] * len(texts),
@@ -53,8 +54,8 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         (RIGHT_INCONSISTENT, 1, 1, -1, 0, 1),
         (WRONG_INCONSISTENT, 1, 0, -1, 0, 1),
         (UNDECIDED, 1, 1, 0, 0, 1),
-        (THREE_WORDS, 1, 0, -1, 0, 1),
-        (LONG, 1, 0, -1, -1, 1),
+        (THREE_WORDS, 1, 1, 1, 0, 1),
+        (LONG, 1, 1, 1, -1, 1),
         (NO_ANSWER, 0, 0, 0, 0, 0.5),
         (NO_THINKING, 0, 0, 0, 0, 0.5),
         (SWAPPED, 0, 0, 0, 0, 1),
@@ -81,15 +82,16 @@ def test_mixed_batches_keep_their_order() -> None:
 
 def test_each_completion_is_compared_with_its_own_answer() -> None:
     completions = [[{"role": "assistant", "content": text}] for text in (RIGHT, RIGHT, WRONG)]
-    assert correctness_reward(completions, answer=["red", "blue", "blue"]) == [1, 0, 1]
-    assert consistency_reward(completions, answer=["red", "blue", "blue"]) == [1, 0, 1]
+    columns = {"question": ["?"] * 3, "answer": ["red", "blue", "blue"]}
+    assert correctness_reward(completions, **columns) == [1, 0, 1]
+    assert consistency_reward(completions, **columns) == [1, 0, 1]
 
 
 def test_answers_that_do_not_match_the_completions_are_an_error() -> None:
     completions = [[{"role": "assistant", "content": RIGHT}]]
     for reward in (correctness_reward, consistency_reward):
         with pytest.raises(ValueError, match="zip"):
-            reward(completions, answer=["red", "red"])
+            reward(completions, question=["?"], answer=["red", "red"])
 
 
 @pytest.mark.parametrize("name", REWARDS)

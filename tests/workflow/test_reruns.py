@@ -80,7 +80,7 @@ ROWS = {
     "reward weights": (override(rewards={"format": 0.9}), RL_ON),
     "sft settings": (override(sft={"lora": {"r": 8}}), SFT_ON),
     "answer matching": (
-        replace(f"{PACKAGE}/answers.py", '_ARTICLES = {"a", "an", "the"}', '_ARTICLES = {"a", "an"}'),
+        replace(f"{PACKAGE}/answers.py", "only likely probably clearly", "only likely clearly"),
         {**SFT_ON, "evaluate": 4},
     ),
     "prompt in the config": (override(prompt={"instruction": "Think."}), {**SFT_ON, "evaluate": 4}),

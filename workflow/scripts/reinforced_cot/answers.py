@@ -1,84 +1,125 @@
-"""What a completion says: the parser of its tags, and when an answer counts as right."""
+"""When a short answer is the true one: strict, by the kind of answer, against whoever is paid for saying everything.
 
-import re
-import unicodedata
-from dataclasses import dataclass
+- yes and no: from the explicit word, or from "there are (no) ..."; never from a bare is, are or not (pitfall 12).
+- left, right and what else a question offers: by whole words, and no rival asserted beside it.
+- anything else: the whole phrase, asserted once and for itself. Words that neither the truth nor the question explain
+  ("red, blue, green", "hot dog" for dog) make another answer of it.
+Singular and plural, articles, case, and numbers in words or digits do not count (`phrases`).
+"""
 
-from reinforced_cot.completions import ANSWER_CLOSE, ANSWER_OPEN, TAGS, THINK_CLOSE, THINK_OPEN
+from collections.abc import Sequence
 
-_PUNCTUATION = re.compile(r"[^\w\s]")
-_ARTICLES = {"a", "an", "the"}
+from reinforced_cot.phrases import ARTICLES, TURNS, is_word, negated, occurrences, phrase, same, word_set, words
 
-
-@dataclass(frozen=True)
-class Parsed:
-    """A completion's parts, or why it has none.
-
-    Attributes:
-        think: text between the think tags, stripped; None if the completion is malformed.
-        answer: text between the answer tags, stripped; None if the completion is malformed.
-        problem: None for a well-formed completion, else what is wrong with it.
-    """
-
-    think: str | None
-    answer: str | None
-    problem: str | None
-
-    @property
-    def well_formed(self) -> bool:
-        return self.problem is None
-
-
-def parse_completion(text: str) -> Parsed:
-    """Read ``<think>..</think><answer>..</answer>``: each tag once, in order, both parts non-empty, nothing outside.
-
-    Plain string searches, so the cost is linear in the text (pitfall 15: the original's pattern was cubic in blanks).
-
-    >>> parse_completion("<think>it is red</think> <answer>red</answer>").answer
-    'red'
-    >>> parse_completion("<think>it is red</think>").problem
-    'no <answer>'
-    """
-
-    def malformed(problem: str) -> Parsed:
-        return Parsed(None, None, problem)
-
-    for tag in TAGS:
-        if (count := text.count(tag)) != 1:
-            return malformed(f"no {tag}" if count == 0 else f"{count} times {tag}")
-    positions = [text.index(tag) for tag in TAGS]
-    if positions != sorted(positions):
-        return malformed("tags in the wrong order")
-    think = text[positions[0] + len(THINK_OPEN) : positions[1]].strip()
-    answer = text[positions[2] + len(ANSWER_OPEN) : positions[3]].strip()
-    outside = (
-        text[: positions[0]]
-        + text[positions[1] + len(THINK_CLOSE) : positions[2]]
-        + text[positions[3] + len(ANSWER_CLOSE) :]
-    )
-    if outside.strip():
-        return malformed("text outside the tags")
-    if not think:
-        return malformed("empty chain of thought")
-    if not answer:
-        return malformed("empty answer")
-    return Parsed(think, answer, None)
+YES, NO = frozenset(("yes", "yeah", "yep", "yup")), frozenset(("no", "nope"))
+SIDES = (
+    *(("left", "right"), ("top", "bottom"), ("upper", "lower"), ("front", "back", "behind"), ("above", "below")),
+    *(("indoors", "outdoors"), ("inside", "outside"), ("open", "closed")),
+)
+_HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "and/or", "unless", "unsure", "unknown"))
+# What may stand around an answer without being one.
+FRAME = (
+    ARTICLES
+    | TURNS
+    | word_set("""is are was were be been being does do did has have had can it its he she they him her his their them
+    this that these those there here in on at of to from with by for as and both also very so then yes image picture
+    photo photograph scene answer side part appears appear seems seem looks look visible shown seen located positioned
+    called named color colour kind type made wearing think believe i would say just only likely probably clearly""")
+)
 
 
-def normalised(text: str) -> str:
-    """Lower case, one form of Unicode, no punctuation, no articles, single blanks: what answers are compared in.
-
-    >>> normalised("The Tennis  racket.")
-    'tennis racket'
-    """
-    words = _PUNCTUATION.sub(" ", unicodedata.normalize("NFKC", text).casefold()).split()
-    return " ".join(word for word in words if word not in _ARTICLES)
-
-
-def is_correct(answer: str | None, truth: str) -> bool:
+def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     """Whether ``answer`` is the true one; a malformed completion (None) or an empty text never is.
 
-    >>> is_correct("A tennis racket.", "tennis racket"), is_correct("not red but blue", "red")
+    Args:
+        question: its words may stand in the answer, too: "The cup is red." answers "What color is the cup?".
+
+    >>> is_correct("A tennis racket.", "tennis rackets"), is_correct("not red but blue", "red")
+    (True, False)
+    >>> is_correct("No, there are not.", "no", "Are there cars?"), is_correct("is it not right, left?", "no")
     (True, False)
     """
-    return bool(answer) and normalised(answer or "") == normalised(truth) != ""
+    wanted = phrase(truth)
+    if not answer or not wanted or "?" in answer:
+        return False
+    if len(wanted) == 1 and wanted[0] in YES | NO:
+        return polarity(answer) == (wanted[0] in YES)
+    tokens = words(answer)
+    return _asserted(wanted, tokens, question)
+
+
+def core(answer: str) -> list[str]:
+    """The words of an answer that carry it: without the frame of a sentence around them.
+
+    >>> core("It is a cup of tea.")
+    ['cup', 'of', 'tea']
+    """
+    said = phrase(answer)
+    own = [i for i, word in enumerate(said) if word not in FRAME]
+    return said[own[0] : own[-1] + 1] if own else said
+
+
+def polarity(answer: str) -> bool | None:
+    """True for a yes, False for a no, None where an answer says neither or both.
+
+    >>> polarity("There are no cars"), polarity("Yes, it is"), polarity("yes no"), polarity("it is not")
+    (False, True, None, None)
+    """
+    tokens = words(answer)
+    if not tokens or _HEDGES & set(tokens) or (YES & set(tokens) and NO & set(tokens)):
+        return None
+    said = _existence(tokens)
+    for i, token in enumerate(tokens):
+        after = tokens[i + 1] if i + 1 < len(tokens) else "."
+        before = tokens[i - 1] if i else "."
+        if before in ("not", "never") and token in YES | NO:
+            return None
+        if token in YES:
+            said.add(True)
+        elif token in NO and (i == 0 or not is_word(after)):
+            said.add(False)
+    if not said and len(tokens) - (tokens[-1] == ".") == 1:
+        return {"true": True, "correct": True, "false": False, "incorrect": False}.get(tokens[0])
+    return said.pop() if len(said) == 1 else None
+
+
+def _existence(tokens: Sequence[str]) -> set[bool]:
+    """What "there is a ..." and "there are no ..." say."""
+    said = set()
+    for i in range(len(tokens) - 2):
+        if tokens[i] == "there" and tokens[i + 1] in ("is", "are", "was", "were"):
+            said.add(tokens[i + 2] not in ("no", "not", "never"))
+    return said
+
+
+def _asserted(wanted: Sequence[str], tokens: Sequence[str], question: str) -> bool:
+    denied = negated(tokens)
+    places = occurrences(wanted, tokens)
+    if not any(not any(denied[i] for i in place) for place in places) or any(denied[i] for p in places for i in p):
+        return False
+    if _HEDGES & (set(tokens) - set(wanted)):
+        return False
+    mine = {i for place in places for i in place}
+    asked = [word for word in words(question) if is_word(word)]
+    rivals = {rival for group in SIDES if set(group) & set(wanted) for rival in group} - set(wanted)
+    rivals |= _offered(question, wanted)
+    for i, token in enumerate(tokens):
+        if i in mine or not is_word(token) or denied[i]:
+            continue
+        if any(same(token, rival) for rival in rivals):
+            return False
+        if token not in FRAME and not any(same(token, word) for word in asked):
+            return False
+    return True
+
+
+def _offered(question: str, wanted: Sequence[str]) -> set[str]:
+    """The words that a question sets against the true ones: those beside its "or"."""
+    tokens = [token for token in words(question) if token not in ARTICLES]
+    found: set[str] = set()
+    for i, token in enumerate(tokens):
+        if token == "or":
+            found |= {
+                t for t in (*tokens[max(0, i - len(wanted)) : i], *tokens[i + 1 : i + 1 + len(wanted)]) if is_word(t)
+            }
+    return {word for word in found if not any(same(word, w) for w in wanted)} - FRAME

@@ -6,7 +6,7 @@ TAGS = (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)  # in the order of a
 
 
 def completion_text(cot: str, answer: str) -> str:
-    """A well-formed completion, as `answers.parse_completion` reads it back.
+    """A well-formed completion, as `parsing.parse_completion` reads it back.
 
     >>> completion_text("QUERY(color): red", "red")
     '<think>\\nQUERY(color): red\\n</think>\\n<answer>\\nred\\n</answer>'

@@ -13,6 +13,7 @@ from reinforced_cot.examples import Example
 from reinforced_cot.processors import prompt_length
 from reinforced_cot.prompts import completion_messages, prompt_messages, with_image
 
+REWARD_COLUMNS = ("id", "question", "answer", "question_type")  # what reward functions receive
 _MESSAGES = [{"role": Value("string"), "content": Value("string")}]
 
 
@@ -31,13 +32,13 @@ def sft_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, An
 
 
 def rl_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]) -> Dataset:
-    """Prompts with images; the other columns are what reward functions receive."""
+    """Prompts with images, and the `REWARD_COLUMNS`."""
     return _dataset(
         examples,
         data,
         prompt,
-        {"id": Value("string"), "answer": Value("string"), "question_type": Value("string")},
-        lambda i, example: {"id": example.id, "answer": example.answer, "question_type": example.question_type},
+        dict.fromkeys(REWARD_COLUMNS, Value("string")),
+        lambda i, example: {column: getattr(example, column) for column in REWARD_COLUMNS},
     )
 
 

@@ -6,10 +6,11 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
-from reinforced_cot.answers import is_correct, parse_completion
+from reinforced_cot.answers import is_correct
 from reinforced_cot.consistency import Verdict, judge
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.parsing import parse_completion
 
 Prediction = dict[str, Any]
 
@@ -17,7 +18,9 @@ Prediction = dict[str, Any]
 def prediction(example: Example, completion: str, samples: Sequence[str] = ()) -> Prediction:
     """One line of `predictions.jsonl`: the original's keys, plus id, question type and the sampled completions."""
     parsed = parse_completion(completion)
-    verdict = judge(parsed.think, parsed.answer) if parsed.think and parsed.answer else Verdict.UNKNOWN
+    verdict = (
+        judge(parsed.think, parsed.answer, example.question) if parsed.think and parsed.answer else Verdict.UNKNOWN
+    )
     return {
         "id": example.id,
         "image_id": example.group,
@@ -28,7 +31,7 @@ def prediction(example: Example, completion: str, samples: Sequence[str] = ()) -
         "pred_think": parsed.think,
         "pred_answer": parsed.answer,
         "parse_problem": parsed.problem,
-        "is_correct": is_correct(parsed.answer, example.answer),
+        "is_correct": is_correct(parsed.answer, example.answer, example.question),
         "is_consist": verdict is Verdict.SUPPORT,
         "samples": list(samples),
     }
@@ -78,13 +81,17 @@ def _shares(rows: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def _sampled_shares(rows: Sequence[Prediction]) -> dict[str, Any] | None:
-    samples = [(parse_completion(text), row["gt_answer"]) for row in rows for text in row["samples"]]
+    samples = [
+        (parsed := parse_completion(text), is_correct(parsed.answer, row["gt_answer"], row["instruction"]))
+        for row in rows
+        for text in row["samples"]
+    ]
     if not samples:
         return None
     return {
         "samples_per_question": len(rows[0]["samples"]),
-        "accuracy": fmean(is_correct(parsed.answer, truth) for parsed, truth in samples),
-        "accuracy_well_formed": _mean(is_correct(p.answer, truth) for p, truth in samples if p.well_formed),
+        "accuracy": fmean(correct for _, correct in samples),
+        "accuracy_well_formed": _mean(correct for parsed, correct in samples if parsed.well_formed),
         "format_rate": fmean(parsed.well_formed for parsed, _ in samples),
     }
 

@@ -1,15 +1,16 @@
 """Rewards of RL as free functions in TRL's form: ``(completions, **columns) -> list[float]``, each logged by itself.
 
-``completions`` holds one conversation a completion (its last message is the policy's); ``answer`` is the data set's
-column of true answers, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``.
+``completions`` holds one conversation a completion (its last message is the policy's); ``question`` and ``answer`` are
+the data set's columns, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from reinforced_cot.answers import is_correct, parse_completion
+from reinforced_cot.answers import is_correct
 from reinforced_cot.completions import TAGS
 from reinforced_cot.consistency import Verdict, judge
+from reinforced_cot.parsing import parse_completion
 
 MAX_ANSWER_WORDS = 3
 
@@ -21,31 +22,31 @@ def _texts(completions: Completions) -> list[str]:
 
 
 def format_reward(completions: Completions, **columns: Any) -> list[float]:
-    """1 for a well-formed completion (`answers.parse_completion`), else 0."""
+    """1 for a well-formed completion (`parsing.parse_completion`), else 0."""
     return [float(parse_completion(text).well_formed) for text in _texts(completions)]
 
 
-def correctness_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
+def correctness_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
     """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one (pitfall 14)."""
     return [
-        float(is_correct(parse_completion(text).answer, truth))
-        for text, truth in zip(_texts(completions), answer, strict=True)
+        float(is_correct(parse_completion(text).answer, truth, asked))
+        for text, asked, truth in zip(_texts(completions), question, answer, strict=True)
     ]
 
 
-def consistency_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
+def consistency_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
     """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0."""
-    return [_consistency(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
+    return [_consistency(*row) for row in zip(_texts(completions), question, answer, strict=True)]
 
 
-def _consistency(text: str, truth: str) -> float:
+def _consistency(text: str, question: str, truth: str) -> float:
     parsed = parse_completion(text)
     if parsed.think is None or parsed.answer is None:
         return 0.0
-    verdict = judge(parsed.think, parsed.answer)
+    verdict = judge(parsed.think, parsed.answer, question)
     if verdict is Verdict.CONTRADICT:
         return -1.0
-    return float(verdict is Verdict.SUPPORT and is_correct(parsed.answer, truth))
+    return float(verdict is Verdict.SUPPORT and is_correct(parsed.answer, truth, question))
 
 
 def brevity_reward(completions: Completions, **columns: Any) -> list[float]:
