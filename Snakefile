@@ -16,7 +16,9 @@ include: "rules/sft.smk"
 include: "rules/merge_lora.smk"
 include: "rules/grpo.smk"
 include: "rules/evaluate.smk"
+include: "rules/compare.smk"
 include: "rules/report.smk"
+include: "rules/seeds.smk"
 
 
 rule all:

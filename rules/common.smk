@@ -11,12 +11,13 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from reinforced_cot import stages
-from reinforced_cot.code_closure import code_hashes
+from reinforced_cot.code_closure import code_hashes, module_hashes
 from reinforced_cot.config import validated, warnings_of
 from reinforced_cot.config_checks import missing_data
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import checkpoint_files, sha256_of
 from reinforced_cot.interpreter import put_first_on_path
+from reinforced_cot.reward_loading import own_modules
 
 put_first_on_path()
 
@@ -44,6 +45,14 @@ def code(script):
     """Hashes of the code that a stage runs, one param a module: a dry-run's reason names the module that changed."""
     return [
         f"{name} {digest}" for name, digest in code_hashes(SCRIPTS / script).items()
+    ]
+
+
+def own_rewards(wildcards):
+    """The same for a user's own rewards, which are found from the working directory."""
+    modules = own_modules(stages.rewards(config, wildcards.policy))
+    return [
+        f"{name} {digest}" for name, digest in module_hashes(modules, Path()).items()
     ]
 
 

@@ -11,6 +11,11 @@ rule evaluate:
         checked=ancient("<results>/data/summary.json"),
         model=ancient("<results>/{policy}/model"),
         manifest="<results>/{policy}/model.json",
+        gqa=[
+            config["evaluation"][key]
+            for key in ("gqa_questions", "gqa_choices")
+            if config["evaluation"][key]
+        ],
     output:
         predictions="<results>/{policy}/predictions.jsonl",
         metrics="<results>/{policy}/eval.json",

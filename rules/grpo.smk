@@ -29,6 +29,7 @@ rule grpo:
         gpu=config["launch"]["rl"]["gpus"],
     params:
         *code("train_grpo.py"),
+        own_rewards=own_rewards,
         data=subpath(input.examples, parent=True),
         parent=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),

@@ -1,5 +1,6 @@
 # Every policy side by side on one page that needs nothing but a browser.
-# Needs: eval.json of every policy, metrics.json of the trained ones, merge.json. Makes: {results}/report.html.
+# Needs: eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json; seeds.json with several
+# seeds. Makes: {results}/report.html.
 TEMPLATE = "workflow/report/report.html.j2"
 
 
@@ -9,6 +10,8 @@ rule report:
         evaluations=expand(
             "<results>/{policy}/eval.json", policy=stages.policies(config)
         ),
+        comparisons="<results>/comparisons.json",
+        seeds="<results>/seeds.json" if config["seeds"] else [],
         curves=expand("<results>/{policy}/metrics.json", policy=["sft", *RL_POLICIES]),
         proofs=expand("<results>/{policy}/merge.json", policy=["sft", *RL_POLICIES]),
     output:
@@ -25,7 +28,8 @@ rule report:
         template=sha256_of(Path(workflow.basedir) / TEMPLATE),
         policies=stages.policies(config),
         results=subpath(output[0], parent=True),
+        seeds="--seeds" if config["seeds"] else "",
     shell:
         "python workflow/scripts/write_report.py --results {params.results} --policies {params.policies}"
-        f" --template {TEMPLATE}"
+        f" --template {TEMPLATE} {{params.seeds}}"
         " --output {output} > {log} 2>&1"

@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+import score
 import torch
 from transformers import AutoModelForImageTextToText
 from workflow_copy import WorkflowCopy
@@ -41,6 +44,9 @@ def test_every_policy_is_evaluated_on_every_test_question(results: Path, policy:
     assert scores["n_correct"] == sum(row["is_correct"] for row in predictions)
     assert sum(part["n"] for part in scores["by_question_type"].values()) == 24
     assert scores["sampled"]["samples_per_question"] == 2
+    assert scores["direct"]["n"] == 24
+    asked_again = [probe["n"] for probe in scores["probes"] if probe["probe"] in ("blank_image", "shuffled_images")]
+    assert asked_again == [6, 6]
     assert read(results / policy / "timing.json")["questions_per_second"] > 0
 
 
@@ -81,6 +87,42 @@ def test_training_leaves_curves_and_checkpoints(results: Path, policy: str) -> N
     else:
         for reward in ("format", "correctness", "consistency", "brevity"):
             assert any(f"rewards/{reward}_reward/mean" in entry for entry in metrics["history"])
+
+
+@pytest.mark.parametrize("policy", ["grpo", "gspo"])
+def test_cheats_are_probed_while_training(results: Path, policy: str) -> None:
+    history = read(results / policy / "metrics.json")["history"]
+    assert [entry["step"] for entry in history if "probes/shuffled_images" in entry] == [2, 4]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_anyone_can_score_the_predictions_again(results: Path, policy: str, tmp_path: Path) -> None:
+    score.main([str(results / policy / "predictions.jsonl"), "--out", str(tmp_path / "eval.json")])
+    assert {"policy": policy, **read(tmp_path / "eval.json")} == read(results / policy / "eval.json")
+
+
+def test_every_pair_of_policies_is_compared(results: Path) -> None:
+    pairs = [(pair["before"], pair["after"]) for pair in read(results / "comparisons.json")]
+    assert pairs == list(combinations(POLICIES, 2))
+
+
+def test_further_seeds_are_whole_runs_of_their_own(finished_run: WorkflowCopy, tmp_path: Path) -> None:
+    """The run of the first seed is there already and stays as it is."""
+    shutil.copytree(finished_run.root, tmp_path / "workflow", symlinks=True)
+    workflow = WorkflowCopy(tmp_path / "workflow", ("--configfile", "tests/configs/smoke.yaml", "seeds.yaml"))
+    (workflow.root / "seeds.yaml").write_text("{seeds: [2], policies: [grpo]}")
+    workflow.snakemake("--cores", "2")
+    results = workflow.root / "results/smoke"
+    assert "seed: 2\n" in (results / "seed_2/grpo/train.yaml").read_text()
+    for folder in (results, results / "seed_2"):
+        assert read(folder / "grpo/eval.json")["n"] == 24
+    assert (results / "data/test.jsonl").read_text() != (results / "seed_2/data/test.jsonl").read_text()
+    spread = read(results / "seeds.json")
+    assert spread["seeds"] == [1, 2]
+    assert spread["policies"]["grpo"]["accuracy"]["values"] == [
+        read(folder / "grpo/eval.json")["accuracy"] for folder in (results, results / "seed_2")
+    ]
+    assert "Over several seeds" in (results / "report.html").read_text(encoding="utf-8")
 
 
 def test_grpo_and_gspo_differ_in_the_importance_level(results: Path) -> None:

@@ -50,6 +50,31 @@ def test_answers_without_their_question(answer: str | None, truth: str, expected
 
 
 @pytest.mark.parametrize(
+    ("question", "truth", "both"),
+    [
+        ("Is the table made of wood or of metal?", "wood", "wood metal"),
+        ("Is the cup on the table or on the shelf?", "table", "table shelf"),
+        ("Is the food in the bowl or in the box?", "bowl", "bowl box"),
+        ("Is the man wearing a hat or wearing a helmet?", "hat", "hat helmet"),
+        ("Does the shirt look red or does it look blue?", "red", "red blue"),
+        ("Is the shirt red, blue, or green?", "green", "red blue green"),
+        ("Is the shirt light red, blue or green?", "blue", "red blue green"),
+        ("Is that a cup or a can?", "Cup", "cup can"),
+        ("Is it a tennis racket or a baseball bat?", "tennis racket", "tennis racket baseball bat"),
+        ("Is the cat in or on the box?", "on", "in on the box"),
+    ],
+)
+def test_naming_what_a_question_offers_is_no_choice(question: str, truth: str, both: str) -> None:
+    assert not is_correct(both, truth, question)
+    assert is_correct(truth, truth, question) and is_correct(f"It is {truth}.", truth, question)
+
+
+def test_a_yes_before_another_answer_is_another_answer() -> None:
+    assert not is_correct("yes, right", "right", "Is the cup on the right or on the left?")
+    assert is_correct("yes, it is on the right", "yes", "Is the cup on the right?")
+
+
+@pytest.mark.parametrize(
     ("answer", "expected"),
     [("Yes.", True), ("no", False), ("There is a cat.", True), ("There isn't one", False), ("it is not", None)],
 )

@@ -86,7 +86,7 @@ BIASED = (
 )
 KEY_CASES = [
     # unknown keys (fault 38)
-    ({"seeds": 1}, "unknown key `seeds`; did you mean `seed`?"),
+    ({"sed": 1}, "unknown key `sed`; did you mean `seed`?"),
     ({f"{GRPO}.num_generation": 8}, f"unknown key `{GRPO}.num_generation`; did you mean `num_generations`?"),
     ({"sft.learning_rate": 1.0}, "unknown key `sft.learning_rate`; did you mean `sft.training.learning_rate`?"),
     (
@@ -146,12 +146,12 @@ VALUE_CASES = [
     (
         {"policies": ["data"]},
         '`policies[0]` is "data"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
-        "benchmarks or report, which stand for something else in the results folder",
+        "benchmarks, report or seed_1, which stand for something else in the results folder",
     ),
     (
         {"rl.GRPO": {"lora": LORA}},
         '`rl.GRPO` is "GRPO"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
-        "benchmarks or report, which stand for something else in the results folder",
+        "benchmarks, report or seed_1, which stand for something else in the results folder",
     ),
     (
         {"base_model.path": "a/b", "base_model.revision": "main"},
@@ -329,6 +329,33 @@ CROSS_CASES = [
         "`image.min_pixels` is 60000; it must not be above `image.max_pixels`",
     ),
     ({"rewards": dict.fromkeys(REWARDS)}, "`rewards` has no weight above 0; a policy needs something to learn from"),
+    ({"rewards": None}, "`rewards` has no weight above 0; a policy needs something to learn from"),
+    ({"rewards": "orginal"}, '`rewards` is "orginal"; give a mapping of names to weights, or the word original'),
+    (
+        {"rl.grpo.rewards": {"format": 0}},
+        "`rl.grpo.rewards` has no weight above 0; a policy needs something to learn from",
+    ),
+    (
+        {"rewards.mine:polite": 1.0},
+        "`rewards` names mine:polite; mine.py does not exist; a reward of your own is module:function, found from the "
+        "working directory",
+    ),
+    (
+        {"rl.gspo.rewards": {"mine.polite": 1.0}},
+        "unknown key `rl.gspo.rewards.mine.polite`; valid keys are format, "
+        "correctness, consistency, brevity, tag_count, original",
+    ),
+    ({"seeds": [3, 1]}, "`seeds` names 1, which is `seed` itself; leave it out: seeds are further ones"),
+    ({"seeds": [3, 3]}, "`seeds` is [3, 3]; an entry stands there twice"),
+    (
+        {"evaluation.gqa_questions": "questions.json"},
+        "`evaluation.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
+        "`data.source` gqa_cot, `data.splits.test.size` null and its `part` null",
+    ),
+    (
+        {"evaluation.gqa_choices": "choices.json"},
+        "`evaluation.gqa_choices` is only read with `evaluation.gqa_questions`; set that too, or this null",
+    ),
     # the base model (fault 41)
     (
         {"base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct"},
@@ -385,7 +412,12 @@ def test_missing_sections_are_named_once_each() -> None:
 ALLOWED = [
     {},
     {"policies": []},
-    {"rewards.brevity": None},
+    {"rewards": {"correctness": 1.0, "brevity": None}},
+    {"rewards": "original"},
+    {"rl.grpo.rewards": "original"},
+    {"rl.grpo.rewards": None},
+    {"rl.grpo.rewards": {"original": 0.5, "format": 1}},
+    {"seeds": [2, 3]},
     photos(),
     photos(val={"file": "b.jsonl", "images": "photos"}),
     {
@@ -536,7 +568,7 @@ def documented_keys(entry: dict[str, Any], path: tuple[str, ...] = ()) -> Iterat
         policy = child.get("additionalProperties")
         if isinstance(policy, dict):
             child, here = resolved(policy), (*here, "<policy>")
-        if "properties" in child:
+        if "properties" in child and child.get("default", {}) is not None:
             yield from documented_keys(child, here)
             continue
         key = re.sub(r"^data\.splits\.\w+", "data.splits.<split>", ".".join(here))
@@ -563,7 +595,7 @@ def test_schema_is_a_schema_and_closed_everywhere() -> None:
 
 
 def test_schema_has_the_rewards_there_are() -> None:
-    assert schema()["properties"]["rewards"]["properties"].keys() == REWARDS.keys()
+    assert schema()["$defs"]["rewards"]["properties"].keys() == REWARDS.keys()
 
 
 def test_tiny_defaults_are_those_of_the_code() -> None:

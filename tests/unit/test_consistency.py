@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reinforced_cot.conclusions import conclusion
-from reinforced_cot.consistency import Verdict, judge
+from reinforced_cot.consistency import Verdict, is_bare, judge
 from reinforced_cot.question_types import infer_question_type
 
 LABELS = Path(__file__).resolve().parents[1] / "data" / "chain_labels.jsonl"
@@ -32,6 +32,10 @@ VAN = "Is the van to the right or to the left of the car on the right?"
         (STEPS, "", "red", CONTRADICT),  # a step without a result leads to no answer
         ("QUERY(color): red\nSELECT(top left): blue 7", "", "red", CONTRADICT),  # the last step counts
         ("LARGER(3, 17): 17", "", "7", CONTRADICT),
+        (STEPS.replace("color", "name") + "side table", "", "side table", SUPPORT),
+        (STEPS.replace("color", "name") + "cups", "", "cup", SUPPORT),
+        ("SELECT(a): b\nEXIST(a): yes", "", "Yes, there is.", SUPPORT),
+        ("SELECT(a): b\nEXIST(a): no", "", "Yes, there is.", CONTRADICT),
         # open answers
         ("The man holds a tennis racket.", "What does the man hold?", "tennis racket", SUPPORT),
         ("The man holds a tennis racket.", "What does the man hold?", "A racket", SUPPORT),
@@ -68,6 +72,24 @@ VAN = "Is the van to the right or to the left of the car on the right?"
 )
 def test_judge(think: str, question: str, answer: str, verdict: Verdict) -> None:
     assert judge(think, answer, question) is verdict
+
+
+@pytest.mark.parametrize(
+    ("think", "bare"),
+    [
+        ("red", True),
+        ("The answer is red.", True),
+        ("Hmm. The answer is red.", True),
+        ("I look at the image and think step by step. The answer is red.", True),
+        ("What color is the cup on the table?", True),
+        ("The cup stands beside a white plate and has a handle. It is red.", False),
+        ("QUERY(color): red", True),
+        ("I look.\nQUERY(color): red", True),
+        (STEPS + "red", False),
+    ],
+)
+def test_a_bare_chain_only_copies_the_answer(think: str, bare: bool) -> None:
+    assert is_bare(think, "red", "What color is the cup on the table?") is bare
 
 
 def test_the_conclusion_is_what_follows_the_last_heading() -> None:

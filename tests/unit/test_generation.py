@@ -9,6 +9,7 @@ from PIL import Image
 from tiny_run import TinyRun
 
 from reinforced_cot import evaluation
+from reinforced_cot.cheats import other_images
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.errors import DataError
 from reinforced_cot.generation import generate
@@ -28,7 +29,8 @@ def processor(tiny_run: TinyRun) -> Any:
 
 def ask(run: TinyRun, model: Any, processor: Any, count: int = 6, **options: Any) -> list[list[str]]:
     options = {"batch_size": 4, "max_new_tokens": 8} | options
-    return generate(model, processor, run.examples[:count], run.data, run.settings()["prompt"], **options)
+    found = generate(model, processor, run.examples[:count], run.data, run.settings()["prompt"], **options)
+    return [[completion.text for completion in completions] for completions in found]
 
 
 def test_another_image_changes_the_logits(tiny_run: TinyRun, model: Any, processor: Any) -> None:  # fault 44
@@ -108,14 +110,38 @@ def test_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any,
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_ask_gives_one_greedy_answer_and_the_samples(tiny_run: TinyRun) -> None:
-    settings, examples = tiny_run.settings(evaluation__samples=2), tiny_run.examples[:4]
+def test_ask_gives_a_row_a_question_with_all_that_the_settings_want(tiny_run: TinyRun) -> None:
+    settings = tiny_run.settings(evaluation__samples=2, evaluation__direct=True, evaluation__probes=3)
+    examples = tiny_run.examples[:4]
     loaded = evaluation.load_policy(settings, examples, tiny_run.data, tiny_run.base / "model")
-    answers = evaluation.ask(settings, examples, tiny_run.data, *loaded)
-    assert [len(samples) for _, samples in answers] == [2] * 4
-    assert evaluation.ask(settings, examples, tiny_run.data, *loaded) == answers
+    rows = evaluation.ask(settings, examples, tiny_run.data, *loaded)
+    assert [row["id"] for row in rows] == [example.id for example in examples]
+    assert [len(row["samples"]) for row in rows] == [2] * 4
+    assert [row["truncated"] for row in rows] == [True] * 4  # an untrained model does not end within four tokens
+    assert all(row["direct_raw"] and row["direct_raw"] != row["prediction_raw"] for row in rows)
+    for key in ("blank_image_raw", "shuffled_image_raw"):
+        assert sum(row[key] is not None for row in rows) == 3
+    assert evaluation.ask(settings, examples, tiny_run.data, *loaded) == rows
     greedy = evaluation.ask(tiny_run.settings(), examples, tiny_run.data, *loaded)
-    assert greedy == [(text, []) for text, _ in answers]
+    further: dict[str, Any] = {"samples": [], "direct_raw": None, "blank_image_raw": None, "shuffled_image_raw": None}
+    assert greedy == [row | further for row in rows]
+
+
+def test_a_completion_that_ends_is_not_cut_off(tiny_run: TinyRun, processor: Any) -> None:
+    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    bias = torch.zeros(model.config.get_text_config().vocab_size)
+    bias[processor.tokenizer.eos_token_id] = 1000.0
+    model.lm_head.register_forward_hook(lambda module, inputs, output: output + bias)
+    prompt = tiny_run.settings()["prompt"]
+    ended = generate(model, processor, tiny_run.examples[:2], tiny_run.data, prompt, batch_size=2, max_new_tokens=3)
+    assert ended == [[("", False)]] * 2
+
+
+def test_nobody_is_shown_their_own_image(tiny_run: TinyRun) -> None:
+    shown = other_images(tiny_run.examples, seed=3)
+    own = [example.image for example in tiny_run.examples]
+    assert set(shown) == set(own) and not any(a == b for a, b in zip(shown, own, strict=True))
+    assert other_images(tiny_run.examples[:1], seed=3) == [None]
 
 
 def test_long_prompts_are_refused_before_the_model_is_loaded(

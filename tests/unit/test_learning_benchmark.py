@@ -61,12 +61,6 @@ def test_what_falls_short_is_said(changes: dict[str, Any], miss: str) -> None:
     assert page.count("- missed:") == 1
 
 
-def test_mcnemar_counts_the_pairs_that_differ() -> None:
-    assert learning.mcnemar([True, False, False, True], [True, True, True, True]) == 0.5  # two gained, none lost
-    assert learning.mcnemar([True, False], [False, True]) == 1.0
-    assert learning.mcnemar([True], [True]) == 1.0
-
-
 def test_text_alone_answers_from_the_question() -> None:
     def example(question: str, answer: str) -> Example:
         return Example("q", "x.png", question, answer, "", "color", "g")

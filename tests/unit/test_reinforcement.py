@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_run import TinyRun
+from transformers import GenerationConfig
 
 from reinforced_cot import reinforcement, supervised
 from reinforced_cot.errors import DataError, PipelineError
@@ -18,6 +19,8 @@ from reinforced_cot.generation import generate
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
 from reinforced_cot.resuming import resume_point
+from reinforced_cot.reward_loading import load_rewards
+from reinforced_cot.rewards import REWARDS
 from reinforced_cot.seeds import subset
 
 SYSTEM = {"prompt__system": "You see digits.", "prompt__instruction": "Think first."}
@@ -65,7 +68,7 @@ def recording(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> It
     settings["rewards"] = {"letters": 2.0, "format": 0.5, "correctness": None}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reinforcement, "ResumableGRPOTrainer", RecordingTrainer)
-        patch.setattr(reinforcement, "REWARDS", {**reinforcement.REWARDS, "letters": letter_reward})
+        patch.setitem(REWARDS, "letters", letter_reward)
         patch.setattr(reinforcement, "load_model", lambda *args: bias_to_vision(load_model(*args), processor))
         reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, result.output, None)
     yield result
@@ -77,6 +80,7 @@ def evaluation_ids(run: TinyRun, settings: dict[str, Any]) -> list[list[int]]:
 
     class Model:
         device = torch.device("cpu")
+        generation_config = GenerationConfig(eos_token_id=0)
 
         def eval(self) -> None: ...
 
@@ -205,9 +209,69 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
 
 
 def test_rewards_without_a_weight_are_left_out() -> None:
-    functions, weights = reinforcement.reward_functions({"format": 0.5, "correctness": None, "brevity": 0.0})
+    functions, weights = load_rewards({"format": 0.5, "correctness": None, "brevity": 0.0})
     assert [function.__name__ for function in functions] == ["format_reward", "brevity_reward"]
     assert weights == [0.5, 0.0]
+
+
+def test_a_reward_that_is_no_number_stops_the_run(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fault 36: TRL would train on with NaN
+    monkeypatch.setitem(REWARDS, "broken", lambda completions, **_: [float("nan")] * len(completions))
+    settings = tiny_run.settings(rewards={"broken": 1.0})
+    with pytest.raises(PipelineError, match=r"reward broken returned nan for this completion to question q\d+: '"):
+        reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_probes_are_logged_and_change_nothing(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REWARDS, "lottery", lottery)
+    settings = tiny_run.settings(rewards={"lottery": 1.0, "tag_count": 1.0}, rl__examples=8)
+    adapters = {}
+    for every in (None, 2):
+        settings["rl"]["probes"]["every"] = every
+        output = tmp_path / str(every)
+        reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, output, None)
+        adapters[every] = load_file(output / "adapter/adapter_model.safetensors")
+    assert all(torch.equal(adapters[None][key], adapters[2][key]) for key in adapters[2])
+    logged = {
+        entry["step"]: {key for key in entry if key.startswith("probes/")}
+        for entry in read_json(tmp_path / "2/metrics.json")["history"]
+        if "reward" in entry
+    }
+    assert logged == {
+        1: set(),
+        2: {
+            f"probes/{name}"
+            for name in (
+                "policy",
+                "best_constant_answer",
+                "copied_chain",
+                "question_as_chain",
+                "repeated_tags",
+                "blank_image",
+                "shuffled_images",
+            )
+        },
+    }
+
+
+def test_sft_and_rl_draw_their_adapters_apart(tiny_run: TinyRun, tmp_path: Path) -> None:
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (supervised, reinforcement):
+            patch.setattr(module, "run", lambda trainer, *_: drawn.append(trainer.model))
+        supervised.train(
+            tiny_run.settings(), tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None
+        )
+        for _ in range(2):
+            reinforcement.train(tiny_run.settings(), tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
+    sft, first, second = (
+        torch.cat([p.flatten() for name, p in model.named_parameters() if "lora_A" in name]) for model in drawn
+    )
+    assert torch.equal(first, second) and not torch.equal(sft, first)
 
 
 @pytest.mark.parametrize("level", ["token", "sequence"])
@@ -276,14 +340,14 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
             raise Killed
         return lottery(completions, **columns)
 
-    monkeypatch.setitem(reinforcement.REWARDS, "lottery", lottery)
+    monkeypatch.setitem(REWARDS, "lottery", lottery)
     whole = train(tmp_path / "whole")
     checkpoints = tmp_path / "killed/checkpoints"
     assert resume_point(checkpoints, {"run": 1}) is None
-    monkeypatch.setitem(reinforcement.REWARDS, "lottery", killing)
+    monkeypatch.setitem(REWARDS, "lottery", killing)
     with pytest.raises(Killed):
         train(tmp_path / "killed")
-    monkeypatch.setitem(reinforcement.REWARDS, "lottery", lottery)
+    monkeypatch.setitem(REWARDS, "lottery", lottery)
     resume_from = resume_point(checkpoints, {"run": 1})
     assert resume_from and resume_from.name == f"checkpoint-{2 * (killed_in - 1)}"
     resumed = train(tmp_path / "killed", resume_from)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json, write_json
 
 HOSTILE = "<script>alert(1)</script>"
-CHECKED = {"torch", "transformers", "trl", "peft", "datasets", "sklearn", "scipy", "accelerate"}
+CHECKED = {"torch", "transformers", "trl", "peft", "datasets", "sklearn", "scipy", "accelerate", "statsmodels"}
 
 
 def shares(accuracy: float, n: int = 40) -> dict[str, Any]:
@@ -22,7 +23,30 @@ def shares(accuracy: float, n: int = 40) -> dict[str, Any]:
         "format_rate": 0.875,
         "consistency": 0.5,
         "accuracy_well_formed": None if not accuracy else accuracy + 0.011,
+        "accuracy_interval": [0.0125, 0.9875],
+        "supported_accuracy": 0.4,
     }
+
+
+def verdicts(n: int) -> dict[str, Any]:
+    counted = {"coverage": 0.9, "support": 0.8, "contradiction": 0.1, "bare": 0.05}
+    return {"n": n, **(counted if n else dict.fromkeys(counted))}
+
+
+def probe(name: str, score: float, near: bool, text: str | None = None) -> dict[str, Any]:
+    return {"probe": name, "text": text, "measure": "accuracy", "n": 9, "score": score, "policy": 0.5, "near": near}
+
+
+def comparison(before: str, after: str) -> dict[str, Any]:
+    change = {"difference": 0.135, "interval": [0.1, 0.17], "gained": 21, "lost": 4, "p_value": 2e-9}
+    change |= {"detectable": 0.031, "error": 0.01, "n": 40}
+    types = {
+        HOSTILE: change | {"p_holm": 0.01},
+        "color": change | {"p_holm": 0.2, "difference": -0.012},
+        "clustered": change | {"p_holm": 0.01, "difference": 0.014, "interval": [-0.01, 0.03]},
+        "few": change | {"p_holm": 0.01, "difference": 0.015, "interval": None},
+    }
+    return {"before": before, "after": after, **change, "by_question_type": types}
 
 
 def write_run(results: Path, policies: list[str]) -> None:
@@ -31,26 +55,62 @@ def write_run(results: Path, policies: list[str]) -> None:
         scores = shares(0.123 * number) | {
             "questions": "5f1d",
             "by_question_type": {"color": shares(0.234 * number, 25), HOSTILE: shares(0.345, 15)},
-            "sampled": {"accuracy": 0.111 * number} if number else None,
+            "by_answer_type": {"open": shares(0.234 * number)},
+            "by_semantic_type": {},
+            "by_chain_length": {"8-15": shares(0.5, 30), "4-7": shares(0.5, 10 - number)},
+            "n_images": 30,
+            "accuracy_error": 0.0876,
+            "truncation_rate": 0.025,
+            "legacy_accuracy": 0.653,
+            "sampled": {"accuracy": 0.111 * number, "format_rate": 0.9, "pass_at_k": {"1": 0.1, "4": 0.777}}
+            if number
+            else None,
+            "direct": {"accuracy": 0.333, "accuracy_with_chain": 0.444, "p_value": 0.5} if number else None,
+            "chain_consistency": {key: verdicts(number) for key in ("all", "correct", "wrong", "negative_control")},
+            "probes": [
+                probe("constant_answer", 0.45, True, HOSTILE),
+                probe("constant_answer", 0.2, False, "no"),
+                probe("blank_image", 0.1, False),
+            ],
+            "gqa": {
+                "n": 5,
+                "accuracy": 61.25,
+                "accuracy_ignoring_case": 62.5,
+                "binary": 70.0,
+                "open": None,
+                "consistency": None,
+            }
+            | {"validity": None, "plausibility": None, "distribution": 1.5}
+            if number == 1
+            else None,
         }
         write_json(results / policy / "eval.json", scores)
         if policy == "base":
             continue
         history: list[dict[str, Any]] = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}, {"step": 2, "runtime": 3}]
         if policy != "sft":
-            history = [{**entry, "reward": 0.5, "rewards/correctness_reward/mean": 0.25} for entry in history]
+            history = [
+                {**entry, "reward": 0.5, "rewards/correctness_reward/mean": 0.25}
+                | {
+                    "probes/policy": 1.0,
+                    "probes/copied_chain": 0.96 if policy == "gspo" else 0.94,
+                    "probes/blank_image": 0.1,
+                }
+                for entry in history
+            ]
         write_json(results / policy / "metrics.json", {"history": history})
         proof = {"adapter_vs_base": 0.321, "adapter_vs_merged": 1.2e-7, "adapter_vs_saved": 0.0, "dtype": "float32"}
         write_json(results / policy / "merge.json", proof)
+    write_json(results / "comparisons.json", [comparison(a, b) for a, b in pairwise(policies)])
     split = {"questions": 777, "images": 66, "chains": 555, "erring_chains": 44}
     write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}})
 
 
-def page(results: Path, policies: list[str], repo: Path) -> str:
+def page(results: Path, policies: list[str], repo: Path, *options: str) -> str:
     template = repo / "workflow/report/report.html.j2"
     output = results.parent / "report.html"
     command = ["--results", str(results), "--template", str(template), "--output", str(output)]
-    write_report.main([*command, "--policies", *policies])
+    write_report.main([*command, *options, "--policies", *policies])
     return output.read_text(encoding="utf-8")
 
 
@@ -64,8 +124,38 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     # accuracy, at T=1, by question type, format, merge proof, data
     for number in ("0.246", "0.222", "0.702", "0.345", "0.875", "0.321", "1.2e-07", "777", "66", "555", "44"):
         assert f"<td>{number}</td>" in text
-    assert "<td>-</td>" in text  # base has no well-formed completion and no samples
-    assert text.count("<svg") == 3 and text.count("</svg>") == 3
+    # interval, original's matcher, pass@4, no chain, difference, its interval, by type, probes, GQA
+    for cell in ("[0.013, 0.988]", "0.653", "0.777", "0.333", "+0.135", "[+0.100, +0.170]", "2e-09", "+0.135 *"):
+        assert f"<td>{cell}</td>" in text, cell
+    for cell in ("-0.012", "+0.014", "+0.015", "0.450 ⚑", "0.100", "61.250", "0.088"):
+        assert f"<td>{cell}</td>" in text, cell
+    assert "<td>0.200</td>" not in text.split("What cheating would score")[1]  # the best constant stands for all
+    assert "constant answer “&lt;script&gt;" in text and "Handle with care" in text
+    assert "gspo, in training: copied chain earns 0.960, the policy 1.000" in text and "grpo, in training" not in text
+    assert "<th>grpo: chains</th>" in text  # how many chains are so long differs between policies
+    assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
+    assert text.count("<svg") == 5 and text.count("</svg>") == 5
+
+
+def test_several_seeds_are_summed_up(tmp_path: Path, repo: Path) -> None:
+    policies = ["base", "sft", "grpo"]
+    write_run(tmp_path / "run", policies)
+    spread = {"mean": 0.812, "deviation": 0.02, "values": [0.832, 0.792]}
+    found = {policy: {"accuracy": spread, "consistency": spread} for policy in policies}
+    summary = {"seeds": [1, 7], "policies": found, "gains": {"grpo": spread | {"mean": 0.111, "deviation": None}}}
+    write_json(tmp_path / "run/seeds.json", summary)
+    text = page(tmp_path / "run", policies, repo, "--seeds")
+    assert "<td>0.812 ± 0.020</td>" in text and "accuracy, seed 7" in text and "<td>0.111</td>" in text
+    assert "Over several seeds" not in page(tmp_path / "run", policies, repo)
+
+
+def test_no_flag_where_no_probe_comes_near(tmp_path: Path, repo: Path) -> None:
+    write_run(tmp_path / "run", ["base", "sft"])
+    for policy in ("base", "sft"):
+        path = tmp_path / "run" / policy / "eval.json"
+        write_json(path, read_json(path) | {"probes": [probe("blank_image", 0.1, False)]})
+    text = page(tmp_path / "run", ["base", "sft"], repo)
+    assert "Handle with care" not in text and "⚑" not in text.split("What cheating would score")[1].split("<p")[0]
 
 
 def test_html_in_names_is_escaped(tmp_path: Path, repo: Path) -> None:  # fault 65
@@ -110,7 +200,8 @@ def test_a_missing_evaluation_is_named(tmp_path: Path, repo: Path) -> None:
         "write_report",
         "reinforced_cot.config, reinforced_cot.stages, reinforced_cot.code_closure",  # a dry-run
         "reinforced_cot.consistency, reinforced_cot.rewards, reinforced_cot.metrics, reinforced_cot.prompts",
-        "build_base, train_sft, train_grpo, merge_lora, evaluate_policy",  # so that --help is quick
+        # so that --help is quick
+        "build_base, train_sft, train_grpo, merge_lora, evaluate_policy, score, compare_policies, summarise_seeds",
     ],
 )
 def test_starts_without_the_training_libraries(modules: str, repo: Path) -> None:

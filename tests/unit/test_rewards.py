@@ -15,13 +15,14 @@ from reinforced_cot.rewards import (
     tag_count_reward,
 )
 
-RIGHT = completion_text("QUERY(color): red", "red")
+SELECT = "SELECT(top left): red 7\n"
+RIGHT = completion_text(SELECT + "QUERY(color): red", "red")
 WRONG = completion_text("QUERY(color): blue", "blue")
 RIGHT_INCONSISTENT = completion_text("QUERY(color): blue", "red")
 WRONG_INCONSISTENT = completion_text("QUERY(color): red", "blue")
 UNDECIDED = completion_text("I look.", "red")
-LONG = completion_text("QUERY(color): red", "it is the red")
-THREE_WORDS = completion_text("QUERY(color): red", "it is red")
+LONG = completion_text(SELECT + "QUERY(color): red", "it is the red")
+THREE_WORDS = completion_text(SELECT + "QUERY(color): red", "it is red")
 NO_ANSWER = "<think>QUERY(color): red</think>"
 NO_THINKING = "<answer>red</answer>"
 SWAPPED = "<answer>red</answer><think>QUERY(color): red</think>"
@@ -56,13 +57,13 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         (UNDECIDED, 1, 1, 0, 0, 1),
         (THREE_WORDS, 1, 1, 1, 0, 1),
         (LONG, 1, 1, 1, -1, 1),
-        (NO_ANSWER, 0, 0, 0, 0, 0.5),
-        (NO_THINKING, 0, 0, 0, 0, 0.5),
-        (SWAPPED, 0, 0, 0, 0, 1),
-        (TWO_ANSWERS, 0, 0, 0, 0, 0.5),
-        ("text " + RIGHT, 0, 0, 0, 0, 1),  # fault 29
-        ("red", 0, 0, 0, 0, 0),
-        ("", 0, 0, 0, 0, 0),  # fault 25
+        (NO_ANSWER, 0, 0, -1, -1, 0.5),
+        (NO_THINKING, 0, 0, -1, -1, 0.5),
+        (SWAPPED, 0, 0, -1, -1, 1),
+        (TWO_ANSWERS, 0, 0, -1, -1, 0.5),
+        ("text " + RIGHT, 0, 0, -1, -1, 1),  # fault 29
+        ("red", 0, 0, -1, -1, 0),
+        ("", 0, 0, -1, -1, 0),  # fault 25
     ],
 )
 def test_each_reward(text: str, form: float, correct: float, consistent: float, brief: float, tags: float) -> None:
@@ -77,14 +78,14 @@ def test_mixed_batches_keep_their_order() -> None:
     texts = (RIGHT, "", WRONG, RIGHT_INCONSISTENT, NO_ANSWER)
     assert call(format_reward, *texts) == [1, 0, 1, 1, 0]
     assert call(correctness_reward, *texts) == [1, 0, 0, 1, 0]
-    assert call(consistency_reward, *texts) == [1, 0, 0, -1, 0]
+    assert call(consistency_reward, *texts) == [1, -1, 0, -1, -1]
 
 
 def test_each_completion_is_compared_with_its_own_answer() -> None:
     completions = [[{"role": "assistant", "content": text}] for text in (RIGHT, RIGHT, WRONG)]
     columns = {"question": ["?"] * 3, "answer": ["red", "blue", "blue"]}
     assert correctness_reward(completions, **columns) == [1, 0, 1]
-    assert consistency_reward(completions, **columns) == [1, 0, 1]
+    assert consistency_reward(completions, **columns) == [1, 0, 0]  # blue by a chain of one step, which only copies
 
 
 def test_answers_that_do_not_match_the_completions_are_an_error() -> None:
@@ -110,5 +111,8 @@ def test_leaving_a_part_out_never_pays() -> None:
     assert call(correctness_reward, NO_ANSWER) == call(correctness_reward, WRONG)
     assert total(NO_ANSWER) < total(WRONG)
     assert total(NO_THINKING) < total(RIGHT_INCONSISTENT) < total(RIGHT)
-    assert total(NO_ANSWER) <= total(WRONG_INCONSISTENT)
+    wordy = completion_text(SELECT + "QUERY(color): red", "blue as the deep sea")
+    assert total(NO_ANSWER) < total(WRONG_INCONSISTENT) and total(NO_ANSWER) <= total(wordy)
+    for name in REWARDS.keys() - {"tag_count", "original"}:  # so at whatever weights
+        assert call(REWARDS[name], NO_ANSWER) <= min(call(REWARDS[name], text) for text in (WRONG, wordy))
     assert total(WRONG) < total(RIGHT_INCONSISTENT)

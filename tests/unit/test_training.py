@@ -20,16 +20,20 @@ def test_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, Any], dtype: str, bf16: bool
 ) -> None:
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")
-    arguments = trainer_arguments({"learning_rate": 0.5, **training}, dtype, 7, tmp_path)
+    settings = {"seed": 7, "base_model": {"dtype": dtype}}
+    arguments = trainer_arguments(settings, "sft", {"learning_rate": 0.5, **training}, tmp_path)
     assert arguments["output_dir"] == str(tmp_path / "checkpoints")
-    assert (arguments["seed"], arguments["learning_rate"], arguments["bf16"]) == (7, 0.5, bf16)
+    assert (arguments["learning_rate"], arguments["bf16"]) == (0.5, bf16)
     assert arguments["report_to"] == "tensorboard"
     assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(tmp_path / "tensorboard")
 
 
 def test_the_pipelines_own_fields_win(tmp_path: Path) -> None:
-    arguments = trainer_arguments({"seed": 3, "output_dir": "elsewhere", "report_to": "wandb"}, "float32", 7, tmp_path)
-    assert (arguments["seed"], arguments["report_to"]) == (7, "tensorboard")
+    settings = {"seed": 7, "base_model": {"dtype": "float32"}}
+    own = {"seed": 3, "output_dir": "elsewhere", "report_to": "wandb"}
+    arguments = trainer_arguments(settings, "sft", own, tmp_path)
+    assert (arguments["seed"] != 3, arguments["report_to"]) == (True, "tensorboard")
+    assert arguments["seed"] != trainer_arguments(settings, "rl", own, tmp_path)["seed"] < 2**32  # each its own
     assert arguments["output_dir"] == str(tmp_path / "checkpoints")
 
 

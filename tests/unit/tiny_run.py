@@ -52,9 +52,18 @@ SETTINGS: dict[str, Any] = {
         "examples": None,
         "quantization": None,
         "lora": LORA,
+        "probes": {"every": None, "questions": 4, "batch_size": 4},
         "training": TRAINING | {"num_generations": 2, "max_completion_length": 6, "beta": 0.0},
     },
-    "evaluation": {"batch_size": 3, "max_new_tokens": 4, "samples": 0},
+    "evaluation": {
+        "batch_size": 3,
+        "max_new_tokens": 4,
+        "samples": 0,
+        "direct": False,
+        "probes": 0,
+        "gqa_questions": None,
+        "gqa_choices": None,
+    },
 }
 
 

@@ -41,7 +41,16 @@ def test_all_is_every_policy_and_the_report(workflow: WorkflowCopy) -> None:
     assert planned["grpo"] == 2
     assert planned["merge_lora"] == 3
     assert planned["evaluate"] == 4
-    assert planned["report"] == 1
+    assert (planned["compare"], planned["report"]) == (1, 1)
+
+
+def test_further_seeds_repeat_the_whole_run(workflow: WorkflowCopy) -> None:
+    config = with_config(workflow, "seeds.yaml", seeds=[7, 8], policies=["grpo"])
+    planned = workflow.planned(*config)
+    alone = workflow.planned(*with_config(workflow, "alone.yaml", policies=["grpo"]))
+    repeated = {rule: jobs for rule, jobs in alone.items() if rule not in ("compare", "report")}
+    expected = {f"seed_{seed}_{rule}": jobs for seed in (7, 8) for rule, jobs in repeated.items()}
+    assert planned == {**alone, "seeds": 1, **expected}
 
 
 @pytest.mark.parametrize("policies", [["grpo"], ["gspo"], ["mine"]])
@@ -187,5 +196,5 @@ def test_no_command_holds_a_path_of_this_machine(workflow: WorkflowCopy) -> None
     """It would differ on another machine, and every job would rerun there."""
     text = workflow.snakemake("--dry-run", "--cores", "2", "--printshellcmds")
     commands = [line for line in text.splitlines() if re.match("Shell command: (python|printf) ", line)]
-    assert len(commands) == 27  # every job but `all`
+    assert len(commands) == 28  # every job but `all`
     assert not any(str(workflow.root) in command for command in commands)

@@ -16,8 +16,10 @@ from PIL import Image
 from workflow_copy import WorkflowCopy, copy_workflow
 
 PACKAGE = "workflow/scripts/reinforced_cot"
-RL_ON = {"grpo": 2, "merge_lora": 2, "evaluate": 2, "report": 1}
-SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "evaluate": 3, "report": 1}
+COMPARED = {"compare": 1, "report": 1}
+RL_ON = {"grpo": 2, "merge_lora": 2, "evaluate": 2, **COMPARED}
+SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "evaluate": 3, **COMPARED}
+ONE_POLICY = {"grpo": 1, "merge_lora": 1, "evaluate": 1, **COMPARED}
 SETTINGS = {"data_settings", "train_settings", "eval_settings"}
 
 
@@ -74,8 +76,9 @@ ROWS = {
     "nothing": (lambda workflow: [], {}),
     "rl.grpo": (
         override(rl={"grpo": {"training": {"learning_rate": 1.0e-3}}}),
-        {"grpo": 1, "merge_lora": 1, "evaluate": 1, "report": 1},
+        ONE_POLICY,
     ),
+    "one policy's own rewards": (override(rl={"gspo": {"rewards": "original"}}), ONE_POLICY),
     "reward code": (replace(f"{PACKAGE}/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4"), RL_ON),
     "reward weights": (override(rewards={"format": 0.9}), RL_ON),
     "sft settings": (override(sft={"lora": {"r": 8}}), SFT_ON),
@@ -88,15 +91,18 @@ ROWS = {
         replace(f"{PACKAGE}/prompts.py", "{question}\\n{prompt", "{question}\\n\\n{prompt"),
         {**SFT_ON, "evaluate": 4},
     ),
-    "evaluation settings": (override(evaluation={"samples": 1}), {"evaluate": 4, "report": 1}),
+    "evaluation settings": (override(evaluation={"samples": 1}), {"evaluate": 4, **COMPARED}),
+    "scoring code": (replace(f"{PACKAGE}/probes.py", "NEAR = 0.8", "NEAR = 0.7"), {"evaluate": 4, **COMPARED}),
+    "statistics": (replace(f"{PACKAGE}/scores.py", "2**0.5 * error", "1.42 * error"), {"evaluate": 4, **COMPARED}),
+    "comparisons": (replace(f"{PACKAGE}/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
     "report template": (
         replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
         {"report": 1},
     ),
-    "report code": (replace(f"{PACKAGE}/report.py", '"well-formed"', '"in form"'), {"report": 1}),
+    "report code": (replace(f"{PACKAGE}/report_tables.py", '"well-formed"', '"in form"'), {"report": 1}),
     "size of the test split": (
         override(data={"splits": {"test": {"size": 20}}}),
-        {"prepare_data": 1, "check_data": 1, "evaluate": 4, "report": 1},
+        {"prepare_data": 1, "check_data": 1, "evaluate": 4, **COMPARED},
     ),
     "base architecture": (
         override(base_model={"tiny": {"vocab_size": 400}}),
@@ -108,7 +114,7 @@ ROWS = {
     ),
     "one policy less": (
         override(policies=["grpo"]),
-        {"report": 1},
+        COMPARED,
     ),
     "a comment and white space": (
         replace(f"{PACKAGE}/prompts.py", "Message = dict[str, Any]", "Message = dict[str, Any]  # a turn\n\n"),
@@ -141,8 +147,18 @@ def test_the_reason_names_the_module_that_changed(stale: WorkflowCopy) -> None:
         assert "reinforced_cot.prompts" not in line
 
 
-def test_a_raw_file_of_the_test_split_reruns_only_what_reads_it(repo: Path, tmp_path: Path) -> None:
-    """A whole run over six photographs: training reads the train and val files, evaluation the test file."""
+OWN_REWARD = '''"""A reward of the user's own."""
+
+
+def dark(completions, question, answer, **columns):
+    """As TRL calls it."""
+    return [0.25 * ("dark" in messages[-1]["content"]) for messages in completions]
+'''
+
+
+def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> None:
+    """A whole run over six photographs: training reads the train and val files and the user's own reward, evaluation
+    the test file."""
     workflow = copy_workflow(repo, tmp_path / "workflow", "--configfile", "photos.yaml")
     photos = workflow.root / "photos"
     photos.mkdir()
@@ -159,6 +175,7 @@ def test_a_raw_file_of_the_test_split_reruns_only_what_reads_it(repo: Path, tmp_
     batch = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 8}
     config = {
         "policies": ["grpo"],
+        "rewards": {"format": 0.5, "own_rewards:dark": 1.0},
         "data": {"source": "gqa_cot", "splits": splits},
         "base_model": {"tiny": {"pretraining": None}},
         "sft": {"selection": {"max_new_tokens": 8}, "training": {"num_train_epochs": 1, "warmup_steps": 0}},
@@ -166,7 +183,18 @@ def test_a_raw_file_of_the_test_split_reruns_only_what_reads_it(repo: Path, tmp_
         "evaluation": {"max_new_tokens": 8, "samples": 0},
     }
     (workflow.root / "photos.yaml").write_text(yaml.safe_dump(config))
+    (workflow.root / "own_rewards.py").write_text(OWN_REWARD)
     workflow.snakemake("--cores", "2")
     assert workflow.planned() == {}
     (workflow.root / "test.jsonl").write_text(json.dumps({**lines[0], "answer": "No"}) + "\n")
-    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "evaluate": 3, "report": 1}
+    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "evaluate": 3, **COMPARED}
+    (workflow.root / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    workflow.edit("own_rewards.py", "As TRL calls it", "A comment")
+    assert workflow.planned() == {}
+    workflow.edit("own_rewards.py", "0.25", "0.5")
+    assert {rule: n for rule, n in workflow.planned().items() if rule != "compare"} == {
+        "grpo": 1,
+        "merge_lora": 1,
+        "evaluate": 1,
+        "report": 1,
+    }

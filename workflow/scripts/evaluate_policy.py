@@ -3,7 +3,8 @@
     python workflow/scripts/evaluate_policy.py --settings results/grpo/eval.yaml --data results/data \\
         --policy results/grpo
 
-Writes predictions.jsonl and eval.json (the same bytes for the same checkpoint) and timing.json.
+Writes predictions.jsonl and eval.json (the same bytes for the same checkpoint) and timing.json. eval.json follows from
+predictions.jsonl alone: score.py computes it again, for this file or another system's.
 """
 
 import argparse
@@ -11,10 +12,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.errors import exit_with_message
+from reinforced_cot.errors import DataError, exit_with_message
 from reinforced_cot.examples import read_examples
 from reinforced_cot.files import write_json, write_jsonl
-from reinforced_cot.metrics import evaluate, prediction
+from reinforced_cot.gqa_metrics import check_ids, gqa_files
+from reinforced_cot.predictions import scored
 from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
 
 
@@ -28,18 +30,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args.gpus)
     settings = read_settings(args.settings)
     examples = read_examples(args.data / "test.jsonl")
+    if not (args.policy / "model").is_dir():
+        raise DataError(f"{args.policy} holds no model/: is it a policy's folder? merge_lora makes its model")
+    questions, choices = gqa_files(settings["evaluation"])
+    if questions is not None:
+        check_ids(questions, {example.id for example in examples})  # before hours of answering, not after
     from reinforced_cot.evaluation import ask, load_policy
+    from reinforced_cot.scores import evaluate
 
     started = time.perf_counter()
     policy, processor = load_policy(settings, examples, args.data, args.policy / "model")
     loaded = time.perf_counter()
-    answers = ask(settings, examples, args.data, policy, processor)
+    predictions = [scored(row) for row in ask(settings, examples, args.data, policy, processor)]
     seconds = time.perf_counter() - loaded
-    predictions = [
-        prediction(example, greedy, samples) for example, (greedy, samples) in zip(examples, answers, strict=True)
-    ]
     write_jsonl(args.policy / "predictions.jsonl", predictions)
-    write_json(args.policy / "eval.json", {"policy": args.policy.name, **evaluate(predictions)})
+    write_json(args.policy / "eval.json", {"policy": args.policy.name, **evaluate(predictions, questions, choices)})
     write_json(
         args.policy / "timing.json",
         {

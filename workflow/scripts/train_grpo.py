@@ -10,8 +10,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.code_closure import module_hashes
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
+from reinforced_cot.reward_loading import own_modules
 from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
 
 
@@ -29,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from reinforced_cot.reinforcement import train
     from reinforced_cot.resuming import fingerprint, resume_point
 
-    run = fingerprint(Path(__file__), settings, [args.data / "train.jsonl", args.parent / "model.json"])
+    own = module_hashes(own_modules(settings["rewards"]), Path())  # a run on other rewards is another run
+    inputs = [args.data / "train.jsonl", args.parent / "model.json"]
+    run = fingerprint(Path(__file__), {**settings, "own_rewards": own}, inputs)
     resume_from = resume_point(args.output / "checkpoints", run)
     train(settings, examples, args.data, args.parent, args.output, resume_from)
 

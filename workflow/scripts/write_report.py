@@ -18,9 +18,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of the run")
     parser.add_argument("--policies", nargs="+", required=True, help="in the order of the report")
     parser.add_argument("--template", type=Path, required=True, help="Jinja template of the page")
+    parser.add_argument("--seeds", action="store_true", help="the run was repeated at other seeds: read seeds.json")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
-    write_text(args.output, render(args.results, args.policies, args.template))
+    write_text(args.output, render(args.results, args.policies, args.template, args.seeds))
 
 
 if __name__ == "__main__":

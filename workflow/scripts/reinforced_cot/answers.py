@@ -9,6 +9,7 @@ Singular and plural, articles, case, and numbers in words or digits do not count
 
 from collections.abc import Sequence
 
+from reinforced_cot.parsing import MAX_ANSWER_CHARACTERS
 from reinforced_cot.phrases import ARTICLES, TURNS, is_word, negated, occurrences, phrase, same, word_set, words
 
 YES, NO = frozenset(("yes", "yeah", "yep", "yup")), frozenset(("no", "nope"))
@@ -22,7 +23,7 @@ FRAME = (
     ARTICLES
     | TURNS
     | word_set("""is are was were be been being does do did has have had can it its he she they him her his their them
-    this that these those there here in on at of to from with by for as and both also very so then yes image picture
+    this that these those there here in on at of to from with by for as and both also very so then image picture
     photo photograph scene answer side part appears appear seems seem looks look visible shown seen located positioned
     called named color colour kind type made wearing think believe i would say just only likely probably clearly""")
 )
@@ -40,12 +41,16 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     (True, False)
     """
     wanted = phrase(truth)
-    if not answer or not wanted or "?" in answer:
+    if not answer or not wanted or len(answer) > MAX_ANSWER_CHARACTERS:
+        return False
+    tokens = words(answer)
+    if tokens == words(truth):
+        return True  # whatever the truth holds that another answer may not: "no parking", "10:30"
+    if "?" in tokens:
         return False
     if len(wanted) == 1 and wanted[0] in YES | NO:
         return polarity(answer) == (wanted[0] in YES)
-    tokens = words(answer)
-    return _asserted(wanted, tokens, question)
+    return _asserted(wanted, tokens, question[:MAX_ANSWER_CHARACTERS])
 
 
 def core(answer: str) -> list[str]:
@@ -65,7 +70,7 @@ def polarity(answer: str) -> bool | None:
     >>> polarity("There are no cars"), polarity("Yes, it is"), polarity("yes no"), polarity("it is not")
     (False, True, None, None)
     """
-    tokens = words(answer)
+    tokens = words(answer[:MAX_ANSWER_CHARACTERS])
     if not tokens or _HEDGES & set(tokens) or (YES & set(tokens) and NO & set(tokens)):
         return None
     said = _existence(tokens)
@@ -114,12 +119,30 @@ def _asserted(wanted: Sequence[str], tokens: Sequence[str], question: str) -> bo
 
 
 def _offered(question: str, wanted: Sequence[str]) -> set[str]:
-    """The words that a question sets against the true ones: those beside its "or"."""
+    """The words that a question sets against the true ones: on both sides of its "or", and what commas add to them."""
     tokens = [token for token in words(question) if token not in ARTICLES]
     found: set[str] = set()
     for i, token in enumerate(tokens):
         if token == "or":
-            found |= {
-                t for t in (*tokens[max(0, i - len(wanted)) : i], *tokens[i + 1 : i + 1 + len(wanted)]) if is_word(t)
-            }
-    return {word for word in found if not any(same(word, w) for w in wanted)} - FRAME
+            left, right = tokens[:i][::-1], tokens[i + 1 :]
+            beside = {side[0] for side in (left, right) if side}
+            # "in or on the box" offers in and on; "of wood or of metal" offers wood and metal.
+            found |= beside if beside <= FRAME else _nearest(left) | _nearest(right)
+    return {word for word in found if is_word(word) and not any(same(word, w) for w in wanted)}
+
+
+def _nearest(tokens: Sequence[str]) -> set[str]:
+    """The first word that is more than frame, and those that a list of commas puts beside it; else the first at all."""
+    found: set[str] = set()
+    wanting, passed = True, 0
+    for token in tokens:
+        if token == ",":
+            wanting, passed = True, 0
+        elif not is_word(token) or passed > 1:
+            break
+        elif wanting and token not in FRAME:
+            found.add(token)
+            wanting = False
+        elif not wanting:
+            passed += 1  # another word of the same item: "light brown, blue or ..."
+    return found or set(tokens[:1])

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,14 +19,22 @@ def code_hashes(script: Path) -> dict[str, str]:
     Returns:
         ``{"train_sft": "1f0c...", "reinforced_cot.prompts": "77aa...", ...}``, sorted by name.
     """
+    return _closure([(script.stem, script)], SCRIPTS)
+
+
+def module_hashes(modules: Sequence[str], folder: Path) -> dict[str, str]:
+    """The same for a user's own modules, which stand in ``folder`` or below it, and what they import from there."""
+    return _closure([(name, path) for name in modules if (path := _module_path(name, folder))], folder)
+
+
+def _closure(queue: list[tuple[str, Path]], folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
-    queue = [(script.stem, script)]
     while queue:
         name, path = queue.pop()
         if name in found:
             continue
         found[name], imported = _read(path)
-        queue += [(module, file) for module in imported if (file := _module_path(module))]
+        queue += [(module, file) for module in imported if (file := _module_path(module, folder))]
     return dict(sorted(found.items()))
 
 
@@ -46,6 +55,6 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
 
 
 @cache
-def _module_path(name: str) -> Path | None:
-    path = SCRIPTS.joinpath(*name.split("."))
+def _module_path(name: str, folder: Path) -> Path | None:
+    path = folder.joinpath(*name.split("."))
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None

@@ -2,23 +2,28 @@
 
 import re
 
+# What is read of a conclusion, from its end: what is done with its words may cost more than linear time in them.
+MAX_CONCLUSION_CHARACTERS = 4_000
+
 _MARKUP = re.compile(r"[*_`#]+")
-_OBJECT_ID = re.compile(r"\s*[(\[]\d[\d, ]*[)\]]")  # GQA's object ids and step numbers, which teachers copy
+# Every repetition is bounded or possessive: a policy writes what it likes, and cost must stay linear in it.
+_OBJECT_ID = re.compile(r"[ \t]?[(\[]\d[\d, ]{0,40}+[)\]]")  # GQA's object ids and step numbers, which teachers copy
 _QUOTED = re.compile('["\u201c][^"\u201c\u201d\n]{0,400}["\u201d]')
-_HEADING = re.compile(r"^\W*(?:final answer|final conclusion|conclusion|answer)\b\s*:?", re.IGNORECASE | re.MULTILINE)
+_HEADING = re.compile(
+    r"^[^\w\n]{0,20}+(?:final answer|final conclusion|conclusion|answer)\b\s*:?", re.IGNORECASE | re.MULTILINE
+)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
-_STEP = re.compile(r"\w+\([^()]*\)\s*:\s*([^:]*)")
+_STEP = re.compile(r"\w++\([^()]*+\)\s*+:\s*+([^:]*+)")
 
 
-def step_result(think: str) -> str | None:
-    """What the last line results in where it is a step such as ``QUERY(color): red``, else None.
+def step_results(think: str) -> list[str | None]:
+    """What each line results in where it is a step such as ``QUERY(color): red``, else None.
 
-    >>> step_result("SELECT(top left): red 7\\nQUERY(color): red")
-    'red'
+    >>> step_results("I look.\\nQUERY(color): red")
+    [None, 'red']
     """
-    lines = think.strip().splitlines()
-    step = _STEP.fullmatch(lines[-1].strip()) if lines else None
-    return step[1].strip() if step else None
+    steps = (_STEP.fullmatch(line.strip()) for line in think.strip()[-MAX_CONCLUSION_CHARACTERS:].splitlines())
+    return [step[1].strip() if step else None for step in steps]
 
 
 def conclusion(think: str, question: str = "") -> list[str]:
@@ -40,5 +45,7 @@ def conclusion(think: str, question: str = "") -> list[str]:
         inner = match[0][1:-1]
         return " " if inner.rstrip("?").casefold() == asked or inner.endswith("?") else f" {inner} "
 
-    sentences = [part.strip(" -\u2022\t") for part in _SENTENCE.split(_QUOTED.sub(unquoted, region))]
-    return [sentence for sentence in sentences if re.search(r"\w", sentence)]
+    region = _QUOTED.sub(unquoted, region[-MAX_CONCLUSION_CHARACTERS:])
+    sentences = [part.strip(" -\u2022\t") for part in _SENTENCE.split(region)]
+    # A question concludes nothing: a chain that only repeats it would otherwise agree with every yes.
+    return [part for part in sentences if re.search(r"\w", part) and not part.endswith("?")]

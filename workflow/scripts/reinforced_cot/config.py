@@ -175,8 +175,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
     key, shown = _dotted(_places(error)[0]), _shown(value)
     match error.validator:
         case "additionalProperties":
+            patterns = error.schema.get("patternProperties", ())
             for name in value:
-                if name not in error.schema["properties"]:
+                if name not in error.schema["properties"] and not any(re.search(p, str(name)) for p in patterns):
                     yield _explain_unknown(tuple(error.absolute_path), str(name), error.schema)
         case "required":
             for place in _places(error):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot import rl_checks
+from reinforced_cot.reward_loading import missing, used_weights
 
 Settings = Mapping[str, Any]
 
@@ -23,6 +24,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
         defaults: of SFTConfig under ``sft``, of GRPOConfig under ``rl``.
         sound: whether a section, given by its path, agrees with the schema; others are left alone.
     """
+    if sound("seeds") and config["seed"] in config["seeds"]:
+        yield f"`seeds` names {config['seed']}, which is `seed` itself; leave it out: seeds are further ones"
     if sound("data"):
         yield from _data(config["data"])
     if sound("image") and config["image"]["min_pixels"] > config["image"]["max_pixels"]:
@@ -38,8 +41,10 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
     bf16 = sound("base_model") and config["base_model"]["dtype"] == "bfloat16"
     if sound("sft"):
         yield from _sft(config["sft"], {**defaults["sft"], "bf16": bf16, **config["sft"]["training"]})
-    if sound("rewards") and not any(config["rewards"].values()):
-        yield "`rewards` has no weight above 0; a policy needs something to learn from"
+    if sound("rewards"):
+        yield from _rewards("rewards", config["rewards"])
+    if sound("evaluation") and sound("data"):
+        yield from _gqa(config["evaluation"], config["data"])
     if sound("launch"):
         for stage, asked in config["launch"].items():
             if asked.get("gpus", 0) > 1:
@@ -54,6 +59,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
             yield f"`policies` names {policy}, which has no settings under `rl`; {hint}"
         elif sound("rl", policy):
             settings = config["rl"][policy]
+            if settings["rewards"] is not None:
+                yield from _rewards(f"{key}.rewards", settings["rewards"])
             training = {**defaults["rl"], "bf16": bf16, **settings["training"]}
             yield from _trainer(key, settings, training)
             yield from rl_checks.problems(key, settings, training)
@@ -61,12 +68,38 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from rl_checks.enough_prompts(key, settings, training, config["data"])
 
 
+def _rewards(key: str, rewards: str | Mapping[str, float | None] | None) -> Iterator[str]:
+    weights = used_weights(rewards or {})
+    if not any(weights.values()):
+        yield f"`{key}` has no weight above 0; a policy needs something to learn from"
+    for name in (name for name in weights if ":" in name):
+        if problem := missing(name):
+            yield f"`{key}` names {name}; {problem}"
+
+
+def _gqa(evaluation: Settings, data: Settings) -> Iterator[str]:
+    """GQA's official metrics are defined over all balanced questions."""
+    if evaluation["gqa_choices"] and not evaluation["gqa_questions"]:
+        yield "`evaluation.gqa_choices` is only read with `evaluation.gqa_questions`; set that too, or this null"
+    test = data["splits"]["test"]
+    if evaluation["gqa_questions"] and (data["source"] != "gqa_cot" or test["size"] is not None or test["part"]):
+        yield (
+            "`evaluation.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
+            "`data.source` gqa_cot, `data.splits.test.size` null and its `part` null"
+        )
+
+
 def missing_data(config: Settings) -> Iterator[str]:
     """One line a raw file or folder that is not there: Snakemake would take what was made of another as up to date."""
-    for split, settings in config["data"]["splits"].items():
-        for key in ("file", "images"):
-            if settings[key] is not None and not Path(settings[key]).exists():
-                yield f"`data.splits.{split}.{key}` is {settings[key]}, which does not exist; correct it"
+    paths = {
+        f"data.splits.{split}.{key}": settings[key]
+        for split, settings in config["data"]["splits"].items()
+        for key in ("file", "images")
+    }
+    paths |= {f"evaluation.{key}": config["evaluation"][key] for key in ("gqa_questions", "gqa_choices")}
+    for key, path in paths.items():
+        if path is not None and not Path(path).exists():
+            yield f"`{key}` is {path}, which does not exist; correct it"
 
 
 def _data(data: Settings) -> Iterator[str]:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from enum import Enum
 
-from reinforced_cot.answers import NO, SIDES, YES, core, polarity
-from reinforced_cot.conclusions import conclusion, step_result
+from reinforced_cot.answers import FRAME, NO, SIDES, YES, core, polarity
+from reinforced_cot.conclusions import MAX_CONCLUSION_CHARACTERS, conclusion, step_results
+from reinforced_cot.parsing import MAX_ANSWER_CHARACTERS
 from reinforced_cot.phrases import ARTICLES, ENDS, is_word, negated, occurrences, phrase, same, word_set, words
 
 _ASIDE = re.compile(r"\b(?:do|does|did|can) (?:you|we) (?:think|see|believe)\b", re.IGNORECASE)
@@ -27,6 +28,9 @@ _FUNCTION = ARTICLES | word_set(
     to from with by for as and or nor not no yes into onto than then so if also both either neither all any some each
     based upon"""
 )
+_CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
+NEW_WORDS = 3
+MAX_ANSWER_WORDS = 30  # a longer answer is none that a conclusion states
 
 
 class Verdict(Enum):
@@ -47,12 +51,13 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     >>> judge("I look at the picture.", "blue", "What color is it?").value
     'unknown'
     """
+    answer, question = answer[:MAX_ANSWER_CHARACTERS], question[:MAX_ANSWER_CHARACTERS]
     own = core(answer)
-    if not own:
+    if not own or len(own) > MAX_ANSWER_WORDS:
         return Verdict.UNKNOWN
-    result = step_result(think)
-    if result is not None:
-        return Verdict.SUPPORT if phrase(result) == own else Verdict.CONTRADICT
+    results = step_results(think)
+    if results and results[-1] is not None:
+        return Verdict.SUPPORT if _is_same_answer(results[-1], answer) else Verdict.CONTRADICT
     sentences = conclusion(think, question)
     said = polarity(answer)
     if said is not None:
@@ -64,6 +69,32 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     if rivals:
         return _chosen(sentences, own, rivals, question)
     return _open(sentences, own, question)
+
+
+def _is_same_answer(result: str, answer: str) -> bool:
+    """Whether the last step results in the answer, whatever stands around either."""
+    said = polarity(result), polarity(answer)
+    if None not in said:
+        return said[0] == said[1]
+    one, other = core(result), core(answer)
+    return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def is_bare(think: str, answer: str, question: str = "") -> bool:
+    """Whether a chain says next to nothing that question and answer do not: it copies the answer, it leads nowhere.
+
+    A guard against the cheapest copying: of steps it asks for one before the last, of prose for `NEW_WORDS`.
+
+    >>> is_bare("I look at it. The answer is red.", "red"), is_bare("The cup on the table has a red handle.", "red")
+    (True, False)
+    """
+    results = step_results(think)
+    if results and results[-1] is not None:
+        return sum(result is not None for result in results) < 2
+    known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question[:MAX_ANSWER_CHARACTERS])]
+    said = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - FRAME - _FUNCTION - _CONCLUDING
+    new = [word for word in said if not any(same(word, other) for other in known)]
+    return len(new) < NEW_WORDS
 
 
 def concluded_polarity(sentences: Sequence[str], question: str) -> bool | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from reinforced_cot.digit_scenes import QUESTION_TYPES, make_records, make_scenes
 from reinforced_cot.preparation import RawRecord
+from reinforced_cot.seeds import mixed
 
 
 def make_digit_records(
@@ -18,7 +19,8 @@ def make_digit_records(
     The same question of the same split and seed is the same whatever the size.
     """
     scenes = make_scenes(split, size, seed)
-    for scene, record in zip(scenes, make_records(scenes, seed, 1, shortcut_share, question_types), strict=True):
+    asked = mixed(seed, "questions", split)  # by split, or all of them would ask the same types in the same order
+    for scene, record in zip(scenes, make_records(scenes, asked, 1, shortcut_share, question_types), strict=True):
         yield RawRecord(
             id=record["id"],
             source=f"digit scene {scene.id}",

@@ -22,6 +22,7 @@ class Example:
         group: identifies the image by content: splits must not share one, and errors cluster by it.
         cot_answer: where the chain's author erred, the answer that the chain leads to; SFT imitates it, nothing else
             reads it. Empty, and left out of the file, where chain and truth agree.
+        semantic_type: GQA's second grouping (attr, cat, global, obj, rel); empty, and left out, elsewhere.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Example:
     question_type: str
     group: str
     cot_answer: str = ""
+    semantic_type: str = ""
 
     @property
     def taught_answer(self) -> str:
@@ -40,7 +42,7 @@ class Example:
 
 
 _KEYS = {field.name for field in fields(Example)}
-_OPTIONAL = {"cot_answer"}
+_OPTIONAL = {"cot_answer", "semantic_type"}
 
 
 def read_examples(path: Path) -> list[Example]:

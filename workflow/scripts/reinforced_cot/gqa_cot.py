@@ -2,7 +2,7 @@
 
 A line is ``{"imageId": "1277", "instruction": "Please answer based on the image content: Is it ...?",
 "cot": [{"text": "..."}], "answer": "Yes"}``; the image is ``{folder}/{imageId}.jpg``. Lines for validation and test may
-lack the chain.
+lack the chain. Two more keys are GQA's own: ``questionId``, which its official metrics go by, and ``types``.
 """
 
 import hashlib
@@ -14,17 +14,16 @@ from typing import Any
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import read_jsonl, sha256_of
 from reinforced_cot.preparation import RawRecord, Rejection
-from reinforced_cot.text import canonical
+from reinforced_cot.text import canonical, without_prefix
 
-INSTRUCTION_PREFIX = "Please answer based on the image content:"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = None) -> Iterator[RawRecord | Rejection]:
     """Yield the questions of one file in its order; malformed records come as rejections.
 
-    Ids are ``{imageId}-{n}`` with n counting the image's lines in the file, so that splits cut out of one file by
-    ``part`` have different ids.
+    Ids are the ``questionId`` where there is one, else ``{imageId}-{n}`` with n counting the image's lines in the file,
+    so that splits cut out of one file by ``part`` have different ids.
 
     Args:
         file: the questions.
@@ -60,7 +59,7 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
         if image_id not in taken:
             path = _find_image(images, image_id)
             taken[image_id] = path if part is None or _in_part(_hash_of_image(path, image_id), part) else None
-        record_id = f"{image_id}-{lines_seen[image_id]}"
+        record_id = _question_id(row) or f"{image_id}-{lines_seen[image_id]}"
         lines_seen[image_id] += 1
         image = taken[image_id]
         if image is not None:
@@ -80,6 +79,11 @@ def _image_id(row: dict[str, Any], source: str) -> str:
     if any(character in image_id for character in "/\\:\n\t") or ".." in image_id:
         raise DataError(f"{source}: imageId {value!r} is a path; it must be a file name within the image folder")
     return image_id
+
+
+def _question_id(row: dict[str, Any]) -> str:
+    value = row.get("questionId")
+    return canonical(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _find_image(folder: Path, image_id: str) -> Path:
@@ -105,21 +109,28 @@ def _in_part(digest: str, part: tuple[float, float]) -> bool:
 def _record(row: dict[str, Any], record_id: str, source: str, image: Path) -> RawRecord | Rejection:
     texts: dict[str, str] = {}
     for key in ("instruction", "answer"):
-        value = row.get(key)
+        if key not in row:
+            return Rejection(record_id, source, f"missing {key}", f"the record has no key {key}")
+        value = row[key]
         if value is not None and not isinstance(value, str):
             return Rejection(record_id, source, "not text", f"{key} is {type(value).__name__}")
         texts[key] = value or ""
     steps = row.get("cot") or []
     if not isinstance(steps, list) or not all(_is_step(step) for step in steps):
         return Rejection(record_id, source, "malformed cot", 'cot must be a list of {"text": ...}')
+    types = row.get("types") or {}
+    if not isinstance(types, dict) or not all(isinstance(value, str | None) for value in types.values()):
+        return Rejection(record_id, source, "malformed types", 'types must be {"structural": ..., "semantic": ...}')
     question = canonical(texts["instruction"])
     return RawRecord(
         id=record_id,
         source=source,
         image=image,
-        question=question.removeprefix(INSTRUCTION_PREFIX),
+        question=without_prefix(question),
         answer=texts["answer"],
         cot="\n".join(step["text"] for step in steps),
+        question_type=types.get("structural") or "",
+        semantic_type=types.get("semantic") or "",
     )
 
 

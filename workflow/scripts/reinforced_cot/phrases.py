@@ -53,7 +53,7 @@ def is_word(token: str) -> bool:
     return token[0].isalnum()
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)  # a policy's words must not fill the memory
 def forms(word: str) -> frozenset[str]:
     """The word itself and all that it may be the plural of.
 

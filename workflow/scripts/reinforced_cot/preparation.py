@@ -34,6 +34,7 @@ class RawRecord:
         cot: chain of thought without tags, empty where the source has none.
         question_type: empty to have it inferred from the wording.
         cot_answer: the answer that the chain leads to, where it is not the true one.
+        semantic_type: GQA's, empty where the source has none.
     """
 
     id: str
@@ -44,6 +45,7 @@ class RawRecord:
     cot: str = ""
     question_type: str = ""
     cot_answer: str = ""
+    semantic_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Re
         return Rejection(record.id, record.source, error.reason, error.detail)
     question_type = record.question_type or infer_question_type(question, answer)
     erred = cot_answer if cot_answer != answer else ""
-    return Example(record.id, f"{prefix}/{name}", question, answer, cot, question_type, group, erred)
+    return Example(
+        record.id, f"{prefix}/{name}", question, answer, cot, question_type, group, erred, record.semantic_type
+    )
 
 
 def _check_share(examples: list[Example], rejections: list[Rejection], max_share: float, file: Path) -> None:

@@ -1,6 +1,6 @@
 """Reinforcement learning with TRL's `GRPOTrainer`: GRPO, GSPO and whatever else its fields select."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
-from reinforced_cot.rewards import REWARDS
+from reinforced_cot.reward_loading import load_rewards
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.training import run, trainer_arguments
+from reinforced_cot.training_probes import ProbeCallback
 
 
 class EpochSampler(RepeatSampler):
@@ -75,7 +76,7 @@ def train(
     processor = load_processor(parent / "model", trust_remote_code=trusted)
     new_tokens = rl["training"]["max_completion_length"]
     prompt_lengths(processor, examples, data, prompt, context_length(parent / "model", trusted), new_tokens)
-    functions, weights = reward_functions(settings["rewards"])
+    functions, weights = load_rewards(settings["rewards"])
     arguments = grpo_config(settings, weights, processor, output)
     needed = arguments.generation_batch_size // arguments.num_generations
     if len(examples) < needed:
@@ -92,13 +93,9 @@ def train(
         processing_class=processor,
         peft_config=lora_config(rl["lora"], model),
     )
-    run(trainer, resume_from, parent, output, settings["seed"])
-
-
-def reward_functions(rewards: Mapping[str, float | None]) -> tuple[list[Callable[..., list[float]]], list[float]]:
-    """The functions that have a weight, and their weights, in the order of the config."""
-    chosen = {name: weight for name, weight in rewards.items() if weight is not None}
-    return [REWARDS[name] for name in chosen], list(chosen.values())
+    if rl["probes"]["every"] is not None:
+        trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
+    run(trainer, resume_from, parent, output)
 
 
 def grpo_config(
@@ -111,7 +108,7 @@ def grpo_config(
         "suppress_tokens": vision_token_ids(processor.tokenizer),
     }
     return GRPOConfig(
-        **trainer_arguments(training, settings["base_model"]["dtype"], settings["seed"], output),
+        **trainer_arguments(settings, "rl", training, output),
         reward_weights=list(weights),
         generation_kwargs=generation,
         log_multimodal=False,  # else every generation gathers all images between ranks

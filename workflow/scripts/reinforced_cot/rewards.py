@@ -1,7 +1,8 @@
 """Rewards of RL as free functions in TRL's form: ``(completions, **columns) -> list[float]``, each logged by itself.
 
 ``completions`` holds one conversation a completion (its last message is the policy's); ``question`` and ``answer`` are
-the data set's columns, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``.
+the data set's columns, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``;
+`reward_loading` finds the functions.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from typing import Any
 
 from reinforced_cot.answers import is_correct
 from reinforced_cot.completions import TAGS
-from reinforced_cot.consistency import Verdict, judge
+from reinforced_cot.consistency import Verdict, is_bare, judge
+from reinforced_cot.legacy import legacy_reward
 from reinforced_cot.parsing import parse_completion
 
 MAX_ANSWER_WORDS = 3
@@ -35,25 +37,30 @@ def correctness_reward(completions: Completions, question: list[str], answer: li
 
 
 def consistency_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
-    """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0."""
+    """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0.
+
+    A chain that only copies the answer earns nothing: it agrees with whatever is answered. A malformed completion
+    counts as a contradiction: leaving the answer out must not pay (pitfall 14).
+    """
     return [_consistency(*row) for row in zip(_texts(completions), question, answer, strict=True)]
 
 
 def _consistency(text: str, question: str, truth: str) -> float:
     parsed = parse_completion(text)
     if parsed.think is None or parsed.answer is None:
-        return 0.0
+        return -1.0
     verdict = judge(parsed.think, parsed.answer, question)
     if verdict is Verdict.CONTRADICT:
         return -1.0
-    return float(verdict is Verdict.SUPPORT and is_correct(parsed.answer, truth, question))
+    if verdict is Verdict.UNKNOWN or is_bare(parsed.think, parsed.answer, question):
+        return 0.0
+    return float(is_correct(parsed.answer, truth, question))
 
 
 def brevity_reward(completions: Completions, **columns: Any) -> list[float]:
-    """-1 for an answer of more than 3 words, right or wrong, else 0."""
-    return [
-        -float(len((parse_completion(text).answer or "").split()) > MAX_ANSWER_WORDS) for text in _texts(completions)
-    ]
+    """-1 for an answer of more than 3 words, right or wrong, and for none, else 0."""
+    answers = [parse_completion(text).answer for text in _texts(completions)]
+    return [-float(answer is None or len(answer.split()) > MAX_ANSWER_WORDS) for answer in answers]
 
 
 def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:
@@ -61,10 +68,17 @@ def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:
     return [sum(text.count(tag) == 1 for tag in TAGS) / len(TAGS) for text in _texts(completions)]
 
 
-REWARDS: dict[str, Callable[..., list[float]]] = {
+def original_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
+    """What the original system paid, from -1 to 3.3: for ablation (`legacy`)."""
+    return [legacy_reward(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
+
+
+Reward = Callable[..., list[float]]
+REWARDS: dict[str, Reward] = {
     "format": format_reward,
     "correctness": correctness_reward,
     "consistency": consistency_reward,
     "brevity": brevity_reward,
     "tag_count": tag_count_reward,
+    "original": original_reward,
 }

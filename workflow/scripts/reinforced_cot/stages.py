@@ -13,6 +13,17 @@ def policies(config: Config) -> list[str]:
     return ["base", "sft", *config["policies"]]
 
 
+def seed_folders(config: Config) -> dict[int, str]:
+    """The run of each seed: its folder below the results, the first seed's being the results folder itself."""
+    return {config["seed"]: ""} | {seed: f"seed_{seed}/" for seed in config["seeds"]}
+
+
+def replica(config: Config, seed: int) -> dict[str, Any]:
+    """The configuration of the same run at another seed."""
+    results = f"{config['pathvars']['results']}/seed_{seed}"
+    return {**config, "seed": seed, "seeds": [], "pathvars": {"results": results}}
+
+
 def data_settings(config: Config, split: str) -> dict[str, Any]:
     """What prepare_data reads for one split: nothing of the other splits."""
     data = {**config["data"], "splits": {split: config["data"]["splits"][split]}}
@@ -40,7 +51,14 @@ def train_settings(config: Config, policy: str) -> dict[str, Any]:
         return base_settings(config)
     if policy == "sft":
         return {**common, "sft": config["sft"]}
-    return {**common, "rewards": config["rewards"], "rl": config["rl"][policy]}
+    rl = {key: value for key, value in config["rl"][policy].items() if key != "rewards"}
+    return {**common, "rewards": rewards(config, policy), "rl": rl}
+
+
+def rewards(config: Config, policy: str) -> Any:
+    """The rewards of an RL policy: its own, or those of all."""
+    own = config["rl"][policy]["rewards"]
+    return config["rewards"] if own is None else own
 
 
 def eval_settings(config: Config) -> dict[str, Any]:

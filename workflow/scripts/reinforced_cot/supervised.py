@@ -17,8 +17,9 @@ from reinforced_cot.conversations import prompt_lengths, sft_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.generation import generate
-from reinforced_cot.metrics import evaluate, prediction
+from reinforced_cot.metrics import shares
 from reinforced_cot.models import context_length, load_model
+from reinforced_cot.predictions import scored, unscored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.training import run, trainer_arguments
@@ -86,11 +87,11 @@ class AnswerSelectingTrainer(SFTTrainer):
             seed=settings["seed"],
         )
         rows = [
-            prediction(example, text)
-            for example, texts in zip(examples, completions, strict=True)
-            for text in texts  # one greedy completion, or the samples
+            scored(unscored(example, completion.text))
+            for example, answers in zip(examples, completions, strict=True)
+            for completion in answers  # one greedy completion, or the samples
         ]
-        scores = evaluate(rows)
+        scores = shares(rows)
         metrics = {f"{metric_key_prefix}_{name}": scores[name] for name in ("accuracy", "format_rate", "consistency")}
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -140,14 +141,14 @@ def train(
         peft_config=lora_config(sft["lora"], model),
     )
     trainer.ask(asked, data, settings)
-    run(trainer, resume_from, parent, output, settings["seed"])
+    run(trainer, resume_from, parent, output)
 
 
 def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
     """TRL's configuration: the user's fields, loss on completion tokens only, dynamic padding grouped by length."""
     training = settings["sft"]["training"]
     return SFTConfig(
-        **trainer_arguments(training, settings["base_model"]["dtype"], settings["seed"], output),
+        **trainer_arguments(settings, "sft", training, output),
         completion_only_loss=True,
         max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
         train_sampling_strategy="group_by_length",

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+INSTRUCTION_PREFIX = "Please answer based on the image content:"
+
 # Invisible marks: soft hyphen, zero-width space and joiners, directional marks, embeddings and isolates, word joiner
 # and invisible operators, byte-order mark. Two texts that look alike must be alike, or equal answers differ.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -26,6 +28,11 @@ def canonical(text: str) -> str:
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return unicodedata.normalize("NFC", _SPACE.sub(" ", _CONTROL.sub("", text))).strip()
+
+
+def without_prefix(question: str) -> str:
+    """A question without the instruction that the original system writes before each."""
+    return question.removeprefix(INSTRUCTION_PREFIX).strip()
 
 
 def find_special_token(text: str) -> str | None:

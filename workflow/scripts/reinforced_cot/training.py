@@ -13,31 +13,35 @@ from transformers.trainer import TRAINER_STATE_NAME
 from reinforced_cot.adapters import check_trainable, publish_adapter
 from reinforced_cot.files import write_json
 from reinforced_cot.models import device
+from reinforced_cot.seeds import mixed
 
 log = logging.getLogger(__name__)
 
 
-def trainer_arguments(training: Mapping[str, Any], dtype: str, seed: int, output: Path) -> dict[str, Any]:
+def trainer_arguments(
+    settings: Mapping[str, Any], stage: str, training: Mapping[str, Any], output: Path
+) -> dict[str, Any]:
     """The user's fields and those that the pipeline sets, for ``SFTConfig`` or ``GRPOConfig``.
 
     Args:
+        settings: seed and base_model; its bfloat16 trains in bfloat16 unless ``training`` says otherwise.
+        stage: ``sft`` or ``rl``. Each has a seed of its own, or RL's adapter would start as a copy of SFT's.
         training: TRL's own field names, from the config.
-        dtype: of the base model; bfloat16 trains in bfloat16 unless ``training`` says otherwise.
         output: ``results/{policy}``; checkpoints and TensorBoard curves go below it.
     """
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")
     return {
-        "bf16": dtype == "bfloat16",
+        "bf16": settings["base_model"]["dtype"] == "bfloat16",
         **training,
         "output_dir": str(output / "checkpoints"),
-        "seed": seed,
+        "seed": mixed(settings["seed"], stage) % 2**32,
         "report_to": "tensorboard",
         "use_cpu": device().type == "cpu",
         "dataloader_pin_memory": device().type == "cuda",
     }
 
 
-def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path, seed: int) -> None:
+def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) -> None:
     """Train, from a checkpoint if there is one, and publish ``adapter/``, ``adapter.json`` and ``metrics.json``.
 
     Args:
@@ -45,7 +49,7 @@ def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path, 
         output: ``results/{policy}``.
     """
     log.info("%d trainable parameters", check_trainable(trainer.model))
-    set_seed(seed)
+    set_seed(trainer.args.seed)
     if resume_from and _is_finished(resume_from):
         _load_finished(trainer, resume_from)
     else:

@@ -1,0 +1,121 @@
+"""What does the original system's reward do that this pipeline's does not? Writes benchmarks/reward_ablation.md.
+
+    python benchmarks/reward_ablation.py --seeds 41 42 43
+
+Runs config/presets/reward-ablation.yaml at every seed: two GRPO policies that differ in their rewards alone. A run that
+is there already under results/reward-ablation/ is not done again.
+"""
+
+import argparse
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPO / "workflow" / "scripts"))
+
+from reinforced_cot.comparisons import compare  # noqa: E402
+from reinforced_cot.files import read_json, write_text  # noqa: E402
+from reinforced_cot.predictions import read_predictions, scored  # noqa: E402
+from reinforced_cot.stages import seed_folders  # noqa: E402
+
+PRESET = "config/presets/reward-ablation.yaml"
+NAMES = {"grpo": "this pipeline's", "grpo_original": "the original's"}
+MEASURES = {
+    "accuracy": "accuracy",
+    "format_rate": "well-formed",
+    "supported_accuracy": "right and supported",
+    "legacy_accuracy": "accuracy by the original's matcher",
+}
+CHEATS = (
+    "best_constant_answer",
+    "copied_chain",
+    "question_as_chain",
+    "repeated_tags",
+    "blank_image",
+    "shuffled_images",
+)
+
+
+def run_pipeline(seeds: Sequence[int]) -> dict[int, Path]:
+    """The preset at every seed; returns each one's results folder."""
+    preset = yaml.safe_load((REPO / PRESET).read_text(encoding="utf-8"))
+    settings = {"seed": seeds[0], "seeds": list(seeds[1:])}
+    config = REPO / "results" / "reward-ablation.yaml"
+    write_text(config, yaml.safe_dump(settings))
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "--configfile", PRESET, str(config), "--cores", "all"], cwd=REPO, check=True
+    )
+    results = REPO / preset["pathvars"]["results"]
+    return {seed: results / folder for seed, folder in seed_folders(settings).items()}
+
+
+def cheating(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """What each cheat earns at the last probing, as a share of what the policy does, where that is above 0."""
+    last = [entry for entry in metrics["history"] if "probes/policy" in entry][-1]
+    policy = max(last["probes/policy"], 0.0)
+    return {name: last[f"probes/{name}"] / policy if policy else float("nan") for name in CHEATS}
+
+
+def table(runs: Mapping[int, Path]) -> str:
+    """The page."""
+    lines = [
+        "# The original's reward, for ablation",
+        "",
+        f"`python benchmarks/reward_ablation.py --seeds {' '.join(map(str, runs))}`: the demo with two GRPO policies",
+        "that differ in their rewards alone. Greedy answers to the test questions.",
+        "",
+        f"Machine: {platform.machine()}, {platform.system()}, CPU only.",
+        "",
+        "| seed | rewards | " + " | ".join(MEASURES.values()) + " |",
+        "| --- | --- |" + " --- |" * len(MEASURES),
+    ]
+    for seed, results in runs.items():
+        for policy, name in NAMES.items():
+            scores = read_json(results / policy / "eval.json")
+            cells = " | ".join(f"{scores[measure]:.3f}" for measure in MEASURES)
+            lines.append(f"| {seed} | {name} | {cells} |")
+    lines += [
+        "",
+        "## What cheating earns when training ends",
+        "",
+        "As a share of the reward of the policy's own greedy answers to the same questions. Copied chain, question as",
+        "chain and repeated tags keep the policy's answers without its thinking: at 1.00 nothing is paid for that.",
+        "",
+        "| seed | rewards | " + " | ".join(name.replace("_", " ") for name in CHEATS) + " |",
+        "| --- | --- |" + " --- |" * len(CHEATS),
+    ]
+    for seed, results in runs.items():
+        for policy, name in NAMES.items():
+            shares = cheating(read_json(results / policy / "metrics.json"))
+            lines.append(f"| {seed} | {name} | " + " | ".join(f"{share:.2f}" for share in shares.values()) + " |")
+    lines += [
+        "",
+        "## Differences in accuracy",
+        "",
+        "| seed | the original's less this pipeline's | 95 % interval | p |",
+    ]
+    lines += ["| --- | --- | --- | --- |"]
+    for seed, results in runs.items():
+        rows = {policy: read_predictions(results / policy / "predictions.jsonl") for policy in NAMES}
+        [pair] = compare({policy: [scored(row) for row in found] for policy, found in rows.items()})
+        low, high = pair["interval"]
+        lines.append(f"| {seed} | {pair['difference']:+.3f} | [{low:+.3f}, {high:+.3f}] | {pair['p_value']:.2g} |")
+    return "\n".join([*lines, ""])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the seeds and write reward_ablation.md beside this script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[41, 42, 43])
+    args = parser.parse_args(argv)
+    write_text(REPO / "benchmarks" / "reward_ablation.md", table(run_pipeline(args.seeds)))
+
+
+if __name__ == "__main__":
+    main()

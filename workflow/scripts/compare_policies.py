@@ -1,0 +1,32 @@
+"""Test which differences between policies are more than chance: all pairs, on the questions they were all asked.
+
+    python workflow/scripts/compare_policies.py --results results --policies base sft grpo gspo \\
+        --output results/comparisons.json
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.files import write_json
+from reinforced_cot.predictions import read_predictions, scored
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--policies", nargs="+", required=True, help="folders below it, each with a predictions.jsonl")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file of the comparisons")
+    args = parser.parse_args(argv)
+    from reinforced_cot.comparisons import compare
+
+    predictions = {
+        policy: [scored(row) for row in read_predictions(args.results / policy / "predictions.jsonl")]
+        for policy in args.policies
+    }
+    write_json(args.output, compare(predictions))
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

@@ -1,0 +1,49 @@
+"""What a repetition of the whole run at other seeds changes: mean and spread of each policy's scores."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+MEASURES = ("accuracy", "format_rate", "consistency", "supported_accuracy")
+
+
+def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Mean, standard deviation over seeds (n - 1; None of one seed) and the values themselves, seed by seed.
+
+    Args:
+        evaluations: the content of eval.json by seed and policy.
+
+    Returns:
+        ``seeds``; ``policies``: by policy and measure, ``sampled_accuracy`` among them; ``gains``: the accuracy of each
+        policy but the base, less SFT's at the same seed.
+    """
+    seeds = list(evaluations)
+    policies = list(evaluations[seeds[0]])
+    found: dict[str, Any] = {policy: {} for policy in policies}
+    for policy in policies:
+        runs = [evaluations[seed][policy] for seed in seeds]
+        for measure in MEASURES:
+            found[policy][measure] = summary([run[measure] for run in runs])
+        if all(run["sampled"] for run in runs):
+            found[policy]["sampled_accuracy"] = summary([run["sampled"]["accuracy"] for run in runs])
+    gains = {
+        policy: summary(
+            [evaluations[seed][policy]["accuracy"] - evaluations[seed]["sft"]["accuracy"] for seed in seeds]
+        )
+        for policy in policies
+        if policy not in ("base", "sft")
+    }
+    return {"seeds": seeds, "policies": found, "gains": gains}
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, standard deviation and the values.
+
+    >>> summary([0.5, 0.75])["mean"], round(summary([0.5, 0.75])["deviation"], 4), summary([0.5])["deviation"]
+    (0.625, 0.1768, None)
+    """
+    return {
+        "mean": fmean(values),
+        "deviation": stdev(values) if len(values) > 1 else None,
+        "values": list(values),
+    }

@@ -1,0 +1,35 @@
+"""Mean and spread of what the policies score when the whole run is repeated at several seeds.
+
+    python workflow/scripts/summarise_seeds.py --results results --policies base sft grpo gspo --seeds 1 2 3 \\
+        --output results/seeds.json
+
+The first seed's run is the folder itself, the others' are seed_2/, seed_3/ ... below it.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.files import read_json, write_json
+from reinforced_cot.seed_spread import spread
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="folder of the first seed's run")
+    parser.add_argument("--policies", nargs="+", required=True, help="in the order of the report")
+    parser.add_argument("--seeds", nargs="+", type=int, required=True, help="the first one, then the further ones")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file of the summary")
+    args = parser.parse_args(argv)
+    first, *further = args.seeds
+    folders = {first: args.results} | {seed: args.results / f"seed_{seed}" for seed in further}
+    evaluations = {
+        seed: {policy: read_json(folder / policy / "eval.json") for policy in args.policies}
+        for seed, folder in folders.items()
+    }
+    write_json(args.output, spread(evaluations))
+
+
+if __name__ == "__main__":
+    exit_with_message(main)
