@@ -18,10 +18,15 @@ from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import checkpoint_files, sha256_of
 from reinforced_cot.interpreter import put_first_on_path
 from reinforced_cot.reward_loading import own_modules
+from reinforced_cot.yaml_keys import repeated_keys
 
 put_first_on_path()
 
 try:
+    if repeated := [
+        line for file in workflow.configfiles for line in repeated_keys(Path(file))
+    ]:
+        raise ConfigError("\n".join(repeated))
     config = validated(config)
     if absent := list(missing_data(config)):
         raise ConfigError("\n".join(absent))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reinforced_cot import code_closure
-from reinforced_cot.code_closure import SCRIPTS, code_hashes
+from reinforced_cot.code_closure import SCRIPTS, code_hashes, module_hashes
 
 STAGE = '''"""A stage."""
 
@@ -103,6 +103,15 @@ def test_a_change_shows_in_its_module_alone(scripts: Path, name: str, before: st
     assert [name for name in new if new[name] != old[name]] == [module]
 
 
+def test_a_users_own_modules_are_hashed_with_what_they_import_beside_them(scripts: Path) -> None:
+    hashes = module_hashes(["rewards_of_mine"], scripts)
+    assert list(hashes) == ["pack.unused", "rewards_of_mine"]
+    rewrite(scripts / "pack/unused.py", "X = 3\n")
+    changed = module_hashes(["rewards_of_mine"], scripts)
+    assert [name for name in hashes if hashes[name] != changed[name]] == ["pack.unused"]
+    assert module_hashes(["absent"], scripts) == {}
+
+
 def closure(script: str) -> set[str]:
     forget()
     return {name.removeprefix("reinforced_cot.") for name in code_hashes(SCRIPTS / script)}
@@ -120,7 +129,10 @@ def test_closures_of_the_stages() -> None:
         "evaluate_policy",
     }
     answers = {stem for stem in scripts if "answers" in closures[stem]}
-    assert answers == {"train_sft", "train_grpo", "evaluate_policy"}  # SFT chooses its checkpoint by it
+    scoring = {"evaluate_policy", "score", "compare_policies"}
+    assert answers == {"train_sft", "train_grpo"} | scoring  # SFT chooses its checkpoint by it
+    for module in ("statistics", "scores", "probes", "gqa_metrics"):
+        assert {stem for stem in scripts if module in closures[stem]} <= scoring  # what is counted trains nothing
     assert {stem for stem in scripts if "pretraining" in closures[stem]} == {"build_base"}
     assert "digit_scenes" in closures["prepare_data"] and "gqa_cot" in closures["prepare_data"]
     assert closures["check_data"] == {"__init__", "data_checks", "errors", "examples", "files"} - {"__init__"}

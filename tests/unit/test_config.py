@@ -524,6 +524,12 @@ def test_the_demo_is_valid_and_without_warnings() -> None:
     assert warnings_of(validated(merged())) == []
 
 
+def test_the_two_policies_of_the_reward_ablation_differ_in_their_rewards_alone() -> None:
+    config = validated(merged(REPO / "config/presets/reward-ablation.yaml"))
+    assert config["policies"] == ["grpo", "grpo_original"]
+    assert config["rl"]["grpo_original"] == {**config["rl"]["grpo"], "rewards": "original"}
+
+
 def test_no_training_value_of_the_demo_reaches_the_full_size_run() -> None:
     demo, preset = (
         yaml.safe_load((REPO / "config" / file).read_text(encoding="utf-8"))

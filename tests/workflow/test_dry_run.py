@@ -134,6 +134,12 @@ def test_bad_configuration_is_refused_at_dry_run(
     assert "Traceback" not in text
 
 
+def test_a_key_that_stands_twice_is_refused(workflow: WorkflowCopy) -> None:
+    (workflow.root / "twice.yaml").write_text("seed: 3\nseed: 4\n")
+    text = workflow.refusal("--configfile", "twice.yaml")
+    assert text.count("twice.yaml, line 2: `seed` stands in line 1 as well; keep one") == 1
+
+
 def test_gspo_with_an_epsilon_of_grpo_is_warned(workflow: WorkflowCopy) -> None:
     config = with_config(workflow, "wide.yaml", rl={"gspo": {"training": {"epsilon": 0.2}}})
     text = workflow.snakemake("--dry-run", "--cores", "2", *config)

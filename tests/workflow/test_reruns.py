@@ -198,3 +198,6 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
         "evaluate": 1,
         "report": 1,
     }
+    # The checkpoints of the run on the old reward are still there: going on from them would publish its policy as new.
+    workflow.snakemake("--cores", "2", "results/grpo/adapter.json")
+    assert "resuming from" not in (workflow.root / "results/logs/grpo/grpo.log").read_text()
