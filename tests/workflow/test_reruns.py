@@ -92,7 +92,10 @@ ROWS = {
         {**SFT_ON, "evaluate": 4},
     ),
     "evaluation settings": (override(evaluation={"samples": 1}), {"evaluate": 4, **COMPARED}),
-    "scoring code": (replace(f"{PACKAGE}/probes.py", "NEAR = 0.8", "NEAR = 0.7"), {"evaluate": 4, **COMPARED}),
+    "scoring code": (
+        replace(f"{PACKAGE}/probes.py", '"measure": measure', '"measured": measure'),
+        {"evaluate": 4, **COMPARED},
+    ),
     "statistics": (replace(f"{PACKAGE}/scores.py", "2**0.5 * error", "1.42 * error"), {"evaluate": 4, **COMPARED}),
     "comparisons": (replace(f"{PACKAGE}/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
     "report template": (
