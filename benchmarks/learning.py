@@ -10,24 +10,18 @@ import argparse
 import json
 import platform
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import yaml
+from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "workflow" / "scripts"))
-
-from reinforced_cot.cheats import SHUFFLED_IMAGE  # noqa: E402
-from reinforced_cot.examples import Example, read_examples  # noqa: E402
-from reinforced_cot.files import read_json, read_jsonl, write_text  # noqa: E402
-from reinforced_cot.stages import seed_folders  # noqa: E402
-from reinforced_cot.statistics import exact_mcnemar  # noqa: E402
+from reinforced_cot.cheats import SHUFFLED_IMAGE
+from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.files import read_json, read_jsonl, write_text
+from reinforced_cot.statistics import exact_mcnemar
 
 POLICIES = ("base", "sft", "grpo", "gspo")
 TRAINED = ("grpo", "gspo")
@@ -35,28 +29,6 @@ QUESTIONS = 1000
 TUNED_ON = (1, 2, 11, 16)  # seeds on whose val split the settings were chosen: not to be published
 # What RL must gain over SFT at every seed: key, at least, in words.
 GAINS = (("accuracy", 0.0, "greedy"), ("accuracy_well_formed", 0.0, "well-formed only"), ("sampled", 0.08, "T=1"))
-
-
-def run_pipeline(seeds: Sequence[int]) -> dict[int, Path]:
-    """The whole run at every seed; only the seeds, the size of the test split and the folder differ from the default.
-
-    Returns:
-        Each seed's results folder.
-    """
-    results = Path("results") / "learning"
-    config = REPO / "results" / "learning.yaml"
-    settings = {
-        "seed": seeds[0],
-        "seeds": list(seeds[1:]),
-        "pathvars": {"results": str(results)},
-        "data": {"splits": {"test": {"size": QUESTIONS}}},
-        "evaluation": {"probes": None},  # shuffled images for every question
-    }
-    write_text(config, yaml.safe_dump(settings))
-    subprocess.run(
-        [sys.executable, "-m", "snakemake", "--configfile", str(config), "--cores", "all"], cwd=REPO, check=True
-    )
-    return {seed: REPO / results / folder for seed, folder in seed_folders(settings).items()}
 
 
 def text_only_accuracy(train: Sequence[Example], test: Sequence[Example]) -> float:
@@ -215,7 +187,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if tuned := sorted(set(args.seeds) & set(TUNED_ON)):
         parser.error(f"the settings were chosen at seeds {tuned}: their figures would flatter; take others")
-    rows = [measure(seed, results) for seed, results in run_pipeline(args.seeds).items()]
+    settings = {
+        "data": {"splits": {"test": {"size": QUESTIONS}}},
+        "evaluation": {"probes": None},  # shuffled images for every question
+    }
+    runs = run_at_seeds("learning", args.seeds, settings)
+    rows = [measure(seed, results) for seed, results in runs.items()]
     write_text(REPO / "benchmarks" / "learning.md", table(rows))
     for row in rows:
         for policy in POLICIES:

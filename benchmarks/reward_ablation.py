@@ -8,21 +8,15 @@ is there already under results/reward-ablation/ is not done again.
 
 import argparse
 import platform
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "workflow" / "scripts"))
-
-from reinforced_cot.comparisons import compare  # noqa: E402
-from reinforced_cot.files import read_json, write_text  # noqa: E402
-from reinforced_cot.predictions import read_predictions, scored  # noqa: E402
-from reinforced_cot.stages import seed_folders  # noqa: E402
+from reinforced_cot.comparisons import compare
+from reinforced_cot.files import read_json, write_text
+from reinforced_cot.predictions import read_predictions, scored
 
 PRESET = "config/presets/reward-ablation.yaml"
 NAMES = {"grpo": "this pipeline's", "grpo_original": "the original's"}
@@ -40,19 +34,6 @@ CHEATS = (
     "blank_image",
     "shuffled_images",
 )
-
-
-def run_pipeline(seeds: Sequence[int]) -> dict[int, Path]:
-    """The preset at every seed; returns each one's results folder."""
-    preset = yaml.safe_load((REPO / PRESET).read_text(encoding="utf-8"))
-    settings = {"seed": seeds[0], "seeds": list(seeds[1:])}
-    config = REPO / "results" / "reward-ablation.yaml"
-    write_text(config, yaml.safe_dump(settings))
-    subprocess.run(
-        [sys.executable, "-m", "snakemake", "--configfile", PRESET, str(config), "--cores", "all"], cwd=REPO, check=True
-    )
-    results = REPO / preset["pathvars"]["results"]
-    return {seed: results / folder for seed, folder in seed_folders(settings).items()}
 
 
 def cheating(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -114,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[41, 42, 43])
     args = parser.parse_args(argv)
-    write_text(REPO / "benchmarks" / "reward_ablation.md", table(run_pipeline(args.seeds)))
+    runs = run_at_seeds("reward-ablation", args.seeds, {}, PRESET)
+    write_text(REPO / "benchmarks" / "reward_ablation.md", table(runs))
 
 
 if __name__ == "__main__":

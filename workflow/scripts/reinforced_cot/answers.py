@@ -17,7 +17,7 @@ SIDES = (
     *(("left", "right"), ("top", "bottom"), ("upper", "lower"), ("front", "back", "behind"), ("above", "below")),
     *(("indoors", "outdoors"), ("inside", "outside"), ("open", "closed")),
 )
-_HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "and/or", "unless", "unsure", "unknown"))
+_HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "unless", "unsure", "unknown"))
 # What may stand around an answer without being one.
 FRAME = (
     ARTICLES

@@ -30,7 +30,7 @@ _FUNCTION = ARTICLES | word_set(
 )
 _CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
 NEW_WORDS = 3
-MAX_ANSWER_WORDS = 30  # a longer answer is none that a conclusion states
+MAX_STATED_WORDS = 30  # a longer answer is none that a conclusion states
 
 
 class Verdict(Enum):
@@ -53,7 +53,7 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     """
     answer, question = answer[:MAX_ANSWER_CHARACTERS], question[:MAX_ANSWER_CHARACTERS]
     own = core(answer)
-    if not own or len(own) > MAX_ANSWER_WORDS:
+    if not own or len(own) > MAX_STATED_WORDS:
         return Verdict.UNKNOWN
     results = step_results(think)
     if results and results[-1] is not None:

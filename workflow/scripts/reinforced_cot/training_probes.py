@@ -53,6 +53,15 @@ class ProbeCallback(TrainerCallback):
             BLANK_IMAGE: [None] * len(self._examples),
             SHUFFLED_IMAGE: other_images(self._examples, seed),
         }
+        # What TRL passes besides the completions; read once, since some fifty constants are tried.
+        self._columns = {
+            "prompts": [prompt_messages(example.question, self._prompt) for example in self._examples],
+            "image": [opened(data / example.image) for example in self._examples],
+            "log_extra": lambda *_: None,  # what a reward logs of a cheat is not the policy's
+            "log_metric": lambda *_: None,
+            "environments": None,
+            **{name: [getattr(example, name) for example in self._examples] for name in REWARD_COLUMNS},
+        }
         # What a constant earns does not change with the policy.
         constants = constant_answers([example.answer for example in self._examples])
         self._constant = max(
@@ -102,14 +111,9 @@ class ProbeCallback(TrainerCallback):
         """The weighted sum of all rewards, as RL would pay it, called as TRL calls them."""
         tokenizer = self._trainer.processing_class.tokenizer
         columns = {
-            "prompts": [prompt_messages(example.question, self._prompt) for example in self._examples],
+            **self._columns,
             "completions": [[{"role": "assistant", "content": text}] for text in texts],
             "completion_ids": tokenizer(list(texts), add_special_tokens=False)["input_ids"],
-            "image": [opened(self._data / example.image) for example in self._examples],
             "trainer_state": self._trainer.state,
-            "log_extra": lambda *_: None,  # what a reward logs of a cheat is not the policy's
-            "log_metric": lambda *_: None,
-            "environments": None,
-            **{name: [getattr(example, name) for example in self._examples] for name in REWARD_COLUMNS},
         }
         return sum(weight * fmean(reward(**columns)) for reward, weight in self._rewards)

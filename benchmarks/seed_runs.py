@@ -1,0 +1,35 @@
+"""Whole runs of the pipeline at several seeds, for the pages that are measured over them."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPO / "workflow" / "scripts"))
+
+from reinforced_cot.files import write_text  # noqa: E402
+from reinforced_cot.stages import seed_folders  # noqa: E402
+
+
+def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *presets: str) -> dict[int, Path]:
+    """Run everything at each seed; what an earlier call has done is not done again.
+
+    Args:
+        name: the runs go to ``results/{name}``.
+        settings: what differs from the embedded default and the presets.
+        presets: configuration files, relative to the repository.
+
+    Returns:
+        Each seed's results folder.
+    """
+    results = Path("results") / name
+    chosen = {"seed": seeds[0], "seeds": list(seeds[1:])}
+    config = REPO / "results" / f"{name}.yaml"
+    write_text(config, yaml.safe_dump({**settings, **chosen, "pathvars": {"results": str(results)}}))
+    command = ["snakemake", "--configfile", *presets, str(config), "--cores", "all"]
+    subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=True)
+    return {seed: REPO / results / folder for seed, folder in seed_folders(chosen).items()}
