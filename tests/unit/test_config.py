@@ -1,83 +1,17 @@
-"""The configuration: every mistake of the tables gets its literal message, and schema, README and TRL agree."""
+"""The configuration: every mistake of the tables gets its literal message, and what is right passes."""
 
 import copy
-import dataclasses
-import json
-import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
-from snakemake.utils import update_config
+from config_samples import COMMIT, LORA, PHOTOS, REPO, changed, merged, minimal, photos, problems
 
-from reinforced_cot import rl_checks
 from reinforced_cot.config import validated, warnings_of
-from reinforced_cot.errors import ConfigError
 from reinforced_cot.rewards import REWARDS
-
-REPO = Path(__file__).resolve().parents[2]
-SCHEMAS = REPO / "workflow" / "schemas"
-COMMIT = "66285546d2b821cf421d4f5eb2576359d3770cd3"
-LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
-PHOTOS = {"file": "a.jsonl", "images": "photos"}
-
-
-def minimal() -> dict[str, Any]:
-    """A small valid configuration: cases say what differs, so that tuning the demo breaks none."""
-    training = {"per_device_train_batch_size": 64, "num_iterations": 2, "save_steps": 20, "loss_type": "grpo"}
-    sequence = {**training, "importance_sampling_level": "sequence", "epsilon": 0.05}
-    return {
-        "data": {"source": "digits", "splits": {split: {"size": 100} for split in ("train", "val", "test")}},
-        "sft": {"lora": dict(LORA), "training": {"save_strategy": "epoch"}},
-        "rl": {
-            "grpo": {"lora": dict(LORA), "training": training},
-            "gspo": {"lora": dict(LORA), "training": sequence},
-        },
-    }
-
-
-def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`minimal` with values set by dotted key; a preset's merge does the same."""
-    config = minimal()
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        section = config
-        for name in path:
-            section = section.setdefault(name, {})
-        section[last] = value
-    return config
-
-
-def photos(**splits: dict[str, Any]) -> dict[str, Any]:
-    """Changes that read photographs."""
-    default = {
-        "train": {**PHOTOS, "part": [0, 0.5]},
-        "val": {**PHOTOS, "part": [0.5, 0.7]},
-        "test": {**PHOTOS, "part": [0.7, 1]},
-    }
-    return {"data.source": "gqa_cot", "data.splits": {**default, **splits}}
-
-
-def problems(config: Mapping[str, Any]) -> list[str]:
-    try:
-        validated(config)
-    except ConfigError as error:
-        return str(error).splitlines()
-    return []
-
-
-def merged(*files: Path) -> dict[str, Any]:
-    """config.yaml and presets, merged as Snakemake merges them."""
-    config: dict[str, Any] = {}
-    for file in (REPO / "config" / "config.yaml", *files):
-        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    return config
-
 
 GRPO = "rl.grpo.training"
 TINY = "base_model.tiny.architecture"
@@ -549,110 +483,3 @@ def test_dry_run_needs_no_torch() -> None:
         "import reinforced_cot.config, sys; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'trl')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPO / "workflow" / "scripts").returncode == 0
-
-
-# --- schema, README and libraries agree
-
-
-def schema() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text(encoding="utf-8"))
-    return content
-
-
-def resolved(entry: dict[str, Any]) -> dict[str, Any]:
-    """``entry`` with references within the file replaced; those to trl_fields.json stay."""
-    if not entry.get("$ref", "").startswith("#/"):
-        return entry
-    target = schema()["$defs"][entry["$ref"].removeprefix("#/$defs/")]
-    return {**resolved(target), **{key: value for key, value in entry.items() if key != "$ref"}}
-
-
-def documented_keys(entry: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Each key that the README must have, with the text of its default."""
-    for name, child in entry["properties"].items():
-        child, here = resolved(child), (*path, name)
-        policy = child.get("additionalProperties")
-        if isinstance(policy, dict):
-            child, here = resolved(policy), (*here, "<policy>")
-        if "properties" in child and child.get("default", {}) is not None:
-            yield from documented_keys(child, here)
-            continue
-        key = re.sub(r"^data\.splits\.\w+", "data.splits.<split>", ".".join(here))
-        key = re.sub(r"^launch\.\w+", "launch.<stage>", key)
-        needed = name in entry.get("required", ()) or "default" not in child
-        yield key, "required" if needed else f"`{json.dumps(child['default'])}`"
-
-
-def test_readme_documents_every_key_with_its_default() -> None:
-    readme = (REPO / "config" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", readme, flags=re.MULTILINE)
-    assert sorted(rows) == sorted(set(documented_keys(schema())))
-
-
-def test_schema_is_a_schema_and_closed_everywhere() -> None:
-    Draft202012Validator.check_schema(schema())
-    stack: list[Any] = [schema()]
-    while stack:
-        entry = stack.pop()
-        if isinstance(entry, dict):
-            if "properties" in entry and not isinstance(entry["properties"].get("type"), str):
-                assert entry.get("additionalProperties") is False, entry
-            stack += entry.values()
-
-
-def test_schema_has_the_rewards_there_are() -> None:
-    assert schema()["$defs"]["rewards"]["properties"].keys() == REWARDS.keys()
-
-
-def test_tiny_defaults_are_those_of_the_code() -> None:
-    from reinforced_cot.pretraining import PretrainingSettings
-    from reinforced_cot.tiny_model import ModelSizes
-
-    defaults = validated(minimal())["base_model"]["tiny"]
-    sizes = dataclasses.asdict(ModelSizes())
-    assert defaults["architecture"] == {name: sizes[name] for name in defaults["architecture"]}
-    steps = {
-        key: value
-        for key, value in defaults["pretraining"].items()
-        if key not in ("scenes", "questions_per_scene", "shortcut_share")
-    }
-    assert steps == dataclasses.asdict(PretrainingSettings())
-
-
-def test_trl_fields_are_those_of_the_installed_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCHEMAS))
-    import generate_trl_fields
-
-    generated = generate_trl_fields.as_text(generate_trl_fields.generate())
-    written = generate_trl_fields.OUTPUT.read_text(encoding="utf-8")
-    assert written == generated, "run: python workflow/schemas/generate_trl_fields.py"
-
-
-BATCHES: list[dict[str, Any]] = [
-    {
-        "per_device_train_batch_size": batch,
-        "num_generations": group,
-        "gradient_accumulation_steps": accumulated,
-        **extra,
-    }
-    for batch in (6, 8)
-    for group in (3, 4)
-    for accumulated in (1, 2)
-    for extra in ({}, {"steps_per_generation": 4}, {"generation_batch_size": 24}, {"generation_batch_size": 20})
-]
-
-
-def test_batches_are_refused_exactly_where_trl_refuses_them(tmp_path: Path) -> None:
-    from trl.trainer.grpo_config import GRPOConfig
-
-    for fields in BATCHES:
-        steps = rl_checks.generation_steps({"steps_per_generation": None, "generation_batch_size": None, **fields})
-        training = {**fields, "num_iterations": 1, "save_steps": max(steps, 1), "loss_type": "grpo"}
-        found = problems(changed({GRPO: training, "policies": ["grpo"]}))
-        try:
-            trl = GRPOConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", **fields)
-        except ValueError:
-            assert found, fields
-        else:
-            assert not found, (fields, found)
-            assert trl.steps_per_generation == steps
