@@ -13,7 +13,7 @@ run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
-test: check $(VENV)/.slurm  ## lint, types, unit tests, dry-runs, whole runs
+test: check $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
 	$(BIN)/python -m pytest
 
 check: $(READY)  ## what needs no training: format, lint, types
@@ -32,6 +32,14 @@ $(READY): requirements.lock
 
 $(VENV)/.slurm: requirements-slurm.in $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.in -c requirements.lock
+	@touch $@
+
+# Without torchvision, whose published build wants CUDA. DeepSpeed is built against the torch that is installed, and
+# compiles its CPU optimizer where it is first used.
+$(VENV)/.gpu: requirements-gpu.in $(READY)
+	grep -E '^(deepspeed|bitsandbytes|ninja)' requirements-gpu.in > $@.in
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-r $@.in -c requirements.lock
 	@touch $@
 
 lock:  ## write requirements.lock and environment.yml anew from requirements.in

@@ -17,6 +17,7 @@ from reinforced_cot.config_checks import missing_data
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import checkpoint_files, sha256_of
 from reinforced_cot.interpreter import put_first_on_path
+from reinforced_cot.launch_checks import missing_packages, stage_topology
 from reinforced_cot.reward_loading import own_modules
 from reinforced_cot.yaml_keys import repeated_keys
 
@@ -28,7 +29,7 @@ try:
     ]:
         raise ConfigError("\n".join(repeated))
     config = validated(config)
-    if absent := list(missing_data(config)):
+    if absent := [*missing_data(config), *missing_packages(config)]:
         raise ConfigError("\n".join(absent))
 except ConfigError as error:
     raise WorkflowError(f"the configuration is refused:\n{error}") from None
@@ -59,6 +60,34 @@ def own_rewards(wildcards):
     return [
         f"{name} {digest}" for name, digest in module_hashes(modules, Path()).items()
     ]
+
+
+def launched(stage):
+    """Resources of a stage's job, which its script is told: none of them makes anything stale.
+
+    On several machines, Slurm is to give the job a task on each; the script starts itself there.
+    """
+    topology = stage_topology(config["launch"], stage)
+    resources = {
+        "gpu": topology.gpus,
+        "topology": config["launch"][stage]["topology"],
+        "processes": topology.processes,
+    }
+    if topology.machines > 1:
+        resources |= {
+            "nodes": topology.machines,
+            "tasks": topology.machines,
+            "mpi": "srun",
+        }
+    return resources
+
+
+def gqa_files():
+    """GQA's own files, by what they hold."""
+    named = {
+        name: config["evaluation"][f"gqa_{name}"] for name in ("questions", "choices")
+    }
+    return {name: path for name, path in named.items() if path}
 
 
 def parent(wildcards):

@@ -30,6 +30,7 @@ rule check_data:
     input:
         expand("<results>/data/{split}.jsonl", split=SPLITS),
         expand("<results>/data/rejected.{split}.jsonl", split=SPLITS),
+        gqa=gqa_files().get("questions", []),
     output:
         "<results>/data/summary.json",
     log:
@@ -42,6 +43,7 @@ rule check_data:
         *code("check_data.py"),
         splits=SPLITS,
         data=subpath(output[0], parent=True),
+        gqa="--gqa-questions" if "questions" in gqa_files() else "",
     shell:
         "python workflow/scripts/check_data.py --data {params.data} --splits {params.splits}"
-        " --output {output} > {log} 2>&1"
+        " --output {output} {params.gqa} {input.gqa} > {log} 2>&1"

@@ -26,7 +26,7 @@ rule grpo:
         "../environment.yml"
     threads: config["launch"]["rl"]["threads"]
     resources:
-        gpu=config["launch"]["rl"]["gpus"],
+        **launched("rl"),
     params:
         *code("train_grpo.py"),
         own_rewards=own_rewards,
@@ -35,4 +35,5 @@ rule grpo:
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/train_grpo.py --settings {input.settings} --data {params.data}"
-        " --parent {params.parent} --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"
+        " --parent {params.parent} --output {params.policy}"
+        " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"

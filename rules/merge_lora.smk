@@ -23,11 +23,12 @@ rule merge_lora:
         "../environment.yml"
     threads: config["launch"]["merge_lora"]["threads"]
     resources:
-        gpu=config["launch"]["merge_lora"]["gpus"],
+        **launched("merge_lora"),
     params:
         *code("merge_lora.py"),
         parent=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/merge_lora.py --settings {input.settings} --parent {params.parent}"
-        " --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"
+        " --output {params.policy}"
+        " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"

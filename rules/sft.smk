@@ -24,7 +24,7 @@ rule sft:
         "../environment.yml"
     threads: config["launch"]["sft"]["threads"]
     resources:
-        gpu=config["launch"]["sft"]["gpus"],
+        **launched("sft"),
     params:
         *code("train_sft.py"),
         data=subpath(input.checked, parent=True),
@@ -32,4 +32,5 @@ rule sft:
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/train_sft.py --settings {input.settings} --data {params.data}"
-        " --parent {params.parent} --output {params.policy} --gpus {resources.gpu} > {log} 2>&1"
+        " --parent {params.parent} --output {params.policy}"
+        " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"

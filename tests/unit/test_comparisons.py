@@ -8,7 +8,7 @@ import pytest
 
 from reinforced_cot.comparisons import compare
 from reinforced_cot.errors import DataError
-from reinforced_cot.predictions import Prediction
+from reinforced_cot.prediction_rows import Prediction
 
 # Questions 1 to 5 are of one type, 6 to 8 of another; two an image.
 RIGHT = {"base": {1, 6}, "sft": {1, 2, 3, 4, 5, 7}, "gspo": {1, 2, 3, 4, 5, 6, 7, 8}}

@@ -15,6 +15,7 @@ from reinforced_cot.rewards import REWARDS
 
 GRPO = "rl.grpo.training"
 TINY = "base_model.tiny.architecture"
+ACCELERATE = REPO / "config" / "accelerate"
 BIASED = (
     "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
 )
@@ -103,17 +104,17 @@ CROSS_CASES = [
     # the batch (fault 39)
     (
         {f"{GRPO}.num_generations": 7},
-        f"`{GRPO}.num_generations` is 7; the 64 completions of one generation (per_device_train_batch_size 64 x "
-        "steps_per_generation 1) must be a multiple of it",
+        f"`{GRPO}.num_generations` is 7; the 64 completions of one generation (per_device_train_batch_size x "
+        "steps_per_generation x processes) must be a multiple of it",
     ),
     (
         {f"{GRPO}.per_device_train_batch_size": 6, f"{GRPO}.gradient_accumulation_steps": 2},
-        f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size 6 x "
-        "steps_per_generation 2) must be a multiple of it",
+        f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size x "
+        "steps_per_generation x processes) must be a multiple of it",
     ),
     (
         {f"{GRPO}.generation_batch_size": 96},
-        f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of per_device_train_batch_size, 64",
+        f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of per_device_train_batch_size x processes, 64",
     ),
     (
         {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
@@ -150,16 +151,69 @@ CROSS_CASES = [
     ),
     # vLLM (fault 65b)
     (
-        {f"{GRPO}.use_vllm": True, "rl.grpo.quantization": "nf4", "launch.rl.gpus": 1},
+        {f"{GRPO}.use_vllm": True, "rl.grpo.quantization": "nf4"},
         f"`rl.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
         "quantized policy: set quantization null or use_vllm false",
     ),
     (
-        {f"{GRPO}.use_vllm": True, "launch.rl.gpus": 1},
+        {f"{GRPO}.use_vllm": True},
         f"`{GRPO}.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, vLLM "
         "expands them again (trl#6294), and every rollout would answer a corrupted prompt",
     ),
-    ({"launch.sft.gpus": 4}, "`launch.sft.gpus` is 4; a stage is one process with one GPU: set it to 1 or 0"),
+    # how a stage is spread
+    ({"launch.sft.topology": "zero4"}, "`launch.sft`: there is no topology zero4; did you mean zero3?"),
+    (
+        {"launch.rl": {"topology": "single_gpu", "processes": 2}},
+        f"`launch.rl`: {ACCELERATE}/single_gpu.yaml is for one process, and 2 are asked for: take multi_gpu, or cpu "
+        "without GPUs",
+    ),
+    (
+        {"launch.rl": {"topology": "two_node", "processes": 9}},
+        f"`launch.rl`: 9 processes cannot be spread evenly over the 2 machines of {ACCELERATE}/two_node.yaml",
+    ),
+    (
+        {"launch.merge_lora.topology": "zero3"},
+        "`launch.merge_lora.topology` is zero3, which is for training; use cpu, single_gpu or multi_gpu",
+    ),
+    (
+        {"launch.merge_lora": {"topology": "multi_gpu", "processes": 8}},
+        "`launch.merge_lora` asks for 8 processes; a merge is one: use cpu or single_gpu",
+    ),
+    (
+        {"launch.evaluate.topology": "two_node"},
+        "`launch.evaluate.topology` is two_node; an evaluation stays on one machine: use multi_gpu",
+    ),
+    (
+        {"launch.sft.topology": "fsdp2", "sft.quantization": "nf4"},
+        "`launch.sft.topology` is fsdp2, which splits the weights, and a quantized base cannot be split: use multi_gpu "
+        "or zero2, or set quantization null",
+    ),
+    (
+        {"launch.rl.topology": "zero3", "rl.gspo.quantization": "nf4"},
+        "`launch.rl.topology` is zero3, which splits the weights, and a quantized base cannot be split: use multi_gpu "
+        "or zero2, or set quantization null",
+    ),
+    # the batch over all processes
+    (
+        {"launch.rl.processes": 3, f"{GRPO}.per_device_train_batch_size": 4, "policies": ["grpo"]},
+        f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size x "
+        "steps_per_generation x processes) must be a multiple of it",
+    ),
+    (
+        {"sft.global_batch_size": 24, "sft.training.per_device_train_batch_size": 16},
+        "`sft.global_batch_size` is 24; it must be a multiple of per_device_train_batch_size x processes, 16 x 1: "
+        "lower per_device_train_batch_size to 24 or a divisor of it",
+    ),
+    (
+        {"rl.grpo.global_batch_size": 64, "launch.rl.processes": 2},
+        "`rl.grpo.global_batch_size` is 64; it must be a multiple of per_device_train_batch_size x processes, 64 x 2: "
+        "lower per_device_train_batch_size to 32 or a divisor of it",
+    ),
+    (
+        {"sft.global_batch_size": 32, "sft.training.gradient_accumulation_steps": 2},
+        "`sft.global_batch_size` and `sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
+        "other",
+    ),
     (
         {f"{GRPO}.vllm_importance_sampling_clip_min": 4},
         f"`{GRPO}.vllm_importance_sampling_clip_min` is 4; it must be below the clip_max, 3.0",
@@ -364,6 +418,9 @@ ALLOWED = [
     {f"{GRPO}.fp16": True, f"{GRPO}.bf16": False, "base_model.dtype": "bfloat16"},
     {f"{GRPO}.steps_per_generation": 3, f"{GRPO}.gradient_accumulation_steps": 3},
     {f"{GRPO}.generation_batch_size": 128, f"{GRPO}.save_steps": 4},
+    {"rl.grpo.global_batch_size": 64, f"{GRPO}.per_device_train_batch_size": 32, "launch.rl.processes": 2},
+    {"launch.sft": {"topology": "zero2", "processes": 8}, "sft.quantization": "nf4"},
+    {"launch.evaluate": {"topology": "multi_gpu", "processes": 8}},
     {f"{GRPO}.learning_rate": 1},  # an integer is a number
     {f"{TINY}.hidden_size": 24, f"{TINY}.vision_hidden_size": 80},
     {"sft.lora.target_modules": "all-linear"},
@@ -390,11 +447,22 @@ def test_defaults_are_filled_in_a_copy() -> None:
         "part": None,
     }
     assert result["base_model"]["tiny"]["architecture"]["hidden_size"] == 96
-    assert result["launch"]["merge_lora"] == {"threads": 1, "gpus": 0}
+    assert result["launch"]["merge_lora"] == {"topology": "cpu", "processes": None, "threads": 1}
     # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.
     assert result["sft"]["lora"] == LORA
-    assert result["sft"]["training"] == {"save_strategy": "epoch", "save_steps": 500}
-    assert result["rl"]["grpo"]["training"] == {**config["rl"]["grpo"]["training"], "max_completion_length": 512}
+    assert result["sft"]["training"] == {
+        "save_strategy": "epoch",
+        "save_steps": 500,
+        "per_device_train_batch_size": 8,
+        "gradient_accumulation_steps": 1,
+    }
+    assert result["rl"]["grpo"]["training"] == {
+        **config["rl"]["grpo"]["training"],
+        "gradient_accumulation_steps": 1,
+        "generation_batch_size": None,
+        "steps_per_generation": None,
+        "max_completion_length": 512,
+    }
     assert result["rl"]["later"] == {"lora": LORA}  # not trained
 
 

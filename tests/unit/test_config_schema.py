@@ -12,7 +12,7 @@ import yaml
 from config_samples import REPO, changed, minimal, problems
 from jsonschema import Draft202012Validator
 
-from reinforced_cot import rl_checks
+from reinforced_cot.batches import generation_batch_size
 from reinforced_cot.config import validated
 from reinforced_cot.rewards import REWARDS
 
@@ -108,12 +108,14 @@ BATCHES: list[dict[str, Any]] = [
 ]
 
 
+UNSET = {"steps_per_generation": None, "generation_batch_size": None}
+
+
 def test_batches_are_refused_exactly_where_trl_refuses_them(tmp_path: Path) -> None:
     from trl.trainer.grpo_config import GRPOConfig
 
     for fields in BATCHES:
-        steps = rl_checks.generation_steps({"steps_per_generation": None, "generation_batch_size": None, **fields})
-        training = {**fields, "num_iterations": 1, "save_steps": max(steps, 1), "loss_type": "grpo"}
+        training = {**fields, "num_iterations": 1, "save_steps": 60, "loss_type": "grpo"}
         found = problems(changed({GRPO: training, "policies": ["grpo"]}))
         try:
             trl = GRPOConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", **fields)
@@ -121,4 +123,5 @@ def test_batches_are_refused_exactly_where_trl_refuses_them(tmp_path: Path) -> N
             assert found, fields
         else:
             assert not found, (fields, found)
-            assert trl.steps_per_generation == steps
+            drawn = generation_batch_size({"global_batch_size": None}, {**UNSET, **fields}, processes=1)
+            assert trl.generation_batch_size == drawn

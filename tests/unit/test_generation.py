@@ -1,6 +1,5 @@
 """Asking a policy: images count, padding does not, image tokens never come, the same seed gives the same answers."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,10 +7,8 @@ import torch
 from PIL import Image
 from tiny_run import TinyRun
 
-from reinforced_cot import evaluation
-from reinforced_cot.cheats import other_images
 from reinforced_cot.conversations import rendered_prompt
-from reinforced_cot.errors import DataError
+from reinforced_cot.examples import other_images
 from reinforced_cot.generation import generate
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
@@ -110,23 +107,6 @@ def test_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any,
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_ask_gives_a_row_a_question_with_all_that_the_settings_want(tiny_run: TinyRun) -> None:
-    settings = tiny_run.settings(evaluation__samples=2, evaluation__direct=True, evaluation__probes=3)
-    examples = tiny_run.examples[:4]
-    loaded = evaluation.load_policy(settings, examples, tiny_run.data, tiny_run.base / "model")
-    rows = evaluation.ask(settings, examples, tiny_run.data, *loaded)
-    assert [row["id"] for row in rows] == [example.id for example in examples]
-    assert [len(row["samples"]) for row in rows] == [2] * 4
-    assert [row["truncated"] for row in rows] == [True] * 4  # an untrained model does not end within four tokens
-    assert all(row["direct_raw"] and row["direct_raw"] != row["prediction_raw"] for row in rows)
-    for key in ("blank_image_raw", "shuffled_image_raw"):
-        assert sum(row[key] is not None for row in rows) == 3
-    assert evaluation.ask(settings, examples, tiny_run.data, *loaded) == rows
-    greedy = evaluation.ask(tiny_run.settings(), examples, tiny_run.data, *loaded)
-    further: dict[str, Any] = {"samples": [], "direct_raw": None, "blank_image_raw": None, "shuffled_image_raw": None}
-    assert greedy == [row | further for row in rows]
-
-
 def test_a_completion_that_ends_is_not_cut_off(tiny_run: TinyRun, processor: Any) -> None:
     model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
     bias = torch.zeros(model.config.get_text_config().vocab_size)
@@ -142,12 +122,3 @@ def test_nobody_is_shown_their_own_image(tiny_run: TinyRun) -> None:
     own = [example.image for example in tiny_run.examples]
     assert set(shown) == set(own) and not any(a == b for a, b in zip(shown, own, strict=True))
     assert other_images(tiny_run.examples[:1], seed=3) == [None]
-
-
-def test_long_prompts_are_refused_before_the_model_is_loaded(
-    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
-) -> None:  # fault 43
-    monkeypatch.setattr(evaluation, "load_model", fails_if_called)
-    settings = tiny_run.settings(evaluation__max_new_tokens=2040)
-    with pytest.raises(DataError, match=r"with 2040 more do not fit into the model's 2048 positions"):
-        evaluation.load_policy(settings, tiny_run.examples, tiny_run.data, tiny_run.base / "model")

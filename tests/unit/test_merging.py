@@ -125,9 +125,10 @@ def test_an_adapter_that_changes_nothing_is_refused(tiny_run: TinyRun, policy: P
 
 
 def test_a_zero_adapter_is_not_published(tiny_run: TinyRun, tmp_path: Path) -> None:
+    zero_adapter(tiny_run).save_pretrained(tmp_path / "checkpoint")
     with pytest.raises(PipelineError, match="the trained adapter is zero"):
-        publish_adapter(zero_adapter(tiny_run), tiny_run.base, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        publish_adapter(tmp_path / "checkpoint", tiny_run.base, tmp_path / "policy")
+    assert not (tmp_path / "policy").exists()
 
 
 def perturbed(model: Any) -> Any:

@@ -5,7 +5,8 @@ import pytest
 from reinforced_cot.completions import completion_text
 from reinforced_cot.examples import Example
 from reinforced_cot.metrics import samples_correct, shares
-from reinforced_cot.predictions import Prediction, scored, unscored
+from reinforced_cot.prediction_rows import Prediction, unscored
+from reinforced_cot.predictions import scored
 
 RED = completion_text("SELECT(a): red 7\nQUERY(color): red", "red")
 

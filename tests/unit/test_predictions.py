@@ -9,7 +9,8 @@ import pytest
 from reinforced_cot.completions import completion_text
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
-from reinforced_cot.predictions import read_predictions, scored, unscored
+from reinforced_cot.prediction_rows import unscored
+from reinforced_cot.predictions import read_predictions, scored
 
 RED = completion_text("SELECT(a): red 7\nQUERY(color): red", "red")
 EXAMPLE = Example("q0", "images/test/a.png", "What color?", "red", "", "color", "g0")

@@ -9,7 +9,8 @@ import pytest
 from reinforced_cot.cheats import SLOPPY, constant_answers, constant_completions, is_near, text_probes
 from reinforced_cot.examples import Example
 from reinforced_cot.legacy import legacy_extract, legacy_matches
-from reinforced_cot.predictions import Prediction, scored, unscored
+from reinforced_cot.prediction_rows import Prediction, unscored
+from reinforced_cot.predictions import scored
 from reinforced_cot.probes import probe_scores
 from reinforced_cot.question_types import infer_question_type
 from reinforced_cot.rewards import consistency_reward

@@ -201,7 +201,7 @@ def test_a_missing_evaluation_is_named(tmp_path: Path, repo: Path) -> None:
         "reinforced_cot.config, reinforced_cot.stages, reinforced_cot.code_closure",  # a dry-run
         "reinforced_cot.consistency, reinforced_cot.rewards, reinforced_cot.metrics, reinforced_cot.prompts",
         # so that --help is quick
-        "build_base, train_sft, train_grpo, merge_lora, evaluate_policy, score, compare_policies, summarise_seeds",
+        "build_base, train_sft, train_grpo, merge_lora, answer_questions, score, compare_policies, summarise_seeds",
     ],
 )
 def test_starts_without_the_training_libraries(modules: str, repo: Path) -> None:

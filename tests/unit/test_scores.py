@@ -14,7 +14,8 @@ from reinforced_cot.completions import completion_text
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.files import read_json, write_json, write_jsonl
-from reinforced_cot.predictions import Prediction, scored, unscored
+from reinforced_cot.prediction_rows import Prediction, unscored
+from reinforced_cot.predictions import scored
 from reinforced_cot.scores import chain_consistency, evaluate
 
 STEPS = "SELECT(a): red 7\nQUERY(color): "

@@ -41,13 +41,13 @@ def answers(monkeypatch: pytest.MonkeyPatch, right: Sequence[int]) -> list[list[
     """Let the policy give `right[i]` right answers at its i-th evaluation; returns the ids asked each time."""
     asked: list[list[str]] = []
 
-    def generate(model: Any, processor: Any, examples: Sequence[Example], *args: Any, **options: Any) -> Any:
+    def generate(trainer: Any, examples: Sequence[Example], *args: Any, **options: Any) -> Any:
         asked.append([example.id for example in examples])
         good = right[len(asked) - 1]
         texts = [completion_text("x", example.answer if i < good else "?") for i, example in enumerate(examples)]
         return [[Completion(text, truncated=False)] for text in texts]
 
-    monkeypatch.setattr(supervised, "generate", generate)
+    monkeypatch.setattr(supervised, "generate_together", generate)
     return asked
 
 
@@ -128,12 +128,12 @@ def test_the_best_checkpoint_is_kept_by_generated_answers(
 def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: list[dict[str, Any]] = []
 
-    def generate(model: Any, processor: Any, examples: Sequence[Example], *args: Any, **given: Any) -> Any:
+    def generate(trainer: Any, examples: Sequence[Example], *args: Any, **given: Any) -> Any:
         options.append(given)
         texts = [[completion_text("x", example.answer), "no form"] for example in examples]
         return [[Completion(text, truncated=False) for text in each] for each in texts]
 
-    monkeypatch.setattr(supervised, "generate", generate)
+    monkeypatch.setattr(supervised, "generate_together", generate)
     selection = tiny_run.settings()["sft"]["selection"] | {"samples": 2}
     train(tiny_run, tmp_path, tiny_run.settings(sft__selection=selection, sft__training__max_steps=1))
     history = read_json(tmp_path / "metrics.json")["history"]
@@ -153,7 +153,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     class Killed(BaseException):
         pass
 
-    generate, evaluations = supervised.generate, []
+    generate, evaluations = supervised.generate_together, []
 
     def killed(*args: Any, **options: Any) -> Any:
         evaluations.append(1)
@@ -161,12 +161,12 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
             raise Killed
         return generate(*args, **options)
 
-    monkeypatch.setattr(supervised, "generate", killed)
+    monkeypatch.setattr(supervised, "generate_together", killed)
     checkpoints = tmp_path / "killed/checkpoints"
     assert resume_point(checkpoints, {"run": 1}) is None
     with pytest.raises(Killed):
         train(tiny_run, tmp_path / "killed", settings)
-    monkeypatch.setattr(supervised, "generate", generate)
+    monkeypatch.setattr(supervised, "generate_together", generate)
     resume_from = resume_point(checkpoints, {"run": 1})
     assert resume_from and resume_from.name == "checkpoint-8"
     steps: list[int] = []
@@ -248,6 +248,6 @@ def test_the_pipelines_arguments_reach_the_trainer(tiny_run: TinyRun, tmp_path: 
     arguments = supervised.sft_config(tiny_run.settings(), tmp_path)
     assert (arguments.completion_only_loss, arguments.max_length) == (True, None)
     assert (arguments.eval_strategy, arguments.save_strategy, arguments.eval_steps) == ("steps", "steps", 1)
-    assert arguments.load_best_model_at_end and arguments.metric_for_best_model == "eval_accuracy"
+    assert arguments.metric_for_best_model == "eval_accuracy"
     assert arguments.greater_is_better and arguments.learning_rate == 1.0e-2
     assert arguments.report_to == ["tensorboard"]

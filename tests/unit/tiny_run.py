@@ -43,6 +43,7 @@ SETTINGS: dict[str, Any] = {
     "sft": {
         "examples": None,
         "quantization": None,
+        "global_batch_size": 4,
         "lora": LORA,
         "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
         "training": TRAINING,
@@ -51,9 +52,11 @@ SETTINGS: dict[str, Any] = {
     "rl": {
         "examples": None,
         "quantization": None,
+        "global_batch_size": 4,
         "lora": LORA,
         "probes": {"every": None, "questions": 4, "batch_size": 4},
-        "training": TRAINING | {"num_generations": 2, "max_completion_length": 6, "beta": 0.0},
+        "training": TRAINING
+        | {"num_generations": 2, "generation_batch_size": 4, "max_completion_length": 6, "beta": 0.0},
     },
     "evaluation": {
         "batch_size": 3,
@@ -61,8 +64,6 @@ SETTINGS: dict[str, Any] = {
         "samples": 0,
         "direct": False,
         "probes": 0,
-        "gqa_questions": None,
-        "gqa_choices": None,
     },
 }
 
@@ -104,7 +105,8 @@ def make_tiny_run(root: Path) -> TinyRun:
     model = load_model(base / "model", SETTINGS["base_model"])
     adapted: PeftModel = get_peft_model(model, lora_config(LORA, model))
     perturb(adapted)
-    publish_adapter(adapted, base, sft)
+    adapted.save_pretrained(root / "checkpoint")
+    publish_adapter(root / "checkpoint", base, sft)
     return TinyRun(data, base, sft, examples)
 
 

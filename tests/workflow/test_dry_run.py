@@ -32,6 +32,7 @@ def test_the_main_job_trains_grpo_alone(workflow: WorkflowCopy) -> None:
         "sft": 1,
         "merge_lora": 2,
         "grpo": 1,
+        "answer": 1,
         "evaluate": 1,
     }
 
@@ -102,7 +103,7 @@ def test_a_missing_raw_file_is_named_before_anything_runs(workflow: WorkflowCopy
 def test_full_size_preset(full_size: WorkflowCopy) -> None:
     """The data files are inputs, one a split, and each stage asks for its GPU."""
     text = full_size.snakemake("--dry-run", "--cores", "2")
-    for rule in ("sft", "merge_lora", "grpo", "evaluate"):
+    for rule in ("sft", "merge_lora", "grpo", "answer"):
         assert "gpu=1" in job_of(text, rule)
     assert "results/qwen2.5-vl-3b-gqa/report.html" in text
     assert "input: results/qwen2.5-vl-3b-gqa/data/test.yaml, data/gqa/test.jsonl, data/gqa/images" in text
@@ -122,6 +123,9 @@ def test_full_size_preset(full_size: WorkflowCopy) -> None:
         ({"sft": {"training": {"learning_rate": "1e-4"}}}, "1.0e-4"),
         ({"rl": {"grpo": {"quantization": "nf4", "training": {"use_vllm": True}}}}, "quantization"),
         ({"sft": {"training": {"output_dir": "elsewhere"}}}, "output_dir"),
+        ({"launch": {"sft": {"topology": "zero_3"}}}, "did you mean zero3?"),
+        ({"launch": {"sft": {"topology": "zero3"}}, "sft": {"quantization": "nf4"}}, "quantized base cannot be split"),
+        ({"sft": {"global_batch_size": 24}}, "sft.global_batch_size"),
         ({"base_model": {"trust_remote_code": True}}, "trust_remote_code"),
     ],
 )
@@ -170,6 +174,37 @@ def test_default_profile_never_starts_two_gpu_jobs_at_once(
     assert (second_start < first_end) == together
 
 
+EIGHT_GPUS = {"topology": "multi_gpu", "processes": 8, "threads": 64}
+ZERO_3 = {"topology": "zero3", "processes": 4, "threads": 32}
+
+
+@pytest.mark.parametrize(
+    ("launch", "gpus"),
+    [
+        ({"sft": EIGHT_GPUS, "rl": EIGHT_GPUS, "evaluate": EIGHT_GPUS}, {"sft": 8, "grpo": 8, "answer": 8}),
+        ({"sft": ZERO_3, "rl": {"topology": "zero3_offload"}}, {"sft": 4, "grpo": 2, "answer": 1}),
+        ({"rl": {"topology": "fsdp2"}, "merge_lora": {"topology": "cpu"}}, {"grpo": 2, "merge_lora": 0}),
+    ],
+)
+def test_gpus_follow_from_the_topology(
+    full_size: WorkflowCopy, launch: dict[str, object], gpus: dict[str, int]
+) -> None:
+    """The full-size preset as it stands: its batches hold on 1, 2, 4 and 8 GPUs."""
+    config = with_config(full_size, "launch.yaml", launch=launch)
+    workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))
+    text = workflow.snakemake("--dry-run", "--cores", "64", "--resources", "gpu=8")
+    for rule, count in gpus.items():
+        assert f"gpu={count}," in job_of(text, rule) + ",", job_of(text, rule)
+
+
+def test_two_machines_are_asked_of_slurm(full_size: WorkflowCopy) -> None:
+    config = with_config(full_size, "nodes.yaml", launch={"sft": {"topology": "two_node", "processes": 8}})
+    workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))
+    job = job_of(workflow.snakemake("--dry-run", "--cores", "64", "--workflow-profile", "profiles/slurm"), "sft")
+    for resource in ("gpu=4", "nodes=2", "tasks=2", "mpi=srun", "processes=8"):
+        assert resource in job, job
+
+
 def test_slurm_profile_gives_every_stage_its_resources(full_size: WorkflowCopy) -> None:
     # A dry-run shows no more threads than --cores allows; jobs that are submitted get them all.
     text = full_size.snakemake("--dry-run", "--cores", "8", "--workflow-profile", "profiles/slurm")
@@ -179,7 +214,8 @@ def test_slurm_profile_gives_every_stage_its_resources(full_size: WorkflowCopy) 
         "sft": (64000, 720, 8, 1),
         "merge_lora": (48000, 60, 8, 1),
         "grpo": (96000, 1440, 8, 1),
-        "evaluate": (48000, 240, 8, 1),
+        "answer": (48000, 240, 8, 1),
+        "evaluate": (4000, 30, 1, 0),
     }
     for rule, (memory, minutes, threads, gpus) in expected.items():
         job = job_of(text, rule)
@@ -202,5 +238,5 @@ def test_no_command_holds_a_path_of_this_machine(workflow: WorkflowCopy) -> None
     """It would differ on another machine, and every job would rerun there."""
     text = workflow.snakemake("--dry-run", "--cores", "2", "--printshellcmds")
     commands = [line for line in text.splitlines() if re.match("Shell command: (python|printf) ", line)]
-    assert len(commands) == 28  # every job but `all`
+    assert len(commands) == 32  # every job but `all`
     assert not any(str(workflow.root) in command for command in commands)

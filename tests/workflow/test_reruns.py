@@ -17,9 +17,10 @@ from workflow_copy import WorkflowCopy, copy_workflow
 
 PACKAGE = "workflow/scripts/reinforced_cot"
 COMPARED = {"compare": 1, "report": 1}
-RL_ON = {"grpo": 2, "merge_lora": 2, "evaluate": 2, **COMPARED}
-SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "evaluate": 3, **COMPARED}
-ONE_POLICY = {"grpo": 1, "merge_lora": 1, "evaluate": 1, **COMPARED}
+RL_ON = {"grpo": 2, "merge_lora": 2, "answer": 2, "evaluate": 2, **COMPARED}
+SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "answer": 3, "evaluate": 3, **COMPARED}
+ONE_POLICY = {"grpo": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED}
+ASKED_AGAIN = {"answer": 4, "evaluate": 4}
 SETTINGS = {"data_settings", "train_settings", "eval_settings"}
 
 
@@ -86,12 +87,14 @@ ROWS = {
         replace(f"{PACKAGE}/answers.py", "only likely probably clearly", "only likely clearly"),
         {**SFT_ON, "evaluate": 4},
     ),
-    "prompt in the config": (override(prompt={"instruction": "Think."}), {**SFT_ON, "evaluate": 4}),
+    "prompt in the config": (override(prompt={"instruction": "Think."}), {**SFT_ON, **ASKED_AGAIN}),
     "prompt code": (
         replace(f"{PACKAGE}/prompts.py", "{question}\\n{prompt", "{question}\\n\\n{prompt"),
-        {**SFT_ON, "evaluate": 4},
+        {**SFT_ON, **ASKED_AGAIN},
     ),
-    "evaluation settings": (override(evaluation={"samples": 1}), {"evaluate": 4, **COMPARED}),
+    "evaluation settings": (override(evaluation={"samples": 1}), {**ASKED_AGAIN, **COMPARED}),
+    "processes of the evaluation": (override(launch={"evaluate": {"processes": 2, "threads": 2}}), {}),
+    "processes of the training, each with its batch": (override(launch={"sft": {"processes": 2}}), SFT_ON),
     "scoring code": (
         replace(f"{PACKAGE}/probes.py", '"measure": measure', '"measured": measure'),
         {"evaluate": 4, **COMPARED},
@@ -105,15 +108,15 @@ ROWS = {
     "report code": (replace(f"{PACKAGE}/report_tables.py", '"well-formed"', '"in form"'), {"report": 1}),
     "size of the test split": (
         override(data={"splits": {"test": {"size": 20}}}),
-        {"prepare_data": 1, "check_data": 1, "evaluate": 4, **COMPARED},
+        {"prepare_data": 1, "check_data": 1, **ASKED_AGAIN, **COMPARED},
     ),
     "base architecture": (
         override(base_model={"tiny": {"vocab_size": 400}}),
-        {"base_model": 1, **SFT_ON, "evaluate": 4},
+        {"base_model": 1, **SFT_ON, **ASKED_AGAIN},
     ),
     "seed": (
         override(seed=7),
-        {"prepare_data": 3, "check_data": 1, "base_model": 1, **SFT_ON, "evaluate": 4},
+        {"prepare_data": 3, "check_data": 1, "base_model": 1, **SFT_ON, **ASKED_AGAIN},
     ),
     "one policy less": (
         override(policies=["grpo"]),
@@ -190,7 +193,7 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
     workflow.snakemake("--cores", "2")
     assert workflow.planned() == {}
     (workflow.root / "test.jsonl").write_text(json.dumps({**lines[0], "answer": "No"}) + "\n")
-    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "evaluate": 3, **COMPARED}
+    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "answer": 3, "evaluate": 3, **COMPARED}
     (workflow.root / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     workflow.edit("own_rewards.py", "As TRL calls it", "A comment")
     assert workflow.planned() == {}
@@ -198,6 +201,7 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
     assert {rule: n for rule, n in workflow.planned().items() if rule != "compare"} == {
         "grpo": 1,
         "merge_lora": 1,
+        "answer": 1,
         "evaluate": 1,
         "report": 1,
     }

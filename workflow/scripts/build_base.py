@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.devices import claim_devices
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
 from reinforced_cot.stage_scripts import read_settings, start
@@ -20,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy `base`")
     args = parser.parse_args(argv)
-    start(gpus=0)
+    start()
+    claim_devices(0)  # no GPU
     settings = read_settings(args.settings)
     train = read_examples(args.data / "train.jsonl") if settings["base_model"]["path"] is None else []
     from reinforced_cot.base_models import make_base

@@ -14,6 +14,7 @@ from reinforced_cot.data_checks import check
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
 from reinforced_cot.files import read_jsonl, write_json
+from reinforced_cot.gqa_metrics import check_ids, read_questions
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,11 +23,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that prepare_data.py wrote")
     parser.add_argument("--splits", nargs="+", required=True, help="names of the splits")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
+    parser.add_argument("--gqa-questions", type=Path, help="GQA's questions file: it must hold the test split's ids")
     arguments = parser.parse_args(argv)
 
     folder: Path = arguments.data
     splits = {name: read_examples(folder / f"{name}.jsonl") for name in arguments.splits}
     rejected = {name: [row for _, row in read_jsonl(folder / f"rejected.{name}.jsonl")] for name in arguments.splits}
+    if arguments.gqa_questions:  # before hours of training and answering, not after
+        check_ids(read_questions(arguments.gqa_questions), {example.id for example in splits["test"]})
     write_json(arguments.output, check(splits, rejected, folder))
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
+from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
+from reinforced_cot.stage_scripts import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -16,10 +17,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=Path, required=True, help="prompt, base_model")
     parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that the adapter belongs to")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy, which holds adapter/")
-    add_gpus_argument(parser)
+    add_launch_arguments(parser)
     args = parser.parse_args(argv)
-    start(args.gpus)
+    start()
     settings = read_settings(args.settings)
+    launch(asked_topology(args))
     from reinforced_cot.merging import merge
 
     merge(settings, args.parent, args.output)

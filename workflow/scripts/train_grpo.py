@@ -3,7 +3,8 @@
     python workflow/scripts/train_grpo.py --settings results/grpo/train.yaml --data results/data \\
         --parent results/sft --output results/grpo
 
-A killed run goes on from its last checkpoint when the same command is given again.
+With ``--topology zero3 --processes 8`` it starts itself through accelerate. A killed run goes on from its last
+checkpoint when the same command is given again.
 """
 
 import argparse
@@ -13,8 +14,9 @@ from pathlib import Path
 from reinforced_cot.code_closure import module_hashes
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
+from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
 from reinforced_cot.reward_loading import own_modules
-from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
+from reinforced_cot.stage_scripts import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,19 +25,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl and images")
     parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that is reinforced")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
-    add_gpus_argument(parser)
+    add_launch_arguments(parser)
     args = parser.parse_args(argv)
-    start(args.gpus)
-    settings = read_settings(args.settings)
+    start()
+    settings, topology = read_settings(args.settings), asked_topology(args)
     examples = read_examples(args.data / "train.jsonl")
+    launch(topology)
     from reinforced_cot.reinforcement import train
-    from reinforced_cot.resuming import fingerprint, resume_point
+    from reinforced_cot.training import resume
 
     own = module_hashes(own_modules(settings["rewards"]), Path())  # a run on other rewards is another run
     inputs = [args.data / "train.jsonl", args.parent / "model.json"]
-    run = fingerprint(Path(__file__), {**settings, "own_rewards": own}, inputs)
-    resume_from = resume_point(args.output / "checkpoints", run)
-    train(settings, examples, args.data, args.parent, args.output, resume_from)
+    resume_from = resume(Path(__file__), {**settings, "own_rewards": own}, inputs, topology, args.output)
+    train(settings, examples, args.data, args.parent, args.output, resume_from, topology)
 
 
 if __name__ == "__main__":

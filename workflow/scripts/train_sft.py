@@ -3,7 +3,8 @@
     python workflow/scripts/train_sft.py --settings results/sft/train.yaml --data results/data \\
         --parent results/base --output results/sft
 
-A killed run goes on from its last checkpoint when the same command is given again.
+With ``--topology zero3 --processes 8`` it starts itself through accelerate. A killed run goes on from its last
+checkpoint when the same command is given again.
 """
 
 import argparse
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
-from reinforced_cot.stage_scripts import add_gpus_argument, read_settings, start
+from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
+from reinforced_cot.stage_scripts import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,18 +23,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl, val.jsonl and images")
     parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that is fine-tuned")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy `sft`")
-    add_gpus_argument(parser)
+    add_launch_arguments(parser)
     args = parser.parse_args(argv)
-    start(args.gpus)
-    settings = read_settings(args.settings)
+    start()
+    settings, topology = read_settings(args.settings), asked_topology(args)
     splits = {split: args.data / f"{split}.jsonl" for split in ("train", "val")}
     examples = {split: read_examples(path) for split, path in splits.items()}
-    from reinforced_cot.resuming import fingerprint, resume_point
+    launch(topology)
     from reinforced_cot.supervised import train
+    from reinforced_cot.training import resume
 
-    run = fingerprint(Path(__file__), settings, [*splits.values(), args.parent / "model.json"])
-    resume_from = resume_point(args.output / "checkpoints", run)
-    train(settings, examples["train"], examples["val"], args.data, args.parent, args.output, resume_from)
+    inputs = [*splits.values(), args.parent / "model.json"]
+    resume_from = resume(Path(__file__), settings, inputs, topology, args.output)
+    train(settings, examples["train"], examples["val"], args.data, args.parent, args.output, resume_from, topology)
 
 
 if __name__ == "__main__":

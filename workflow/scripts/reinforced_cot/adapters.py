@@ -1,11 +1,13 @@
 """LoRA adapters: their configuration, publication with provenance, and the refusal of another base."""
 
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel
+from safetensors.torch import load_file
 from torch.nn import Linear
 from transformers import PreTrainedModel
 
@@ -49,21 +51,27 @@ def check_trainable(model: PeftModel) -> int:
     return trainable
 
 
-def publish_adapter(model: PeftModel, base: Path, output: Path, **facts: Any) -> None:
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def publish_adapter(checkpoint: Path, base: Path, output: Path, **facts: Any) -> None:
     """Write ``{output}/adapter`` and its manifest ``{output}/adapter.json``, which names the base by its weights' hash.
 
     Args:
+        checkpoint: a folder that holds `ADAPTER_FILES`.
         base: the folder of the policy that was adapted, which holds ``model`` and ``model.json``.
         output: ``results/{policy}``.
 
     Raises:
         PipelineError: the adapter changes nothing, as an empty one under ZeRO-3 does (trl#4416).
     """
-    norm = sum(float(p.detach().float().norm()) for name, p in model.named_parameters() if "lora_B" in name)
+    weights = load_file(checkpoint / ADAPTER_FILES[1])
+    norm = sum(float(weight.float().norm()) for name, weight in weights.items() if "lora_B" in name)
     if not norm > 0:
         raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")
     with new_folder(output / "adapter") as folder:
-        model.save_pretrained(folder)
+        for name in ADAPTER_FILES:
+            shutil.copyfile(checkpoint / name, folder / name)
     base_weights = weights_hash(read_json(base / "model.json"))
     write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights, **facts)
 

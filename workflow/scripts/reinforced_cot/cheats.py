@@ -1,12 +1,10 @@
-"""Ways to be paid without looking or thinking: the completions and images of the hack probes (`probes`)."""
+"""Ways to be paid without looking or thinking: the completions of the hack probes (`probes`)."""
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
 from reinforced_cot.completions import completion_text
-from reinforced_cot.examples import Example
-from reinforced_cot.seeds import mixed
 
 SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matchers take for many (pitfall 12)
 IDLE = "I look at the image and think step by step."
@@ -56,10 +54,3 @@ def is_near(score: float, policy: float, share: float = NEAR) -> bool:
     Not where the policy scores nothing, which proves nothing anyway; rewards may be negative.
     """
     return score >= (share * policy if policy > 0 else policy) and policy != 0
-
-
-def other_images(examples: Sequence[Example], seed: int) -> list[str | None]:
-    """Another question's image for each, never the own one; blank where all questions are about one image."""
-    images = sorted({example.image for example in examples}, key=lambda image: mixed(seed, "shuffled", image))
-    following = dict(zip(images, [*images[1:], images[0]], strict=True))
-    return [following[example.image] if len(images) > 1 else None for example in examples]

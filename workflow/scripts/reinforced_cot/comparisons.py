@@ -7,7 +7,7 @@ from typing import Any
 
 from reinforced_cot import statistics
 from reinforced_cot.errors import DataError
-from reinforced_cot.predictions import Prediction
+from reinforced_cot.prediction_rows import Prediction
 from reinforced_cot.seeds import mixed
 
 

@@ -23,6 +23,7 @@ from referencing.jsonschema import DRAFT202012
 
 from reinforced_cot import config_checks, rl_checks
 from reinforced_cot.errors import ConfigError
+from reinforced_cot.launch_checks import processes_of
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -36,7 +37,11 @@ _TYPE_NAMES = {
     "object": "a mapping of keys to values",
 }
 # Fields of TRL that stage scripts read themselves: TRL's default is written out where the user left them away.
-_READ_BY_STAGES = {"sft": ("save_strategy", "save_steps"), "rl": ("max_completion_length",)}
+_BATCHES = ("per_device_train_batch_size", "gradient_accumulation_steps")
+_READ_BY_STAGES = {
+    "sft": (*_BATCHES, "save_strategy", "save_steps"),
+    "rl": (*_BATCHES, "generation_batch_size", "steps_per_generation", "max_completion_length"),
+}
 
 
 def validated(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +79,7 @@ def warnings_of(config: Mapping[str, Any]) -> list[str]:
     Args:
         config: as `validated` returns it.
     """
-    return list(rl_checks.warnings(config, _trl_defaults()["rl"]))
+    return list(rl_checks.warnings(config, _trl_defaults()["rl"], processes_of(config["launch"], "rl")))
 
 
 @cache

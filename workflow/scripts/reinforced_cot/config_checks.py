@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot import rl_checks
+from reinforced_cot import batches, launch_checks, rl_checks
 from reinforced_cot.reward_loading import missing, used_weights
 
 Settings = Mapping[str, Any]
@@ -39,18 +39,21 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
             yield from _room_for_prompts(config, defaults["rl"], sound)
     # bf16 follows the base model's dtype where it is not written (`training.trainer_arguments`).
     bf16 = sound("base_model") and config["base_model"]["dtype"] == "bfloat16"
+    launched = sound("launch")
+    if launched:
+        yield from launch_checks.problems(config["launch"], _quantized(config, sound))
     if sound("sft"):
-        yield from _sft(config["sft"], {**defaults["sft"], "bf16": bf16, **config["sft"]["training"]})
+        training = {**defaults["sft"], "bf16": bf16, **config["sft"]["training"]}
+        processes = launch_checks.processes_of(config["launch"], "sft") if launched else 1
+        yield from _sft(config["sft"], training)
+        yield from batches.problems("sft", config["sft"], training, processes)
     if sound("rewards"):
         yield from _rewards("rewards", config["rewards"])
     if sound("evaluation") and sound("data"):
         yield from _gqa(config["evaluation"], config["data"])
-    if sound("launch"):
-        for stage, asked in config["launch"].items():
-            if asked.get("gpus", 0) > 1:
-                yield f"`launch.{stage}.gpus` is {asked['gpus']}; a stage is one process with one GPU: set it to 1 or 0"
     if not sound("policies") or not isinstance(config.get("rl"), dict):
         return
+    processes = launch_checks.processes_of(config["launch"], "rl") if launched else 1
     for policy in config["policies"]:
         key = f"rl.{policy}"
         if policy not in config["rl"]:
@@ -63,9 +66,21 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from _rewards(f"{key}.rewards", settings["rewards"])
             training = {**defaults["rl"], "bf16": bf16, **settings["training"]}
             yield from _trainer(key, settings, training)
-            yield from rl_checks.problems(key, settings, training)
+            if refused := list(batches.problems(key, settings, training, processes)):
+                yield from refused
+                continue
+            yield from rl_checks.problems(key, settings, training, processes)
             if sound("data"):
-                yield from rl_checks.enough_prompts(key, settings, training, config["data"])
+                yield from rl_checks.enough_prompts(key, settings, training, processes, config["data"])
+
+
+def _quantized(config: Settings, sound: Callable[..., bool]) -> dict[str, bool]:
+    """Which of the stages sft and rl has a quantized base."""
+    policies = config["policies"] if sound("policies") and sound("rl") else []
+    return {
+        "sft": sound("sft") and config["sft"]["quantization"] is not None,
+        "rl": any(config["rl"][policy]["quantization"] for policy in policies if policy in config["rl"]),
+    }
 
 
 def _rewards(key: str, rewards: str | Mapping[str, float | None] | None) -> Iterator[str]:

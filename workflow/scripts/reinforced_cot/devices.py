@@ -31,7 +31,7 @@ def claim_devices(gpus: int | None) -> None:
     if len(claimed) < wanted:
         raise PipelineError(
             f"the job asks for {wanted} GPU(s), and of the {len(visible)} that this machine shows {len(claimed)} were "
-            "free: set launch.*.gpus to 0 to run on the CPU, or `--resources gpu=N` to the number of GPUs there are"
+            "free: set launch.*.topology to cpu, or `--resources gpu=N` to the number of GPUs there are"
         )
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(claimed)
 
@@ -73,5 +73,6 @@ def _lock(device: str) -> bool:
     except OSError:
         os.close(file)
         return False
+    os.set_inheritable(file, True)  # accelerate takes this process over, and holds the lock as long as it runs
     _held.append(file)
     return True

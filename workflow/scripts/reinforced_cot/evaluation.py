@@ -1,18 +1,21 @@
 """Asking a checkpoint questions: one greedy completion each, and what tells how much of it is looking and thinking."""
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from transformers import PreTrainedModel, ProcessorMixin
+from tqdm import tqdm
 
-from reinforced_cot.cheats import other_images
+from reinforced_cot.answer_log import Answered, AnswerLog
 from reinforced_cot.completions import ANSWER_OPEN, completion_text
 from reinforced_cot.conversations import prompt_lengths
-from reinforced_cot.examples import Example
-from reinforced_cot.generation import Completion, generate
+from reinforced_cot.errors import DataError
+from reinforced_cot.examples import Example, other_images
+from reinforced_cot.generation import Batch, batches, generate_batch
 from reinforced_cot.models import context_length, load_model
-from reinforced_cot.predictions import Prediction, unscored
+from reinforced_cot.prediction_rows import Prediction, unscored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.seeds import subset
 
@@ -20,63 +23,109 @@ NO_CHAIN = completion_text("", "").partition(ANSWER_OPEN)[0] + ANSWER_OPEN + "\n
 DIRECT_TOKENS = 16  # as lmms-eval's GQA
 
 
-def load_policy(
-    settings: Mapping[str, Any], examples: Sequence[Example], data: Path, model: Path
-) -> tuple[PreTrainedModel, ProcessorMixin]:
-    """A checkpoint and its processor, loaded after every prompt was found to fit.
+class Pass(NamedTuple):
+    """One way of asking: its name (a key of the predictions), the batches, and options of `generate_batch`."""
+
+    name: str
+    batches: list[Batch]
+    options: dict[str, Any]
+
+
+def passes(settings: Mapping[str, Any], examples: Sequence[Example]) -> list[Pass]:
+    """All ways in which the settings want the questions asked.
+
+    Besides the greedy completion: samples at temperature 1, the answer without a chain, and the completions for a blank
+    and for another question's image.
 
     Args:
-        settings: sections prompt, base_model and evaluation.
+        settings: sections seed and evaluation.
+    """
+    evaluation, seed = settings["evaluation"], settings["seed"]
+    size, tokens = evaluation["batch_size"], {"max_new_tokens": evaluation["max_new_tokens"]}
+    whole = batches(examples, size)
+    found = [Pass("prediction_raw", whole, tokens)]
+    if evaluation["samples"]:
+        found.append(Pass("samples", whole, {**tokens, "samples": evaluation["samples"], "seed": seed}))
+    if evaluation["direct"]:
+        found.append(Pass("direct_raw", whole, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
+    if probed := subset(examples, evaluation["probes"], seed):
+        found.append(Pass("blank_image_raw", batches(probed, size, [None] * len(probed)), tokens))
+        found.append(Pass("shuffled_image_raw", batches(probed, size, other_images(probed, seed)), tokens))
+    return found
+
+
+def answer(
+    settings: Mapping[str, Any],
+    examples: Sequence[Example],
+    data: Path,
+    model: Path,
+    answers: AnswerLog,
+    shard: int = 0,
+    shards: int = 1,
+) -> None:
+    """Ask a checkpoint what nobody has asked yet, and log the answers.
+
+    Args:
+        settings: sections seed, prompt, base_model and evaluation.
         data: the folder that the examples' images are relative to.
         model: a checkpoint folder.
+        shard: which of ``shards`` processes this one is; each takes its part of the batches, which are always the same.
 
     Raises:
         DataError: a prompt is too long, or the checkpoint is damaged.
     """
-    trusted, new_tokens = settings["base_model"]["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
+    done = answers.read().keys()
+    units = [(asked, batch) for asked in passes(settings, examples) for batch in asked.batches][shard::shards]
+    left = [(asked, batch) for asked, batch in units if (asked.name, batch.number) not in done]
+    if not left:
+        return
+    prompt, loading = settings["prompt"], settings["base_model"]
+    trusted, new_tokens = loading["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
     processor = load_processor(model, trust_remote_code=trusted)
-    prompt_lengths(processor, examples, data, settings["prompt"], context_length(model, trusted), new_tokens)
-    return load_model(model, settings["base_model"]), processor
+    prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
+    complete = partial(generate_batch, load_model(model, loading), processor, data=data, prompt=prompt)
+    for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
+        started = time.perf_counter()
+        found = complete(batch, **asked.options)
+        answered = Answered(
+            ids=[example.id for example in batch.examples],
+            texts=[[completion.text for completion in completions] for completions in found],
+            truncated=[[completion.truncated for completion in completions] for completions in found],
+            seconds=time.perf_counter() - started,
+        )
+        answers.append(shard, asked.name, batch.number, answered)
 
 
-def ask(
-    settings: Mapping[str, Any],
-    examples: Sequence[Example],
-    data: Path,
-    policy: PreTrainedModel,
-    processor: ProcessorMixin,
-) -> list[Prediction]:
+def collect(settings: Mapping[str, Any], examples: Sequence[Example], answers: AnswerLog) -> list[Prediction]:
     """A row of `predictions.jsonl` for every question, unscored, in the order of ``examples``.
 
-    Besides the greedy completion, as the settings ask: samples at temperature 1, the answer without a chain, and the
-    completions for a blank and for another question's image.
-
-    Args:
-        settings: sections seed, prompt and evaluation.
-        data: the folder that the examples' images are relative to.
+    Raises:
+        DataError: a batch has not been answered (fault 64).
     """
-    evaluation, seed = settings["evaluation"], settings["seed"]
+    found = answers.read()
+    rows = {example.id: unscored(example, "") for example in examples}
+    for asked in passes(settings, examples):
+        for batch in asked.batches:
+            answered = found.get((asked.name, batch.number))
+            if answered is None or answered.ids != [example.id for example in batch.examples]:
+                raise DataError(f"batch {batch.number} of {asked.name} has no answers: give the command again")
+            for id, texts, truncated in zip(answered.ids, answered.texts, answered.truncated, strict=True):
+                if asked.name == "samples":
+                    rows[id]["samples"] = texts
+                else:
+                    rows[id][asked.name] = texts[0]
+                if asked.name == "prediction_raw":
+                    rows[id]["truncated"] = truncated[0]
+    return list(rows.values())
 
-    def asked(examples: Sequence[Example], **options: Any) -> list[list[Completion]]:
-        tokens = {"batch_size": evaluation["batch_size"], "max_new_tokens": evaluation["max_new_tokens"]}
-        return generate(policy, processor, examples, data, settings["prompt"], **{**tokens, **options})
 
-    rows = [
-        unscored(example, completion.text, truncated=completion.truncated)
-        for example, [completion] in zip(examples, asked(examples), strict=True)
-    ]
-    if evaluation["samples"]:
-        drawn = asked(examples, samples=evaluation["samples"], seed=seed)
-        for row, completions in zip(rows, drawn, strict=True):
-            row["samples"] = [completion.text for completion in completions]
-    if evaluation["direct"]:
-        for row, [completion] in zip(rows, asked(examples, begin=NO_CHAIN, max_new_tokens=DIRECT_TOKENS), strict=True):
-            row["direct_raw"] = completion.text
-    probed = subset(examples, evaluation["probes"], seed)
-    if probed:
-        by_id = {row["id"]: row for row in rows}
-        looks = {"blank_image_raw": [None] * len(probed), "shuffled_image_raw": other_images(probed, seed)}
-        for key, images in looks.items():
-            for example, [completion] in zip(probed, asked(probed, images=images), strict=True):
-                by_id[example.id][key] = completion.text
-    return rows
+def timing(answers: AnswerLog) -> dict[str, float]:
+    """How long answering took: seconds of all processes together, so that it does not matter how many there were."""
+    found = answers.read().values()
+    completions = sum(len(texts) for answered in found for texts in answered.texts)
+    seconds = sum(answered.seconds for answered in found)
+    return {
+        "completions": completions,
+        "process_seconds": seconds,
+        "completions_per_process_second": completions / seconds,
+    }

@@ -1,11 +1,12 @@
 """The record that every stage reads: one question about one image, with its answer and chain of thought."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl, write_jsonl
+from reinforced_cot.seeds import mixed
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,10 @@ def write_examples(path: Path, examples: Iterable[Example]) -> None:
             for example in examples
         ),
     )
+
+
+def other_images(examples: Sequence[Example], seed: int) -> list[str | None]:
+    """Another question's image for each, never the own one; blank where all questions are about one image."""
+    images = sorted({example.image for example in examples}, key=lambda image: mixed(seed, "shuffled", image))
+    following = dict(zip(images, [*images[1:], images[0]], strict=True))
+    return [following[example.image] if len(images) > 1 else None for example in examples]

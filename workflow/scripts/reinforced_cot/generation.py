@@ -1,6 +1,6 @@
 """Completions of a policy for questions with images: greedy, or sampled at temperature 1."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.examples import Example
+from reinforced_cot.launching import rank
 from reinforced_cot.processors import vision_token_ids
 from reinforced_cot.seeds import mixed
 
@@ -22,7 +23,31 @@ class Completion(NamedTuple):
     truncated: bool
 
 
-@torch.no_grad()
+class Batch(NamedTuple):
+    """Questions that are answered at once, and what is shown with each: an image's path, or None for a blank one."""
+
+    number: int
+    examples: Sequence[Example]
+    images: Sequence[str | None]
+
+
+def batches(examples: Sequence[Example], size: int, images: Sequence[str | None] | None = None) -> list[Batch]:
+    """The batches of a list of questions, whoever answers which of them.
+
+    The same questions always stand together, so that padding, and every rounding with it, is the same on one process
+    and on many.
+
+    Args:
+        images: in place of the examples' own images, one each; None for a blank one of the same size.
+    """
+    shown = images if images is not None else [example.image for example in examples]
+    starts = range(0, len(examples), size)
+    return [
+        Batch(number, examples[start : start + size], shown[start : start + size])
+        for number, start in enumerate(starts)
+    ]
+
+
 def generate(
     model: PreTrainedModel,
     processor: ProcessorMixin,
@@ -31,68 +56,79 @@ def generate(
     prompt: Mapping[str, Any],
     *,
     batch_size: int,
+    images: Sequence[str | None] | None = None,
+    **options: Any,
+) -> list[list[Completion]]:
+    """Ask ``model`` every question; further options are those of `generate_batch`.
+
+    Returns:
+        For each example, in order, its completions: one, or ``samples`` of them.
+    """
+    asked = batches(examples, batch_size, images)
+    answered = generate_batches(model, processor, asked, data, prompt, **options)
+    return [completions for _, found in answered for completions in found]
+
+
+def generate_batches(
+    model: PreTrainedModel, processor: ProcessorMixin, asked: Sequence[Batch], *args: Any, **options: Any
+) -> Iterator[tuple[Batch, list[list[Completion]]]]:
+    """Each batch with its completions, as they come; the arguments are those of `generate_batch`."""
+    name = "sample" if options.get("samples") else "generate"
+    for batch in tqdm(asked, desc=name, unit="batch", disable=rank() != 0):
+        yield batch, generate_batch(model, processor, batch, *args, **options)
+
+
+@torch.no_grad()
+def generate_batch(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    batch: Batch,
+    data: Path,
+    prompt: Mapping[str, Any],
+    *,
     max_new_tokens: int,
     samples: int = 0,
     seed: int = 0,
-    images: Sequence[str | None] | None = None,
     begin: str = "",
 ) -> list[list[Completion]]:
-    """Ask ``model`` every question.
+    """Ask ``model`` the questions of one batch; each batch draws from a stream of its own.
 
     Args:
-        data: the folder that the examples' image paths are relative to.
-        batch_size: questions a batch.
+        data: the folder that image paths are relative to.
         samples: 0 for one greedy completion a question, else how many to draw at temperature 1, without top-k or top-p.
-        seed: of the sampling; every batch draws from a stream of its own.
-        images: in place of the examples' own images, one each; None for a blank one of the same size. A policy that
-            looks answers worse.
+        seed: of the sampling.
         begin: what is written for the policy at the start of its turn, and not returned.
-
-    Returns:
-        For each example, in order, its completions: 1 or ``samples`` of them.
     """
     model.eval()
-    paths = images or [example.image for example in examples]
-    ends = _end_ids(model)
     sampling: dict[str, Any] = {"do_sample": False}
     if samples:
-        sampling = {
-            "do_sample": True,
-            "temperature": 1.0,
-            "top_k": 0,
-            "top_p": 1.0,
-            "num_return_sequences": samples,
-        }
-    completions: list[list[Completion]] = []
-    starts = range(0, len(examples), batch_size)
-    for number, start in enumerate(tqdm(starts, desc="sample" if samples else "generate", unit="batch")):
-        batch = slice(start, start + batch_size)
-        inputs = processor(
-            text=[rendered_prompt(processor, example.question, prompt) + begin for example in examples[batch]],
-            images=[
-                opened(data / path) if path is not None else _blank(data / example.image)
-                for path, example in zip(paths[batch], examples[batch], strict=True)
-            ],
-            padding=True,
-            padding_side="left",
-            add_special_tokens=False,
-            return_tensors="pt",
-        ).to(model.device)
-        with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
-            torch.manual_seed(mixed(seed, "generate", number))
-            output = model.generate(
-                **inputs,
-                max_new_tokens=max_new_tokens,
-                suppress_tokens=vision_token_ids(processor.tokenizer),
-                **sampling,
-            )
-        written = output[:, inputs["input_ids"].shape[1] :]
-        texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-        ended = torch.isin(written, ends.to(written.device)).any(dim=1).tolist()
-        found = [Completion(text, not end) for text, end in zip(texts, ended, strict=True)]
-        each = samples or 1
-        completions += [found[i : i + each] for i in range(0, len(found), each)]
-    return completions
+        sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": samples}
+    inputs = processor(
+        text=[rendered_prompt(processor, example.question, prompt) + begin for example in batch.examples],
+        images=[
+            opened(data / path) if path is not None else _blank(data / example.image)
+            for path, example in zip(batch.images, batch.examples, strict=True)
+        ],
+        padding=True,
+        padding_side="left",
+        add_special_tokens=False,
+        return_tensors="pt",
+    ).to(model.device)
+    with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
+        torch.manual_seed(mixed(seed, "generate", batch.number))
+        output = model.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            suppress_tokens=vision_token_ids(processor.tokenizer),
+            synced_gpus=False,  # under ZeRO-3 it would wait for the others after each token, and they may have no batch
+            **sampling,
+        )
+    written = output[:, inputs["input_ids"].shape[1] :]
+    texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+    ended = torch.isin(written, _end_ids(model).to(written.device)).any(dim=1).tolist()
+    found = [Completion(text, not end) for text, end in zip(texts, ended, strict=True)]
+    each = samples or 1
+    return [found[i : i + each] for i in range(0, len(found), each)]
 
 
 def _end_ids(model: PreTrainedModel) -> torch.Tensor:

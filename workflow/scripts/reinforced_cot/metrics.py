@@ -6,7 +6,7 @@ from typing import Any
 
 from reinforced_cot.answers import is_correct
 from reinforced_cot.parsing import parse_completion
-from reinforced_cot.predictions import Prediction
+from reinforced_cot.prediction_rows import Prediction
 
 
 def shares(rows: Sequence[Prediction]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.utils import is_bitsandbytes_available
 
 from reinforced_cot.errors import DataError, PipelineError
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def device() -> torch.device:
-    """The GPU that this job was given, else the CPU.
+    """The GPU that this process was given, else the CPU.
 
     Raises:
         PipelineError: a GPU was claimed and torch cannot use it; the run would go on for days on the CPU.
@@ -27,9 +28,11 @@ def device() -> torch.device:
     if given and not torch.cuda.is_available():
         raise PipelineError(
             f"this job was given GPU {given}, but torch {torch.__version__} sees none: install a build of torch for "
-            "its driver, or set launch.*.gpus to 0"
+            "its driver, or set launch.*.topology to cpu"
         )
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
 def load_model(
@@ -73,7 +76,7 @@ def load_model(
     # asked for here, and RL's importance ratios with them: only its special tokens are kept.
     special = ("bos_token_id", "eos_token_id", "pad_token_id")
     model.generation_config = GenerationConfig(**{name: getattr(model.generation_config, name) for name in special})
-    if quantization is None:
+    if quantization is None and not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, model.num_parameters(), chosen, model.device)
     return model

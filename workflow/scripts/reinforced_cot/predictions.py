@@ -11,39 +11,14 @@ from typing import Any
 from reinforced_cot.answers import is_correct
 from reinforced_cot.consistency import Verdict, is_bare, judge
 from reinforced_cot.errors import DataError
-from reinforced_cot.examples import Example
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.parsing import parse_completion
 from reinforced_cot.phrases import phrase
+from reinforced_cot.prediction_rows import FURTHER, Prediction
 from reinforced_cot.question_types import infer_question_type
 from reinforced_cot.text import without_prefix
 
-Prediction = dict[str, Any]
-
 REQUIRED = ("instruction", "gt_answer", "prediction_raw")
-# What the pipeline asks besides: texts, or None where it did not.
-FURTHER = ("direct_raw", "blank_image_raw", "shuffled_image_raw")
-
-
-def unscored(example: Example, completion: str, **further: Any) -> Prediction:
-    """What was asked and written, before it is scored.
-
-    Args:
-        further: ``truncated``, ``samples`` and the texts of `FURTHER`, where there are such.
-    """
-    row: Prediction = {
-        "id": example.id,
-        "image_id": example.group,
-        "question_type": example.question_type,
-        "semantic_type": example.semantic_type or None,
-        "instruction": example.question,
-        "gt_answer": example.answer,
-        "prediction_raw": completion,
-        "truncated": None,
-        "samples": [],
-        **dict.fromkeys(FURTHER),
-    }
-    return {**row, **further}
 
 
 def scored(row: Mapping[str, Any]) -> Prediction:

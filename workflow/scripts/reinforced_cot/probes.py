@@ -20,7 +20,8 @@ from reinforced_cot.cheats import (
     text_probes,
 )
 from reinforced_cot.metrics import shares
-from reinforced_cot.predictions import Prediction, scored
+from reinforced_cot.prediction_rows import Prediction
+from reinforced_cot.predictions import scored
 
 
 def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:

@@ -17,6 +17,8 @@ from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
 from reinforced_cot.reward_loading import load_rewards
 from reinforced_cot.seeds import mixed, subset
+from reinforced_cot.spread import check_spread
+from reinforced_cot.topologies import Topology
 from reinforced_cot.training import run, trainer_arguments
 from reinforced_cot.training_probes import ProbeCallback
 
@@ -58,6 +60,7 @@ def train(
     parent: Path,
     output: Path,
     resume_from: Path | None,
+    topology: Topology | None = None,
 ) -> None:
     """Train a fresh adapter on ``parent``; write ``adapter/``, ``adapter.json`` and ``metrics.json`` under ``output``.
 
@@ -66,6 +69,8 @@ def train(
         data: the folder that the examples' images are relative to.
         parent: ``results/sft``, whose merged model is the start.
         output: ``results/{policy}``.
+        resume_from: a checkpoint of this very run, or None.
+        topology: what the run must be spread over; None is one process.
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
@@ -82,7 +87,7 @@ def train(
     if len(examples) < needed:
         raise DataError(
             f"{data / 'train.jsonl'} has {len(examples)} questions for RL, and one generation takes {needed} different "
-            "ones: add data, or lower rl.*.training.per_device_train_batch_size or steps_per_generation"
+            "ones: add data, or lower rl.*.global_batch_size or rl.*.training.generation_batch_size"
         )
     model = load_model(parent / "model", settings["base_model"], rl["quantization"])
     trainer = ResumableGRPOTrainer(
@@ -93,6 +98,7 @@ def train(
         processing_class=processor,
         peft_config=lora_config(rl["lora"], model),
     )
+    check_spread(trainer.accelerator, topology)
     if rl["probes"]["every"] is not None:
         trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
     run(trainer, resume_from, parent, output)
@@ -108,7 +114,7 @@ def grpo_config(
         "suppress_tokens": vision_token_ids(processor.tokenizer),
     }
     return GRPOConfig(
-        **trainer_arguments(settings, "rl", training, output),
+        **trainer_arguments(settings, "rl", {**settings["rl"], "training": training}, output),
         reward_weights=list(weights),
         generation_kwargs=generation,
         log_multimodal=False,  # else every generation gathers all images between ranks

@@ -30,15 +30,27 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
 
     A folder with another fingerprint is emptied: a run never goes on from another config, code or data (fault 58).
     """
-    mark = checkpoints / "fingerprint.json"
+    tensorboard = checkpoints.with_name("tensorboard")  # emptied, too: else curves of two runs would mix
+    if not is_same_run(checkpoints, expected, tensorboard):
+        return None
+    # trainer_state.json is the last file that the trainer writes into a checkpoint
+    complete = [path.parent for path in checkpoints.glob("checkpoint-*/trainer_state.json")]
+    newest = max(complete, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+    if newest:
+        log.info("resuming from %s", newest)
+    return newest
+
+
+def is_same_run(folder: Path, expected: Mapping[str, Any], *beside: Path) -> bool:
+    """Whether ``folder`` was left behind by a run of this fingerprint; if not, it starts empty with this one.
+
+    Args:
+        beside: folders that are emptied with it.
+    """
+    mark = folder / "fingerprint.json"
     if mark.is_file() and read_json(mark) == expected:
-        # trainer_state.json is the last file that the trainer writes into a checkpoint
-        complete = [path.parent for path in checkpoints.glob("checkpoint-*/trainer_state.json")]
-        newest = max(complete, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
-        if newest:
-            log.info("resuming from %s", newest)
-        return newest
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    shutil.rmtree(checkpoints.with_name("tensorboard"), ignore_errors=True)  # else curves of two runs would mix
+        return True
+    for left in (folder, *beside):
+        shutil.rmtree(left, ignore_errors=True)
     write_json(mark, expected)
-    return None
+    return False

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reinforced_cot.batches import generation_batch_size, global_batch_size
+
 Settings = Mapping[str, Any]
 
 # Anything that reshapes the distribution completions are drawn from: the ratio of log-probabilities knows nothing of it
@@ -19,16 +21,17 @@ NEUTRAL_SAMPLING = {
 EXECUTION = {"cache_implementation", "cache_config", "compile_config", "prefill_chunk_size", "use_cache"}
 
 
-def problems(key: str, settings: Settings, training: Settings) -> Iterator[str]:
+def problems(key: str, settings: Settings, training: Settings, processes: int) -> Iterator[str]:
     """One line a problem of one policy.
 
     Args:
         key: ``rl.{policy}``.
         settings: the policy's section, with the schema's defaults filled in.
         training: its ``training``, with GRPOConfig's defaults filled in.
+        processes: of the stage's topology.
     """
     yield from _sampling(f"{key}.training", training)
-    yield from _generation_batch(f"{key}.training", training)
+    yield from _generation_batch(f"{key}.training", settings, training, processes)
     low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
     if low is not None and high is not None and low >= high:
         yield f"`{key}.training.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
@@ -54,54 +57,47 @@ def _sampling(key: str, training: Settings) -> Iterator[str]:
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
 
 
-def generation_steps(training: Settings) -> int:
-    """Batches that one generation serves, as GRPOConfig computes them; it may be 0 where TRL would refuse."""
-    steps: int = training["steps_per_generation"] or training["gradient_accumulation_steps"]
-    if training["generation_batch_size"] is not None:
-        steps = training["generation_batch_size"] // training["per_device_train_batch_size"]
-    return steps
-
-
-def _generation_batch(key: str, training: Settings) -> Iterator[str]:
+def _generation_batch(key: str, settings: Settings, training: Settings, processes: int) -> Iterator[str]:
     """The rules of ``GRPOConfig.__post_init__``, and saving at generation boundaries only."""
     stated, group = training["generation_batch_size"], training["num_generations"]
-    batch, steps = training["per_device_train_batch_size"], generation_steps(training)
+    micro = training["per_device_train_batch_size"] * processes
     if stated is not None and training["steps_per_generation"] is not None:
         yield f"`{key}.generation_batch_size` and `{key}.steps_per_generation` are both set; keep one"
         return
-    if stated is not None and stated % batch:
+    if stated is not None and stated % micro:
         yield (
-            f"`{key}.generation_batch_size` is {stated}; it must be a multiple of per_device_train_batch_size, {batch}"
+            f"`{key}.generation_batch_size` is {stated}; it must be a multiple of per_device_train_batch_size x "
+            f"processes, {micro}"
         )
         return
-    if batch * steps % group:
+    drawn = generation_batch_size(settings, training, processes)
+    if drawn % group:
         yield (
-            f"`{key}.num_generations` is {group}; the {batch * steps} completions of one generation "
-            f"(per_device_train_batch_size {batch} x steps_per_generation {steps}) must be a multiple of it"
+            f"`{key}.num_generations` is {group}; the {drawn} completions of one generation "
+            f"(per_device_train_batch_size x steps_per_generation x processes) must be a multiple of it"
         )
     if training["save_strategy"] != "steps":
         yield f"`{key}.save_strategy` is {training['save_strategy']}; RL saves between two generations only: use steps"
         return
-    cycle, accumulated = steps * training["num_iterations"], training["gradient_accumulation_steps"]
-    if training["save_steps"] < 1 or training["save_steps"] * accumulated % cycle:
+    cycle, update = drawn * training["num_iterations"], global_batch_size(settings, training, processes)
+    if training["save_steps"] < 1 or training["save_steps"] * update % cycle:
         yield (
             f"`{key}.save_steps` is {training['save_steps']}; it must be a multiple of "
-            f"{cycle // math.gcd(cycle, accumulated)}, the optimizer steps from one generation to the next: "
+            f"{cycle // math.gcd(cycle, update)}, the optimizer steps from one generation to the next: "
             "a checkpoint in between cannot be resumed exactly"
         )
 
 
-def enough_prompts(key: str, settings: Settings, training: Settings, data: Settings) -> Iterator[str]:
+def enough_prompts(key: str, settings: Settings, training: Settings, processes: int, data: Settings) -> Iterator[str]:
     """TRL draws the prompts of one generation without repetition; arguments as for `problems`."""
     sizes = {f"{key}.examples": settings["examples"], "data.splits.train.size": data["splits"]["train"]["size"]}
-    completions = training["per_device_train_batch_size"] * generation_steps(training)
-    prompts = completions // training["num_generations"]
+    prompts = generation_batch_size(settings, training, processes) // training["num_generations"]
     for name, size in sizes.items():
         if size is not None and size < prompts:
             yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
 
 
-def warnings(config: Settings, defaults: Settings) -> Iterator[str]:
+def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[str]:
     """What is allowed but hardly meant (GSPO: arXiv 2507.18071; trl#3834)."""
     for policy in config["policies"]:
         key, training = f"rl.{policy}.training", {**defaults, **config["rl"][policy]["training"]}
@@ -124,7 +120,9 @@ def warnings(config: Settings, defaults: Settings) -> Iterator[str]:
                 f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
                 "clipped: use 0.2, or importance_sampling_level sequence"
             )
-        if training["gradient_accumulation_steps"] % (generation_steps(training) * training["num_iterations"]) == 0:
+        settings = config["rl"][policy]
+        drawn = generation_batch_size(settings, training, processes)
+        if global_batch_size(settings, training, processes) % (drawn * training["num_iterations"]) == 0:
             yield (
                 f"`{key}` makes one optimizer step a generation, so that every importance ratio is 1 and "
                 "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"

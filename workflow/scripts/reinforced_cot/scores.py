@@ -16,7 +16,7 @@ from reinforced_cot.gqa_metrics import Choices, Questions, gqa_metrics
 from reinforced_cot.legacy import legacy_extract, legacy_matches
 from reinforced_cot.metrics import mean, samples_correct, shares
 from reinforced_cot.parsing import parse_completion
-from reinforced_cot.predictions import Prediction
+from reinforced_cot.prediction_rows import Prediction
 from reinforced_cot.probes import probe_scores
 
 

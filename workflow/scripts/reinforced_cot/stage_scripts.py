@@ -1,6 +1,5 @@
 """What every stage script does before its work: quiet libraries, a log, settings from a file."""
 
-import argparse
 import logging
 import os
 import sys
@@ -9,25 +8,20 @@ from typing import Any
 
 import yaml
 
-from reinforced_cot.devices import claim_devices
 from reinforced_cot.errors import DataError
+from reinforced_cot.launching import is_rank, rank
 
 
-def add_gpus_argument(parser: argparse.ArgumentParser) -> None:
-    """``--gpus``, for the stages that may use some."""
-    parser.add_argument(
-        "--gpus", type=int, help="how many GPUs to claim, 0 for the CPU; without it, one where there is one"
-    )
-
-
-def start(gpus: int | None = None) -> None:
-    """Log to stderr, which a rule sends to its log file, let no library report home, and claim the GPUs asked for."""
-    claim_devices(gpus)
+def start() -> None:
+    """Log to stderr, which a rule sends to its log file, and let no library report home."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while waiting take the other job's core
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else it warns at every fork
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+        level=logging.INFO if rank() == 0 else logging.WARNING,
+        stream=sys.stderr,
+        format=f"%(asctime)s {f'rank {rank()} ' if is_rank() else ''}%(name)s: %(message)s",
+        datefmt="%H:%M:%S",
     )
 
 

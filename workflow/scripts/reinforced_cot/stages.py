@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reinforced_cot.batches import generation_batch_size, global_batch_size
+from reinforced_cot.launch_checks import processes_of
+
 Config = Mapping[str, Any]
 
 _LOADING = ("dtype", "attn_implementation", "trust_remote_code")
@@ -50,9 +53,9 @@ def train_settings(config: Config, policy: str) -> dict[str, Any]:
     if policy == "base":
         return base_settings(config)
     if policy == "sft":
-        return {**common, "sft": config["sft"]}
+        return {**common, "sft": _with_totals(config, "sft", config["sft"])}
     rl = {key: value for key, value in config["rl"][policy].items() if key != "rewards"}
-    return {**common, "rewards": rewards(config, policy), "rl": rl}
+    return {**common, "rewards": rewards(config, policy), "rl": _with_totals(config, "rl", rl)}
 
 
 def rewards(config: Config, policy: str) -> Any:
@@ -62,13 +65,28 @@ def rewards(config: Config, policy: str) -> Any:
 
 
 def eval_settings(config: Config) -> dict[str, Any]:
-    """What evaluate reads; the same for every policy."""
+    """What answer reads; the same for every policy. GQA's files are read by the rules that score and check."""
+    asked = {key: value for key, value in config["evaluation"].items() if not key.startswith("gqa_")}
     return {
         "seed": config["seed"],
         "prompt": config["prompt"],
         "base_model": _loading(config),
-        "evaluation": config["evaluation"],
+        "evaluation": asked,
     }
+
+
+def _with_totals(config: Config, stage: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """A training section that says how many rows all processes take together: what is learned follows from that.
+
+    How many processes there are is left away, so that the same batch spread over other GPUs makes nothing stale.
+    """
+    processes, training = processes_of(config["launch"], stage), dict(section["training"])
+    total = global_batch_size(section, training, processes)
+    if stage == "rl":
+        training["generation_batch_size"] = generation_batch_size(section, training, processes)
+    for by_process in ("gradient_accumulation_steps", "steps_per_generation"):
+        training.pop(by_process, None)
+    return {**section, "global_batch_size": total, "training": training}
 
 
 def _loading(config: Config) -> dict[str, Any]:

@@ -16,12 +16,15 @@ from reinforced_cot.completions import completion_text
 from reinforced_cot.conversations import prompt_lengths, sft_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
-from reinforced_cot.generation import generate
 from reinforced_cot.metrics import shares
 from reinforced_cot.models import context_length, load_model
-from reinforced_cot.predictions import scored, unscored
+from reinforced_cot.prediction_rows import unscored
+from reinforced_cot.predictions import scored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.seeds import mixed, subset
+from reinforced_cot.shared_generation import generate_together
+from reinforced_cot.spread import check_spread
+from reinforced_cot.topologies import Topology
 from reinforced_cot.training import run, trainer_arguments
 
 
@@ -66,7 +69,8 @@ class AnswerSelectingTrainer(SFTTrainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> EpochSampler:
         stock = super()._get_train_sampler(train_dataset)
-        return EpochSampler(stock.batch_size, list(stock.lengths), self.args.seed)
+        # Over all processes, so that the order, and which rows make one step, does not depend on how many there are.
+        return EpochSampler(stock.batch_size * self.args.world_size, list(stock.lengths), self.args.seed)
 
     def ask(self, examples: Sequence[Example], data: Path, settings: Mapping[str, Any]) -> None:
         """Tell the trainer what `evaluate` asks; ``settings`` has the sections prompt and sft."""
@@ -75,9 +79,8 @@ class AnswerSelectingTrainer(SFTTrainer):
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         examples, data, settings = self._asked
         selection = settings["sft"]["selection"]
-        completions = generate(
-            self.accelerator.unwrap_model(self.model),
-            self.processing_class,
+        completions = generate_together(
+            self,
             examples,
             data,
             settings["prompt"],
@@ -106,6 +109,7 @@ def train(
     parent: Path,
     output: Path,
     resume_from: Path | None,
+    topology: Topology | None = None,
 ) -> None:
     """Fine-tune ``parent`` and write ``adapter/``, ``adapter.json`` and ``metrics.json`` under ``output``.
 
@@ -114,6 +118,8 @@ def train(
         data: the folder that the examples' images are relative to.
         parent: ``results/base``.
         output: ``results/sft``.
+        resume_from: a checkpoint of this very run, or None.
+        topology: what the run must be spread over; None is one process.
 
     Raises:
         DataError: no example has a chain, or a prompt is too long.
@@ -130,10 +136,11 @@ def train(
     completions = _completion_lengths(processor, chains)
     prompts = prompt_lengths(processor, chains, data, prompt, context, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
+    arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
     model = load_model(parent / "model", settings["base_model"], sft["quantization"])
     trainer = AnswerSelectingTrainer(
         model=model,
-        args=sft_config(settings, output),
+        args=arguments,
         train_dataset=sft_dataset(chains, data, prompt, lengths),
         eval_dataset=_placeholder(chains, data, prompt, lengths),
         data_collator=CompletionCollator(processor, completion_only_loss=True),
@@ -141,6 +148,7 @@ def train(
         peft_config=lora_config(sft["lora"], model),
     )
     trainer.ask(asked, data, settings)
+    check_spread(trainer.accelerator, topology)
     run(trainer, resume_from, parent, output)
 
 
@@ -148,14 +156,13 @@ def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
     """TRL's configuration: the user's fields, loss on completion tokens only, dynamic padding grouped by length."""
     training = settings["sft"]["training"]
     return SFTConfig(
-        **trainer_arguments(settings, "sft", training, output),
+        **trainer_arguments(settings, "sft", settings["sft"], output),
         completion_only_loss=True,
         max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
         train_sampling_strategy="group_by_length",
         length_column_name="length",
         eval_strategy=training["save_strategy"],
         eval_steps=training.get("save_steps"),
-        load_best_model_at_end=True,
         metric_for_best_model="eval_accuracy",
         greater_is_better=True,
     )

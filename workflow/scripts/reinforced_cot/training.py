@@ -2,43 +2,79 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerState, set_seed
+from accelerate import PartialState
+from accelerate.utils import set_seed
+from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from reinforced_cot.adapters import check_trainable, publish_adapter
+from reinforced_cot.batches import accumulation
+from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
+from reinforced_cot.launching import world_size
 from reinforced_cot.models import device
+from reinforced_cot.resuming import fingerprint, resume_point
 from reinforced_cot.seeds import mixed
+from reinforced_cot.topologies import Topology
 
 log = logging.getLogger(__name__)
 
 
 def trainer_arguments(
-    settings: Mapping[str, Any], stage: str, training: Mapping[str, Any], output: Path
+    settings: Mapping[str, Any], stage: str, section: Mapping[str, Any], output: Path
 ) -> dict[str, Any]:
     """The user's fields and those that the pipeline sets, for ``SFTConfig`` or ``GRPOConfig``.
 
     Args:
         settings: seed and base_model; its bfloat16 trains in bfloat16 unless ``training`` says otherwise.
         stage: ``sft`` or ``rl``. Each has a seed of its own, or RL's adapter would start as a copy of SFT's.
-        training: TRL's own field names, from the config.
+        section: the stage's own, whose ``training`` has TRL's field names, and ``global_batch_size``.
         output: ``results/{policy}``; checkpoints and TensorBoard curves go below it.
+
+    Raises:
+        PipelineError: this many processes cannot make the batch.
     """
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")
+    training = section["training"]
+    total, per_device = section["global_batch_size"], training["per_device_train_batch_size"]
+    steps = accumulation(total, per_device, world_size())
+    if not steps:
+        raise PipelineError(
+            f"global_batch_size {total} is no multiple of per_device_train_batch_size x processes, {per_device} x "
+            f"{world_size()}: change one of the three"
+        )
     return {
         "bf16": settings["base_model"]["dtype"] == "bfloat16",
         **training,
+        "gradient_accumulation_steps": steps,
         "output_dir": str(output / "checkpoints"),
         "seed": mixed(settings["seed"], stage) % 2**32,
         "report_to": "tensorboard",
         "use_cpu": device().type == "cpu",
         "dataloader_pin_memory": device().type == "cuda",
     }
+
+
+def resume(
+    script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], topology: Topology | None, output: Path
+) -> Path | None:
+    """The checkpoint from which this very run goes on, or None; one process decides, the others follow.
+
+    Args:
+        inputs: the files that the run depends on.
+        topology: checkpoints are written by process, so that another number of them starts afresh.
+    """
+    spread = {"processes": world_size(), "distributed_type": topology.distributed_type if topology else "NO"}
+    if topology and topology.distributed_type == "DEEPSPEED":
+        spread["zero_stage"] = topology.zero_stage
+    run = fingerprint(script, {**settings, "spread": spread}, inputs)
+    with PartialState().main_process_first():
+        return resume_point(output / "checkpoints", run)
 
 
 def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) -> None:
@@ -49,27 +85,36 @@ def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) 
         output: ``results/{policy}``.
     """
     log.info("%d trainable parameters", check_trainable(trainer.model))
-    set_seed(trainer.args.seed)
+    set_seed(trainer.args.seed, device_specific=True)
+    if trainer.args.device.type == "cpu":
+        # With several processes accelerate says cpu:0, where torch.load can place no optimizer state.
+        vars(trainer.args)["_setup_devices"] = torch.device("cpu")
     if resume_from and _is_finished(resume_from):
-        _load_finished(trainer, resume_from)
+        # It had ended before it was published; `Trainer.train` would train one step more.
+        trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
     else:
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
-    publish_adapter(trainer.model, parent, output)
-    write_json(output / "metrics.json", curves(trainer))
+    if trainer.is_world_process_zero():
+        publish_adapter(published_checkpoint(trainer), parent, output)
+        write_json(output / "metrics.json", curves(trainer))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
+    trainer.accelerator.end_training()
+
+
+def published_checkpoint(trainer: Trainer) -> Path:
+    """The checkpoint whose adapter is the stage's outcome: the best one where one was chosen, else the last.
+
+    Trainers write it the right way under every topology; under ZeRO-3 a process has but a part of each weight.
+    """
+    best = trainer.state.best_model_checkpoint
+    return Path(trainer.args.output_dir) / (Path(best).name if best else f"checkpoint-{trainer.state.global_step}")
 
 
 def _is_finished(checkpoint: Path) -> bool:
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
     return state.global_step >= state.max_steps
-
-
-def _load_finished(trainer: Trainer, checkpoint: Path) -> None:
-    """Take over a run that had ended before it was published; `Trainer.train` would train one step more."""
-    trainer.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
-    trainer._load_from_checkpoint(trainer.state.best_model_checkpoint or str(checkpoint))
 
 
 def curves(trainer: Trainer) -> dict[str, Any]:

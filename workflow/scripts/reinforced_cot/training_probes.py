@@ -15,16 +15,16 @@ from reinforced_cot.cheats import (
     SHUFFLED_IMAGE,
     constant_answers,
     constant_completions,
-    other_images,
     text_probes,
 )
 from reinforced_cot.conversations import REWARD_COLUMNS
-from reinforced_cot.examples import Example
-from reinforced_cot.generation import generate, opened
+from reinforced_cot.examples import Example, other_images
+from reinforced_cot.generation import opened
 from reinforced_cot.parsing import parse_completion
 from reinforced_cot.prompts import prompt_messages
 from reinforced_cot.rewards import Reward
 from reinforced_cot.seeds import subset
+from reinforced_cot.shared_generation import generate_together
 
 
 class ProbeCallback(TrainerCallback):
@@ -78,13 +78,8 @@ class ProbeCallback(TrainerCallback):
             self._trainer._metrics["train"][PROBES + name].append(value)
 
     def _probed(self) -> dict[str, float]:
-        model = self._trainer.accelerator.unwrap_model(self._trainer.model)
-        training = model.training
-        try:
-            answers = {"policy": self._ask(model, None)}
-            answers |= {name: self._ask(model, images) for name, images in self._images.items()}
-        finally:
-            model.train(training)
+        answers = {"policy": self._ask(None)}
+        answers |= {name: self._ask(images) for name, images in self._images.items()}
         found = {name: self._mean_reward(texts) for name, texts in answers.items()}
         cheats = [
             text_probes(example.question, parse_completion(text).answer or "")
@@ -94,10 +89,9 @@ class ProbeCallback(TrainerCallback):
             found[name] = self._mean_reward([texts[name] for texts in cheats])
         return {**found, f"best_{CONSTANT_ANSWER}": self._constant}
 
-    def _ask(self, model: Any, images: Sequence[str | None] | None) -> list[str]:
-        completions = generate(
-            model,
-            self._trainer.processing_class,
+    def _ask(self, images: Sequence[str | None] | None) -> list[str]:
+        completions = generate_together(
+            self._trainer,
             self._examples,
             self._data,
             self._prompt,

@@ -1,0 +1,32 @@
+# Every question of the test split, asked of one policy: the part of an evaluation that takes a GPU.
+# Needs: {results}/{policy}/model/, the test split, a passed data check. Makes: {results}/{policy}/answers.jsonl (the same
+# bytes for the same checkpoint) and timing.json; partial_answers/ beside them survives a killed job, which goes on.
+
+
+rule answer:
+    input:
+        settings="<results>/{policy}/eval.yaml",
+        examples="<results>/data/test.jsonl",
+        images=ancient("<results>/data/images/test"),
+        checked=ancient("<results>/data/summary.json"),
+        model=ancient("<results>/{policy}/model"),
+        manifest="<results>/{policy}/model.json",
+    output:
+        answers="<results>/{policy}/answers.jsonl",
+        timing="<results>/{policy}/timing.json",
+    log:
+        "<results>/logs/answer/{policy}.log",
+    benchmark:
+        "<results>/benchmarks/answer/{policy}.tsv"
+    conda:
+        "../environment.yml"
+    threads: config["launch"]["evaluate"]["threads"]
+    resources:
+        **launched("evaluate"),
+    params:
+        *code("answer_questions.py"),
+        data=subpath(input.examples, parent=True),
+        policy=subpath(input.manifest, parent=True),
+    shell:
+        "python workflow/scripts/answer_questions.py --settings {input.settings} --data {params.data}"
+        " --policy {params.policy} --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"

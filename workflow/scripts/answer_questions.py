@@ -1,0 +1,62 @@
+"""Ask a policy every question of the test split.
+
+    python workflow/scripts/answer_questions.py --settings results/grpo/eval.yaml --data results/data \\
+        --policy results/grpo
+
+Writes answers.jsonl (the same bytes for the same checkpoint, on however many processes) and timing.json; score.py
+scores the answers. Batches are kept while they come: a killed run goes on where it stood when the same command is given
+again.
+"""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.answer_log import AnswerLog
+from reinforced_cot.errors import DataError, exit_with_message
+from reinforced_cot.examples import read_examples
+from reinforced_cot.files import write_json, write_jsonl
+from reinforced_cot.launching import add_launch_arguments, asked_topology, claim, end_with_launcher
+from reinforced_cot.shards import run_shards
+from reinforced_cot.stage_scripts import read_settings, start
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, evaluation")
+    parser.add_argument("--data", type=Path, required=True, help="folder of test.jsonl and images")
+    parser.add_argument("--policy", type=Path, required=True, help="folder of the policy, which holds model/")
+    add_launch_arguments(parser)
+    parser.add_argument("--shard", type=int, help=argparse.SUPPRESS)  # this process is one of several
+    args = parser.parse_args(argv)
+    start()
+    settings, topology = read_settings(args.settings), asked_topology(args)
+    examples = read_examples(args.data / "test.jsonl")
+    if not (args.policy / "model").is_dir():
+        raise DataError(f"{args.policy} holds no model/: is it a policy's folder? merge_lora makes its model")
+    log = args.policy / "partial_answers"
+    answers, shards = AnswerLog(log), topology.processes if topology else 1
+    if args.shard is not None:
+        end_with_launcher()
+        from reinforced_cot.evaluation import answer
+
+        answer(settings, examples, args.data, args.policy / "model", answers, args.shard, shards)
+        return
+    claim(topology)
+    from reinforced_cot.evaluation import answer, collect, timing
+    from reinforced_cot.resuming import fingerprint, is_same_run
+
+    inputs = [args.data / "test.jsonl", args.policy / "model.json"]
+    is_same_run(log, fingerprint(Path(__file__), settings, inputs))
+    if topology is not None and shards > 1:
+        run_shards(topology)
+    else:
+        answer(settings, examples, args.data, args.policy / "model", answers)
+    write_jsonl(args.policy / "answers.jsonl", collect(settings, examples, answers))
+    write_json(args.policy / "timing.json", timing(answers))
+    shutil.rmtree(log)
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

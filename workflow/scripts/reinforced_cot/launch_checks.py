@@ -1,0 +1,79 @@
+"""Checks of `launch`: the topology of each stage, what a stage can do with it, and what must be installed for it."""
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from reinforced_cot.errors import ConfigError
+from reinforced_cot.topologies import DATA_PARALLEL, Topology, read_topology
+
+Settings = Mapping[str, Any]
+GPU_EXTRA = "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock"
+
+
+def stage_topology(launch: Settings, stage: str) -> Topology:
+    """The topology of one stage.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    asked = launch[stage]
+    try:
+        return read_topology(asked["topology"], asked["processes"])
+    except ConfigError as error:
+        raise ConfigError(f"`launch.{stage}`: {error}") from None
+
+
+def processes_of(launch: Settings, stage: str) -> int:
+    """Processes of a stage over all machines; 1 where its topology is refused anyway."""
+    try:
+        return stage_topology(launch, stage).processes
+    except ConfigError:
+        return 1
+
+
+def problems(launch: Settings, quantized: Mapping[str, bool]) -> Iterator[str]:
+    """One line a problem.
+
+    Args:
+        launch: the config's section, with the schema's defaults filled in.
+        quantized: for ``sft`` and ``rl``, whether a policy of that stage has a quantized base.
+    """
+    for stage, asked in launch.items():
+        if "topology" not in asked:
+            continue
+        try:
+            topology = stage_topology(launch, stage)
+        except ConfigError as error:
+            yield str(error)
+            continue
+        name = asked["topology"]
+        if stage in ("merge_lora", "evaluate") and topology.distributed_type not in DATA_PARALLEL:
+            yield f"`launch.{stage}.topology` is {name}, which is for training; use cpu, single_gpu or multi_gpu"
+        elif stage == "merge_lora" and topology.processes > 1:
+            yield f"`launch.{stage}` asks for {topology.processes} processes; a merge is one: use cpu or single_gpu"
+        elif stage == "evaluate" and topology.machines > 1:
+            yield f"`launch.{stage}.topology` is {name}; an evaluation stays on one machine: use multi_gpu"
+        if quantized.get(stage) and topology.splits_weights:
+            yield (
+                f"`launch.{stage}.topology` is {name}, which splits the weights, and a quantized base cannot be split: "
+                "use multi_gpu or zero2, or set quantization null"
+            )
+
+
+def missing_packages(config: Settings) -> Iterator[str]:
+    """One line a package that a stage needs and that is not installed where Snakemake runs, as its jobs do."""
+    sections = {"sft": config["sft"], **{f"rl.{policy}": config["rl"][policy] for policy in config["policies"]}}
+    needed: dict[str, str] = {}
+    for stage in ("sft", "rl"):
+        if stage_topology(config["launch"], stage).distributed_type == "DEEPSPEED":
+            needed[f"launch.{stage}.topology"] = "deepspeed"
+    for key, section in sections.items():
+        if section["quantization"]:
+            needed[f"{key}.quantization"] = "bitsandbytes"
+        optimizer = section["training"].get("optim", "")
+        if "8bit" in optimizer or "paged" in optimizer:
+            needed[f"{key}.training.optim"] = "bitsandbytes"
+    for key, package in needed.items():
+        if find_spec(package) is None:
+            yield f"`{key}` needs {package}, which is not installed: {GPU_EXTRA}"

@@ -1,0 +1,126 @@
+"""Starting a stage on its topology: GPUs are claimed once, then accelerate starts a process for each of them."""
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from reinforced_cot.devices import claim_devices
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.topologies import Topology, read_topology
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--topology`` and ``--processes``, for the stages that may use GPUs."""
+    parser.add_argument(
+        "--topology",
+        help="a name in config/accelerate/ or a file of accelerate's; without it, one process on a GPU, or the CPU "
+        "where there is none",
+    )
+    parser.add_argument("--processes", type=int, help="how many, in place of the number in the topology's file")
+
+
+def asked_topology(args: argparse.Namespace) -> Topology | None:
+    """What the arguments of `add_launch_arguments` ask for.
+
+    Raises:
+        ConfigError: there is no such topology.
+    """
+    return read_topology(args.topology, args.processes) if args.topology else None
+
+
+def is_rank() -> bool:
+    """Whether a launcher (`accelerate launch`, `torchrun`) started this process as one of several."""
+    return "LOCAL_RANK" in os.environ
+
+
+def rank() -> int:
+    """This process's number among all of the job; 0 writes what the stage leaves behind."""
+    return int(os.environ.get("RANK", 0))
+
+
+def world_size() -> int:
+    """How many processes the job has."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def claim(topology: Topology | None) -> None:
+    """Let this process see the GPUs that the topology asks for on this machine, and no other.
+
+    Raises:
+        PipelineError: fewer are free.
+    """
+    claim_devices(topology.gpus if topology else None)
+
+
+def launch(topology: Topology | None) -> None:
+    """Claim the GPUs and become ``accelerate launch`` of this very command, unless this process is all that is needed.
+
+    Raises:
+        PipelineError: fewer GPUs are free than are asked for; several machines without a word on which this one is.
+    """
+    if is_rank():
+        end_with_launcher()
+        return
+    if topology is not None and topology.machines > 1 and _in_slurm_batch():
+        nodes = str(topology.machines)
+        command = ["srun", "--nodes", nodes, "--ntasks", nodes, "--ntasks-per-node", "1", sys.executable, *sys.argv]
+        os.execvp("srun", command)
+    claim(topology)
+    if topology is not None and topology.is_launched:
+        sys.stdout.flush()
+        os.environ["OMP_NUM_THREADS"] = str(_threads_each(topology))
+        os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *launch_arguments(topology)])
+
+
+def launch_arguments(topology: Topology) -> list[str]:
+    """Arguments of ``accelerate launch``: the topology's file, the number of processes, this command."""
+    arguments = ["--config_file", str(topology.file), "--num_processes", str(topology.processes)]
+    if topology.machines > 1:
+        arguments += ["--machine_rank", *_place(os.environ, topology)]
+    else:
+        arguments += ["--main_process_port", "0"]  # any free one: two jobs of a machine must not meet
+    return [*arguments, *sys.argv]
+
+
+def end_with_launcher() -> None:
+    """Let the kernel end this process when its launcher is killed: it would else go on writing beside its successor."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _threads_each(topology: Topology) -> int:
+    """CPU threads of each process: Snakemake says how many the job has."""
+    here = topology.processes // topology.machines
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)) // here)
+
+
+def _in_slurm_batch() -> bool:
+    """In the script of a Slurm job, before `srun` has started a task on each node."""
+    return "SLURM_JOB_ID" in os.environ and not {"SLURM_STEP_ID", "NODE_RANK"} & os.environ.keys()
+
+
+def _place(environment: Mapping[str, str], topology: Topology) -> list[str]:
+    """This machine's number, and where its first one listens."""
+    number = environment.get("NODE_RANK", environment.get("SLURM_PROCID"))
+    if number is None:
+        raise PipelineError(
+            f"{topology.file} is for {topology.machines} machines: run this command on each, with NODE_RANK (0, 1, "
+            "...), MASTER_ADDR and MASTER_PORT set, or submit it to Slurm"
+        )
+    address = environment.get("MASTER_ADDR")
+    if address is None:
+        nodes = subprocess.run(
+            ["scontrol", "show", "hostnames", environment["SLURM_JOB_NODELIST"]],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        address = nodes.stdout.split()[0]
+    # One job a node pair: a number from the job's own keeps two jobs of a machine apart.
+    port = environment.get("MASTER_PORT", str(20000 + int(environment.get("SLURM_JOB_ID", 0)) % 20000))
+    return [number, "--main_process_ip", address, "--main_process_port", port]

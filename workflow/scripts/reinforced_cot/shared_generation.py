@@ -1,0 +1,45 @@
+"""Generation in the midst of training: the processes of a trainer divide the questions, each learns all the answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import DistributedType, gather_object
+from transformers import Trainer
+from trl.models import unwrap_model_for_generation
+
+from reinforced_cot.examples import Example
+from reinforced_cot.generation import Completion, batches, generate_batches
+
+
+def generate_together(
+    trainer: Trainer,
+    examples: Sequence[Example],
+    data: Path,
+    prompt: Mapping[str, Any],
+    *,
+    batch_size: int,
+    images: Sequence[str | None] | None = None,
+    **options: Any,
+) -> list[list[Completion]]:
+    """As `generation.generate`, with the trainer's policy in its present state; every process must call it."""
+    accelerator = trainer.accelerator
+    asked = batches(examples, batch_size, images)
+    # Under FSDP each forward pass gathers weights from all processes: they must make the same passes.
+    own = asked if _is_fsdp(trainer) else asked[accelerator.process_index :: accelerator.num_processes]
+    checkpointing = trainer.args.gradient_checkpointing_kwargs
+    training = trainer.model.training
+    with unwrap_model_for_generation(
+        trainer.model_wrapped, accelerator, gradient_checkpointing_kwargs=checkpointing
+    ) as model:
+        try:
+            answered = generate_batches(model, trainer.processing_class, own, data, prompt, **options)
+            found = [(batch.number, completions) for batch, completions in answered]
+        finally:
+            model.train(training)
+    everyone = dict(found) if _is_fsdp(trainer) else dict(gather_object(found))
+    return [completions for batch in asked for completions in everyone[batch.number]]
+
+
+def _is_fsdp(trainer: Trainer) -> bool:
+    return bool(trainer.accelerator.distributed_type == DistributedType.FSDP)
