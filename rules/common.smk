@@ -100,6 +100,13 @@ def of_parent(pattern):
     return lambda wildcards: pattern.format(parent=parent(wildcards))
 
 
+def if_quantized(path):
+    """An input function: ``path`` where a policy's adapter is trained on a quantized base."""
+    return lambda wildcards: (
+        [path] if stages.is_quantized(config, wildcards.policy) else []
+    )
+
+
 def as_yaml(settings):
     """Sorted, so that the order of keys in the configuration changes nothing."""
     return yaml.safe_dump(settings, sort_keys=True, allow_unicode=True)

@@ -1,5 +1,6 @@
 # An adapter merged into the model that it was trained on, as a complete checkpoint, with the proof that it is the same.
-# Needs: {results}/{policy}/adapter/ and its parent's model. Makes: {results}/{policy}/model/, model.json and merge.json.
+# Needs: {results}/{policy}/adapter/ and its parent's model; val, where the adapter was trained on a quantized base.
+# Makes: {results}/{policy}/model/, model.json and merge.json.
 
 
 rule merge_lora:
@@ -9,6 +10,8 @@ rule merge_lora:
         adapter_manifest="<results>/{policy}/adapter.json",
         model=ancient(of_parent("<results>/{parent}/model")),
         manifest=of_parent("<results>/{parent}/model.json"),
+        asked=if_quantized("<results>/data/val.jsonl"),
+        images=ancient(if_quantized("<results>/data/images/val")),
     output:
         model=directory("<results>/{policy}/model"),
         manifest="<results>/{policy}/model.json",
@@ -27,8 +30,9 @@ rule merge_lora:
     params:
         *code("merge_lora.py"),
         parent=subpath(input.manifest, parent=True),
+        data=subpath(input.adapter_manifest, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
         "python workflow/scripts/merge_lora.py --settings {input.settings} --parent {params.parent}"
-        " --output {params.policy}"
+        " --output {params.policy} --data {params.data}/data"
         " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"

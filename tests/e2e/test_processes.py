@@ -1,63 +1,20 @@
 """Training over several processes, and after a kill: real launches of the stages' own commands."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
-from safetensors.torch import load_file
+from stage_runs import Stage, series
 from workflow_copy import WorkflowCopy
 
 ZERO_2 = "tests/configs/accelerate/zero2_cpu.yaml"
 ZERO_3 = "tests/configs/accelerate/zero3_offload_cpu.yaml"
-
-
-class Stage:
-    """A training stage of the finished run, started by hand into a folder of its own."""
-
-    def __init__(self, workflow: WorkflowCopy, output: Path, name: str, **training: Any) -> None:
-        script, policy, parent = {"sft": ("train_sft.py", "sft", "base"), "rl": ("train_grpo.py", "grpo", "sft")}[name]
-        self.root, self.output, self._name = workflow.root, output, name
-        self._results = workflow.root / "results" / "smoke"
-        self.settings = yaml.safe_load((self._results / policy / "train.yaml").read_text())
-        self.settings[name]["training"] |= training
-        self._command = [
-            *(sys.executable, f"workflow/scripts/{script}", "--settings", str(output.with_suffix(".yaml"))),
-            *("--data", str(self._results / "data"), "--parent", str(self._results / parent)),
-            *("--output", str(output)),
-        ]
-
-    def start(self, topology: str = "cpu", processes: int = 1) -> "subprocess.Popen[bytes]":
-        self.output.with_suffix(".yaml").write_text(yaml.safe_dump(self.settings))
-        command = [*self._command, "--topology", topology, "--processes", str(processes)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(processes)}  # one each
-        with open(self.output.with_suffix(".log"), "wb") as log:
-            return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log)
-
-    def run(self, topology: str = "cpu", processes: int = 1) -> list[dict[str, Any]]:
-        """The history of the whole training."""
-        code = self.start(topology, processes).wait()
-        assert code == 0, self.log()[-5000:]
-        history: list[dict[str, Any]] = json.loads((self.output / "metrics.json").read_text())["history"]
-        return history
-
-    def log(self) -> str:
-        return self.output.with_suffix(".log").read_text()
-
-    def adapter(self) -> dict[str, torch.Tensor]:
-        return load_file(self.output / "adapter/adapter_model.safetensors")
-
-
-def series(history: list[dict[str, Any]], name: str) -> list[float]:
-    return [entry[name] for entry in history if name in entry]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +58,7 @@ def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: Workf
     """Pitfall 6: started by hand with another launcher, which the stage cannot know of."""
     stage = Stage(finished_run, tmp_path / "sft", "sft")
     stage.start("cpu").kill()
-    command = [*stage._command, "--topology", "zero3"]
+    command = [*stage.command, "--topology", "zero3"]
     environment = {**os.environ, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511", "ACCELERATE_USE_CPU": "true"}
     run = subprocess.run(command, cwd=stage.root, env=environment, capture_output=True, text=True)

@@ -71,7 +71,7 @@ VALUE_CASES = [
     ({"data.max_rejected_share": 2}, "`data.max_rejected_share` is 2; it must be at most 1"),
     ({"sft.selection.examples": 0}, "`sft.selection.examples` is 0; it must be at least 1"),
     ({"sft": None}, "`sft` is null; it must be a mapping of keys to values"),
-    ({"sft.quantization": "int8"}, '`sft.quantization` is "int8"; it must be one of null, "nf4"'),
+    ({"sft.quantization": "int4"}, '`sft.quantization` is "int4"; did you mean "int8"?'),
     ({"sft.training.optim": "adamw_torchh"}, '`sft.training.optim` is "adamw_torchh"; did you mean "adamw_torch"?'),
     (
         {"sft.training.logging_strategy": False},
@@ -156,9 +156,13 @@ CROSS_CASES = [
         "quantized policy: set quantization null or use_vllm false",
     ),
     (
-        {f"{GRPO}.use_vllm": True},
-        f"`{GRPO}.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, vLLM "
-        "expands them again (trl#6294), and every rollout would answer a corrupted prompt",
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server"},
+        f"`{GRPO}.vllm_mode` is server; use colocate: a server is not started yet",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_importance_sampling_correction": False},
+        f"`{GRPO}.vllm_importance_sampling_correction` is false; without it TRL does not compare vLLM's "
+        "log-probabilities with the trainer's, and rollouts of another policy would pass unseen: leave it true",
     ),
     # how a stage is spread
     ({"launch.sft.topology": "zero4"}, "`launch.sft`: there is no topology zero4; did you mean zero3?"),

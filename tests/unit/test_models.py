@@ -111,7 +111,7 @@ def test_target_modules_in_every_form_that_peft_knows(tiny_run: TinyRun, targets
 
 def test_quantization_without_bitsandbytes_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "is_bitsandbytes_available", lambda: False)
-    with pytest.raises(PipelineError, match=r"nf4 needs bitsandbytes: pip install -r requirements-gpu\.in"):
+    with pytest.raises(PipelineError, match=r"nf4 needs bitsandbytes: pip install .*-r requirements-gpu\.in"):
         load_model(tiny_run.base / "model", tiny_run.settings()["base_model"], "nf4")
 
 
@@ -124,3 +124,29 @@ def test_a_checkpoints_own_sampling_defaults_are_dropped(tiny_run: TinyRun, fold
     config = load_model(folder, tiny_run.settings()["base_model"]).generation_config
     assert config.repetition_penalty in (None, 1.0) and config.temperature in (None, 1.0) and not config.do_sample
     assert (config.eos_token_id, config.pad_token_id) == (stock["eos_token_id"], stock["pad_token_id"])
+
+
+@pytest.mark.parametrize(("quantization", "kind"), [("nf4", "Linear4bit"), ("int8", "Linear8bitLt")])
+def test_only_the_language_model_is_quantized(tiny_run: TinyRun, quantization: str, kind: str) -> None:
+    loading = tiny_run.settings()["base_model"] | {"dtype": "bfloat16"}
+    model = load_model(tiny_run.base / "model", loading, quantization)
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    quantized = {name for name, found in kinds.items() if found == kind}
+    assert quantized == {name for name in kinds if name.endswith("_proj") and "language_model" in name}
+    # k-bit preparation, which TRL leaves to its caller: what is not quantized is float32, and nothing is trained yet.
+    assert {p.dtype for p in model.parameters() if p.is_floating_point() and not hasattr(p, "quant_state")} == {
+        torch.float32
+    }
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_quantized_base_can_be_trained_after_a_forward_without_gradients(tiny_run: TinyRun) -> None:
+    """bitsandbytes repacks 4-bit weights on some processors, and no backward works any more."""
+    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"], "nf4")
+    adapted = get_peft_model(model, lora_config(LORA, model))
+    ids = torch.arange(10, 20)[None]
+    with torch.no_grad():
+        adapted.eval()(input_ids=ids)
+    adapted.train()(input_ids=ids, labels=ids).loss.backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in adapted.parameters())
+    assert not any(getattr(module, "support_avx512bf16_for_cpu", False) for module in adapted.modules())

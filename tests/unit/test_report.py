@@ -100,7 +100,8 @@ def write_run(results: Path, policies: list[str]) -> None:
             ]
         write_json(results / policy / "metrics.json", {"history": history})
         proof = {"adapter_vs_base": 0.321, "adapter_vs_merged": 1.2e-7, "adapter_vs_saved": 0.0, "dtype": "float32"}
-        write_json(results / policy / "merge.json", proof)
+        measured = {"quantization": "nf4", "accuracy_quantized": 0.4321, "accuracy_merged": 0.4123}
+        write_json(results / policy / "merge.json", {**proof, "measured": measured if policy == "grpo" else None})
     write_json(results / "comparisons.json", [comparison(a, b) for a, b in pairwise(policies)])
     split = {"questions": 777, "images": 66, "chains": 555, "erring_chains": 44}
     write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}})
@@ -121,8 +122,8 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "<h1>run:" in text and "40 questions" in text
     for policy in policies:
         assert f"<th>{policy}</th>" in text
-    # accuracy, at T=1, by question type, format, merge proof, data
-    for number in ("0.246", "0.222", "0.702", "0.345", "0.875", "0.321", "1.2e-07", "777", "66", "555", "44"):
+    # accuracy, at T=1, by question type, format, merge proof, the merge of a quantized base, data
+    for number in ("0.246", "0.222", "0.702", "0.345", "0.875", "0.321", "1.2e-07", "0.432", "777", "66", "555", "44"):
         assert f"<td>{number}</td>" in text
     # interval, original's matcher, pass@4, no chain, difference, its interval, by type, probes, GQA
     for cell in ("[0.013, 0.988]", "0.653", "0.777", "0.333", "+0.135", "[+0.100, +0.170]", "2e-09", "+0.135 *"):

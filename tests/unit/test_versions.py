@@ -30,14 +30,7 @@ def test_conda_users_get_the_same_versions(repo: Path) -> None:
 
 def test_heavy_extras_stay_out_of_the_default_environment(repo: Path) -> None:
     extras = [(repo / f"requirements-{name}.in").read_text() for name in ("slurm", "gpu", "vllm")]
-    heavy = {name.lower() for text in extras for name, _ in PINNED.findall(text)} - {"transformers"}
+    heavy = {name.lower() for text in extras for name, _ in PINNED.findall(text)}
     locked = {name.lower() for name, _ in PINNED.findall((repo / "requirements.lock").read_text())}
     assert {"vllm", "deepspeed", "bitsandbytes", "snakemake-executor-plugin-slurm"} <= heavy
     assert not heavy & locked
-
-
-def test_vllms_own_environment_has_the_same_transformers(repo: Path) -> None:
-    own = dict(PINNED.findall((repo / "requirements-vllm.in").read_text()))
-    locked = dict(PINNED.findall((repo / "requirements.lock").read_text()))
-    assert own.keys() == {"vllm", "transformers"}
-    assert own["transformers"] == locked["transformers"]

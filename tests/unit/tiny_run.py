@@ -54,6 +54,7 @@ SETTINGS: dict[str, Any] = {
         "quantization": None,
         "global_batch_size": 4,
         "lora": LORA,
+        "max_sampling_logp_difference": 0.1,
         "probes": {"every": None, "questions": 4, "batch_size": 4},
         "training": TRAINING
         | {"num_generations": 2, "generation_batch_size": 4, "max_completion_length": 6, "beta": 0.0},
@@ -64,6 +65,8 @@ SETTINGS: dict[str, Any] = {
         "samples": 0,
         "direct": False,
         "probes": 0,
+        "engine": "transformers",
+        "gpu_memory_utilization": 0.5,
     },
 }
 

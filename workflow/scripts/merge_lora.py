@@ -1,30 +1,45 @@
 """Merge a policy's adapter into the model it was trained on, and prove that nothing else changed.
 
 python workflow/scripts/merge_lora.py --settings results/grpo/train.yaml --parent results/sft --output results/grpo
+
+An adapter that was trained on a quantized base needs --data, too: the policy that was trained and the merged one are
+then asked the questions of val, since they are not the same.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reinforced_cot.errors import exit_with_message
+from reinforced_cot.examples import read_examples
 from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
 from reinforced_cot.stage_scripts import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=Path, required=True, help="prompt, base_model")
+    parser.add_argument("--settings", type=Path, required=True, help="the policy's train.yaml")
     parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that the adapter belongs to")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy, which holds adapter/")
+    parser.add_argument("--data", type=Path, help="folder of val.jsonl and images, for an adapter of a quantized base")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
     settings = read_settings(args.settings)
+    section = settings["sft"] if "sft" in settings else settings["rl"]
+    if section["quantization"] and not args.data:
+        parser.error(f"{args.settings} has a quantized base: give --data, the folder of val.jsonl")
+    examples = read_examples(args.data / "val.jsonl") if section["quantization"] else []
     launch(asked_topology(args))
     from reinforced_cot.merging import merge
+    from reinforced_cot.quantized_merges import quantized_and_merged
 
-    merge(settings, args.parent, args.output)
+    def measure(merged: Path) -> dict[str, Any]:
+        base, adapter = args.parent / "model", args.output / "adapter"
+        return quantized_and_merged(settings, examples, args.data, base, adapter, merged)
+
+    merge(settings, args.parent, args.output, measure if section["quantization"] else None)
 
 
 if __name__ == "__main__":

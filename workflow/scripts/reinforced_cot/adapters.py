@@ -51,6 +51,16 @@ def check_trainable(model: PeftModel) -> int:
     return trainable
 
 
+def train_in_float32(model: PeftModel) -> None:
+    """Keep the weights that are trained in float32, whatever the base has.
+
+    TRL makes the adapter of a quantized base bfloat16, where a step of 1e-5 on a weight of 1e-2 is rounded away.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 

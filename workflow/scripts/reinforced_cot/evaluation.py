@@ -1,7 +1,7 @@
 """Asking a checkpoint questions: one greedy completion each, and what tells how much of it is looking and thinking."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from reinforced_cot.completions import ANSWER_OPEN, completion_text
 from reinforced_cot.conversations import prompt_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example, other_images
-from reinforced_cot.generation import Batch, batches, generate_batch
-from reinforced_cot.models import context_length, load_model
+from reinforced_cot.generation import Batch, Completion, batches, generate_batch
+from reinforced_cot.models import check_checkpoint, context_length, load_model
 from reinforced_cot.prediction_rows import Prediction, unscored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.seeds import subset
@@ -83,7 +83,14 @@ def answer(
     trusted, new_tokens = loading["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
     processor = load_processor(model, trust_remote_code=trusted)
     prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
-    complete = partial(generate_batch, load_model(model, loading), processor, data=data, prompt=prompt)
+    complete: Callable[..., list[list[Completion]]]
+    if settings["evaluation"]["engine"] == "vllm":
+        from reinforced_cot.vllm_engine import VllmEngine
+
+        check_checkpoint(model)
+        complete = VllmEngine(model, processor, settings, data).generate_batch
+    else:
+        complete = partial(generate_batch, load_model(model, loading), processor, data=data, prompt=prompt)
     for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()
         found = complete(batch, **asked.options)

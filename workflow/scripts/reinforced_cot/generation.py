@@ -105,10 +105,7 @@ def generate_batch(
         sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": samples}
     inputs = processor(
         text=[rendered_prompt(processor, example.question, prompt) + begin for example in batch.examples],
-        images=[
-            opened(data / path) if path is not None else _blank(data / example.image)
-            for path, example in zip(batch.images, batch.examples, strict=True)
-        ],
+        images=shown_images(batch, data),
         padding=True,
         padding_side="left",
         add_special_tokens=False,
@@ -129,6 +126,14 @@ def generate_batch(
     found = [Completion(text, not end) for text, end in zip(texts, ended, strict=True)]
     each = samples or 1
     return [found[i : i + each] for i in range(0, len(found), each)]
+
+
+def shown_images(batch: Batch, data: Path) -> list[Image.Image]:
+    """The images of a batch, RGB."""
+    return [
+        opened(data / path) if path is not None else _blank(data / example.image)
+        for path, example in zip(batch.images, batch.examples, strict=True)
+    ]
 
 
 def _end_ids(model: PreTrainedModel) -> torch.Tensor:

@@ -10,6 +10,8 @@ from reinforced_cot.topologies import DATA_PARALLEL, Topology, read_topology
 Settings = Mapping[str, Any]
 GPU_EXTRA = "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock"
 
+VLLM_EXTRA = "`make vllm` makes an environment with it; call .venv-vllm/bin/snakemake"
+
 
 def stage_topology(launch: Settings, stage: str) -> Topology:
     """The topology of one stage.
@@ -74,6 +76,11 @@ def missing_packages(config: Settings) -> Iterator[str]:
         optimizer = section["training"].get("optim", "")
         if "8bit" in optimizer or "paged" in optimizer:
             needed[f"{key}.training.optim"] = "bitsandbytes"
+        if section["training"].get("use_vllm"):
+            needed[f"{key}.training.use_vllm"] = "vllm"
+    if config["evaluation"]["engine"] == "vllm":
+        needed["evaluation.engine"] = "vllm"
     for key, package in needed.items():
         if find_spec(package) is None:
-            yield f"`{key}` needs {package}, which is not installed: {GPU_EXTRA}"
+            extra = VLLM_EXTRA if package == "vllm" else GPU_EXTRA
+            yield f"`{key}` needs {package}, which is not installed where Snakemake runs: {extra}"

@@ -1,7 +1,7 @@
 """Merging an adapter into its base, with a proof: the merged checkpoint computes what the adapter computed."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,21 @@ from reinforced_cot.prompts import prompt_messages, with_image
 
 log = logging.getLogger(__name__)
 
+Measure = Callable[[Path], dict[str, Any]]
+
 TOLERANCE = 1e-4  # relative to the largest logit, float32
 TOP1_AGREEMENT = 0.99  # share of positions, after a cast to half precision
 _PROBES = ["What is in the picture?", "Is it red or blue?", "How many are there on the left?", "yes no 1 2 3"]
 
 
-def merge(settings: Mapping[str, Any], base: Path, output: Path) -> None:
+def merge(settings: Mapping[str, Any], base: Path, output: Path, measure: Measure | None = None) -> None:
     """Write ``{output}/model``, its manifest ``model.json`` and the proof ``merge.json``.
 
     Args:
         settings: sections base_model and prompt.
         base: folder of the adapter's parent policy.
         output: ``results/{policy}``, which holds ``adapter``.
+        measure: called with the merged checkpoint's folder; what it returns is part of the proof.
 
     Raises:
         DataError: the adapter belongs to another base.
@@ -72,6 +75,7 @@ def merge(settings: Mapping[str, Any], base: Path, output: Path) -> None:
         proof |= first_choices(from_adapter, from_saved, proof["cast_floor"])
         check_proof(proof)
     manifest = write_manifest(output / "model", output / "model.json", **facts)
+    proof["measured"] = measure(output / "model") if measure else None
     write_json(output / "merge.json", {**proof, "merged_weights": weights_hash(manifest)})
     log.info("merged: %s", proof)
 

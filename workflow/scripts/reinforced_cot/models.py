@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import prepare_model_for_kbit_training
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.utils import is_bitsandbytes_available
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
+from reinforced_cot.launch_checks import GPU_EXTRA
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +45,17 @@ def load_model(
     Args:
         folder: ``results/{policy}/model``; its manifest ``model.json`` beside it is checked first.
         base_model: the config's section; ``dtype``, ``attn_implementation`` and ``trust_remote_code`` are read.
-        quantization: None, or ``nf4`` for 4-bit double-quantized weights (QLoRA, arXiv:2305.14314).
+        quantization: None, ``nf4`` for 4-bit double-quantized weights (QLoRA, arXiv:2305.14314), or ``int8``
+            (LLM.int8, arXiv:2208.07339); of the language model alone, prepared for the training of an adapter.
         dtype: in place of the config's, for checks in float32.
 
     Raises:
         DataError: a file of the checkpoint is missing or damaged, or its weights are pickles.
-        PipelineError: ``nf4`` without bitsandbytes.
+        PipelineError: a quantization without bitsandbytes.
     """
-    check_manifest(folder, folder.with_suffix(".json"))
-    refuse_pickles(folder)
-    options: dict[str, Any] = {}
+    check_checkpoint(folder)
     chosen = getattr(torch, dtype or base_model["dtype"])
-    if quantization == "nf4":
-        if not is_bitsandbytes_available():
-            raise PipelineError(
-                "quantization nf4 needs bitsandbytes: pip install -r requirements-gpu.in -c requirements.lock"
-            )
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=chosen,
-        )
+    options = quantization_options(quantization, chosen) if quantization else {}
     model = AutoModelForImageTextToText.from_pretrained(
         folder,
         dtype=chosen,
@@ -76,10 +67,56 @@ def load_model(
     # asked for here, and RL's importance ratios with them: only its special tokens are kept.
     special = ("bos_token_id", "eos_token_id", "pad_token_id")
     model.generation_config = GenerationConfig(**{name: getattr(model.generation_config, name) for name in special})
-    if quantization is None and not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
+    if quantization:
+        prepare_quantized(model)
+    elif not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, model.num_parameters(), chosen, model.device)
     return model
+
+
+# Left as they are: a vision tower loses the most by it and is small, and the head's weights are the embedding's, too.
+NOT_QUANTIZED = [r"model\.visual", "lm_head"]
+
+
+def quantization_options(quantization: str, dtype: torch.dtype) -> dict[str, Any]:
+    """What ``from_pretrained`` is told for a quantized base.
+
+    Raises:
+        PipelineError: bitsandbytes is not installed.
+    """
+    if not is_bitsandbytes_available():
+        raise PipelineError(f"quantization {quantization} needs bitsandbytes: {GPU_EXTRA}")
+    if quantization == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=NOT_QUANTIZED)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=NOT_QUANTIZED,  # 4-bit layers read it, too
+        )
+    return {"quantization_config": config, "device_map": {"": device()}}
+
+
+def prepare_quantized(model: PreTrainedModel) -> None:
+    """Make a quantized base fit for training: frozen, and what is not quantized in float32 (TRL does not do it)."""
+    prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer sees to that
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # Else a forward without gradients repacks the weights on such processors, and none with them works.
+            module.support_avx512bf16_for_cpu = False
+
+
+def check_checkpoint(folder: Path) -> None:
+    """See that a checkpoint folder is complete, by its manifest beside it, and holds nothing that runs code.
+
+    Raises:
+        DataError: a file is missing or damaged, or the weights are pickles.
+    """
+    check_manifest(folder, folder.with_suffix(".json"))
+    refuse_pickles(folder)
 
 
 def refuse_pickles(folder: Path) -> None:

@@ -14,6 +14,8 @@ VIDEO_TOKEN = "<|video_pad|>"
 # What a sampler must never produce: an image token without an image ends the run hours later (verl#7038).
 VISION_TOKENS = ["<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", IMAGE_TOKEN, VIDEO_TOKEN]
 
+NEVER = -100.0  # the bias by which vLLM bans a token
+
 
 class ImageOnlyProcessor(Qwen2_5_VLProcessor):
     """`Qwen2_5_VLProcessor` without its video processor, which needs torchvision; images do not."""

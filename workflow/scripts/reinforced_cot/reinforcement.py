@@ -9,13 +9,14 @@ from transformers import ProcessorMixin
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
-from reinforced_cot.adapters import lora_config
+from reinforced_cot.adapters import lora_config, train_in_float32
 from reinforced_cot.conversations import prompt_lengths, rl_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.models import context_length, load_model
-from reinforced_cot.processors import load_processor, vision_token_ids
+from reinforced_cot.processors import NEVER, load_processor, vision_token_ids
 from reinforced_cot.reward_loading import load_rewards
+from reinforced_cot.rollouts import SamplingCheck, with_collapsed_prompts
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.spread import check_spread
 from reinforced_cot.topologies import Topology
@@ -98,7 +99,13 @@ def train(
         processing_class=processor,
         peft_config=lora_config(rl["lora"], model),
     )
+    if rl["quantization"]:
+        train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
+    if arguments.use_vllm:
+        rollouts = trainer.vllm_generation
+        rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)
+        trainer.add_callback(SamplingCheck(rl["max_sampling_logp_difference"]))
     if rl["probes"]["every"] is not None:
         trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
     run(trainer, resume_from, parent, output)
@@ -109,10 +116,9 @@ def grpo_config(
 ) -> GRPOConfig:
     """TRL's configuration: the user's fields, the rewards' weights, and samplers that never draw an image token."""
     training = dict(settings["rl"]["training"])
-    generation = {
-        **(training.pop("generation_kwargs", None) or {}),
-        "suppress_tokens": vision_token_ids(processor.tokenizer),
-    }
+    banned = vision_token_ids(processor.tokenizer)
+    ban = {"logit_bias": dict.fromkeys(banned, NEVER)} if training.get("use_vllm") else {"suppress_tokens": banned}
+    generation = {**(training.pop("generation_kwargs", None) or {}), **ban}
     return GRPOConfig(
         **trainer_arguments(settings, "rl", {**settings["rl"], "training": training}, output),
         reward_weights=list(weights),

@@ -51,6 +51,7 @@ def render(results: Path, policies: Sequence[str], template: Path, seeds: bool =
         flags=[*tables.flags(evaluations), *tables.training_flags(histories)],
         official=_unless_empty(tables.official(evaluations)),
         merges=tables.as_html(merge_proofs(results, trained)),
+        quantized=_unless_empty(quantized_merges(results, trained)),
         curves=curves(histories),
         summary=read_json(results / "data" / "summary.json"),
     )
@@ -80,3 +81,9 @@ def merge_proofs(results: Path, trained: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in trained}
     ).T
+
+
+def quantized_merges(results: Path, trained: Sequence[str]) -> pd.DataFrame:
+    """One row a policy whose adapter was trained on a quantized base: what merging changed (`quantized_merges`)."""
+    measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in trained}
+    return pd.DataFrame({policy: found for policy, found in measured.items() if found}).T

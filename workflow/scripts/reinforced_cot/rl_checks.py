@@ -40,10 +40,17 @@ def problems(key: str, settings: Settings, training: Settings, processes: int) -
             f"`{key}.quantization` is {settings['quantization']} and `{key}.training.use_vllm` is true; vLLM cannot "
             "take over the weights of a quantized policy: set quantization null or use_vllm false"
         )
-    elif training["use_vllm"]:
+    if training["use_vllm"]:
+        yield from _vllm(f"{key}.training", training)
+
+
+def _vllm(key: str, training: Settings) -> Iterator[str]:
+    if training["vllm_mode"] != "colocate":
+        yield f"`{key}.vllm_mode` is {training['vllm_mode']}; use colocate: a server is not started yet"
+    if not training["vllm_importance_sampling_correction"]:
         yield (
-            f"`{key}.training.use_vllm` is true; set it false: TRL 1.16.0 sends vLLM image tokens that are expanded, "
-            "vLLM expands them again (trl#6294), and every rollout would answer a corrupted prompt"
+            f"`{key}.vllm_importance_sampling_correction` is false; without it TRL does not compare vLLM's "
+            "log-probabilities with the trainer's, and rollouts of another policy would pass unseen: leave it true"
         )
 
 

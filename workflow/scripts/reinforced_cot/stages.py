@@ -55,7 +55,15 @@ def train_settings(config: Config, policy: str) -> dict[str, Any]:
     if policy == "sft":
         return {**common, "sft": _with_totals(config, "sft", config["sft"])}
     rl = {key: value for key, value in config["rl"][policy].items() if key != "rewards"}
-    return {**common, "rewards": rewards(config, policy), "rl": _with_totals(config, "rl", rl)}
+    settings = {**common, "rewards": rewards(config, policy), "rl": _with_totals(config, "rl", rl)}
+    # With a quantized base, merging asks the questions of val: `merging.quantized_and_merged`.
+    return {**settings, "selection": config["sft"]["selection"]} if is_quantized(config, policy) else settings
+
+
+def is_quantized(config: Config, policy: str) -> bool:
+    """Whether a policy's adapter is trained on a quantized base."""
+    section = config["sft"] if policy == "sft" else config["rl"][policy]
+    return section["quantization"] is not None
 
 
 def rewards(config: Config, policy: str) -> Any:

@@ -11,7 +11,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from reinforced_cot.adapters import lora_config
+from reinforced_cot.adapters import lora_config, train_in_float32
 from reinforced_cot.completions import completion_text
 from reinforced_cot.conversations import prompt_lengths, sft_dataset
 from reinforced_cot.errors import DataError
@@ -148,6 +148,8 @@ def train(
         peft_config=lora_config(sft["lora"], model),
     )
     trainer.ask(asked, data, settings)
+    if sft["quantization"]:
+        train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
     run(trainer, resume_from, parent, output)
 

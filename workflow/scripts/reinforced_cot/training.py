@@ -100,7 +100,8 @@ def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) 
         write_json(output / "metrics.json", curves(trainer))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
-    trainer.accelerator.end_training()
+    if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM takes its own groups down at exit
+        trainer.accelerator.end_training()
 
 
 def published_checkpoint(trainer: Trainer) -> Path:

@@ -1,0 +1,53 @@
+"""One training stage of a finished run, started by its own command into a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load_file
+from workflow_copy import WorkflowCopy
+
+
+class Stage:
+    """``sft`` or ``rl`` of the finished run; ``settings`` are what it will be told, ``command`` is how it starts."""
+
+    def __init__(self, workflow: WorkflowCopy, output: Path, name: str, **training: Any) -> None:
+        script, policy, parent = {"sft": ("train_sft.py", "sft", "base"), "rl": ("train_grpo.py", "grpo", "sft")}[name]
+        self.root, self.output, self._name = workflow.root, output, name
+        self._results = workflow.root / "results" / "smoke"
+        self.settings = yaml.safe_load((self._results / policy / "train.yaml").read_text())
+        self.settings[name]["training"] |= training
+        self.command = [
+            *(sys.executable, f"workflow/scripts/{script}", "--settings", str(output.with_suffix(".yaml"))),
+            *("--data", str(self._results / "data"), "--parent", str(self._results / parent)),
+            *("--output", str(output)),
+        ]
+
+    def start(self, topology: str = "cpu", processes: int = 1) -> "subprocess.Popen[bytes]":
+        self.output.with_suffix(".yaml").write_text(yaml.safe_dump(self.settings))
+        command = [*self.command, "--topology", topology, "--processes", str(processes)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(processes)}  # one each
+        with open(self.output.with_suffix(".log"), "wb") as log:
+            return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log)
+
+    def run(self, topology: str = "cpu", processes: int = 1) -> list[dict[str, Any]]:
+        """The history of the whole training."""
+        code = self.start(topology, processes).wait()
+        assert code == 0, self.log()[-5000:]
+        history: list[dict[str, Any]] = json.loads((self.output / "metrics.json").read_text())["history"]
+        return history
+
+    def log(self) -> str:
+        return self.output.with_suffix(".log").read_text()
+
+    def adapter(self) -> dict[str, torch.Tensor]:
+        return load_file(self.output / "adapter/adapter_model.safetensors")
+
+
+def series(history: list[dict[str, Any]], name: str) -> list[float]:
+    return [entry[name] for entry in history if name in entry]

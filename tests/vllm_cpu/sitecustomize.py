@@ -1,0 +1,11 @@
+"""What vLLM needs on a machine without a GPU; Python imports it at the start of every process, vLLM's own included.
+
+torchvision's published build wants CUDA. Beside a CPU build of torch it only lacks these two operators, which no image
+processing calls; with them declared it imports.
+"""
+
+import torch
+
+if torch.version.cuda is None:
+    for name in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -1,0 +1,129 @@
+"""vLLM for real: it answers what transformers answers, and RL learns from rollouts of the policy that it trains."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from conftest import run_script
+from workflow_copy import WorkflowCopy
+
+TIE = 1e-3  # of a logit: rounding may turn such a choice around
+TEXTS = ("prediction_raw", "direct_raw", "blank_image_raw", "shuffled_image_raw")
+
+
+def answers(workflow: WorkflowCopy, results: str, policy: str, engine: str, output: Path) -> list[dict[str, Any]]:
+    """What the stage answers with an engine; greedy, at most 24 questions' worth of probes."""
+    folder = workflow.root / results
+    settings = yaml.safe_load((folder / policy / "eval.yaml").read_text())
+    settings["evaluation"] |= {"engine": engine, "samples": 0, "probes": 6, "gpu_memory_utilization": 0.2}
+    output.mkdir()
+    (output / "settings.yaml").write_text(yaml.safe_dump(settings))
+    for name in ("model", "model.json"):
+        (output / name).symlink_to(folder / policy / name)
+    command = ["workflow/scripts/answer_questions.py", "--settings", str(output / "settings.yaml")]
+    folders = ["--data", str(folder / "data"), "--policy", str(output), "--topology", "cpu"]
+    run = run_script(*command, *folders, cwd=workflow.root)
+    assert run.returncode == 0, run.stderr[-5000:]
+    return [json.loads(line) for line in (output / "answers.jsonl").read_text().splitlines()]
+
+
+CASES = [("digits", "results/smoke", "sft", 24), ("photos", "results/gqa-cot-sample", "base", 60)]
+
+
+@pytest.mark.parametrize(("name", "results", "policy", "at_least"), CASES)
+def test_vllm_answers_what_transformers_answers(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, results: str, policy: str, at_least: int
+) -> None:
+    """Token for token, float32, greedy; real photographs of many sizes, blank and swapped images, empty chains."""
+    workflow = request.getfixturevalue(name)
+    ours = answers(workflow, results, policy, "transformers", tmp_path / "transformers")
+    theirs = answers(workflow, results, policy, "vllm", tmp_path / "vllm")
+    assert [row["id"] for row in ours] == [row["id"] for row in theirs]
+    assert len(ours) >= at_least
+    differing = [
+        (one["id"], key, one[key], other[key])
+        for one, other in zip(ours, theirs, strict=True)
+        for key in TEXTS
+        if one[key] != other[key]
+    ]
+    for id, key, one, other in differing:
+        assert is_tie(workflow.root / results, policy, id, key, one, other), (id, key, one, other)
+    assert len(differing) <= len(ours) // 10
+
+
+def is_tie(results: Path, policy: str, id: str, key: str, one: str, other: str) -> bool:
+    """Whether two greedy completions part at a token where the two best logits are all but equal."""
+    assert key == "prediction_raw", f"{id}: {key} differs: {one!r}, {other!r}"
+    from reinforced_cot.conversations import rendered_prompt
+    from reinforced_cot.examples import read_examples
+    from reinforced_cot.generation import opened
+    from reinforced_cot.models import load_model
+    from reinforced_cot.processors import load_processor
+
+    settings = yaml.safe_load((results / policy / "eval.yaml").read_text())
+    example = next(example for example in read_examples(results / "data/test.jsonl") if example.id == id)
+    processor = load_processor(results / policy / "model")
+    model = load_model(results / policy / "model", settings["base_model"])
+    prompt = rendered_prompt(processor, example.question, settings["prompt"])
+    ids = [processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (one, other)]
+    common = next((i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b), min(map(len, ids)))
+    begun = prompt + processor.tokenizer.decode(ids[0][:common])
+    inputs = processor(text=[begun], images=[opened(results / "data" / example.image)], return_tensors="pt")
+    with torch.no_grad():
+        best = model(**inputs).logits[0, -1].topk(2).values
+    return bool(best[0] - best[1] < TIE)
+
+
+def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy) -> None:
+    """Through Snakemake, as users run it; the samples differ from each other and follow from the seed."""
+    (digits.root / "engine.yaml").write_text(
+        yaml.safe_dump({"evaluation": {"engine": "vllm", "samples": 3, "gpu_memory_utilization": 0.2}})
+    )
+    workflow = WorkflowCopy(digits.root, (*digits.options, "engine.yaml"))
+    target = "results/smoke/sft/eval.json"
+    workflow.snakemake("--cores", "2", "--", target)
+    file = workflow.root / "results/smoke/sft/answers.jsonl"
+    first = file.read_bytes()
+    rows = [json.loads(line) for line in first.splitlines()]
+    assert all(len(set(row["samples"])) > 1 for row in rows)
+    assert json.loads((workflow.root / target).read_text())["sampled"]["samples_per_question"] == 3
+    workflow.snakemake("--cores", "2", "--forcerun", "answer", "--", target)
+    assert file.read_bytes() == first
+
+
+def reinforced(digits: WorkflowCopy, output: Path, *options: str) -> Any:
+    """Ten steps of RL with vLLM colocated; each draws its own rollouts."""
+    results = digits.root / "results/smoke"
+    settings = yaml.safe_load((results / "grpo/train.yaml").read_text())
+    training = {"use_vllm": True, "vllm_max_model_length": 512, "max_completion_length": 32, "num_iterations": 1}
+    settings["rl"]["training"] |= {**training, "max_steps": 10, "logging_steps": 1, "save_steps": 5}
+    settings["rl"]["training"]["vllm_gpu_memory_utilization"] = 0.2
+    output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
+    script = Path(__file__).with_name("train_grpo_on_cpu.py")
+    folders = ["--data", str(results / "data"), "--parent", str(results / "sft"), "--output", str(output)]
+    return run_script(str(script), "--settings", str(output.with_suffix(".yaml")), *folders, *options, cwd=digits.root)
+
+
+def test_rollouts_come_from_the_policy_that_is_trained(digits: WorkflowCopy, tmp_path: Path) -> None:
+    run = reinforced(digits, tmp_path / "grpo")
+    assert run.returncode == 0, run.stderr[-5000:]
+    history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
+    key = "sampling/sampling_logp_difference/mean"
+    differences = [entry[key] for entry in history if key in entry]
+    assert len(differences) == 10
+    assert max(differences) < 0.02, differences
+    shutil.rmtree(tmp_path / "grpo")
+
+
+def test_prompts_as_trl_sends_them_end_the_run(digits: WorkflowCopy, tmp_path: Path) -> None:
+    """trl#6294: without the collapse the rollouts answer another prompt, and the check says so at the first step."""
+    run = reinforced(digits, tmp_path / "grpo", "--uncollapsed")
+    assert run.returncode == 1
+    message = run.stderr.split("error: ")[-1]
+    assert "vLLM's log-probabilities differ from the trainer's by" in message
+    assert float(message.split("differ from the trainer's by ")[1].split()[0]) > 0.05
+    assert not (tmp_path / "grpo/adapter").exists()

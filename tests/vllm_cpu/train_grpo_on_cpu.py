@@ -1,0 +1,29 @@
+"""train_grpo.py with vLLM colocated on the CPU: the stage's arguments, and --uncollapsed for TRL's own prompts."""
+
+import sys
+from pathlib import Path
+
+import torch
+import vllm.model_executor.layers.utils
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
+
+
+def dispatch(layer: torch.nn.Module, remove_weight: bool) -> None:
+    """vLLM's build for CPUs packs the weights of linear layers away, and no new ones could be loaded into them."""
+    layer.cpu_linear = torch.nn.functional.linear
+
+
+vllm.model_executor.layers.utils.dispatch_cpu_unquantized_gemm = dispatch
+
+if "--uncollapsed" in sys.argv:
+    from reinforced_cot import reinforcement
+
+    sys.argv.remove("--uncollapsed")
+    reinforcement.with_collapsed_prompts = lambda generate, image_token: generate
+
+import train_grpo  # noqa: E402
+
+from reinforced_cot.errors import exit_with_message  # noqa: E402
+
+exit_with_message(train_grpo.main)

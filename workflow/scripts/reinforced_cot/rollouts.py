@@ -1,0 +1,67 @@
+"""Rollouts by vLLM within the trainer's processes (colocate): what TRL 1.16 leaves wrong or unchecked, put right."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from reinforced_cot.errors import PipelineError
+
+LOGP_DIFFERENCE = "sampling/sampling_logp_difference/mean"  # TRL's metric: |log-prob of vLLM - of the trainer| a token
+
+
+def collapsed(ids: Sequence[int], image_token: int) -> list[int]:
+    """Prompt ids with each run of image tokens made one, which vLLM expands by itself.
+
+    >>> collapsed([1, 9, 9, 9, 2, 9, 9, 3], 9)
+    [1, 9, 2, 9, 3]
+    """
+    before = [None, *ids]
+    return [token for token, last in zip(ids, before, strict=False) if token != image_token or last != image_token]
+
+
+def with_collapsed_prompts(generate: Callable[..., Any], image_token: int) -> Callable[..., Any]:
+    """`VLLMGeneration.generate` in colocate mode, with prompts as vLLM wants them.
+
+    TRL hands over ids in which image tokens are expanded already; vLLM expands them again, and every rollout would
+    answer a corrupted prompt (trl#6294).
+
+    Raises:
+        PipelineError: vLLM read other ids than the trainer computes log-probabilities of.
+    """
+
+    def repaired(prompts: Sequence[Sequence[int]], *args: Any, **options: Any) -> Any:
+        found = generate([collapsed(ids, image_token) for ids in prompts], *args, **options)
+        for ids, read in zip(prompts, found[0], strict=True):
+            if list(ids) != list(read):
+                raise PipelineError(
+                    f"vLLM read a prompt as {len(read)} tokens that are not the trainer's {len(ids)}: the pixel "
+                    "budgets or templates of the two differ"
+                )
+        return found
+
+    return repaired
+
+
+class SamplingCheck(TrainerCallback):
+    """Ends a run whose rollouts are not drawn from the policy that is trained: its gradients mean nothing."""
+
+    def __init__(self, limit: float) -> None:
+        """``limit``: largest mean difference of log-probabilities between vLLM and the trainer, in nats a token."""
+        self._limit = limit
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        found = (logs or {}).get(LOGP_DIFFERENCE)
+        if found is not None and not found <= self._limit:
+            raise PipelineError(
+                f"step {state.global_step}: vLLM's log-probabilities differ from the trainer's by {found:.3f} nats a "
+                f"token, more than rl.*.max_sampling_logp_difference {self._limit}: the rollouts come from another "
+                "policy or another prompt than is trained; set use_vllm false, or report it with this log"
+            )
