@@ -12,6 +12,7 @@ from reinforced_cot.rewards import (
     consistency_reward,
     correctness_reward,
     format_reward,
+    overlong_reward,
     tag_count_reward,
 )
 
@@ -44,6 +45,7 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         log_extra=None,
         log_metric=None,
         environments=None,
+        max_completion_length=64,  # what `load_rewards` adds
     )
 
 
@@ -116,3 +118,11 @@ def test_leaving_a_part_out_never_pays() -> None:
     for name in REWARDS.keys() - {"tag_count", "original"}:  # so at whatever weights
         assert call(REWARDS[name], NO_ANSWER) <= min(call(REWARDS[name], text) for text in (WRONG, wordy))
     assert total(WRONG) < total(RIGHT_INCONSISTENT)
+
+
+def test_overlong_completions_are_punished_softly() -> None:
+    """DAPO, eq. 13: nothing up to 16384 of 20480 tokens, then linearly to -1."""
+    lengths = [0, 80, 81, 90, 100, 120]
+    ids = [[7] * length for length in lengths]
+    found = overlong_reward([], completion_ids=ids, max_completion_length=100)
+    assert found == pytest.approx([0.0, 0.0, -0.05, -0.5, -1.0, -1.0])

@@ -21,7 +21,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from reinforced_cot import config_checks, rl_checks
+from reinforced_cot import config_checks, likes, rl_checks
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.launch_checks import processes_of
 
@@ -57,6 +57,10 @@ def validated(config: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: one line a problem, with its dotted key, the value and what to do.
     """
     result: dict[str, Any] = copy.deepcopy(dict(config))
+    if isinstance(result.get("rl"), dict):
+        if astray := list(likes.problems(result["rl"])):
+            raise ConfigError("\n".join(astray))
+        result["rl"] = likes.completed(result["rl"])
     errors = sorted(_validator().iter_errors(result), key=lambda error: [str(part) for part in error.absolute_path])
     problems = [line for error in errors for line in _explain(error)]
     # An unknown key leaves the values beside it sound; any other problem would only lead to puzzling further ones.

@@ -82,7 +82,7 @@ def train(
     processor = load_processor(parent / "model", trust_remote_code=trusted)
     new_tokens = rl["training"]["max_completion_length"]
     prompt_lengths(processor, examples, data, prompt, context_length(parent / "model", trusted), new_tokens)
-    functions, weights = load_rewards(settings["rewards"])
+    functions, weights = load_rewards(settings["rewards"], max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     needed = arguments.generation_batch_size // arguments.num_generations
     if len(examples) < needed:

@@ -59,14 +59,18 @@ def _module_file(module: str) -> Path:
     return Path(*module.split(".")).with_suffix(".py")
 
 
-def load_rewards(rewards: str | Weights) -> tuple[list[Reward], list[float]]:
+def load_rewards(rewards: str | Weights, **constants: Any) -> tuple[list[Reward], list[float]]:
     """The functions that have a weight, each wrapped in `checked`, and their weights, in the order of the config.
+
+    Args:
+        constants: what every reward receives besides the columns.
 
     Raises:
         PipelineError: an own reward cannot be imported.
     """
     weights = used_weights(rewards)
-    return [checked(name, REWARDS.get(name) or _imported(name)) for name in weights], list(weights.values())
+    functions = [checked(name, REWARDS.get(name) or _imported(name), **constants) for name in weights]
+    return functions, list(weights.values())
 
 
 def _imported(name: str) -> Reward:
@@ -89,7 +93,7 @@ def _imported(name: str) -> Reward:
     return loaded
 
 
-def checked(name: str, reward: Reward) -> Reward:
+def checked(name: str, reward: Reward, **constants: Any) -> Reward:
     """``reward``, held to one finite number a completion.
 
     TRL logs it by its ``__name__``, which a reward of the user's own has from its whole path.
@@ -97,6 +101,7 @@ def checked(name: str, reward: Reward) -> Reward:
 
     @functools.wraps(reward)
     def function(completions: Sequence[Any], **columns: Any) -> list[float]:
+        columns = {**columns, **constants}
         try:
             values = reward(completions=completions, **columns)
         except (Exception, SystemExit) as error:

@@ -15,6 +15,7 @@ from reinforced_cot.legacy import legacy_reward
 from reinforced_cot.parsing import parse_completion
 
 MAX_ANSWER_WORDS = 3
+OVERLONG_SHARE = 0.2
 
 Completions = list[list[dict[str, Any]]]
 
@@ -68,6 +69,18 @@ def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:
     return [sum(text.count(tag) == 1 for tag in TAGS) / len(TAGS) for text in _texts(completions)]
 
 
+def overlong_reward(
+    completions: Completions, completion_ids: list[list[int]], max_completion_length: int, **columns: Any
+) -> list[float]:
+    """0 up to four fifths of the longest completion, then falling to -1 there: DAPO's soft overlong punishment.
+
+    Args:
+        completion_ids: the tokens of each completion; in the paper 16384 of 20480 are free (arXiv:2503.14476, eq. 13).
+    """
+    free = max_completion_length * (1 - OVERLONG_SHARE)
+    return [-min(1.0, max(0.0, (len(ids) - free) / (max_completion_length - free))) for ids in completion_ids]
+
+
 def original_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
     """What the original system paid, from -1 to 3.3: for ablation (`legacy`)."""
     return [legacy_reward(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
@@ -80,5 +93,6 @@ REWARDS: dict[str, Reward] = {
     "consistency": consistency_reward,
     "brevity": brevity_reward,
     "tag_count": tag_count_reward,
+    "overlong": overlong_reward,
     "original": original_reward,
 }

@@ -127,6 +127,7 @@ def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[s
                 f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
                 "clipped: use 0.2, or importance_sampling_level sequence"
             )
+        yield from _against_its_paper(key, training)
         settings = config["rl"][policy]
         drawn = generation_batch_size(settings, training, processes)
         if global_batch_size(settings, training, processes) % (drawn * training["num_iterations"]) == 0:
@@ -134,3 +135,27 @@ def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[s
                 f"`{key}` makes one optimizer step a generation, so that every importance ratio is 1 and "
                 "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
             )
+
+
+def _against_its_paper(key: str, training: Settings) -> Iterator[str]:
+    """What contradicts the paper of the loss that is named (arXiv 2503.20783, 2503.14476, 2510.13786, 2511.20347)."""
+    loss, low, high = training["loss_type"], training["epsilon"], training["epsilon_high"]
+    if loss == "dr_grpo" and training["scale_rewards"] not in ("none", False):
+        yield (
+            f"`{key}.scale_rewards` is {training['scale_rewards']} with loss_type dr_grpo; its paper does not divide "
+            'by the deviation, which favours questions that are too easy or too hard: use "none"'
+        )
+    if loss == "cispo" and (high is None or high < 1):
+        yield (
+            f"`{key}.epsilon_high` is {high} with loss_type cispo, where it is the largest importance weight itself, "
+            "so that every weight would be cut: use 5.0"
+        )
+    if loss == "sapo" and training["sapo_temperature_neg"] <= training["sapo_temperature_pos"]:
+        yield (
+            f"`{key}.sapo_temperature_neg` is {training['sapo_temperature_neg']}, not above sapo_temperature_pos; its "
+            "paper lets the gate of negative advantages close sooner: use 1.05 and 1.0"
+        )
+    if loss == "dapo" and training["beta"] != 0:
+        yield f"`{key}.beta` is {training['beta']} with loss_type dapo; its paper has no KL term: use 0.0"
+    if loss == "dapo" and (high is None or high <= low):
+        yield f"`{key}.epsilon_high` is {high} with loss_type dapo; its paper clips higher above than below: use 0.28"

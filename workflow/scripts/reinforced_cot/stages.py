@@ -54,7 +54,7 @@ def train_settings(config: Config, policy: str) -> dict[str, Any]:
         return base_settings(config)
     if policy == "sft":
         return {**common, "sft": _with_totals(config, "sft", config["sft"])}
-    rl = {key: value for key, value in config["rl"][policy].items() if key != "rewards"}
+    rl = {key: value for key, value in config["rl"][policy].items() if key not in ("rewards", "like")}
     settings = {**common, "rewards": rewards(config, policy), "rl": _with_totals(config, "rl", rl)}
     # With a quantized base, merging asks the questions of val: `merging.quantized_and_merged`.
     return {**settings, "selection": config["sft"]["selection"]} if is_quantized(config, policy) else settings
