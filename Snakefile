@@ -19,6 +19,7 @@ include: "rules/answer.smk"
 include: "rules/evaluate.smk"
 include: "rules/compare.smk"
 include: "rules/report.smk"
+include: "rules/plan.smk"
 include: "rules/seeds.smk"
 
 

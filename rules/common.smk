@@ -1,4 +1,5 @@
 # Validation of the configuration and the helpers that rules share. Nothing here writes a file: a dry-run is free.
+import json
 import sys
 from pathlib import Path
 

@@ -205,6 +205,22 @@ def test_two_machines_are_asked_of_slurm(full_size: WorkflowCopy) -> None:
         assert resource in job, job
 
 
+def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowCopy) -> None:
+    """The real rule, with the 3B model's shape from its configuration: nothing but settings files is written."""
+    from transformers import Qwen2_5_VLConfig
+
+    Qwen2_5_VLConfig(tie_word_embeddings=True).save_pretrained(full_size.root / "published")
+    base = {"path": "published", "revision": None}
+    launch = {"sft": {"topology": "zero3", "processes": 4}, "rl": EIGHT_GPUS}
+    config = with_config(full_size, "plan.yaml", base_model=base, launch=launch)
+    workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))
+    text = workflow.snakemake("--cores", "1", "plan")
+    assert "sft: zero3, 4 process(es) on GPUs, 32 rows an update = 4 x 4 processes x 2 accumulated" in text
+    assert "32 rows an update = 4 x 8 processes x 1 accumulated; 64 a generation = 8 groups" in text
+    assert text.count("GiB  at most at once") == 4
+    assert not (full_size.root / "results/qwen2.5-vl-3b-gqa/data").exists()
+
+
 def test_slurm_profile_gives_every_stage_its_resources(full_size: WorkflowCopy) -> None:
     # A dry-run shows no more threads than --cores allows; jobs that are submitted get them all.
     text = full_size.snakemake("--dry-run", "--cores", "8", "--workflow-profile", "profiles/slurm")

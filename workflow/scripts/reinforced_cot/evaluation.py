@@ -14,6 +14,8 @@ from reinforced_cot.conversations import prompt_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example, other_images
 from reinforced_cot.generation import Batch, Completion, batches, generate_batch
+from reinforced_cot.memory_checks import check_memory, evaluation_plan
+from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import check_checkpoint, context_length, load_model
 from reinforced_cot.prediction_rows import Prediction, unscored
 from reinforced_cot.processors import load_processor
@@ -82,7 +84,7 @@ def answer(
     prompt, loading = settings["prompt"], settings["base_model"]
     trusted, new_tokens = loading["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
     processor = load_processor(model, trust_remote_code=trusted)
-    prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
+    lengths = prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
     complete: Callable[..., list[list[Completion]]]
     if settings["evaluation"]["engine"] == "vllm":
         from reinforced_cot.vllm_engine import VllmEngine
@@ -90,6 +92,8 @@ def answer(
         check_checkpoint(model)
         complete = VllmEngine(model, processor, settings, data).generate_batch
     else:
+        shapes = shapes_of(model, trust_remote_code=trusted)
+        check_memory(evaluation_plan(settings, shapes, max(lengths)), shards)
         complete = partial(generate_batch, load_model(model, loading), processor, data=data, prompt=prompt)
     for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()

@@ -49,6 +49,11 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
+def local_world_size() -> int:
+    """How many of them are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
 def claim(topology: Topology | None) -> None:
     """Let this process see the GPUs that the topology asks for on this machine, and no other.
 

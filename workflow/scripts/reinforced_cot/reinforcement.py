@@ -13,6 +13,9 @@ from reinforced_cot.adapters import lora_config, train_in_float32
 from reinforced_cot.conversations import prompt_lengths, rl_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.launching import local_world_size
+from reinforced_cot.memory_checks import check_memory, rl_plan
+from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import NEVER, load_processor, vision_token_ids
 from reinforced_cot.reward_loading import load_rewards
@@ -81,7 +84,8 @@ def train(
     trusted = settings["base_model"]["trust_remote_code"]
     processor = load_processor(parent / "model", trust_remote_code=trusted)
     new_tokens = rl["training"]["max_completion_length"]
-    prompt_lengths(processor, examples, data, prompt, context_length(parent / "model", trusted), new_tokens)
+    context = context_length(parent / "model", trusted)
+    longest = max(prompt_lengths(processor, examples, data, prompt, context, new_tokens), default=0)
     functions, weights = load_rewards(settings["rewards"], max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     needed = arguments.generation_batch_size // arguments.num_generations
@@ -90,6 +94,8 @@ def train(
             f"{data / 'train.jsonl'} has {len(examples)} questions for RL, and one generation takes {needed} different "
             "ones: add data, or lower rl.*.global_batch_size or rl.*.training.generation_batch_size"
         )
+    shapes = shapes_of(parent / "model", rl["lora"], trust_remote_code=trusted)
+    check_memory(rl_plan(settings, shapes, topology, longest), local_world_size())
     model = load_model(parent / "model", settings["base_model"], rl["quantization"])
     trainer = ResumableGRPOTrainer(
         model=model,

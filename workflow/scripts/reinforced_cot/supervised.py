@@ -16,7 +16,10 @@ from reinforced_cot.completions import completion_text
 from reinforced_cot.conversations import prompt_lengths, sft_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.launching import local_world_size
+from reinforced_cot.memory_checks import check_memory, sft_plan
 from reinforced_cot.metrics import shares
+from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.prediction_rows import unscored
 from reinforced_cot.predictions import scored
@@ -136,6 +139,8 @@ def train(
     completions = _completion_lengths(processor, chains)
     prompts = prompt_lengths(processor, chains, data, prompt, context, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
+    shapes = shapes_of(parent / "model", sft["lora"], trust_remote_code=trusted)
+    check_memory(sft_plan(settings, shapes, topology, max(prompts), max(lengths)), local_world_size())
     arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
     model = load_model(parent / "model", settings["base_model"], sft["quantization"])
     trainer = AnswerSelectingTrainer(

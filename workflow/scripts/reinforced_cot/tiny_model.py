@@ -3,7 +3,7 @@
 All three are the stock classes at toy size, so that code written for Qwen/Qwen2.5-VL runs on them unchanged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -132,11 +132,22 @@ def build_model(
     tokenizer: PreTrainedTokenizerFast, sizes: ModelSizes | None = None, seed: int = 0
 ) -> Qwen2_5_VLForConditionalGeneration:
     """Model from its config, float32, weights drawn from `seed`."""
-    sizes = sizes or ModelSizes()
+    config = build_config(len(tokenizer), tokenizer.get_vocab(), sizes or ModelSizes())
+    torch.manual_seed(seed)
+    model = Qwen2_5_VLForConditionalGeneration(config)
     end_of_text, end_of_turn = tokenizer.convert_tokens_to_ids([END_OF_TEXT, END_OF_TURN])
-    config = Qwen2_5_VLConfig(
+    model.generation_config = GenerationConfig(
+        bos_token_id=end_of_text, eos_token_id=[end_of_turn, end_of_text], pad_token_id=end_of_text
+    )
+    return model
+
+
+def build_config(vocabulary: int, ids: Mapping[str, int], sizes: ModelSizes) -> Qwen2_5_VLConfig:
+    """The model's config; ``ids`` are those of the special tokens."""
+    end_of_text, end_of_turn = ids[END_OF_TEXT], ids[END_OF_TURN]
+    return Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": len(tokenizer),
+            "vocab_size": vocabulary,
             "hidden_size": sizes.hidden_size,
             "intermediate_size": sizes.intermediate_size,
             "num_hidden_layers": sizes.num_hidden_layers,
@@ -167,16 +178,10 @@ def build_model(
             "fullatt_block_indexes": [sizes.vision_depth - 1],
             "initializer_range": sizes.initializer_range,
         },
-        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
-        video_token_id=tokenizer.convert_tokens_to_ids(VIDEO_TOKEN),
-        vision_start_token_id=tokenizer.convert_tokens_to_ids(VISION_START),
-        vision_end_token_id=tokenizer.convert_tokens_to_ids(VISION_END),
+        image_token_id=ids[IMAGE_TOKEN],
+        video_token_id=ids[VIDEO_TOKEN],
+        vision_start_token_id=ids[VISION_START],
+        vision_end_token_id=ids[VISION_END],
         initializer_range=sizes.initializer_range,
         tie_word_embeddings=True,
     )
-    torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(config)
-    model.generation_config = GenerationConfig(
-        bos_token_id=end_of_text, eos_token_id=[end_of_turn, end_of_text], pad_token_id=end_of_text
-    )
-    return model

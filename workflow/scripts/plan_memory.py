@@ -1,0 +1,41 @@
+"""Print what every stage will need of each device's memory, and how its batch is made up, before anything runs.
+
+    python workflow/scripts/plan_memory.py --results results --policies grpo gspo \\
+        --launch '{"sft": {"topology": "multi_gpu", "processes": 8}, ...}'
+
+Reads the settings that the rules wrote and the base model's configuration. Prompts are taken to be as long as
+`prompt.max_tokens` allows; when a stage starts it knows its longest one, and refuses a plan that does not fit.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.devices import claim_devices
+from reinforced_cot.errors import exit_with_message
+from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.topologies import read_topology
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="folder of a run, with each policy's settings")
+    parser.add_argument("--policies", nargs="*", required=True, help="the policies of RL")
+    parser.add_argument("--launch", type=json.loads, required=True, help="topology and processes by stage, as JSON")
+    args = parser.parse_args(argv)
+    start()
+    claim_devices(0)
+    from reinforced_cot.plans import stage_plan
+
+    base = read_settings(args.results / "base" / "train.yaml")
+    stages = {"sft": "sft", **dict.fromkeys(args.policies, "rl"), "evaluation": "evaluate"}
+    for name, stage in stages.items():
+        asked = args.launch[stage]
+        file = "base/eval.yaml" if stage == "evaluate" else f"{name}/train.yaml"
+        topology = read_topology(asked["topology"], asked["processes"])
+        print(f"\n{name}: {stage_plan(base, read_settings(args.results / file), stage, topology)}")
+
+
+if __name__ == "__main__":
+    exit_with_message(main)

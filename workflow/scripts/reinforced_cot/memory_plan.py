@@ -1,0 +1,129 @@
+"""What a stage needs of each device's memory, before anything is loaded: arithmetic over the model's shapes.
+
+The bytes of an activation were measured (`tests/unit/test_memory_plan.py` counts what autograd keeps): for a token a
+decoder layer keeps its MLP's three products, keys and values in the type of the weights, and some twenty bytes a hidden
+unit. Fragmentation, CUDA's own context and the vision tower's passing tensors are not in it: `SLACK` is left for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GIB = 2**30
+SLACK = 0.9  # share of a device that a plan may fill
+_BYTES = {"float32": 4, "bfloat16": 2}
+_QUANTIZED = {"nf4": 0.516, "int8": 1.0}  # bytes a weight; NF4 has a constant per 64 weights, double-quantized
+_HIDDEN_BYTES = {"float32": 20.5, "bfloat16": 24.5}  # norms are computed, and kept, in float32
+_ADAM, _ADAM_8BIT = 8, 2
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What counts of a model: numbers of weights, and sizes of the language model.
+
+    Attributes:
+        weights: of the whole model. linear: of those, what a quantization takes; adapter: of LoRA beside them.
+        kv_size: of keys (or values) of one layer, a token.
+    """
+
+    weights: int
+    linear: int
+    adapter: int
+    layers: int
+    hidden: int
+    intermediate: int
+    kv_size: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes on one device, by what they are for; what is not needed at once is not added up."""
+
+    parts: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """Of the moment that needs most: an update or a generation, on top of what always stays."""
+        moments = ("activations and logits of an update", "keys and values of a generation")
+        always = sum(size for name, size in self.parts.items() if name not in moments)
+        return always + max(self.parts.get(name, 0.0) for name in moments)
+
+    def __str__(self) -> str:
+        lines = [f"{size / GIB:9.2f} GiB  {name}" for name, size in self.parts.items()]
+        return "\n".join([*lines, f"{self.total / GIB:9.2f} GiB  at most at once"])
+
+
+def training_plan(
+    shapes: Shapes,
+    section: Mapping[str, Any],
+    dtype: str,
+    processes: int,
+    zero_stage: int,
+    offloaded: bool,
+    rows: int,
+    tokens: int,
+    scored_tokens: int,
+    generated_rows: int,
+) -> Plan:
+    """The plan of SFT or RL with LoRA on one device.
+
+    Args:
+        section: `sft` or a policy's under `rl`: quantization and training (TRL's fields).
+        dtype: of the weights.
+        processes: over which ZeRO splits; ``zero_stage`` 0 is plain data parallelism, 3 stands for FSDP, too.
+        offloaded: optimizer states and weights stay in the machine's memory.
+        rows: of one update on one device; ``tokens`` of a row, at most, and ``scored_tokens`` of those have logits.
+        generated_rows: that are written at once on one device, each of ``tokens``.
+    """
+    training, quantization = section["training"], section["quantization"]
+    size = _BYTES[dtype]
+    if quantization:  # what is not quantized is float32 (k-bit preparation)
+        weights = shapes.linear * _QUANTIZED[quantization] + (shapes.weights - shapes.linear) * 4
+    else:
+        weights = shapes.weights * size
+    moments = _ADAM_8BIT if "8bit" in training.get("optim", "") else _ADAM
+    split = {stage: processes if zero_stage >= stage else 1 for stage in (1, 2, 3)}
+    held = {
+        "weights": 0.0 if offloaded and zero_stage == 3 else weights / split[3],
+        "adapter and its gradients": shapes.adapter * 4 * (1 / split[3] + 1 / split[2]),
+        "optimizer states": 0.0 if offloaded else shapes.adapter * moments / split[1],
+    }
+    layer = size * (3 * shapes.intermediate + 2 * shapes.kv_size) + _HIDDEN_BYTES[dtype] * shapes.hidden
+    checkpointed = training.get("gradient_checkpointing", True)
+    # With checkpoints: each layer's input, the layer that is computed again, and the last norm in float32.
+    again = shapes.layers * shapes.hidden * size + layer + 4 * shapes.hidden
+    kept = again if checkpointed else shapes.layers * layer
+    logits = rows * scored_tokens * shapes.vocabulary * (size + 8)  # as computed, in float32, and their gradient
+    return Plan(
+        {
+            **held,
+            "activations and logits of an update": rows * tokens * kept + logits,
+            "keys and values of a generation": kv_bytes(shapes, dtype, generated_rows, tokens),
+        }
+    )
+
+
+def answering_plan(shapes: Shapes, dtype: str, rows: int, tokens: int) -> Plan:
+    """The plan of an evaluation: the weights, and what ``rows`` completions of ``tokens`` (prompts included) keep."""
+    kept = {"keys and values of a generation": kv_bytes(shapes, dtype, rows, tokens)}
+    return Plan({"weights": float(shapes.weights * _BYTES[dtype]), **kept})
+
+
+def kv_bytes(shapes: Shapes, dtype: str, rows: int, tokens: int) -> float:
+    """Keys and values of all layers."""
+    return float(rows * tokens * shapes.layers * 2 * shapes.kv_size * _BYTES[dtype])
+
+
+def what_to_lower(plan: Plan) -> str:
+    """The settings that change the largest part of a plan."""
+    hints = {
+        "weights": "a topology that splits the weights (zero3), or quantization nf4",
+        "optimizer states": "optim adamw_8bit, or a smaller lora.r",
+        "activations and logits of an update": (
+            "per_device_train_batch_size or image.max_pixels, or gradient_checkpointing true"
+        ),
+        "keys and values of a generation": "the batch that is generated at once, or the number of new tokens",
+    }
+    largest = max(hints, key=lambda name: plan.parts.get(name, 0.0))
+    return hints[largest]
