@@ -28,10 +28,10 @@ class Stage:
             *("--output", str(output)),
         ]
 
-    def start(self, topology: str = "cpu", processes: int = 1) -> "subprocess.Popen[bytes]":
+    def start(self, topology: str = "cpu", processes: int = 1, **environment: str) -> "subprocess.Popen[bytes]":
         self.output.with_suffix(".yaml").write_text(yaml.safe_dump(self.settings))
         command = [*self.command, "--topology", topology, "--processes", str(processes)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(processes)}  # one each
+        environment = {**os.environ, "OMP_NUM_THREADS": str(processes), **environment}  # one thread each
         with open(self.output.with_suffix(".log"), "wb") as log:
             return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log)
 
@@ -39,8 +39,11 @@ class Stage:
         """The history of the whole training."""
         code = self.start(topology, processes).wait()
         assert code == 0, self.log()[-5000:]
-        history: list[dict[str, Any]] = json.loads((self.output / "metrics.json").read_text())["history"]
-        return history
+        return self.history()
+
+    def history(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads((self.output / "metrics.json").read_text())["history"]
+        return found
 
     def log(self) -> str:
         return self.output.with_suffix(".log").read_text()

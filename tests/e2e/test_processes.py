@@ -14,6 +14,7 @@ from stage_runs import Stage, series
 from workflow_copy import WorkflowCopy
 
 ZERO_2 = "tests/configs/accelerate/zero2_cpu.yaml"
+TWO_MACHINES = "tests/configs/accelerate/two_node_cpu.yaml"
 ZERO_3 = "tests/configs/accelerate/zero3_offload_cpu.yaml"
 
 
@@ -41,6 +42,17 @@ def test_two_processes_learn_what_one_learns(
     for name, weight in wanted.items():
         assert torch.allclose(found[name], weight, atol=1e-4), name
     assert sum(float(weight.norm()) for name, weight in found.items() if "lora_B" in name) > 0
+
+
+def test_two_machines_learn_what_one_learns(
+    finished_run: WorkflowCopy, tmp_path: Path, alone: tuple[Stage, list[dict[str, Any]]]
+) -> None:
+    """The same command on each, as the topology's file says; here both are this machine."""
+    stage = Stage(finished_run, tmp_path / "sft", "sft", per_device_train_batch_size=4, logging_steps=1)
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29733"}
+    machines = [stage.start(TWO_MACHINES, 2, NODE_RANK=str(number), **place) for number in (0, 1)]
+    assert [machine.wait() for machine in machines] == [0, 0], stage.log()[-5000:]
+    assert series(stage.history(), "loss") == pytest.approx(series(alone[1], "loss"), abs=1e-4)
 
 
 def test_rl_runs_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> None:
