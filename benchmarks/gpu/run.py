@@ -1,0 +1,277 @@
+"""What the full-size preset's stages cost on one GPU, without a network: the 3B model's shape with random weights.
+
+    python benchmarks/gpu/run.py --work /tmp/gpu --out benchmarks/gpu/results.json
+    python benchmarks/gpu/run.py --work /tmp/tiny --out /tmp/tiny.json --tiny      # tries the script, on a CPU, too
+
+Real photographs and chains (``--sample``), the preset's prompt, batches and adapters, few steps of each stage: right for
+speed and memory, not for accuracy. Each figure is of the stage's own code; a random policy never ends a completion, so
+that rollouts are as long as they may be.
+"""
+
+import argparse
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / "workflow" / "scripts"))
+
+import torch  # noqa: E402
+from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration  # noqa: E402
+from trl import GRPOTrainer, SFTTrainer  # noqa: E402
+
+from reinforced_cot import reinforcement, supervised  # noqa: E402
+from reinforced_cot.answer_log import AnswerLog  # noqa: E402
+from reinforced_cot.evaluation import answer, timing  # noqa: E402
+from reinforced_cot.examples import Example, read_examples  # noqa: E402
+from reinforced_cot.files import new_folder, read_json, write_json, write_manifest  # noqa: E402
+from reinforced_cot.gqa_cot import read_gqa_cot  # noqa: E402
+from reinforced_cot.images import PixelBudget  # noqa: E402
+from reinforced_cot.memory_checks import evaluation_plan, rl_plan, sft_plan  # noqa: E402
+from reinforced_cot.merging import merge  # noqa: E402
+from reinforced_cot.model_shapes import shapes_of  # noqa: E402
+from reinforced_cot.models import device  # noqa: E402
+from reinforced_cot.preparation import prepare  # noqa: E402
+from reinforced_cot.stage_scripts import start  # noqa: E402
+from reinforced_cot.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer  # noqa: E402
+
+TOKENIZER = 8192  # entries that are trained on the sample's texts; the model's embedding is as large as the real one
+CHAIN = 512  # longest chain that the memory plan counts with
+PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, as NVIDIA's data sheets say
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="an empty folder with 40 GB of room")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file of the results")
+    parser.add_argument("--sample", type=Path, default=REPO.parent / "shared/data/gqa-cot-sample")
+    parser.add_argument("--tokens", type=int, default=256, help="longest completion of RL and evaluation")
+    parser.add_argument("--steps", type=int, default=6, help="optimizer steps of SFT and of RL")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model and photographs, to try the script")
+    args = parser.parse_args(argv)
+    start()
+    preset = yaml.safe_load((REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml").read_text(encoding="utf-8"))
+    settings = stage_settings(preset, args.steps, args.tokens, args.tiny)
+    examples = make_data(args.sample, settings["image"], args.work / "data", 24 if args.tiny else None)
+    make_base(settings, examples, args.work / "base", args.tiny)
+    data, base, sft, grpo = (args.work / name for name in ("data", "base", "sft", "grpo"))
+    result: dict[str, Any] = {
+        "device": torch.cuda.get_device_name() if device().type == "cuda" else "CPU",
+        "torch": torch.__version__,
+        "tiny": args.tiny,
+        "parameters": shapes_of(base / "model").weights,
+    }
+    stages: dict[str, Callable[[], dict[str, Any]]] = {
+        "sft": lambda: measure_sft(settings, examples, data, base, sft),
+        "merge": lambda: measure_merge(settings, base, sft),
+        "grpo": lambda: measure_grpo(settings, examples, data, sft, grpo),
+        "evaluation": lambda: measure_evaluation(settings, examples[:64], data, sft),
+    }
+    for name, stage in stages.items():
+        result[name] = with_peak_memory(stage)
+        write_json(args.out, result)  # what was measured stays, whatever happens to the rest
+    print(json.dumps(result, indent=2, sort_keys=True))
+
+
+def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) -> dict[str, Any]:
+    """The preset's settings of all stages, a few steps long."""
+    few = {"max_steps": steps, "save_strategy": "steps", "save_steps": steps, "logging_steps": 1}
+    sft, rl = preset["sft"], preset["rl"]["grpo"]
+    sft = {**sft, "training": {**sft["training"], **few}}
+    sft["selection"] = {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}
+    rl = {**rl, "max_sampling_logp_difference": 0.1, "probes": {**rl["probes"], "every": None}}
+    # Random weights earn no reward, and a step without one would be no work for the optimizer.
+    rl["training"] = {**rl["training"], **few, "max_completion_length": tokens, "entropy_coef": 0.01}
+    base_model = {key: preset["base_model"][key] for key in ("dtype", "attn_implementation", "trust_remote_code")}
+    evaluation = {**preset["evaluation"], "max_new_tokens": tokens, "probes": 0, "direct": False}
+    image = preset["image"]
+    if tiny:
+        image = {"min_pixels": 3136, "max_pixels": 50176}
+        sft |= {"global_batch_size": 4}
+        sft["training"]["per_device_train_batch_size"] = 2
+        rl |= {"global_batch_size": 8}
+        rl["training"] |= {"per_device_train_batch_size": 8, "num_generations": 4, "generation_batch_size": 16}
+        base_model["dtype"] = "float32"
+        sft["training"]["bf16"] = rl["training"]["bf16"] = False
+    return {
+        "seed": 1,
+        "image": image,
+        "prompt": preset["prompt"],
+        "base_model": base_model,
+        "sft": sft,
+        "rl": rl,
+        "rewards": preset["rewards"],
+        "evaluation": {**evaluation, "engine": "transformers", "gpu_memory_utilization": 0.9},
+    }
+
+
+def make_data(sample: Path, image: dict[str, int], data: Path, size: int | None) -> list[Example]:
+    """The sample as the training split."""
+    records = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:size]
+    prepare(records, PixelBudget(**image), data, "train", 0.1)
+    return read_examples(data / "train.jsonl")
+
+
+def make_base(settings: dict[str, Any], examples: Sequence[Example], base: Path, tiny: bool) -> None:
+    """The 3B model's shape, or a tiny one, with random weights, as a complete checkpoint."""
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], TOKENIZER)
+    ids = tokenizer.get_vocab()
+    config = build_config(len(tokenizer), ids, ModelSizes(max_position_embeddings=4096))
+    if not tiny:
+        published = Qwen2_5_VLConfig(
+            text_config={
+                **{"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "vocab_size": 151936},
+                **{"num_attention_heads": 16, "num_key_value_heads": 2, "tie_word_embeddings": True},
+                "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
+            },
+            vision_config={
+                **{"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 2048},
+                "fullatt_block_indexes": [7, 15, 23, 31],
+            },
+            tie_word_embeddings=True,
+            **{key: getattr(config, key) for key in ("image_token_id", "video_token_id", "vision_start_token_id")},
+        )
+        config = published
+    torch.manual_seed(0)
+    with torch.device(device()):
+        model = Qwen2_5_VLForConditionalGeneration._from_config(
+            config, dtype=getattr(torch, settings["base_model"]["dtype"])
+        )
+    end = [ids["<|im_end|>"], ids["<|endoftext|>"]]
+    model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=ids["<|endoftext|>"])
+    with new_folder(base / "model") as folder:
+        model.save_pretrained(folder)
+        build_processor(tokenizer, **settings["image"]).save_pretrained(folder)
+    write_manifest(base / "model", base / "model.json", source="random weights")
+
+
+def with_peak_memory(stage: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A stage's figures, its seconds in all, and the most memory that PyTorch held on the GPU."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    started = time.perf_counter()
+    found = stage()
+    peak = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else None
+    return {**found, "seconds": time.perf_counter() - started, "peak_gib": peak}
+
+
+@contextmanager
+def timed(owner: type, *methods: str) -> Iterator[dict[str, list[float]]]:
+    """Seconds of every call of some methods, the GPU's work included."""
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    stock = {name: getattr(owner, name) for name in methods}
+
+    def wrapped(name: str) -> Callable[..., Any]:
+        def method(self: Any, *args: Any, **options: Any) -> Any:
+            _synchronize()
+            started = time.perf_counter()
+            try:
+                return stock[name](self, *args, **options)
+            finally:
+                _synchronize()
+                seconds[name].append(time.perf_counter() - started)
+
+        return method
+
+    for name in methods:
+        setattr(owner, name, wrapped(name))
+    try:
+        yield seconds
+    finally:
+        for name, method in stock.items():
+            setattr(owner, name, method)
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def measure_sft(
+    settings: dict[str, Any], examples: Sequence[Example], data: Path, base: Path, output: Path
+) -> dict[str, Any]:
+    """Tokens a second and the share of the GPU's peak arithmetic (MFU) of an update's forward and backward passes."""
+    with timed(SFTTrainer, "training_step") as seconds:
+        supervised.train(settings, examples, examples[:2], data, base, output, None)
+    history = read_json(output / "metrics.json")["history"]
+    seen = [entry["num_tokens"] for entry in history if "num_tokens" in entry]
+    steps = len(seen)
+    each = len(seconds["training_step"]) // steps
+    updates = [sum(seconds["training_step"][i * each : (i + 1) * each]) for i in range(steps)]
+    tokens = [after - before for before, after in pairwise(seen)]
+    rate = median(count / spent for count, spent in zip(tokens, updates[1:], strict=True))
+    shapes = shapes_of(base / "model", settings["sft"]["lora"])
+    # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations a token. What
+    # checkpointing computes again does not count, by convention; nor does the vision tower, so that this is a floor.
+    language = shapes.linear + shapes.hidden * shapes.vocabulary
+    longest = settings["prompt"]["max_tokens"]
+    plan = sft_plan(settings, shapes, None, longest, longest + CHAIN)
+    return {
+        "tokens_per_second": rate,
+        "mfu": _share_of_peak(4 * language * rate),
+        "seconds_per_update": median(updates[1:]),
+        "tokens_per_update": median(tokens),
+        "planned_gib": plan.total / 2**30,
+    }
+
+
+def _share_of_peak(flops: float) -> float | None:
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    return next((flops / peak for key, peak in PEAK_FLOPS.items() if key in name), None)
+
+
+def measure_merge(settings: dict[str, Any], base: Path, output: Path) -> dict[str, Any]:
+    """The merge with its proof."""
+    merge(settings, base, output)
+    return {key: value for key, value in read_json(output / "merge.json").items() if key.startswith("adapter_vs")}
+
+
+def measure_grpo(
+    settings: dict[str, Any], examples: Sequence[Example], data: Path, parent: Path, output: Path
+) -> dict[str, Any]:
+    """A step by phase: rollouts, rewards, old log-probabilities, update; and GPU-seconds a rollout."""
+    phases = ("training_step", "_generate_and_score_completions", "_generate", "_calculate_rewards")
+    with timed(GRPOTrainer, *phases) as seconds:
+        reinforcement.train(settings, examples, data, parent, output, None)
+    training = settings["rl"]["training"]
+    rollouts = training["generation_batch_size"]
+    drawn, written, scored = (median(seconds[name][1:]) for name in phases[1:])
+    generations = len(seconds["_generate_and_score_completions"])
+    update = (sum(seconds["training_step"]) - sum(seconds["_generate_and_score_completions"])) / generations
+    shapes = shapes_of(parent / "model", settings["rl"]["lora"])
+    return {
+        "rollouts_per_generation": rollouts,
+        "seconds_to_generate": written,
+        "seconds_of_rewards": scored,
+        "seconds_of_old_log_probabilities": drawn - written - scored,
+        "seconds_of_updates": update,
+        "gpu_seconds_per_rollout": (drawn + update) / rollouts,
+        "planned_gib": rl_plan(settings, shapes, None, settings["prompt"]["max_tokens"]).total / 2**30,
+    }
+
+
+def measure_evaluation(
+    settings: dict[str, Any], examples: Sequence[Example], data: Path, policy: Path
+) -> dict[str, Any]:
+    """Greedy answers a second."""
+    folder = policy / "answers"
+    folder.mkdir()
+    answer(settings, examples, data, policy / "model", AnswerLog(folder))
+    plan = evaluation_plan(settings, shapes_of(policy / "model"), settings["prompt"]["max_tokens"])
+    return {**timing(AnswerLog(folder)), "planned_gib": plan.total / 2**30}
+
+
+if __name__ == "__main__":
+    main()
