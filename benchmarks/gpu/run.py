@@ -3,9 +3,9 @@
     python benchmarks/gpu/run.py --work /tmp/gpu --out benchmarks/gpu/results.json
     python benchmarks/gpu/run.py --work /tmp/tiny --out /tmp/tiny.json --tiny      # tries the script, on a CPU, too
 
-Real photographs and chains (``--sample``), the preset's prompt, batches and adapters, few steps of each stage: right for
-speed and memory, not for accuracy. Each figure is of the stage's own code; a random policy never ends a completion, so
-that rollouts are as long as they may be.
+Real photographs and chains (``--sample``), the preset's prompt, batches and adapters, few steps of each stage: right
+for speed and memory, not for accuracy. Each figure is of the stage's own code; a random policy never ends a completion,
+so that rollouts are as long as they may be.
 """
 
 import argparse
