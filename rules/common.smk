@@ -63,12 +63,24 @@ def own_rewards(wildcards):
     ]
 
 
+def refuse_more_gpus_than_there_are(stage, gpus):
+    """Snakemake would quietly count fewer for the job, and start another one beside it."""
+    limit = workflow.global_resources.get("gpu")
+    there_are = limit.value if limit else None  # a cluster has as many as it has
+    if workflow.is_main_process and there_are is not None and gpus > there_are:
+        raise WorkflowError(
+            f"`launch.{stage}` asks for {gpus} GPUs, and this call has {there_are}: add --resources gpu={gpus}, or "
+            "write how many the machine has into profiles/default/config.yaml"
+        )
+
+
 def launched(stage):
     """Resources of a stage's job, which its script is told: none of them makes anything stale.
 
     On several machines, Slurm is to give the job a task on each; the script starts itself there.
     """
     topology = stage_topology(config["launch"], stage)
+    refuse_more_gpus_than_there_are(stage, topology.gpus)
     resources = {
         "gpu": topology.gpus,
         "topology": config["launch"][stage]["topology"],

@@ -197,6 +197,13 @@ def test_gpus_follow_from_the_topology(
         assert f"gpu={count}," in job_of(text, rule) + ",", job_of(text, rule)
 
 
+def test_more_gpus_than_there_are_is_refused(full_size: WorkflowCopy) -> None:
+    """Snakemake would count one for the job, and start another beside it."""
+    config = with_config(full_size, "many.yaml", launch={"rl": EIGHT_GPUS})
+    text = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1])).refusal()
+    assert "`launch.rl` asks for 8 GPUs, and this call has 1: add --resources gpu=8" in text
+
+
 def test_two_machines_are_asked_of_slurm(full_size: WorkflowCopy) -> None:
     config = with_config(full_size, "nodes.yaml", launch={"sft": {"topology": "two_node", "processes": 8}})
     workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))
@@ -214,7 +221,7 @@ def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowC
     launch = {"sft": {"topology": "zero3", "processes": 4}, "rl": EIGHT_GPUS}
     config = with_config(full_size, "plan.yaml", base_model=base, launch=launch)
     workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))
-    text = workflow.snakemake("--cores", "1", "plan")
+    text = workflow.snakemake("--cores", "1", "--resources", "gpu=8", "--", "plan")
     assert "sft: zero3, 4 process(es) on GPUs, 32 rows an update = 4 x 4 processes x 2 accumulated" in text
     assert "32 rows an update = 4 x 8 processes x 1 accumulated; 64 a generation = 8 groups" in text
     assert text.count("GiB  at most at once") == 4
