@@ -34,7 +34,7 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
     Raises:
         ConfigError: ``part`` is no such range.
         DataError: the file is missing or a line is no JSON object, the folder is missing, an imageId is a path or
-            differs from another only by case (one file on some file systems).
+            differs from another only by case (one file on some file systems), or no image falls into ``part``.
     """
     if part is not None and not 0 <= part[0] < part[1] <= 1:
         raise ConfigError(f"part {list(part)} must be [from, to] with 0 <= from < to <= 1")
@@ -64,6 +64,10 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
         image = taken[image_id]
         if image is not None:
             yield _record(row, record_id, source, image)
+    if part is not None and taken and not any(taken.values()):
+        raise DataError(
+            f"{file} has {len(taken)} images, and none falls into part {list(part)}: widen it or add images"
+        )
 
 
 def _image_id(row: dict[str, Any], source: str) -> str:
