@@ -50,32 +50,39 @@ def test_vllm_answers_what_transformers_answers(
         for key in TEXTS
         if one[key] != other[key]
     ]
+    settings = yaml.safe_load((tmp_path / "vllm/settings.yaml").read_text())
     for id, key, one, other in differing:
-        assert is_tie(workflow.root / results, policy, id, key, one, other), (id, key, one, other)
+        assert is_tie(workflow.root / results, settings, policy, id, key), (id, key, one, other)
     assert len(differing) <= len(ours) // 10
 
 
-def is_tie(results: Path, policy: str, id: str, key: str, one: str, other: str) -> bool:
-    """Whether two greedy completions part at a token where the two best logits are all but equal."""
-    assert key == "prediction_raw", f"{id}: {key} differs: {one!r}, {other!r}"
+def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: str) -> bool:
+    """Whether somewhere in a greedy completion the two best logits are all but equal, so that rounding may choose."""
     from reinforced_cot.conversations import rendered_prompt
+    from reinforced_cot.evaluation import passes
     from reinforced_cot.examples import read_examples
-    from reinforced_cot.generation import opened
+    from reinforced_cot.generation import Batch, shown_images
     from reinforced_cot.models import load_model
-    from reinforced_cot.processors import load_processor
+    from reinforced_cot.processors import load_processor, vision_token_ids
 
-    settings = yaml.safe_load((results / policy / "eval.yaml").read_text())
-    example = next(example for example in read_examples(results / "data/test.jsonl") if example.id == id)
+    asked = next(asked for asked in passes(settings, read_examples(results / "data/test.jsonl")) if asked.name == key)
+    shown = ((one, image) for batch in asked.batches for one, image in zip(batch.examples, batch.images, strict=True))
+    example, image = next((one, image) for one, image in shown if one.id == id)
     processor = load_processor(results / policy / "model")
     model = load_model(results / policy / "model", settings["base_model"])
-    prompt = rendered_prompt(processor, example.question, settings["prompt"])
-    ids = [processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (one, other)]
-    common = next((i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b), min(map(len, ids)))
-    begun = prompt + processor.tokenizer.decode(ids[0][:common])
-    inputs = processor(text=[begun], images=[opened(results / "data" / example.image)], return_tensors="pt")
+    prompt = rendered_prompt(processor, example.question, settings["prompt"]) + asked.options.get("begin", "")
+    images = shown_images(Batch(0, [example], [image]), results / "data")
     with torch.no_grad():
-        best = model(**inputs).logits[0, -1].topk(2).values
-    return bool(best[0] - best[1] < TIE)
+        found = model.generate(
+            **processor(text=[prompt], images=images, return_tensors="pt"),
+            max_new_tokens=asked.options["max_new_tokens"],
+            suppress_tokens=vision_token_ids(processor.tokenizer),
+            do_sample=False,
+            output_scores=True,
+            return_dict_in_generate=True,
+        )
+    best = torch.cat(found.scores).topk(2, dim=-1).values
+    return bool((best[:, 0] - best[:, 1]).min() < TIE)
 
 
 def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy) -> None:
