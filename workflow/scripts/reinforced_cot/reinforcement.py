@@ -86,6 +86,9 @@ def train(
     new_tokens = rl["training"]["max_completion_length"]
     context = context_length(parent / "model", trusted)
     longest = max(prompt_lengths(processor, examples, data, prompt, context, new_tokens), default=0)
+    # Before TRL's arguments, which make every model that is built from then on one of ZeRO-3's.
+    shapes = shapes_of(parent / "model", rl["lora"], trust_remote_code=trusted)
+    check_memory(rl_plan(settings, shapes, topology, longest), local_world_size())
     functions, weights = load_rewards(settings["rewards"], max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     needed = arguments.generation_batch_size // arguments.num_generations
@@ -94,8 +97,6 @@ def train(
             f"{data / 'train.jsonl'} has {len(examples)} questions for RL, and one generation takes {needed} different "
             "ones: add data, or lower rl.*.global_batch_size or rl.*.training.generation_batch_size"
         )
-    shapes = shapes_of(parent / "model", rl["lora"], trust_remote_code=trusted)
-    check_memory(rl_plan(settings, shapes, topology, longest), local_world_size())
     model = load_model(parent / "model", settings["base_model"], rl["quantization"])
     trainer = ResumableGRPOTrainer(
         model=model,
