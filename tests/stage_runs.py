@@ -29,11 +29,14 @@ class Stage:
         ]
 
     def start(self, topology: str = "cpu", processes: int = 1, **environment: str) -> "subprocess.Popen[bytes]":
-        self.output.with_suffix(".yaml").write_text(yaml.safe_dump(self.settings))
+        self.write_settings()
         command = [*self.command, "--topology", topology, "--processes", str(processes)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(processes), **environment}  # one thread each
         with open(self.output.with_suffix(".log"), "wb") as log:
             return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log)
+
+    def write_settings(self) -> None:
+        self.output.with_suffix(".yaml").write_text(yaml.safe_dump(self.settings))
 
     def run(self, topology: str = "cpu", processes: int = 1) -> list[dict[str, Any]]:
         """The history of the whole training."""

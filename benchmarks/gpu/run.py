@@ -40,12 +40,12 @@ from reinforced_cot.memory_checks import evaluation_plan, rl_plan, sft_plan  # n
 from reinforced_cot.merging import merge  # noqa: E402
 from reinforced_cot.model_shapes import shapes_of  # noqa: E402
 from reinforced_cot.models import device  # noqa: E402
+from reinforced_cot.plans import CHAIN  # noqa: E402
 from reinforced_cot.preparation import prepare  # noqa: E402
 from reinforced_cot.stage_scripts import start  # noqa: E402
 from reinforced_cot.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer  # noqa: E402
 
 TOKENIZER = 8192  # entries that are trained on the sample's texts; the model's embedding is as large as the real one
-CHAIN = 512  # longest chain that the memory plan counts with
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, as NVIDIA's data sheets say
 
 

@@ -69,7 +69,7 @@ def test_rl_runs_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> Non
 def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: WorkflowCopy, tmp_path: Path) -> None:
     """Pitfall 6: started by hand with another launcher, which the stage cannot know of."""
     stage = Stage(finished_run, tmp_path / "sft", "sft")
-    stage.start("cpu").kill()
+    stage.write_settings()
     command = [*stage.command, "--topology", "zero3"]
     environment = {**os.environ, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511", "ACCELERATE_USE_CPU": "true"}

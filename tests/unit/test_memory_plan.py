@@ -11,7 +11,7 @@ from peft import get_peft_model
 from tiny_run import LORA, TinyRun
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLConfig
 
-from reinforced_cot import evaluation, memory_plan, reinforcement, supervised
+from reinforced_cot import evaluation, reinforcement, supervised
 from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.answer_log import AnswerLog
 from reinforced_cot.errors import PipelineError
@@ -158,8 +158,3 @@ def test_a_plan_that_cannot_fit_is_refused_before_the_model_is_loaded(
     asking = run.settings(evaluation__max_new_tokens=1900, evaluation__batch_size=200)
     with pytest.raises(PipelineError, match=f"(?s){too_much}.*the batch that is generated at once"):
         evaluation.answer(asking, run.examples, run.data, base / "model", AnswerLog(tmp_path))
-
-
-def test_every_part_of_a_plan_has_a_hint(three_billion: Shapes) -> None:
-    for name in ("weights", "optimizer states", "activations and logits of an update"):
-        assert memory_plan.what_to_lower(memory_plan.Plan({name: 1.0}))

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from reinforced_cot import launching
 from reinforced_cot.errors import ConfigError, PipelineError
-from reinforced_cot.spread import check_spread
+from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import FOLDER, Topology, names, read_topology
 
 SHIPPED = {  # processes, machines, GPUs of a machine, weights split, started by accelerate
@@ -98,6 +99,27 @@ def test_what_runs_is_what_was_asked_for() -> None:
         check_spread(accelerator(), read_topology("zero2"))
     with pytest.raises(PipelineError, match="asked for was a single process, but accelerate runs processes 2"):
         check_spread(accelerator(), None)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "asked", "quantization", "refused"),
+    [
+        (torch.float32, "float32", None, False),
+        (torch.bfloat16, "bfloat16", None, False),
+        (torch.float32, "bfloat16", None, True),  # pitfall 7
+        (torch.float32, "bfloat16", "nf4", False),
+        (torch.bfloat16, "bfloat16", "nf4", True),
+    ],
+)
+def test_weights_have_the_type_that_was_asked_for(
+    loaded: torch.dtype, asked: str, quantization: str | None, refused: bool
+) -> None:
+    model = torch.nn.Linear(2, 2, dtype=loaded).requires_grad_(False)
+    if refused:
+        with pytest.raises(PipelineError, match=f"and some are {loaded}"):
+            check_dtype(model, asked, quantization)
+    else:
+        check_dtype(model, asked, quantization)
 
 
 TWO = Topology(FOLDER / "two_node.yaml", "MULTI_GPU", processes=16, machines=2)

@@ -7,5 +7,6 @@ processing calls; with them declared it imports.
 import torch
 
 if torch.version.cuda is None:
+    operators = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
-        torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        operators.define(name + "(Tensor boxes, Tensor scores, float threshold) -> Tensor")

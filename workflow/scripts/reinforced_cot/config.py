@@ -40,7 +40,7 @@ _TYPE_NAMES = {
 _BATCHES = ("per_device_train_batch_size", "gradient_accumulation_steps")
 _READ_BY_STAGES = {
     "sft": (*_BATCHES, "save_strategy", "save_steps"),
-    "rl": (*_BATCHES, "generation_batch_size", "steps_per_generation", "max_completion_length"),
+    "rl": (*_BATCHES, "generation_batch_size", "steps_per_generation", "num_generations", "max_completion_length"),
 }
 
 

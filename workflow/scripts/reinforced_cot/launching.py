@@ -79,7 +79,7 @@ def launch(topology: Topology | None) -> None:
     claim(topology)
     if topology is not None and topology.is_launched:
         sys.stdout.flush()
-        os.environ["OMP_NUM_THREADS"] = str(_threads_each(topology))
+        os.environ["OMP_NUM_THREADS"] = str(threads_each(topology))
         os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *launch_arguments(topology)])
 
 
@@ -98,10 +98,9 @@ def end_with_launcher() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _threads_each(topology: Topology) -> int:
+def threads_each(topology: Topology) -> int:
     """CPU threads of each process: Snakemake says how many the job has."""
-    here = topology.processes // topology.machines
-    return max(1, int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)) // here)
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)) // topology.here)
 
 
 def _in_slurm_batch() -> bool:

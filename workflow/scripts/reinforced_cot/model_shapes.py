@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import get_peft_model
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
+from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.memory_plan import Shapes
 from reinforced_cot.models import NOT_QUANTIZED
 
@@ -23,31 +26,30 @@ def shapes_of(source: Path | str, lora: Mapping[str, Any] | None = None, **optio
 
 
 def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = None) -> Shapes:
-    """Of a model's configuration."""
+    """Of a model's configuration.
+
+    Raises:
+        PipelineError: the model has no module of a name in ``lora.target_modules``.
+    """
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     text = config.get_text_config()
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    adapted = [module for name, module in linear.items() if lora and is_target(name, lora["target_modules"])]
-    return Shapes(
+    counted = Shapes(
         weights=sum(parameter.numel() for parameter in model.parameters()),
         linear=sum(
             module.weight.numel()
             for name, module in linear.items()
             if not any(re.match(pattern, name) for pattern in NOT_QUANTIZED)
         ),
-        adapter=sum((module.in_features + module.out_features) * lora.get("r", 8) for module in adapted) if lora else 0,
+        adapter=0,
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
         intermediate=text.intermediate_size,
         kv_size=text.num_key_value_heads * head,
         vocabulary=text.vocab_size,
     )
-
-
-def is_target(name: str, targets: str | list[str]) -> bool:
-    """Whether PEFT adapts a linear layer; lists name ends of paths, a text is all-linear or matches the whole path."""
-    if isinstance(targets, str):
-        return "lm_head" not in name if targets == "all-linear" else re.fullmatch(targets, name) is not None
-    return any(f".{name}".endswith(f".{target}") for target in targets)
+    if lora is None:
+        return counted
+    return replace(counted, adapter=check_trainable(get_peft_model(model, lora_config(lora, model))))

@@ -12,7 +12,7 @@ from reinforced_cot.model_shapes import shapes_of_config
 from reinforced_cot.tiny_model import SPECIAL_TOKENS, ModelSizes, build_config
 from reinforced_cot.topologies import Topology
 
-_CHAIN = 512  # tokens that a chain of SFT is taken to have; the data will say
+CHAIN = 512  # tokens that a chain of SFT is taken to have; the data will say
 
 
 def stage_plan(base: Mapping[str, Any], settings: Mapping[str, Any], stage: str, topology: Topology) -> str:
@@ -34,10 +34,10 @@ def stage_plan(base: Mapping[str, Any], settings: Mapping[str, Any], stage: str,
     steps = accumulation(total, per_device, topology.processes)
     rows = f"{total} rows an update = {per_device} x {topology.processes} processes x {steps} accumulated"
     if stage == "sft":
-        plan = sft_plan(settings, shapes, topology, longest, longest + _CHAIN)
+        plan = sft_plan(settings, shapes, topology, longest, longest + CHAIN)
     else:
         training = section["training"]
-        groups = training["generation_batch_size"] // training.get("num_generations", 8)
+        groups = training["generation_batch_size"] // training["num_generations"]
         rows += f"; {training['generation_batch_size']} a generation = {groups} groups"
         plan = rl_plan(settings, shapes, topology, longest)
     return f"{head}, {rows}\n{plan}"

@@ -21,7 +21,7 @@ from reinforced_cot.processors import NEVER, load_processor, vision_token_ids
 from reinforced_cot.reward_loading import load_rewards
 from reinforced_cot.rollouts import SamplingCheck, with_collapsed_prompts
 from reinforced_cot.seeds import mixed, subset
-from reinforced_cot.spread import check_spread
+from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import Topology
 from reinforced_cot.training import run, trainer_arguments
 from reinforced_cot.training_probes import ProbeCallback
@@ -109,6 +109,8 @@ def train(
     if rl["quantization"]:
         train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
+    if not arguments.cast_lm_head_to_fp32:  # which makes one weight float32 on purpose
+        check_dtype(trainer.model, settings["base_model"]["dtype"], rl["quantization"])
     if arguments.use_vllm:
         rollouts = trainer.vllm_generation
         rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.launching import threads_each
 from reinforced_cot.topologies import Topology
 
 
@@ -19,7 +20,7 @@ def run_shards(topology: Topology) -> None:
         PipelineError: one failed; the others are stopped. What it had to say stands in the log.
     """
     devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)) // topology.processes))
+    threads = str(threads_each(topology))
     jobs = []
     for shard in range(topology.processes):
         own = "" if topology.use_cpu else devices[shard]

@@ -1,12 +1,10 @@
 """Whether a training really runs as its topology asks: what is not there is often left out without a word."""
 
+import torch
 from accelerate import Accelerator
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.topologies import Topology
-
-# accelerate's own name on the CPU for what its files call MULTI_GPU
-_ON_CPU = {"MULTI_GPU": "MULTI_CPU"}
 
 
 def check_spread(accelerator: Accelerator, topology: Topology | None) -> None:
@@ -22,6 +20,18 @@ def check_spread(accelerator: Accelerator, topology: Topology | None) -> None:
         raise PipelineError(f"asked for was {name}, but accelerate runs {', '.join(differing)}")
 
 
+def check_dtype(model: torch.nn.Module, dtype: str, quantization: str | None) -> None:
+    """See that the frozen weights are of the type that the settings say; beside quantized ones all are float32.
+
+    Raises:
+        PipelineError: names the types that are there (pitfall 7: a load without a word on the type is float32).
+    """
+    wanted = torch.float32 if quantization else getattr(torch, dtype)
+    frozen = (weight for weight in model.parameters() if not weight.requires_grad and weight.is_floating_point())
+    if others := {weight.dtype for weight in frozen} - {wanted}:
+        raise PipelineError(f"the weights were to be {wanted}, and some are {', '.join(map(str, others))}")
+
+
 def asked_spread(topology: Topology | None) -> dict[str, object]:
     """What a topology comes to, in the words of `found_spread`."""
     if topology is None:
@@ -29,8 +39,8 @@ def asked_spread(topology: Topology | None) -> dict[str, object]:
     kind = topology.distributed_type
     if kind == "MULTI_GPU" and topology.processes == 1:
         kind = "NO"
-    elif topology.use_cpu:
-        kind = _ON_CPU.get(kind, kind)
+    elif kind == "MULTI_GPU" and topology.use_cpu:
+        kind = "MULTI_CPU"  # accelerate's own name for what its files call MULTI_GPU
     return {
         "processes": topology.processes,
         "distributed type": kind,

@@ -26,7 +26,7 @@ from reinforced_cot.predictions import scored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.shared_generation import generate_together
-from reinforced_cot.spread import check_spread
+from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import Topology
 from reinforced_cot.training import run, trainer_arguments
 
@@ -156,6 +156,7 @@ def train(
     if sft["quantization"]:
         train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
+    check_dtype(trainer.model, settings["base_model"]["dtype"], sft["quantization"])
     run(trainer, resume_from, parent, output)
 
 

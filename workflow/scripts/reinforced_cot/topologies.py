@@ -11,7 +11,6 @@ import yaml
 from reinforced_cot.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parents[3] / "config" / "accelerate"
-CPU = "cpu"
 DATA_PARALLEL = ("NO", "MULTI_GPU")  # every process holds the whole model
 
 
@@ -40,7 +39,12 @@ class Topology:
     @property
     def gpus(self) -> int:
         """GPUs of one machine."""
-        return 0 if self.use_cpu else self.processes // self.machines
+        return 0 if self.use_cpu else self.here
+
+    @property
+    def here(self) -> int:
+        """Processes of one machine."""
+        return self.processes // self.machines
 
     @property
     def splits_weights(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -63,7 +63,7 @@ def trainer_arguments(
 def resume(
     script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], topology: Topology | None, output: Path
 ) -> Path | None:
-    """The checkpoint from which this very run goes on, or None; one process decides, the others follow.
+    """The checkpoint from which this very run goes on, or None; one process decides and tells the others.
 
     Args:
         inputs: the files that the run depends on.
@@ -73,8 +73,9 @@ def resume(
     if topology and topology.distributed_type == "DEEPSPEED":
         spread["zero_stage"] = topology.zero_stage
     run = fingerprint(script, {**settings, "spread": spread}, inputs)
-    with PartialState().main_process_first():
-        return resume_point(output / "checkpoints", run)
+    decided = [resume_point(output / "checkpoints", run) if PartialState().is_main_process else None]
+    found: Path | None = broadcast_object_list(decided)[0]
+    return found
 
 
 def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) -> None:
