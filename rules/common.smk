@@ -40,12 +40,19 @@ if workflow.is_main_process:
 
 SPLITS = list(config["data"]["splits"])
 RL_POLICIES = config["policies"]
+# Adapters are merged; the others' stage makes the model itself.
+ADAPTED = [p for p in ["sft", *RL_POLICIES] if stages.is_adapted(config, p)]
+
+
+def one_of(names):
+    """A wildcard's constraint; Snakemake would take an empty one for none at all."""
+    return "|".join(sorted(names)) or "(?!)"
 
 
 wildcard_constraints:
-    split="|".join(SPLITS),
+    split=one_of(SPLITS),
     # A typo in a policy's name, or a path under another results folder, matches no rule.
-    policy="|".join(stages.policies(config)),
+    policy=one_of(stages.policies(config)),
 
 
 def code(script):
@@ -103,14 +110,25 @@ def gqa_files():
     return {name: path for name, path in named.items() if path}
 
 
-def parent(wildcards):
-    """The policy whose model a policy's adapter is trained on."""
-    return "base" if wildcards.policy == "sft" else "sft"
-
-
 def of_parent(pattern):
-    """An input function: ``pattern`` with ``{parent}`` filled in."""
-    return lambda wildcards: pattern.format(parent=parent(wildcards))
+    """An input function: ``pattern`` with ``{parent}`` filled in, the policy that an adapter belongs to."""
+    return lambda wildcards: pattern.format(
+        parent=stages.parent(config, wildcards.policy)
+    )
+
+
+def of_start(pattern):
+    """An input function: ``pattern`` with ``{start}`` filled in, what of SFT an RL policy starts from."""
+    return lambda wildcards: pattern.format(
+        start=config["rl"][wildcards.policy]["start"]
+    )
+
+
+def if_continued(path):
+    """An input function: ``path`` where an RL policy goes on with SFT's adapter."""
+    return lambda wildcards: (
+        [path] if config["rl"][wildcards.policy]["start"] == "adapter" else []
+    )
 
 
 def if_quantized(path):

@@ -21,7 +21,7 @@ rule merge_lora:
     benchmark:
         "<results>/benchmarks/merge_lora/{policy}.tsv"
     wildcard_constraints:
-        policy="|".join(["sft", *RL_POLICIES]),
+        policy=one_of(ADAPTED),
     conda:
         "../environment.yml"
     threads: config["launch"]["merge_lora"]["threads"]

@@ -1,5 +1,5 @@
 # Every policy side by side on one page that needs nothing but a browser.
-# Needs: eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json; seeds.json with several
+# Needs: eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json of the adapters; seeds.json with several
 # seeds. Makes: {results}/report.html.
 TEMPLATE = "workflow/report/report.html.j2"
 
@@ -13,7 +13,7 @@ rule report:
         comparisons="<results>/comparisons.json",
         seeds="<results>/seeds.json" if config["seeds"] else [],
         curves=expand("<results>/{policy}/metrics.json", policy=["sft", *RL_POLICIES]),
-        proofs=expand("<results>/{policy}/merge.json", policy=["sft", *RL_POLICIES]),
+        proofs=expand("<results>/{policy}/merge.json", policy=ADAPTED),
     output:
         "<results>/report.html",
     log:
@@ -27,9 +27,11 @@ rule report:
         # By content, not by time: a checkout gives every file a new time.
         template=sha256_of(Path(workflow.basedir) / TEMPLATE),
         policies=stages.policies(config),
+        merged=ADAPTED,
         results=subpath(output[0], parent=True),
         seeds="--seeds" if config["seeds"] else "",
     shell:
         "python workflow/scripts/write_report.py --results {params.results} --policies {params.policies}"
+        " --merged {params.merged}"
         f" --template {TEMPLATE} {{params.seeds}}"
         " --output {output} > {log} 2>&1"

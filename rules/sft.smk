@@ -1,6 +1,8 @@
 # Supervised fine-tuning of the base on chains of thought.
 # Needs: the base, the train and val splits, a passed data check. Makes: {results}/sft/adapter/, its manifest adapter.json
-# and the curves metrics.json; checkpoints/ and tensorboard/ beside them are not declared, so they survive a killed job.
+# (with lora null: model/ and model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are not
+# declared, so they survive a killed job.
+SFT_MAKES = "adapter" if "sft" in ADAPTED else "model"
 
 
 rule sft:
@@ -13,8 +15,8 @@ rule sft:
         model=ancient("<results>/base/model"),
         manifest="<results>/base/model.json",
     output:
-        adapter=directory("<results>/sft/adapter"),
-        manifest="<results>/sft/adapter.json",
+        trained=directory(f"<results>/sft/{SFT_MAKES}"),
+        manifest=f"<results>/sft/{SFT_MAKES}.json",
         metrics="<results>/sft/metrics.json",
     log:
         "<results>/logs/sft.log",

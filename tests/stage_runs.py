@@ -17,14 +17,17 @@ class Stage:
     """``sft`` or ``rl`` of the finished run; ``settings`` are what it will be told, ``command`` is how it starts."""
 
     def __init__(self, workflow: WorkflowCopy, output: Path, name: str, **training: Any) -> None:
-        script, policy, parent = {"sft": ("train_sft.py", "sft", "base"), "rl": ("train_grpo.py", "grpo", "sft")}[name]
+        script, policy, *start = {
+            "sft": ("train_sft.py", "sft", "--parent", "base"),
+            "rl": ("train_grpo.py", "grpo", "--sft", "sft"),
+        }[name]
         self.root, self.output, self._name = workflow.root, output, name
         self._results = workflow.root / "results" / "smoke"
         self.settings = yaml.safe_load((self._results / policy / "train.yaml").read_text())
         self.settings[name]["training"] |= training
         self.command = [
             *(sys.executable, f"workflow/scripts/{script}", "--settings", str(output.with_suffix(".yaml"))),
-            *("--data", str(self._results / "data"), "--parent", str(self._results / parent)),
+            *("--data", str(self._results / "data"), start[0], str(self._results / start[1])),
             *("--output", str(output)),
         ]
 

@@ -1,4 +1,4 @@
-"""The methods of the presets, each trained for real for a few steps, on top of a finished run."""
+"""The methods of the presets, and other starts of RL, each trained for real for a few steps on a finished run."""
 
 import json
 import math
@@ -22,10 +22,13 @@ LOGGED = {  # what only this method logs
 def results(finished_run: WorkflowCopy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("variants") / "workflow"
     shutil.copytree(finished_run.root, root, symlinks=True)
-    (root / "all.yaml").write_text(yaml.safe_dump({"policies": list(LOGGED)}))
+    policies = {"continued": {"like": "grpo", "start": "adapter"}, "in_full": {"like": "grpo", "lora": None}}
+    (root / "all.yaml").write_text(yaml.safe_dump({"policies": [*LOGGED, *policies], "rl": policies}))
     presets = [f"config/presets/{name.replace('_', '-')}.yaml" for name in LOGGED]
     workflow = WorkflowCopy(root, ("--configfile", "tests/configs/smoke.yaml", *presets, "all.yaml"))
-    workflow.snakemake("--cores", "2", "--", *(f"results/smoke/{name}/adapter.json" for name in LOGGED))
+    made = [f"results/smoke/{name}/adapter.json" for name in LOGGED]
+    made += [f"results/smoke/{name}/eval.json" for name in policies]
+    workflow.snakemake("--cores", "2", "--", *made)
     return root / "results/smoke"
 
 
@@ -39,3 +42,17 @@ def test_a_variant_trains(results: Path, variant: str) -> None:
     settings = yaml.safe_load((results / variant / "train.yaml").read_text())
     assert settings["rl"]["training"]["loss_type"] == variant
     assert "like" not in settings["rl"]
+
+
+def test_rl_goes_on_with_the_adapter_of_sft(results: Path) -> None:
+    read = {name: json.loads((results / name).read_text()) for name in ("continued/model.json", "continued/merge.json")}
+    assert read["continued/model.json"]["base"] == "base"
+    assert read["continued/merge.json"]["adapter_vs_merged"] < 1e-4
+    assert json.loads((results / "continued/eval.json").read_text())["n"] == 24
+
+
+def test_rl_of_every_weight(results: Path) -> None:
+    assert not (results / "in_full/adapter").exists() and not (results / "in_full/merge.json").exists()
+    manifest = json.loads((results / "in_full/model.json").read_text())
+    assert manifest["base"] == "sft" and manifest["changed_weights"] > 20
+    assert json.loads((results / "in_full/eval.json").read_text())["n"] == 24

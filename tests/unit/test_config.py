@@ -151,6 +151,21 @@ CROSS_CASES = [
     ),
     # vLLM (fault 65b)
     (
+        {"rl.grpo.lora": None, "rl.grpo.quantization": "nf4"},
+        "`rl.grpo.lora` is null and `rl.grpo.quantization` is nf4; quantized weights cannot be trained: give an "
+        "adapter, or set quantization null",
+    ),
+    (
+        {"sft.lora": None, "rl.grpo.start": "adapter"},
+        "`rl.grpo.start` is adapter and `sft.lora` is null, so that there is none: use start model",
+    ),
+    (
+        {"rl.grpo.lora.r": 8, "rl.grpo.start": "adapter"},
+        "`rl.grpo.start` is adapter, and `rl.grpo.lora` differs from `sft.lora`, whose adapter it is: write the same",
+    ),
+    ({"rl.grpo.start": "merged"}, '`rl.grpo.start` is "merged"; it must be one of "model", "adapter"'),
+    ({"sft.lora": 3}, "`sft.lora` is 3; it must be a mapping of keys to values or null"),
+    (
         {f"{GRPO}.use_vllm": True, "rl.grpo.quantization": "nf4"},
         f"`rl.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
         "quantized policy: set quantization null or use_vllm false",
@@ -425,6 +440,9 @@ ALLOWED = [
     {"rl.grpo.global_batch_size": 64, f"{GRPO}.per_device_train_batch_size": 32, "launch.rl.processes": 2},
     {"launch.sft": {"topology": "zero2", "processes": 8}, "sft.quantization": "nf4"},
     {"launch.evaluate": {"topology": "multi_gpu", "processes": 8}},
+    {"sft.lora": None, "rl.grpo.lora": None},
+    {"rl.grpo.start": "adapter"},
+    {"rl.grpo.start": "adapter", "rl.grpo.quantization": "nf4"},
     {f"{GRPO}.learning_rate": 1},  # an integer is a number
     {f"{TINY}.hidden_size": 24, f"{TINY}.vision_hidden_size": 80},
     {"sft.lora.target_modules": "all-linear"},

@@ -25,7 +25,7 @@ ONE: dict[str, Any] = {"processes": 1, "zero_stage": 0, "offloaded": False}
 
 
 def section(quantization: str | None = None, **training: Any) -> dict[str, Any]:
-    return {"quantization": quantization, "training": training}
+    return {"lora": LORA, "quantization": quantization, "training": training}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -132,6 +132,35 @@ def test_what_stays_on_a_device(
         assert plan.parts[name] / GIB == pytest.approx(size, abs=0.01), name
     assert plan.total < sum(plan.parts.values())  # an update and a generation are not at once
     assert "GiB  at most at once" in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("training", "spread", "expected"),  # GiB; a byte a weight is 3.50
+    [
+        ({}, ONE, {"weights": 20.98, "gradients": 13.99, "optimizer states": 27.97}),
+        ({"beta": 0.04}, ONE, {"reference model": 13.99}),
+        ({"optim": "adamw_8bit"}, ONE, {"optimizer states": 6.99}),
+        (
+            {"beta": 0.04},
+            {"processes": 4, "zero_stage": 2, "offloaded": False},
+            {"weights": 6.99, "gradients": 1.75, "optimizer states": 10.49, "reference model": 6.99},
+        ),
+        (
+            {},
+            {"processes": 4, "zero_stage": 3, "offloaded": False},
+            {"weights": 1.75, "gradients": 1.75, "optimizer states": 10.49},
+        ),
+        ({}, {"processes": 4, "zero_stage": 3, "offloaded": True}, {"weights": 0.0, "optimizer states": 0.0}),
+    ],
+)
+def test_what_stays_on_a_device_that_trains_every_weight(
+    three_billion: Shapes, training: dict[str, Any], spread: dict[str, Any], expected: dict[str, float]
+) -> None:
+    asked = {**section(None, **training), "lora": None}
+    options: dict[str, Any] = {"rows": 4, "tokens": 2400, "scored_tokens": 2400, "generated_rows": 16}
+    plan = training_plan(three_billion, asked, "bfloat16", **spread, **options)
+    assert {name: round(plan.parts[name] / GIB, 2) for name in expected} == expected
+    assert ("reference model" in plan.parts) == ("beta" in training)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,22 @@ def write_run(results: Path, policies: list[str]) -> None:
     write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}})
 
 
-def page(results: Path, policies: list[str], repo: Path, *options: str) -> str:
+def page(results: Path, policies: list[str], repo: Path, *options: str, in_full: Sequence[str] = ()) -> str:
     template = repo / "workflow/report/report.html.j2"
     output = results.parent / "report.html"
     command = ["--results", str(results), "--template", str(template), "--output", str(output)]
-    write_report.main([*command, *options, "--policies", *policies])
+    merged = [policy for policy in policies if policy not in ("base", *in_full)]
+    write_report.main([*command, *options, "--policies", *policies, "--merged", *merged])
     return output.read_text(encoding="utf-8")
+
+
+def test_what_is_trained_in_full_has_no_merge(tmp_path: Path, repo: Path) -> None:
+    policies = ["base", "sft", "grpo"]
+    write_run(tmp_path / "run", policies)
+    (tmp_path / "run/grpo/merge.json").unlink()
+    merges = page(tmp_path / "run", policies, repo, in_full=["grpo"]).split("<h2>Merges</h2>")[1].split("<h2>")[0]
+    assert "<th>sft</th>" in merges and "grpo" not in merges
+    assert "<h2>Merges</h2>" not in page(tmp_path / "run", policies, repo, in_full=["sft", "grpo"])
 
 
 def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:

@@ -36,6 +36,8 @@ DATA = {"data/train", "data/val", "data/test"}
         ("rl.grpo.training.learning_rate", 0.123, {"grpo"}),
         ("rl.grpo.training.num_iterations", 5, {"grpo"}),
         ("rl.grpo.lora.r", 3, {"grpo"}),
+        ("rl.grpo.lora", None, {"grpo"}),
+        ("rl.grpo.start", "adapter", {"grpo"}),
         ("rl.grpo.examples", 7, {"grpo"}),
         ("rl.gspo.training.epsilon", 0.007, {"gspo"}),
         ("rewards.brevity", 0.123, {"grpo", "gspo"}),

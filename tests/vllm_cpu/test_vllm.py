@@ -111,7 +111,7 @@ def reinforced(digits: WorkflowCopy, output: Path, *options: str) -> Any:
     settings["rl"]["training"]["vllm_gpu_memory_utilization"] = 0.2
     output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
     script = Path(__file__).with_name("train_grpo_on_cpu.py")
-    folders = ["--data", str(results / "data"), "--parent", str(results / "sft"), "--output", str(output)]
+    folders = ["--data", str(results / "data"), "--sft", str(results / "sft"), "--output", str(output)]
     return run_script(str(script), "--settings", str(output.with_suffix(".yaml")), *folders, *options, cwd=digits.root)
 
 

@@ -64,6 +64,29 @@ def test_policies_say_what_is_trained(workflow: WorkflowCopy, policies: list[str
     assert (planned["grpo"], planned["evaluate"]) == (1, 3)
 
 
+STARTS: list[tuple[dict[str, object], dict[str, int]]] = [
+    ({"rl": {"grpo": {"lora": None}}}, {"sft": 1, "grpo_in_full": 1, "merge_lora": 1}),  # SFT's adapter alone is merged
+    ({"rl": {"grpo": {"start": "adapter"}}}, {"sft": 1, "grpo": 1, "merge_lora": 1}),  # RL's alone, into the base
+    ({"sft": {"lora": None}}, {"sft": 1, "grpo": 1, "merge_lora": 1}),
+    ({"sft": {"lora": None}, "rl": {"grpo": {"lora": None}}}, {"sft": 1, "grpo_in_full": 1}),
+]
+
+
+@pytest.mark.parametrize(("config", "expected"), STARTS)
+def test_what_rl_starts_from_and_what_is_trained(
+    workflow: WorkflowCopy, config: dict[str, object], expected: dict[str, int]
+) -> None:
+    planned = workflow.planned(MAIN, *with_config(workflow, "start.yaml", **config))
+    training = ("sft", "grpo", "grpo_in_full", "merge_lora")
+    assert {rule: jobs for rule, jobs in planned.items() if rule in training} == expected
+
+
+def test_the_report_of_policies_trained_both_ways(workflow: WorkflowCopy) -> None:
+    config = with_config(workflow, "both.yaml", rl={"grpo": {"lora": None}, "gspo": {"start": "adapter"}})
+    planned = workflow.planned(*config)
+    assert (planned["grpo"], planned["grpo_in_full"], planned["merge_lora"], planned["evaluate"]) == (1, 1, 2, 4)
+
+
 def test_results_go_where_the_preset_says(workflow: WorkflowCopy) -> None:
     config = with_config(workflow, "elsewhere.yaml", pathvars={"results": "results/elsewhere"})
     assert workflow.planned("results/elsewhere/grpo/eval.json", *config) == workflow.planned(MAIN)

@@ -32,7 +32,7 @@ _SEED = "is set by the pipeline: there is one `seed`, at the top level"
 _RESUME = "is not available: a killed stage must resume exactly where its last checkpoint stands"
 _TEXT_COLUMNS = "is set by the pipeline: records are conversations with an image"
 _OTHER_LORA = "is not available: merging covers plain LoRA, rsLoRA and DoRA"
-_NO_REFERENCE = "is not available: with LoRA the reference is the policy without its adapter, and TRL keeps no other"
+_NO_REFERENCE = "is not available: the reference stays the policy that RL starts from (with LoRA TRL keeps no other)"
 _UNUSED = "is not available: it has no effect here"
 
 # field: what the user is told. The only list of what a config may not set.
@@ -245,7 +245,7 @@ def fields_of(dataclass: type, section: str) -> dict[str, Any]:
             reserved[name] = f"is deprecated by TRL: {instead}"
     return {
         "title": f"{dataclass.__module__.partition('.')[0].upper()}'s {dataclass.__name__}",  # TRL's or PEFT's
-        "type": "object",
+        "type": ["object", "null"] if section == "lora" else "object",  # without LoRA every weight is trained
         "additionalProperties": False,
         "properties": {
             name: field_schema(field, hints[name], CHOICES[section].get(name))

@@ -1,7 +1,7 @@
-"""Reinforce a policy with GRPO or GSPO (TRL's GRPOTrainer) from the merged SFT model.
+"""Reinforce a policy with GRPO or GSPO (TRL's GRPOTrainer) from the merged SFT model, or from SFT's adapter.
 
     python workflow/scripts/train_grpo.py --settings results/grpo/train.yaml --data results/data \\
-        --parent results/sft --output results/grpo
+        --sft results/sft --output results/grpo
 
 With ``--topology zero3 --processes 8`` it starts itself through accelerate. A killed run goes on from its last
 checkpoint when the same command is given again.
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, rewards, rl")
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl and images")
-    parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that is reinforced")
+    parser.add_argument("--sft", type=Path, required=True, help="folder of SFT's policy, which is reinforced")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from reinforced_cot.training import resume
 
     own = module_hashes(own_modules(settings["rewards"]), Path())  # a run on other rewards is another run
-    inputs = [args.data / "train.jsonl", args.parent / "model.json"]
+    inputs = [args.data / "train.jsonl", args.sft / f"{settings['rl']['start']}.json"]
     resume_from = resume(Path(__file__), {**settings, "own_rewards": own}, inputs, topology, args.output)
-    train(settings, examples, args.data, args.parent, args.output, resume_from, topology)
+    train(settings, examples, args.data, args.sft, args.output, resume_from, topology)
 
 
 if __name__ == "__main__":

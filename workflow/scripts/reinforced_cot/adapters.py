@@ -6,22 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel
+import torch
+from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.nn import Linear
 from transformers import PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
 from reinforced_cot.models import weights_hash
 
 
-def lora_config(settings: Mapping[str, Any], model: PreTrainedModel) -> LoraConfig:
-    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names).
+def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> LoraConfig | None:
+    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names); None is in full.
 
     Raises:
         PipelineError: a target module occurs nowhere in the model, so that less would be trained than was asked for.
     """
+    if settings is None:
+        return None
     targets = settings["target_modules"]
     modules = [name for name, _ in model.named_modules()]
     if isinstance(targets, list):
@@ -39,7 +43,16 @@ def lora_config(settings: Mapping[str, Any], model: PreTrainedModel) -> LoraConf
     return LoraConfig(task_type="CAUSAL_LM", **settings)
 
 
-def check_trainable(model: PeftModel) -> int:
+def continued(model: PreTrainedModel, adapter: Path) -> PeftModel:
+    """``model`` with an adapter that is trained on.
+
+    Under ZeRO-3 the adapter must have the type of the weights beside it (trl#6089).
+    """
+    autocast = not is_deepspeed_zero3_enabled()
+    return PeftModel.from_pretrained(model, adapter, is_trainable=True, autocast_adapter_dtype=autocast)
+
+
+def check_trainable(model: PreTrainedModel | PeftModel) -> int:
     """Number of trainable parameters.
 
     Raises:
@@ -51,31 +64,40 @@ def check_trainable(model: PeftModel) -> int:
     return trainable
 
 
-def train_in_float32(model: PeftModel) -> None:
+def train_in_float32(model: PeftModel, start: Path | None = None) -> None:
     """Keep the weights that are trained in float32, whatever the base has.
 
     TRL makes the adapter of a quantized base bfloat16, where a step of 1e-5 on a weight of 1e-2 is rounded away.
+
+    Args:
+        start: the adapter that is trained on, which was rounded, too; None for a fresh one.
     """
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    if start:
+        set_peft_model_state_dict(model, load_file(start / ADAPTER_FILES[1]))
 
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
-def publish_adapter(checkpoint: Path, base: Path, output: Path, **facts: Any) -> None:
+def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | None = None, **facts: Any) -> None:
     """Write ``{output}/adapter`` and its manifest ``{output}/adapter.json``, which names the base by its weights' hash.
 
     Args:
         checkpoint: a folder that holds `ADAPTER_FILES`.
         base: the folder of the policy that was adapted, which holds ``model`` and ``model.json``.
         output: ``results/{policy}``.
+        start: the adapter that was trained on; None for a fresh one.
 
     Raises:
-        PipelineError: the adapter changes nothing, as an empty one under ZeRO-3 does (trl#4416).
+        PipelineError: the adapter changes nothing, as an empty one under ZeRO-3 does (trl#4416), or is still ``start``.
     """
     weights = load_file(checkpoint / ADAPTER_FILES[1])
+    before = load_file(start / ADAPTER_FILES[1]) if start else {}
+    if before and all(name in before and torch.equal(before[name], weight) for name, weight in weights.items()):
+        raise PipelineError(f"the trained adapter is still {start}: nothing was learned")
     norm = sum(float(weight.float().norm()) for name, weight in weights.items() if "lora_B" in name)
     if not norm > 0:
         raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")
@@ -84,6 +106,17 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, **facts: Any) ->
             shutil.copyfile(checkpoint / name, folder / name)
     base_weights = weights_hash(read_json(base / "model.json"))
     write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights, **facts)
+
+
+def base_of(adapter: Path) -> Path:
+    """The folder of the policy that an adapter was trained on: by its manifest, beside its own policy's.
+
+    Raises:
+        DataError: the adapter is damaged, or that policy has other weights by now.
+    """
+    base = adapter.parents[1] / read_json(adapter.with_suffix(".json"))["base"]
+    check_base(adapter, base)
+    return base
 
 
 def check_base(adapter: Path, base: Path) -> dict[str, Any]:

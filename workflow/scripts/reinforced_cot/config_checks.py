@@ -66,6 +66,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from _rewards(f"{key}.rewards", settings["rewards"])
             training = {**defaults["rl"], "bf16": bf16, **settings["training"]}
             yield from _trainer(key, settings, training)
+            if sound("sft"):
+                yield from rl_checks.start_problems(key, settings, config["sft"])
             if refused := list(batches.problems(key, settings, training, processes)):
                 yield from refused
                 continue
@@ -237,6 +239,13 @@ def _trainer(key: str, settings: Settings, training: Settings) -> Iterator[str]:
             f"`{key}.training.gradient_checkpointing_kwargs.selective` needs `gradient_checkpointing: true` and "
             "no `use_reentrant`"
         )
+    if settings["lora"] is None:
+        if settings["quantization"]:
+            yield (
+                f"`{key}.lora` is null and `{key}.quantization` is {settings['quantization']}; quantized weights "
+                "cannot be trained: give an adapter, or set quantization null"
+            )
+        return
     targets = settings["lora"]["target_modules"]
     if targets is None:
         yield f"`{key}.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]"

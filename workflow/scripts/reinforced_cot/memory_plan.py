@@ -66,29 +66,19 @@ def training_plan(
     scored_tokens: int,
     generated_rows: int,
 ) -> Plan:
-    """The plan of SFT or RL with LoRA on one device.
+    """The plan of SFT or RL on one device, of an adapter or of every weight.
 
     Args:
-        section: `sft` or a policy's under `rl`: quantization and training (TRL's fields).
+        section: `sft` or a policy's under `rl`: lora, quantization and training (TRL's fields).
         dtype: of the weights.
         processes: over which ZeRO splits; ``zero_stage`` 0 is plain data parallelism, 3 stands for FSDP, too.
         offloaded: optimizer states and weights stay in the machine's memory.
         rows: of one update on one device; ``tokens`` of a row, at most, and ``scored_tokens`` of those have logits.
         generated_rows: that are written at once on one device, each of ``tokens``.
     """
-    training, quantization = section["training"], section["quantization"]
-    size = _BYTES[dtype]
-    if quantization:  # what is not quantized is float32 (k-bit preparation)
-        weights = shapes.linear * _QUANTIZED[quantization] + (shapes.weights - shapes.linear) * 4
-    else:
-        weights = shapes.weights * size
-    moments = _ADAM_8BIT if "8bit" in training.get("optim", "") else _ADAM
+    training, size = section["training"], _BYTES[dtype]
     split = {stage: processes if zero_stage >= stage else 1 for stage in (1, 2, 3)}
-    held = {
-        "weights": 0.0 if offloaded and zero_stage == 3 else weights / split[3],
-        "adapter and its gradients": shapes.adapter * 4 * (1 / split[3] + 1 / split[2]),
-        "optimizer states": 0.0 if offloaded else shapes.adapter * moments / split[1],
-    }
+    held = (_in_full if section["lora"] is None else _adapted)(shapes, section, size, split, zero_stage, offloaded)
     layer = size * (3 * shapes.intermediate + 2 * shapes.kv_size) + _HIDDEN_BYTES[dtype] * shapes.hidden
     checkpointed = training.get("gradient_checkpointing", True)
     # With checkpoints: each layer's input, the layer that is computed again, and the last norm in float32.
@@ -102,6 +92,47 @@ def training_plan(
             "keys and values of a generation": kv_bytes(shapes, dtype, generated_rows, tokens),
         }
     )
+
+
+def _adapted(
+    shapes: Shapes, section: Mapping[str, Any], size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+) -> dict[str, float]:
+    """What stays on a device while an adapter, in float32, is trained."""
+    if section["quantization"]:  # what is not quantized is float32 (k-bit preparation)
+        weights = shapes.linear * _QUANTIZED[section["quantization"]] + (shapes.weights - shapes.linear) * 4
+    else:
+        weights = shapes.weights * size
+    return {
+        "weights": 0.0 if offloaded and zero_stage == 3 else weights / split[3],
+        "adapter and its gradients": shapes.adapter * 4 * (1 / split[3] + 1 / split[2]),
+        "optimizer states": 0.0 if offloaded else shapes.adapter * _moments(section) / split[1],
+    }
+
+
+def _in_full(
+    shapes: Shapes, section: Mapping[str, Any], size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+) -> dict[str, float]:
+    """What stays on a device while every weight is trained; none is moved by a step unless a float32 copy is.
+
+    DeepSpeed counts that copy as a state of the optimizer; else the weights are float32, and autocast keeps bfloat16
+    ones. FSDP, which stands for stage 3, comes to the same sum.
+    """
+    if zero_stage:
+        kept, states = size, _moments(section) + (4 if size < 4 else 0)
+    else:
+        kept, states = 4 + (size if size < 4 else 0), _moments(section)
+    held = {
+        "weights": 0.0 if offloaded and zero_stage == 3 else shapes.weights * kept / split[3],
+        "gradients": shapes.weights * (size if zero_stage else 4) / split[2],
+        "optimizer states": 0.0 if offloaded else shapes.weights * states / split[1],
+    }
+    reference = section["training"].get("beta", 0.0) != 0  # as it is loaded; an adapter is switched off instead
+    return held | ({"reference model": shapes.weights * (size if zero_stage else 4) / split[3]} if reference else {})
+
+
+def _moments(section: Mapping[str, Any]) -> int:
+    """Bytes a trained weight of Adam's two moments."""
+    return _ADAM_8BIT if "8bit" in section["training"].get("optim", "") else _ADAM
 
 
 def answering_plan(shapes: Shapes, dtype: str, rows: int, tokens: int) -> Plan:
@@ -119,7 +150,7 @@ def what_to_lower(plan: Plan) -> str:
     """The settings that change the largest part of a plan."""
     hints = {
         "weights": "a topology that splits the weights (zero3), or quantization nf4",
-        "optimizer states": "optim adamw_8bit, or a smaller lora.r",
+        "optimizer states": "optim adamw_8bit, a topology that splits them (zero2), or an adapter of a smaller r",
         "activations and logits of an update": (
             "per_device_train_batch_size or image.max_pixels, or gradient_checkpointing true"
         ),

@@ -50,6 +50,5 @@ def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = 
         kv_size=text.num_key_value_heads * head,
         vocabulary=text.vocab_size,
     )
-    if lora is None:
-        return counted
-    return replace(counted, adapter=check_trainable(get_peft_model(model, lora_config(lora, model))))
+    adapter = lora_config(lora, model)
+    return replace(counted, adapter=check_trainable(get_peft_model(model, adapter))) if adapter else counted

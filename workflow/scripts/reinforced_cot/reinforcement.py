@@ -9,10 +9,11 @@ from transformers import ProcessorMixin
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
-from reinforced_cot.adapters import lora_config, train_in_float32
+from reinforced_cot.adapters import base_of, continued, lora_config, train_in_float32
 from reinforced_cot.conversations import prompt_lengths, rl_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.full_parameter import ResumesInFull, loaded_dtype
 from reinforced_cot.launching import local_world_size
 from reinforced_cot.memory_checks import check_memory, rl_plan
 from reinforced_cot.model_shapes import shapes_of
@@ -40,7 +41,7 @@ class EpochSampler(RepeatSampler):
             self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))
 
 
-class ResumableGRPOTrainer(GRPOTrainer):
+class ResumableGRPOTrainer(ResumesInFull, GRPOTrainer):
     """`GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
@@ -61,17 +62,17 @@ def train(
     settings: Mapping[str, Any],
     examples: Sequence[Example],
     data: Path,
-    parent: Path,
+    sft: Path,
     output: Path,
     resume_from: Path | None,
     topology: Topology | None = None,
 ) -> None:
-    """Train a fresh adapter on ``parent``; write ``adapter/``, ``adapter.json`` and ``metrics.json`` under ``output``.
+    """Reinforce ``sft``; under ``output``, write ``adapter/`` (in full: ``model/``), its manifest and ``metrics.json``.
 
     Args:
         settings: sections seed, base_model, prompt, rewards and rl (this policy's own).
         data: the folder that the examples' images are relative to.
-        parent: ``results/sft``, whose merged model is the start.
+        sft: ``results/sft``, whose merged model is the start, or its adapter (`rl.*.start`).
         output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
         topology: what the run must be spread over; None is one process.
@@ -80,6 +81,8 @@ def train(
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
     """
     rl, prompt = settings["rl"], settings["prompt"]
+    start = sft / "adapter" if rl["start"] == "adapter" else None
+    parent = base_of(start) if start else sft
     examples = subset(examples, rl["examples"], settings["seed"])
     trusted = settings["base_model"]["trust_remote_code"]
     processor = load_processor(parent / "model", trust_remote_code=trusted)
@@ -97,27 +100,28 @@ def train(
             f"{data / 'train.jsonl'} has {len(examples)} questions for RL, and one generation takes {needed} different "
             "ones: add data, or lower rl.*.global_batch_size or rl.*.training.generation_batch_size"
         )
-    model = load_model(parent / "model", settings["base_model"], rl["quantization"])
+    dtype = loaded_dtype(settings["base_model"]["dtype"], rl["lora"] is None, topology)
+    model = load_model(parent / "model", settings["base_model"], rl["quantization"], dtype)
     trainer = ResumableGRPOTrainer(
-        model=model,
+        model=continued(model, start) if start else model,
         reward_funcs=functions,
         args=arguments,
         train_dataset=rl_dataset(examples, data, prompt),
         processing_class=processor,
-        peft_config=lora_config(rl["lora"], model),
+        peft_config=None if start else lora_config(rl["lora"], model),
     )
     if rl["quantization"]:
-        train_in_float32(trainer.model)
+        train_in_float32(trainer.model, start)
     check_spread(trainer.accelerator, topology)
     if not arguments.cast_lm_head_to_fp32:  # which makes one weight float32 on purpose
-        check_dtype(trainer.model, settings["base_model"]["dtype"], rl["quantization"])
+        check_dtype(trainer.model, dtype, rl["quantization"])
     if arguments.use_vllm:
         rollouts = trainer.vllm_generation
         rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)
         trainer.add_callback(SamplingCheck(rl["max_sampling_logp_difference"]))
     if rl["probes"]["every"] is not None:
         trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
-    run(trainer, resume_from, parent, output)
+    run(trainer, settings, resume_from, parent, output, start)
 
 
 def grpo_config(

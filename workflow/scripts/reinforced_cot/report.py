@@ -14,13 +14,14 @@ from reinforced_cot.files import read_json
 from reinforced_cot.report_curves import curves, history
 
 
-def render(results: Path, policies: Sequence[str], template: Path, seeds: bool = False) -> str:
+def render(results: Path, policies: Sequence[str], merged: Sequence[str], template: Path, seeds: bool = False) -> str:
     """The page as HTML text, with styles and pictures inside it.
 
     Args:
-        results: folder of the run; comparisons.json, eval.json of each policy, metrics.json and merge.json of the
-            trained ones are read.
+        results: folder of the run; comparisons.json, eval.json of each policy, metrics.json of the trained ones and
+            merge.json of the merged ones are read.
         policies: names, in the order of the report.
+        merged: those of them that were trained as adapters.
         template: Jinja file; whatever comes from a model or data is escaped.
         seeds: whether seeds.json is there.
     """
@@ -50,8 +51,8 @@ def render(results: Path, policies: Sequence[str], template: Path, seeds: bool =
         near=NEAR,
         flags=[*tables.flags(evaluations), *tables.training_flags(histories)],
         official=_unless_empty(tables.official(evaluations)),
-        merges=tables.as_html(merge_proofs(results, trained)),
-        quantized=_unless_empty(quantized_merges(results, trained)),
+        merges=_unless_empty(merge_proofs(results, merged)),
+        quantized=_unless_empty(quantized_merges(results, merged)),
         curves=curves(histories),
         summary=read_json(results / "data" / "summary.json"),
     )
@@ -75,15 +76,15 @@ def refuse_different_questions(evaluations: Mapping[str, Mapping[str, Any]]) -> 
             )
 
 
-def merge_proofs(results: Path, trained: Sequence[str]) -> pd.DataFrame:
+def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
     """One row a merged policy: relative logit differences (see `merging.merge`)."""
     columns = ["adapter_vs_base", "adapter_vs_merged", "adapter_vs_saved", "dtype"]
     return pd.DataFrame(
-        {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in trained}
+        {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in merged}
     ).T
 
 
-def quantized_merges(results: Path, trained: Sequence[str]) -> pd.DataFrame:
+def quantized_merges(results: Path, merged: Sequence[str]) -> pd.DataFrame:
     """One row a policy whose adapter was trained on a quantized base: what merging changed (`quantized_merges`)."""
-    measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in trained}
+    measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in merged}
     return pd.DataFrame({policy: found for policy, found in measured.items() if found}).T

@@ -44,6 +44,16 @@ def problems(key: str, settings: Settings, training: Settings, processes: int) -
         yield from _vllm(f"{key}.training", training)
 
 
+def start_problems(key: str, settings: Settings, sft: Settings) -> Iterator[str]:
+    """Whether there is an adapter to go on with; arguments as for `problems`, and the config's section ``sft``."""
+    if settings["start"] == "model":
+        return
+    if sft["lora"] is None:
+        yield f"`{key}.start` is adapter and `sft.lora` is null, so that there is none: use start model"
+    elif settings["lora"] != sft["lora"]:
+        yield f"`{key}.start` is adapter, and `{key}.lora` differs from `sft.lora`, whose adapter it is: write the same"
+
+
 def _vllm(key: str, training: Settings) -> Iterator[str]:
     if training["vllm_mode"] != "colocate":
         yield f"`{key}.vllm_mode` is {training['vllm_mode']}; use colocate: a server is not started yet"

@@ -2,6 +2,7 @@
 
 import torch
 from accelerate import Accelerator
+from peft import PeftModel
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.topologies import Topology
@@ -21,14 +22,18 @@ def check_spread(accelerator: Accelerator, topology: Topology | None) -> None:
 
 
 def check_dtype(model: torch.nn.Module, dtype: str, quantization: str | None) -> None:
-    """See that the frozen weights are of the type that the settings say; beside quantized ones all are float32.
+    """See that the weights beside an adapter, or trained in full, are of ``dtype``; beside quantized ones, float32.
 
     Raises:
         PipelineError: names the types that are there (pitfall 7: a load without a word on the type is float32).
     """
     wanted = torch.float32 if quantization else getattr(torch, dtype)
-    frozen = (weight for weight in model.parameters() if not weight.requires_grad and weight.is_floating_point())
-    if others := {weight.dtype for weight in frozen} - {wanted}:
+    found = {
+        weight.dtype
+        for weight in model.parameters()
+        if weight.is_floating_point() and not (isinstance(model, PeftModel) and weight.requires_grad)
+    }
+    if others := found - {wanted}:
         raise PipelineError(f"the weights were to be {wanted}, and some are {', '.join(map(str, others))}")
 
 

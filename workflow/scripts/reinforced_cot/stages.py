@@ -60,10 +60,25 @@ def train_settings(config: Config, policy: str) -> dict[str, Any]:
     return {**settings, "selection": config["sft"]["selection"]} if is_quantized(config, policy) else settings
 
 
+def training_section(config: Config, policy: str) -> Mapping[str, Any]:
+    """The section of the policy that SFT, or RL, makes."""
+    section: Mapping[str, Any] = config["sft"] if policy == "sft" else config["rl"][policy]
+    return section
+
+
 def is_quantized(config: Config, policy: str) -> bool:
     """Whether a policy's adapter is trained on a quantized base."""
-    section = config["sft"] if policy == "sft" else config["rl"][policy]
-    return section["quantization"] is not None
+    return training_section(config, policy)["quantization"] is not None
+
+
+def is_adapted(config: Config, policy: str) -> bool:
+    """Whether a policy is trained as an adapter, which is then merged; the others are trained in full."""
+    return training_section(config, policy)["lora"] is not None
+
+
+def parent(config: Config, policy: str) -> str:
+    """The policy whose model a policy's adapter belongs to, or whose weights are trained in full."""
+    return "base" if policy == "sft" or config["rl"][policy]["start"] == "adapter" else "sft"
 
 
 def rewards(config: Config, policy: str) -> Any:

@@ -16,6 +16,7 @@ from reinforced_cot.completions import completion_text
 from reinforced_cot.conversations import prompt_lengths, sft_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.full_parameter import ResumesInFull, loaded_dtype
 from reinforced_cot.launching import local_world_size
 from reinforced_cot.memory_checks import check_memory, sft_plan
 from reinforced_cot.metrics import shares
@@ -58,7 +59,7 @@ class EpochSampler(LengthGroupedSampler):
         self.generator.manual_seed(mixed(self._seed, "sft epoch", epoch))
 
 
-class AnswerSelectingTrainer(SFTTrainer):
+class AnswerSelectingTrainer(ResumesInFull, SFTTrainer):
     """`SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
 
     The loss does not say whether the answers are right, and the original chose its checkpoint on the test set
@@ -114,7 +115,7 @@ def train(
     resume_from: Path | None,
     topology: Topology | None = None,
 ) -> None:
-    """Fine-tune ``parent`` and write ``adapter/``, ``adapter.json`` and ``metrics.json`` under ``output``.
+    """Fine-tune ``parent``; write ``adapter/`` (in full: ``model/``), its manifest and ``metrics.json`` to ``output``.
 
     Args:
         settings: sections seed, base_model, prompt and sft.
@@ -142,7 +143,8 @@ def train(
     shapes = shapes_of(parent / "model", sft["lora"], trust_remote_code=trusted)
     check_memory(sft_plan(settings, shapes, topology, max(prompts), max(lengths)), local_world_size())
     arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
-    model = load_model(parent / "model", settings["base_model"], sft["quantization"])
+    dtype = loaded_dtype(settings["base_model"]["dtype"], sft["lora"] is None, topology)
+    model = load_model(parent / "model", settings["base_model"], sft["quantization"], dtype)
     trainer = AnswerSelectingTrainer(
         model=model,
         args=arguments,
@@ -156,8 +158,8 @@ def train(
     if sft["quantization"]:
         train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
-    check_dtype(trainer.model, settings["base_model"]["dtype"], sft["quantization"])
-    run(trainer, resume_from, parent, output)
+    check_dtype(trainer.model, dtype, sft["quantization"])
+    run(trainer, settings, resume_from, parent, output)
 
 
 def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:

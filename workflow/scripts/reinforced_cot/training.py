@@ -1,4 +1,4 @@
-"""What SFT and RL share: arguments of TRL's trainers, a run that resumes, curves, and a published adapter."""
+"""What SFT and RL share: arguments of TRL's trainers, a run that resumes, curves, and what is published."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, set_seed
+from peft import PeftModel
 from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -16,6 +17,7 @@ from reinforced_cot.adapters import check_trainable, publish_adapter
 from reinforced_cot.batches import accumulation
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
+from reinforced_cot.full_parameter import publish_model
 from reinforced_cot.launching import world_size
 from reinforced_cot.models import device
 from reinforced_cot.resuming import fingerprint, resume_point
@@ -78,12 +80,22 @@ def resume(
     return found
 
 
-def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) -> None:
-    """Train, from a checkpoint if there is one, and publish ``adapter/``, ``adapter.json`` and ``metrics.json``.
+def run(
+    trainer: Trainer,
+    settings: Mapping[str, Any],
+    resume_from: Path | None,
+    parent: Path,
+    output: Path,
+    start: Path | None = None,
+) -> None:
+    """Train, from a checkpoint if there is one; publish ``adapter/`` (in full: ``model/``) with its manifest, and
+    ``metrics.json``.
 
     Args:
-        parent: folder of the policy that is adapted.
+        settings: base_model's loading keys are read.
+        parent: folder of the policy that is adapted, or trained in full.
         output: ``results/{policy}``.
+        start: the adapter that is trained on; None for a fresh one.
     """
     log.info("%d trainable parameters", check_trainable(trainer.model))
     set_seed(trainer.args.seed, device_specific=True)
@@ -97,7 +109,11 @@ def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) 
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
-        publish_adapter(published_checkpoint(trainer), parent, output)
+        if isinstance(trainer.model, PeftModel):
+            publish_adapter(published_checkpoint(trainer), parent, output, start)
+        else:
+            dtype, trusted = (settings["base_model"][key] for key in ("dtype", "trust_remote_code"))
+            publish_model(published_checkpoint(trainer), parent, output, dtype, trusted)
         write_json(output / "metrics.json", curves(trainer))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
@@ -106,7 +122,7 @@ def run(trainer: Trainer, resume_from: Path | None, parent: Path, output: Path) 
 
 
 def published_checkpoint(trainer: Trainer) -> Path:
-    """The checkpoint whose adapter is the stage's outcome: the best one where one was chosen, else the last.
+    """The checkpoint whose weights are the stage's outcome: the best one where one was chosen, else the last.
 
     Trainers write it the right way under every topology; under ZeRO-3 a process has but a part of each weight.
     """

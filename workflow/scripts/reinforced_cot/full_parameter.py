@@ -1,0 +1,97 @@
+"""Training every weight of a model: in which type, from which checkpoint, and its publication as a complete one."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, Trainer
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import new_folder, read_json, write_json, write_manifest, write_text
+from reinforced_cot.model_card import model_card
+from reinforced_cot.models import weights_hash
+from reinforced_cot.processors import load_processor
+from reinforced_cot.topologies import Topology
+
+_INDEX = "model.safetensors.index.json"
+
+
+def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
+    """The type that a policy's weights are loaded in, given the config's.
+
+    Weights that are trained themselves are float32, computed with in bfloat16: a step of 1e-6 on a weight of 1e-2 would
+    be rounded away. DeepSpeed keeps such a copy by itself.
+    """
+    by_deepspeed = topology is not None and topology.distributed_type == "DEEPSPEED"
+    return "float32" if in_full and not by_deepspeed else dtype
+
+
+class ResumesInFull(Trainer):
+    """Loads a checkpoint of every weight by the names that it was saved under.
+
+    `Trainer` compares a file's names, which are those of the model's first publication, with its modules', finds none
+    of them, and goes on with the weights that the run had started from; with an adapter it does right.
+    """
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        if isinstance(self.model, PeftModel) or self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
+        self.model.load_state_dict(saved.state_dict())
+
+
+def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trust_remote_code: bool) -> None:
+    """Write ``{output}/model`` and its manifest ``{output}/model.json`` from a trainer's checkpoint, file by file.
+
+    Args:
+        checkpoint: a trainer's folder; its weights may be of a wider type.
+        parent: the folder of the policy that was trained, which holds ``model`` and ``model.json``.
+        output: ``results/{policy}``.
+        dtype: the weights' type in the new checkpoint.
+
+    Raises:
+        PipelineError: a weight is empty or not finite, or none differs from the parent's.
+    """
+    before = sorted((parent / "model").glob("*.safetensors"))
+    facts = {"base": parent.name, "base_weights": weights_hash(read_json(parent / "model.json"))}
+    with new_folder(output / "model") as folder:
+        changed, size = 0, 0
+        for file in sorted(checkpoint.glob("*.safetensors")):
+            weights = {name: weight.to(getattr(torch, dtype)) for name, weight in load_file(file).items()}
+            changed += _changed(weights, before)
+            size += sum(weight.nbytes for weight in weights.values())
+            save_file(weights, folder / file.name, metadata={"format": "pt"})
+        if not changed:
+            raise PipelineError("no weight of the trained model differs from its parent's: nothing was learned")
+        if (checkpoint / _INDEX).is_file():
+            index = read_json(checkpoint / _INDEX)
+            write_json(folder / _INDEX, {**index, "metadata": {**index["metadata"], "total_size": size}})
+        shutil.copyfile(checkpoint / "generation_config.json", folder / "generation_config.json")
+        config = AutoConfig.from_pretrained(parent / "model", trust_remote_code=trust_remote_code)
+        config.dtype = dtype
+        config.save_pretrained(folder)
+        load_processor(parent / "model", trust_remote_code=trust_remote_code).save_pretrained(folder)
+        write_text(folder / "README.md", model_card(output.name, facts))
+    write_manifest(output / "model", output / "model.json", **facts, changed_weights=changed)
+
+
+def _changed(weights: dict[str, torch.Tensor], before: Iterable[Path]) -> int:
+    """How many of ``weights`` are not what the same name was in the files of ``before``.
+
+    Raises:
+        PipelineError: names a weight that is no number, or that was not gathered from its processes.
+    """
+    for name, weight in weights.items():
+        if not weight.numel() or not torch.isfinite(weight).all():
+            raise PipelineError(f"the trained weight {name} is empty or not finite: the run has diverged")
+    same = 0
+    for file in before:
+        with safe_open(file, "pt") as old:
+            for name in weights.keys() & set(old.keys()):
+                same += torch.equal(old.get_tensor(name).to(weights[name].dtype), weights[name])
+    return len(weights) - same
