@@ -20,6 +20,7 @@ from reinforced_cot.files import checkpoint_files, sha256_of
 from reinforced_cot.interpreter import put_first_on_path
 from reinforced_cot.launch_checks import missing_packages, stage_topology
 from reinforced_cot.reward_loading import own_modules
+from reinforced_cot.rollout_server import server_gpus
 from reinforced_cot.yaml_keys import repeated_keys
 
 put_first_on_path()
@@ -84,12 +85,23 @@ def refuse_more_gpus_than_there_are(stage, gpus):
 def launched(stage):
     """Resources of a stage's job, which its script is told: none of them makes anything stale.
 
-    On several machines, Slurm is to give the job a task on each; the script starts itself there.
+    A vLLM server of an RL policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the script starts itself there.
     """
     topology = stage_topology(config["launch"], stage)
-    refuse_more_gpus_than_there_are(stage, topology.gpus)
+    served = (
+        {p: server_gpus(config["rl"][p]["training"]) for p in RL_POLICIES}
+        if stage == "rl"
+        else {}
+    )
+    refuse_more_gpus_than_there_are(
+        stage, topology.gpus + max(served.values(), default=0)
+    )
     resources = {
-        "gpu": topology.gpus,
+        "gpu": (
+            (lambda wildcards: topology.gpus + served[wildcards.policy])
+            if any(served.values())
+            else topology.gpus
+        ),
         "topology": config["launch"][stage]["topology"],
         "processes": topology.processes,
     }

@@ -172,7 +172,21 @@ CROSS_CASES = [
     ),
     (
         {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server"},
-        f"`{GRPO}.vllm_mode` is server; use colocate: a server is not started yet",
+        f"`{GRPO}.vllm_mode` is server and `launch.rl.topology` is cpu; weights reach a server from GPU to GPU: use a "
+        "topology with GPUs, or vllm_mode colocate",
+    ),
+    (
+        {
+            **{f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server", "data.splits.train.size": 500},
+            **{"launch.rl.topology": "two_node", f"{GRPO}.save_steps": 16, "rl.gspo": minimal()["rl"]["gspo"]},
+        },
+        f"`{GRPO}.vllm_mode` is server and `launch.rl.topology` is two_node; trainer and server share one machine: use "
+        "a topology of one, or vllm_mode colocate",
+    ),
+    (
+        {f"{GRPO}.vllm_server_port": 8000},
+        f"`{GRPO}.vllm_server_port` is set by the pipeline: a stage with `vllm_mode: server` starts its server itself, "
+        "and says where it is; remove it",
     ),
     (
         {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_importance_sampling_correction": False},

@@ -1,16 +1,19 @@
 """vLLM for real: it answers what transformers answers, and RL learns from rollouts of the policy that it trains."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import yaml
-from conftest import run_script
-from workflow_copy import WorkflowCopy
+from conftest import REPO, run_script
+from workflow_copy import WorkflowCopy, copy_workflow
 
+DIFFERENCE = "sampling/sampling_logp_difference/mean"
 TIE = 1e-3  # of a logit: rounding may turn such a choice around
 TEXTS = ("prediction_raw", "direct_raw", "blank_image_raw", "shuffled_image_raw")
 
@@ -102,13 +105,13 @@ def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy)
     assert file.read_bytes() == first
 
 
-def reinforced(digits: WorkflowCopy, output: Path, *options: str) -> Any:
-    """Ten steps of RL with vLLM colocated; each draws its own rollouts."""
+def reinforced(digits: WorkflowCopy, output: Path, *options: str, **changes: Any) -> Any:
+    """Ten steps of RL with vLLM colocated; each draws its own rollouts. ``changes`` are of ``rl.training``."""
     results = digits.root / "results/smoke"
     settings = yaml.safe_load((results / "grpo/train.yaml").read_text())
     training = {"use_vllm": True, "vllm_max_model_length": 512, "max_completion_length": 32, "num_iterations": 1}
     settings["rl"]["training"] |= {**training, "max_steps": 10, "logging_steps": 1, "save_steps": 5}
-    settings["rl"]["training"]["vllm_gpu_memory_utilization"] = 0.2
+    settings["rl"]["training"] |= {"vllm_gpu_memory_utilization": 0.2, **changes}
     output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
     script = Path(__file__).with_name("train_grpo_on_cpu.py")
     folders = ["--data", str(results / "data"), "--sft", str(results / "sft"), "--output", str(output)]
@@ -119,8 +122,7 @@ def test_rollouts_come_from_the_policy_that_is_trained(digits: WorkflowCopy, tmp
     run = reinforced(digits, tmp_path / "grpo")
     assert run.returncode == 0, run.stderr[-5000:]
     history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
-    key = "sampling/sampling_logp_difference/mean"
-    differences = [entry[key] for entry in history if key in entry]
+    differences = [entry[DIFFERENCE] for entry in history if DIFFERENCE in entry]
     assert len(differences) == 10
     assert max(differences) < 0.02, differences
     shutil.rmtree(tmp_path / "grpo")
@@ -134,3 +136,33 @@ def test_prompts_as_trl_sends_them_end_the_run(digits: WorkflowCopy, tmp_path: P
     assert "vLLM's log-probabilities differ from the trainer's by" in message
     assert float(message.split("differ from the trainer's by ")[1].split()[0]) > 0.05
     assert not (tmp_path / "grpo/adapter").exists()
+
+
+def test_rollouts_of_a_server(digits: WorkflowCopy, tmp_path: Path) -> None:
+    """Started by the stage, asked with images and token ids, stopped; its policy is what it was started with."""
+    changes = {"vllm_mode": "server", "max_steps": 3, "learning_rate": 1e-9, "save_steps": 3}
+    run = reinforced(digits, tmp_path / "grpo", "--without-weight-sync", "--topology", "cpu", **changes)
+    said = (tmp_path / "grpo/vllm_server.log").read_text()
+    assert run.returncode == 0, run.stderr[-5000:] + said[-5000:]
+    history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
+    differences = [entry[DIFFERENCE] for entry in history if DIFFERENCE in entry]
+    assert len(differences) == 3
+    assert max(differences) < 0.02, differences
+    left = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]]
+    assert not [command for command in left if "serve" in command and str(digits.root) in " ".join(command)]
+
+
+def test_a_job_with_a_server_has_gpus_for_both(tmp_path: Path) -> None:
+    served = {
+        "use_vllm": True,
+        "vllm_mode": "server",
+        "vllm_tensor_parallel_size": 2,
+        "per_device_train_batch_size": 32,
+    }
+    config = {"rl": {"grpo": {"training": served}}, "launch": {"rl": {"topology": "multi_gpu", "processes": 4}}}
+    (tmp_path / "served.yaml").write_text(yaml.safe_dump(config))
+    workflow = copy_workflow(REPO, tmp_path / "workflow", "--configfile", str(tmp_path / "served.yaml"))
+    text = workflow.snakemake("--dry-run", "--cores", "8", "--resources", "gpu=6")
+    found = dict(re.findall(r"wildcards: policy=(\w+)\n    resources: .*gpu=(\d+), topology=multi_gpu", text))
+    assert found == {"grpo": "6", "gspo": "4"}
+    assert "`launch.rl` asks for 6 GPUs" in workflow.refusal("--resources", "gpu=5")

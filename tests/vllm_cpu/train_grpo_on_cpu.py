@@ -1,4 +1,7 @@
-"""train_grpo.py with vLLM colocated on the CPU: the stage's arguments, and --uncollapsed for TRL's own prompts."""
+"""train_grpo.py with vLLM colocated on the CPU: the stage's arguments, and --uncollapsed for TRL's own prompts.
+
+With --without-weight-sync a server keeps the weights that it was started with.
+"""
 
 import sys
 from pathlib import Path
@@ -21,6 +24,13 @@ if "--uncollapsed" in sys.argv:
 
     sys.argv.remove("--uncollapsed")
     reinforcement.with_collapsed_prompts = lambda generate, image_token: generate
+
+if "--without-weight-sync" in sys.argv:  # which goes from GPU to GPU
+    from trl.generation.vllm_client import VLLMClient
+
+    sys.argv.remove("--without-weight-sync")
+    VLLMClient.init_communicator = lambda self, device: None
+    VLLMClient.update_named_params = lambda self, metadata, parameters: list(parameters) and None
 
 import train_grpo  # noqa: E402
 

@@ -33,6 +33,7 @@ _RESUME = "is not available: a killed stage must resume exactly where its last c
 _TEXT_COLUMNS = "is set by the pipeline: records are conversations with an image"
 _OTHER_LORA = "is not available: merging covers plain LoRA, rsLoRA and DoRA"
 _NO_REFERENCE = "is not available: the reference stays the policy that RL starts from (with LoRA TRL keeps no other)"
+_SERVER = "is set by the pipeline: a stage with `vllm_mode: server` starts its server itself, and says where it is"
 _UNUSED = "is not available: it has no effect here"
 
 # field: what the user is told. The only list of what a config may not set.
@@ -124,6 +125,10 @@ RESERVED = {
         "num_generations_eval": "is not available: a policy is evaluated by the stage evaluate",
         "log_multimodal": "is set by the pipeline: gathering every image between ranks at each generation is wasted",
         "log_completions_hub_repo": _HUB,
+        "vllm_server_base_url": _SERVER,
+        "vllm_server_host": _SERVER,
+        "vllm_server_port": _SERVER,
+        "vllm_group_port": _SERVER,
         "sync_ref_model": _NO_REFERENCE,
         "ref_model_mixup_alpha": _NO_REFERENCE,
         "ref_model_sync_steps": _NO_REFERENCE,

@@ -16,6 +16,7 @@ from reinforced_cot.errors import exit_with_message
 from reinforced_cot.examples import read_examples
 from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
 from reinforced_cot.reward_loading import own_modules
+from reinforced_cot.rollout_server import rollout_server
 from reinforced_cot.stage_scripts import read_settings, start
 
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start()
     settings, topology = read_settings(args.settings), asked_topology(args)
     examples = read_examples(args.data / "train.jsonl")
-    launch(topology)
+    launch(topology, rollout_server(settings, args.sft, args.output))
     from reinforced_cot.reinforcement import train
     from reinforced_cot.training import resume
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from reinforced_cot import batches, launch_checks, rl_checks
 from reinforced_cot.reward_loading import missing, used_weights
+from reinforced_cot.rollout_server import server_gpus
 
 Settings = Mapping[str, Any]
 
@@ -72,6 +73,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from refused
                 continue
             yield from rl_checks.problems(key, settings, training, processes)
+            if launched and server_gpus(training):
+                yield from launch_checks.server_problems(config["launch"], f"{key}.training")
             if sound("data"):
                 yield from rl_checks.enough_prompts(key, settings, training, processes, config["data"])
 

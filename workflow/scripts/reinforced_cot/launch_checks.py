@@ -63,6 +63,19 @@ def problems(launch: Settings, quantized: Mapping[str, bool]) -> Iterator[str]:
             )
 
 
+def server_problems(launch: Settings, key: str) -> Iterator[str]:
+    """One line a problem of a policy whose rollouts come from a server; ``key`` is its ``training``."""
+    try:
+        topology = stage_topology(launch, "rl")
+    except ConfigError:
+        return  # `problems` says so
+    asked = f"`{key}.vllm_mode` is server and `launch.rl.topology` is {launch['rl']['topology']}"
+    if topology.use_cpu:
+        yield f"{asked}; weights reach a server from GPU to GPU: use a topology with GPUs, or vllm_mode colocate"
+    elif topology.machines > 1:
+        yield f"{asked}; trainer and server share one machine: use a topology of one, or vllm_mode colocate"
+
+
 def missing_packages(config: Settings) -> Iterator[str]:
     """One line a package that a stage needs and that is not installed where Snakemake runs, as its jobs do."""
     sections = {"sft": config["sft"], **{f"rl.{policy}": config["rl"][policy] for policy in config["policies"]}}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from reinforced_cot.devices import claim_devices
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.rollout_server import RolloutServer
 from reinforced_cot.topologies import Topology, read_topology
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -63,8 +64,26 @@ def claim(topology: Topology | None) -> None:
     claim_devices(topology.gpus if topology else None)
 
 
-def launch(topology: Topology | None) -> None:
+def claim_with_server(topology: Topology | None, server: RolloutServer) -> None:
+    """As `claim`, with further GPUs for a server, which is started there.
+
+    Raises:
+        PipelineError: fewer are free; without a topology nobody says how many the training has.
+    """
+    if topology is None:
+        raise PipelineError("with a vLLM server the GPUs must be divided: give --topology (and --processes)")
+    own = topology.gpus
+    claim_devices(own + server.gpus if own else 0)
+    devices = [device for device in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if device]
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices[:own])
+    server.start(devices[own:])
+
+
+def launch(topology: Topology | None, server: RolloutServer | None = None) -> None:
     """Claim the GPUs and become ``accelerate launch`` of this very command, unless this process is all that is needed.
+
+    Args:
+        server: started before, on GPUs of its own.
 
     Raises:
         PipelineError: fewer GPUs are free than are asked for; several machines without a word on which this one is.
@@ -76,7 +95,10 @@ def launch(topology: Topology | None) -> None:
         nodes = str(topology.machines)
         command = ["srun", "--nodes", nodes, "--ntasks", nodes, "--ntasks-per-node", "1", sys.executable, *sys.argv]
         os.execvp("srun", command)
-    claim(topology)
+    if server:
+        claim_with_server(topology, server)
+    else:
+        claim(topology)
     if topology is not None and topology.is_launched:
         sys.stdout.flush()
         os.environ["OMP_NUM_THREADS"] = str(threads_each(topology))

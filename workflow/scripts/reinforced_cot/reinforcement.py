@@ -14,12 +14,13 @@ from reinforced_cot.conversations import prompt_lengths, rl_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.full_parameter import ResumesInFull, loaded_dtype
-from reinforced_cot.launching import local_world_size
+from reinforced_cot.launching import local_world_size, rank
 from reinforced_cot.memory_checks import check_memory, rl_plan
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import NEVER, load_processor, vision_token_ids
 from reinforced_cot.reward_loading import load_rewards
+from reinforced_cot.rollout_server import ready_server, server_arguments, server_gpus
 from reinforced_cot.rollouts import SamplingCheck, with_collapsed_prompts
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.spread import check_dtype, check_spread
@@ -102,26 +103,28 @@ def train(
         )
     dtype = loaded_dtype(settings["base_model"]["dtype"], rl["lora"] is None, topology)
     model = load_model(parent / "model", settings["base_model"], rl["quantization"], dtype)
-    trainer = ResumableGRPOTrainer(
-        model=continued(model, start) if start else model,
-        reward_funcs=functions,
-        args=arguments,
-        train_dataset=rl_dataset(examples, data, prompt),
-        processing_class=processor,
-        peft_config=None if start else lora_config(rl["lora"], model),
-    )
-    if rl["quantization"]:
-        train_in_float32(trainer.model, start)
-    check_spread(trainer.accelerator, topology)
-    if not arguments.cast_lm_head_to_fp32:  # which makes one weight float32 on purpose
-        check_dtype(trainer.model, dtype, rl["quantization"])
-    if arguments.use_vllm:
-        rollouts = trainer.vllm_generation
-        rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)
-        trainer.add_callback(SamplingCheck(rl["max_sampling_logp_difference"]))
-    if rl["probes"]["every"] is not None:
-        trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
-    run(trainer, settings, resume_from, parent, output, start)
+    with ready_server(rl["training"], rank() == 0):
+        trainer = ResumableGRPOTrainer(
+            model=continued(model, start) if start else model,
+            reward_funcs=functions,
+            args=arguments,
+            train_dataset=rl_dataset(examples, data, prompt),
+            processing_class=processor,
+            peft_config=None if start else lora_config(rl["lora"], model),
+        )
+        if rl["quantization"]:
+            train_in_float32(trainer.model, start)
+        check_spread(trainer.accelerator, topology)
+        if not arguments.cast_lm_head_to_fp32:  # which makes one weight float32 on purpose
+            check_dtype(trainer.model, dtype, rl["quantization"])
+        if arguments.use_vllm:
+            rollouts = trainer.vllm_generation
+            if rollouts.mode == "colocate":
+                rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)
+            trainer.add_callback(SamplingCheck(rl["max_sampling_logp_difference"]))
+        if rl["probes"]["every"] is not None:
+            trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
+        run(trainer, settings, resume_from, parent, output, start)
 
 
 def grpo_config(
@@ -134,6 +137,7 @@ def grpo_config(
     generation = {**(training.pop("generation_kwargs", None) or {}), **ban}
     return GRPOConfig(
         **trainer_arguments(settings, "rl", {**settings["rl"], "training": training}, output),
+        **(server_arguments() if server_gpus(training) else {}),
         reward_weights=list(weights),
         generation_kwargs=generation,
         log_multimodal=False,  # else every generation gathers all images between ranks

@@ -55,8 +55,6 @@ def start_problems(key: str, settings: Settings, sft: Settings) -> Iterator[str]
 
 
 def _vllm(key: str, training: Settings) -> Iterator[str]:
-    if training["vllm_mode"] != "colocate":
-        yield f"`{key}.vllm_mode` is {training['vllm_mode']}; use colocate: a server is not started yet"
     if not training["vllm_importance_sampling_correction"]:
         yield (
             f"`{key}.vllm_importance_sampling_correction` is false; without it TRL does not compare vLLM's "
