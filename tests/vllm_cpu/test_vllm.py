@@ -76,7 +76,7 @@ def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: s
         found = model.generate(
             **processor(text=[prompt], images=images, return_tensors="pt"),
             max_new_tokens=asked.options["max_new_tokens"],
-            suppress_tokens=vision_token_ids(processor.tokenizer),
+            suppress_tokens=vision_token_ids(processor),
             do_sample=False,
             output_scores=True,
             return_dict_in_generate=True,
