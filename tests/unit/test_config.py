@@ -582,12 +582,53 @@ def test_what_contradicts_the_method_is_warned_about(changes: dict[str, Any], ex
     assert warnings_of(validated(changed(changes))) == expected
 
 
-PRESETS = sorted((REPO / "config" / "presets").glob("*.yaml"))
+FULL_SIZE = REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml"
+# Each is given after the full-size preset, and with a commit.
+MODELS = [REPO / f"config/presets/{name}-gqa.yaml" for name in ("qwen2.5-vl-7b", "qwen3-vl-4b", "internvl3-2b")]
+PRESETS = sorted(set((REPO / "config" / "presets").glob("*.yaml")) - set(MODELS))
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_presets_are_valid_and_without_warnings(preset: Path) -> None:
     assert warnings_of(validated(merged(preset))) == []
+
+
+@pytest.mark.parametrize("preset", MODELS, ids=lambda path: path.stem)
+def test_presets_of_models_want_a_commit_and_change_nothing_but_the_model(preset: Path) -> None:
+    config = merged(FULL_SIZE, preset)
+    (problem,) = problems(config)
+    assert problem.startswith("`base_model.revision` is null and ") and "pin its commit" in problem
+    config["base_model"]["revision"] = COMMIT
+    config, full_size = validated(config), validated(merged(FULL_SIZE))
+    assert warnings_of(config) == []
+    path, where = config["base_model"]["path"], config["pathvars"]
+    assert path != full_size["base_model"]["path"] and where != full_size["pathvars"]
+    base_model = full_size["base_model"] | {"path": path, "revision": COMMIT}
+    assert config == full_size | {"base_model": base_model, "pathvars": where}
+
+
+def checkpoint(folder: Path, content: str) -> dict[str, Any]:
+    folder.mkdir()
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    return {"base_model.path": str(folder), f"{GRPO}.use_vllm": True}
+
+
+def test_the_family_of_a_folder_is_checked_at_once(tmp_path: Path) -> None:
+    for number, content in enumerate(('{"model_type": "llava"}', "[]", "{")):
+        (problem,) = problems(changed(checkpoint(tmp_path / f"unknown-{number}", content)))
+        assert problem.startswith(f"`base_model.path`: {tmp_path}/unknown-{number} ")
+    assert (
+        "is a model of type llava, which is not supported; use one of Qwen2-VL (qwen2_vl), "
+        in problems(changed({"base_model.path": str(tmp_path / "unknown-0")}))[0]
+    )
+    assert problems(changed(checkpoint(tmp_path / "qwen", '{"model_type": "qwen3_vl"}'))) == []
+
+
+def test_rollouts_by_vllm_are_refused_by_family(tmp_path: Path) -> None:
+    assert problems(changed(checkpoint(tmp_path / "internvl", '{"model_type": "internvl"}'))) == [
+        "`rl.grpo.training.use_vllm` is true; rollouts by vLLM are known to be right for Qwen2-VL, Qwen2.5-VL, "
+        "Qwen3-VL only, and the base is InternVL: set it false"
+    ]
 
 
 def test_the_demo_is_valid_and_without_warnings() -> None:

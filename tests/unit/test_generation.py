@@ -64,7 +64,7 @@ def test_padding_changes_no_answer(tiny_run: TinyRun, model: Any, processor: Any
 def test_image_tokens_are_never_generated(tiny_run: TinyRun, processor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # verl#7038; the policy wants nothing else
     model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
-    banned = vision_token_ids(processor.tokenizer)
+    banned = vision_token_ids(processor)
     assert processor.tokenizer.convert_ids_to_tokens(banned) == [
         "<|vision_start|>",
         "<|vision_end|>",

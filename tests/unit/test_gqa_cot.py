@@ -168,6 +168,7 @@ def test_text_has_one_form(text: str, expected: str) -> None:
         ("a </think> b", "</think>"),
         ("<Answer>yes", "<Answer>"),
         ("<image>", "<image>"),
+        ("a <IMG_CONTEXT>", "<IMG_CONTEXT>"),
         ("Is 3 < 4 | 5 > 4?", None),
         ("Is <b>this</b> bold?", None),
         ("think, answer", None),

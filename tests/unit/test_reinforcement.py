@@ -40,7 +40,7 @@ class Recording:
 def bias_to_vision(model: Any, processor: Any) -> Any:
     """Make the policy want an image token at every position."""
     bias = torch.zeros(model.config.get_text_config().vocab_size)
-    bias[vision_token_ids(processor.tokenizer)] = 20.0
+    bias[vision_token_ids(processor)] = 20.0
     model.lm_head.register_forward_hook(lambda module, inputs, output: output + bias)
     return model
 
@@ -152,7 +152,7 @@ def test_each_reward_is_logged_by_itself(recording: Recording) -> None:  # pitfa
 
 def test_image_tokens_are_never_sampled(tiny_run: TinyRun, recording: Recording) -> None:
     # verl#7038: the run dies hours later, at the first sampled image token; here the policy wants nothing else
-    banned = vision_token_ids(load_processor(tiny_run.base / "model").tokenizer)
+    banned = vision_token_ids(load_processor(tiny_run.base / "model"))
     assert len(recording.completions) == 8 and len(banned) == 5
     assert not set(banned) & {token for ids in recording.completions for token in ids}
 
@@ -285,7 +285,7 @@ def test_importance_sampling_level(tiny_run: TinyRun, tmp_path: Path, level: str
     arguments = reinforcement.grpo_config(settings, [1.0], processor, tmp_path)
     assert arguments.importance_sampling_level == level
     assert arguments.generation_kwargs == {
-        "suppress_tokens": vision_token_ids(processor.tokenizer),
+        "suppress_tokens": vision_token_ids(processor),
         "cache_implementation": "static",
     }
     assert settings["rl"]["training"]["generation_kwargs"] == {"cache_implementation": "static"}  # as they were

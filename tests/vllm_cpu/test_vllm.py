@@ -79,7 +79,7 @@ def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: s
         found = model.generate(
             **processor(text=[prompt], images=images, return_tensors="pt"),
             max_new_tokens=asked.options["max_new_tokens"],
-            suppress_tokens=vision_token_ids(processor.tokenizer),
+            suppress_tokens=vision_token_ids(processor),
             do_sample=False,
             output_scores=True,
             return_dict_in_generate=True,
@@ -159,6 +159,7 @@ def test_a_job_with_a_server_has_gpus_for_both(tmp_path: Path) -> None:
         "vllm_tensor_parallel_size": 2,
         "per_device_train_batch_size": 32,
     }
+    served["per_device_train_batch_size"] = 32
     config = {"rl": {"grpo": {"training": served}}, "launch": {"rl": {"topology": "multi_gpu", "processes": 4}}}
     (tmp_path / "served.yaml").write_text(yaml.safe_dump(config))
     workflow = copy_workflow(REPO, tmp_path / "workflow", "--configfile", str(tmp_path / "served.yaml"))

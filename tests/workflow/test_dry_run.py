@@ -227,6 +227,14 @@ def test_more_gpus_than_there_are_is_refused(full_size: WorkflowCopy) -> None:
     assert "`launch.rl` asks for 8 GPUs, and this call has 1: add --resources gpu=8" in text
 
 
+def test_another_model_takes_the_place_of_the_full_size_ones(full_size: WorkflowCopy) -> None:
+    """As config/README.md says it: its preset after the full-size one, and its commit on the command line."""
+    presets = WorkflowCopy(full_size.root, (*FULL_SIZE, "config/presets/internvl3-2b-gqa.yaml"))
+    assert "OpenGVLab/InternVL3-2B-hf is no folder here" in presets.refusal()
+    planned = presets.planned("--config", f"base_model={{revision: {'0' * 40}}}")
+    assert (planned["base_model"], planned["sft"], planned["grpo"]) == (1, 1, 2)
+
+
 def test_two_machines_are_asked_of_slurm(full_size: WorkflowCopy) -> None:
     config = with_config(full_size, "nodes.yaml", launch={"sft": {"topology": "two_node", "processes": 8}})
     workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.families import family_of
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
 from reinforced_cot.models import weights_hash
 
@@ -21,7 +22,12 @@ from reinforced_cot.models import weights_hash
 def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> LoraConfig | None:
     """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names); None is in full.
 
+    A name in the list ``target_modules`` means the language model's modules where it has some, since vision towers may
+    have modules of the same name. Whoever gives ``exclude_modules``, be it null, says otherwise, as does a name that
+    only the tower has, ``all-linear`` or a regular expression.
+
     Raises:
+        DataError: the model is of no family that is known.
         PipelineError: a target module occurs nowhere in the model, so that less would be trained than was asked for.
     """
     if settings is None:
@@ -40,7 +46,20 @@ def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> L
             f"lora.target_modules: no module of the model is named {', '.join(unknown)}; its linear layers are "
             f"{', '.join(linear)}"
         )
+    if isinstance(targets, list) and "exclude_modules" not in settings:
+        settings = {**settings, **_language_model_first(targets, modules, model)}
     return LoraConfig(task_type="CAUSAL_LM", **settings)
+
+
+def _language_model_first(targets: list[str], modules: Sequence[str], model: PreTrainedModel) -> dict[str, str]:
+    """PEFT's field that leaves out a vision tower's modules of names which the language model has, too; else none."""
+    family = family_of(model.config.model_type, model.name_or_path)
+    places = {
+        target: {family.is_vision(name) for name in modules if f".{name}".endswith(f".{target}")} for target in targets
+    }
+    both = "|".join(re.escape(target) for target, found in places.items() if len(found) == 2)
+    vision = "|".join(map(re.escape, family.vision))
+    return {"exclude_modules": rf"(?:{vision})\.(?:.*\.)?(?:{both})"} if both else {}
 
 
 def continued(model: PreTrainedModel, adapter: Path) -> PeftModel:

@@ -10,10 +10,11 @@ from typing import Any
 from reinforced_cot.completions import completion_text
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.families import family_of_checkpoint
 from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, write_text
 from reinforced_cot.model_card import model_card
 from reinforced_cot.models import refuse_pickles
-from reinforced_cot.processors import load_processor
+from reinforced_cot.processors import load_processor, set_pixel_budget
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ def make_base(settings: Mapping[str, Any], train: Sequence[Example], output: Pat
         settings: the sections base_model, image, data and the seed (`stages.base_settings`).
         train: the training split, whose texts a tiny tokenizer is made from.
         output: ``results/base``.
+
+    Raises:
+        DataError: the checkpoint is incomplete, of no family that is known, or its weights are pickles.
     """
     base_model = settings["base_model"]
     model = output / "model"
@@ -56,6 +60,7 @@ def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
                 allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model["trust_remote_code"] else [])],
             )
         )
+    family_of_checkpoint(source)  # refuses what is not known
     refuse_pickles(source)
     if not list(source.glob("*.safetensors")):
         raise DataError(f"{source} has no *.safetensors: base_model.path must name a complete checkpoint")
@@ -64,8 +69,9 @@ def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             os.symlink(file.resolve(), folder / file.name)
         else:
             shutil.copyfile(file, folder / file.name)
-    options = {"min_pixels": image["min_pixels"], "max_pixels": image["max_pixels"]}
-    load_processor(folder, trust_remote_code=base_model["trust_remote_code"], **options).save_pretrained(folder)
+    processor = load_processor(folder, trust_remote_code=base_model["trust_remote_code"])
+    set_pixel_budget(processor, image["min_pixels"], image["max_pixels"])
+    processor.save_pretrained(folder)
     for name in _LEGACY_PROCESSOR_FILES:
         (folder / name).unlink(missing_ok=True)
     return {"source": base_model["path"], "revision": revision}

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot import batches, launch_checks, rl_checks
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.families import FAMILIES, Family, check_vllm_rollouts, family_of_checkpoint
 from reinforced_cot.reward_loading import missing, used_weights
 from reinforced_cot.rollout_server import server_gpus
 
@@ -75,6 +77,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
             yield from rl_checks.problems(key, settings, training, processes)
             if launched and server_gpus(training):
                 yield from launch_checks.server_problems(config["launch"], f"{key}.training")
+            if sound("base_model") and training["use_vllm"]:
+                yield from _vllm_rollouts(key, config["base_model"])
             if sound("data"):
                 yield from rl_checks.enough_prompts(key, settings, training, processes, config["data"])
 
@@ -165,8 +169,30 @@ def _base_model(base_model: Settings) -> Iterator[str]:
         )
     if revision is not None and (path is None or is_folder):
         yield f"`base_model.revision` is {revision}; it pins a hub id, and `base_model.path` is none; set it null"
+    try:
+        _family(base_model)
+    except DataError as error:
+        yield f"`base_model.path`: {error}"
     if base_model["trust_remote_code"] and revision is None:
         yield "`base_model.trust_remote_code` is true; code is only run from a hub id with its `base_model.revision`"
+
+
+def _family(base_model: Settings) -> Family | None:
+    """Of a folder or the tiny model; what a hub id is of is seen once it is fetched, before any model is loaded."""
+    if base_model["path"] is None:
+        return FAMILIES["qwen2_5_vl"]
+    folder = Path(base_model["path"])
+    return family_of_checkpoint(folder) if (folder / "config.json").is_file() else None
+
+
+def _vllm_rollouts(key: str, base_model: Settings) -> Iterator[str]:
+    try:
+        if family := _family(base_model):
+            check_vllm_rollouts(family, key)
+    except DataError:
+        return  # `_base_model` says so
+    except PipelineError as error:
+        yield str(error)
 
 
 def _tiny(tiny: Settings) -> Iterator[str]:

@@ -116,7 +116,7 @@ def generate_batch(
         output = model.generate(
             **inputs,
             max_new_tokens=max_new_tokens,
-            suppress_tokens=vision_token_ids(processor.tokenizer),
+            suppress_tokens=vision_token_ids(processor),
             synced_gpus=False,  # under ZeRO-3 it would wait for the others after each token, and they may have no batch
             **sampling,
         )

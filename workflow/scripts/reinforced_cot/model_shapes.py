@@ -11,8 +11,8 @@ from peft import get_peft_model
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
 from reinforced_cot.adapters import check_trainable, lora_config
+from reinforced_cot.families import family_of
 from reinforced_cot.memory_plan import Shapes
-from reinforced_cot.models import NOT_QUANTIZED
 
 
 def shapes_of(source: Path | str, lora: Mapping[str, Any] | None = None, **options: Any) -> Shapes:
@@ -29,8 +29,10 @@ def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = 
     """Of a model's configuration.
 
     Raises:
-        PipelineError: the model has no module of a name in ``lora.target_modules``.
+        DataError: the model is of no family that is known.
+        PipelineError: it has no module of a name in ``lora.target_modules``.
     """
+    left = family_of(config.model_type, config.name_or_path or "the configuration").not_quantized
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
@@ -41,7 +43,7 @@ def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = 
         linear=sum(
             module.weight.numel()
             for name, module in linear.items()
-            if not any(re.match(pattern, name) for pattern in NOT_QUANTIZED)
+            if not any(re.match(pattern, name) for pattern in left)
         ),
         adapter=0,
         layers=text.num_hidden_layers,

@@ -14,6 +14,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.utils import is_bitsandbytes_available
 
 from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.families import Family, family_of_checkpoint
 from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
 from reinforced_cot.launch_checks import GPU_EXTRA
 
@@ -50,12 +51,13 @@ def load_model(
         dtype: in place of the config's, for checks in float32.
 
     Raises:
-        DataError: a file of the checkpoint is missing or damaged, or its weights are pickles.
+        DataError: a file of the checkpoint is missing or damaged, its weights are pickles, or it is to be quantized
+            and of no family that is known.
         PipelineError: a quantization without bitsandbytes.
     """
     check_checkpoint(folder)
     chosen = getattr(torch, dtype or base_model["dtype"])
-    options = quantization_options(quantization, chosen) if quantization else {}
+    options = quantization_options(quantization, chosen, family_of_checkpoint(folder)) if quantization else {}
     model = AutoModelForImageTextToText.from_pretrained(
         folder,
         dtype=chosen,
@@ -75,12 +77,8 @@ def load_model(
     return model
 
 
-# Left as they are: a vision tower loses the most by it and is small, and the head's weights are the embedding's, too.
-NOT_QUANTIZED = [r"model\.visual", "lm_head"]
-
-
-def quantization_options(quantization: str, dtype: torch.dtype) -> dict[str, Any]:
-    """What ``from_pretrained`` is told for a quantized base.
+def quantization_options(quantization: str, dtype: torch.dtype, family: Family) -> dict[str, Any]:
+    """What ``from_pretrained`` is told for a quantized base, of which vision tower and head stay as they are.
 
     Raises:
         PipelineError: bitsandbytes is not installed.
@@ -88,14 +86,14 @@ def quantization_options(quantization: str, dtype: torch.dtype) -> dict[str, Any
     if not is_bitsandbytes_available():
         raise PipelineError(f"quantization {quantization} needs bitsandbytes: {GPU_EXTRA}")
     if quantization == "int8":
-        config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=NOT_QUANTIZED)
+        config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=family.not_quantized)
     else:
         config = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
-            llm_int8_skip_modules=NOT_QUANTIZED,  # 4-bit layers read it, too
+            llm_int8_skip_modules=family.not_quantized,  # 4-bit layers read it, too
         )
     return {"quantization_config": config, "device_map": {"": device()}}
 

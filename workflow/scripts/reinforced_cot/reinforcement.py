@@ -13,6 +13,7 @@ from reinforced_cot.adapters import base_of, continued, lora_config, train_in_fl
 from reinforced_cot.conversations import prompt_lengths, rl_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
+from reinforced_cot.families import check_vllm_rollouts
 from reinforced_cot.full_parameter import ResumesInFull, loaded_dtype
 from reinforced_cot.launching import local_world_size, rank
 from reinforced_cot.memory_checks import check_memory, rl_plan
@@ -132,7 +133,9 @@ def grpo_config(
 ) -> GRPOConfig:
     """TRL's configuration: the user's fields, the rewards' weights, and samplers that never draw an image token."""
     training = dict(settings["rl"]["training"])
-    banned = vision_token_ids(processor.tokenizer)
+    if training.get("use_vllm"):
+        check_vllm_rollouts(processor.family)
+    banned = vision_token_ids(processor)
     ban = {"logit_bias": dict.fromkeys(banned, NEVER)} if training.get("use_vllm") else {"suppress_tokens": banned}
     generation = {**(training.pop("generation_kwargs", None) or {}), **ban}
     return GRPOConfig(

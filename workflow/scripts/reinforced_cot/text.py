@@ -14,7 +14,7 @@ _SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 # A chat template turns these into control tokens wherever they stand: a question that holds `<|image_pad|>` would
 # shift the image features, one that holds `<|im_end|>` would end the user's turn.
 _SPECIAL_TOKEN = re.compile(
-    r"<\|[^<>|\s]{1,64}\|>|</?(?:think|answer|tool_call|tool_response|image|video)>", re.IGNORECASE
+    r"<\|[^<>|\s]{1,64}\|>|</?(?:think|answer|tool_call|tool_response|image|video|img|img_context)>", re.IGNORECASE
 )
 
 

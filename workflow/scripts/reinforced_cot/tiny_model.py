@@ -3,7 +3,7 @@
 All three are the stock classes at toy size, so that code written for Qwen/Qwen2.5-VL runs on them unchanged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,15 +13,19 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen2_5_VLProcessor,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from reinforced_cot.processors import IMAGE_TOKEN, VIDEO_TOKEN, ImageOnlyProcessor
+from reinforced_cot.families import FAMILIES
+from reinforced_cot.processors import processor_class
 
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TURN = "<|im_end|>"
 VISION_START = "<|vision_start|>"
 VISION_END = "<|vision_end|>"
+IMAGE_TOKEN = "<|image_pad|>"
+VIDEO_TOKEN = "<|video_pad|>"
 SPECIAL_TOKENS = [
     END_OF_TEXT,
     "<|im_start|>",
@@ -79,13 +83,17 @@ class ModelSizes:
     initializer_range: float = 0.08  # 0.02, the usual value, starts a 96-wide model so flat that it learns slowly
 
 
-def build_tokenizer(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    texts: Iterable[str], vocab_size: int = 512, further: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer with Qwen's special tokens.
 
     Args:
         texts: what the model will read and write; any text stays encodable, byte by byte where need be.
         vocab_size: upper bound; at least 256 bytes + the special tokens.
+        further: special tokens after Qwen's, for the model of another family.
     """
+    special_tokens = [*SPECIAL_TOKENS, *further]
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(PRE_TOKENIZER_PATTERN), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -94,7 +102,7 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTo
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=SPECIAL_TOKENS,
+        special_tokens=special_tokens,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -106,7 +114,7 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTo
         eos_token=END_OF_TURN,
         pad_token=END_OF_TEXT,
         model_max_length=2048,
-        extra_special_tokens=[token for token in SPECIAL_TOKENS if token not in (END_OF_TURN, END_OF_TEXT)],
+        extra_special_tokens=[token for token in special_tokens if token not in (END_OF_TURN, END_OF_TEXT)],
         padding_side="left",
     )
     # Only init_kwargs are saved: without this a reloaded tokenizer pads right, and generation breaks.
@@ -116,10 +124,11 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTo
 
 def build_processor(
     tokenizer: PreTrainedTokenizerFast, min_pixels: int = 28 * 28, max_pixels: int = 64 * 28 * 28
-) -> ImageOnlyProcessor:
+) -> Qwen2_5_VLProcessor:
     """Processor with the pixel budget saved in it: images are resized to multiples of 28 px within the budget."""
     image_processor = Qwen2VLImageProcessorPil(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
-    return ImageOnlyProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
+    kind = processor_class(FAMILIES["qwen2_5_vl"])
+    return kind(image_processor=image_processor, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
 
 
 def _mrope_section(head_dim: int) -> list[int]:

@@ -48,7 +48,7 @@ class VllmEngine:
         self._options = {
             "top_p": 1.0,
             "top_k": 0,
-            "logit_bias": dict.fromkeys(vision_token_ids(processor.tokenizer), NEVER),
+            "logit_bias": dict.fromkeys(vision_token_ids(processor), NEVER),
             "stop_token_ids": [ends] if isinstance(ends, int) else ends,
         }
 

@@ -1,0 +1,279 @@
+"""Every model family goes through the same code: a tiny checkpoint of each, from its base to its answers."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import get_peft_model
+from PIL import Image
+from safetensors import safe_open
+from tiny_families import TILE, published_checkpoint
+from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun
+
+from reinforced_cot import evaluation, reinforcement, supervised, training
+from reinforced_cot.adapters import check_trainable, lora_config
+from reinforced_cot.answer_log import AnswerLog
+from reinforced_cot.base_models import make_base
+from reinforced_cot.conversations import prompt_lengths, rendered_prompt
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.families import FAMILIES, Family, check_vllm_rollouts, family_of_checkpoint
+from reinforced_cot.files import read_json, write_json
+from reinforced_cot.generation import opened
+from reinforced_cot.merging import merge
+from reinforced_cot.model_shapes import shapes_of
+from reinforced_cot.models import load_model
+from reinforced_cot.processors import load_processor, prompt_length, vision_token_ids
+from reinforced_cot.rewards import REWARDS
+from reinforced_cot.seeds import subset
+
+LANGUAGE_MODEL = {f"{name}_proj" for name in ("q", "k", "v", "o", "up", "down", "gate")}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def published(request: pytest.FixtureRequest, tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    texts = [text for example in tiny_run.examples for text in (example.question, example.cot)]
+    return published_checkpoint(request.param, texts, tmp_path_factory.mktemp(request.param) / "published")
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run: TinyRun, published: Path) -> TinyRun:
+    """The tiny run on a base of this family, taken in as a user's own checkpoint is."""
+    base = published.parent / "base"
+    make_base(tiny_run.settings(base_model__path=str(published)), tiny_run.examples, base)
+    return replace(tiny_run, base=base, sft=published.parent / "none")
+
+
+@pytest.fixture(scope="module")
+def family(run: TinyRun) -> Family:
+    return family_of_checkpoint(run.base / "model")
+
+
+@pytest.fixture(scope="module")
+def processor(run: TinyRun) -> Any:
+    return load_processor(run.base / "model")
+
+
+def loaded(run: TinyRun, *args: Any, **loading: Any) -> Any:
+    return load_model(run.base / "model", {**run.settings()["base_model"], **loading}, *args)
+
+
+def test_a_base_has_our_pixel_budget_and_the_files_of_the_stock_processor(
+    run: TinyRun, family: Family, published: Path
+) -> None:
+    stated = read_json(run.base / "model/processor_config.json")
+    if family.tiled:
+        assert stated["image_processor"]["max_patches"] == MAX_PIXELS // TILE**2
+        assert stated["image_seq_length"] == read_json(published / "processor_config.json")["image_seq_length"]
+    else:
+        assert stated["image_processor"]["size"] == {"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS}
+    assert stated["processor_class"] == family.processor
+    video = read_json(run.base / "model/video_preprocessor_config.json")
+    assert (video["processor_class"], video["video_processor_type"]) == (family.processor, family.video_processor)
+
+
+@pytest.mark.parametrize(
+    "size", [(56, 56), (84, 56), (56, 112), (28, 28), (100, 33), (9, 160), (97, 131), (640, 480), (1, 150)]
+)
+def test_prompt_length_is_the_processors_own_count(run: TinyRun, processor: Any, size: tuple[int, int]) -> None:
+    text = rendered_prompt(processor, "What is\n\nleft of it?", run.settings()["prompt"])
+    (ids,) = processor(text=[text], images=[Image.new("RGB", size)], add_special_tokens=False)["input_ids"]
+    assert prompt_length(processor, text, *size) == len(ids)
+
+
+def expected_prompts(run: TinyRun, processor: Any) -> list[list[int]]:
+    """Each example's prompt as evaluation gives it to the model, of the length that was checked."""
+    prompt = run.settings()["prompt"]
+    texts = [rendered_prompt(processor, example.question, prompt) for example in run.examples]
+    images = [opened(run.data / example.image) for example in run.examples]
+    found = [
+        processor(text=[text], images=[image], add_special_tokens=False)["input_ids"][0]
+        for text, image in zip(texts, images, strict=True)
+    ]
+    assert [len(ids) for ids in found] == prompt_lengths(processor, run.examples, run.data, prompt, 2048, 64)
+    return [list(ids) for ids in found]
+
+
+def sft_prompts(trainer: Any) -> list[list[int]]:
+    """The part of SFT's rows that carries no loss; what does is the completion."""
+    found = []
+    end = trainer.processing_class.tokenizer.eos_token_id
+    for i in range(len(trainer.train_dataset)):
+        batch = trainer.data_collator([trainer.train_dataset[i]])
+        (ids,), (labels,) = batch["input_ids"], batch["labels"]
+        learned = labels != -100
+        assert ids[learned][-1] == end and not torch.isin(ids[learned], trainer.model.config.image_token_id).any()
+        found.append(ids[: int(learned.nonzero()[0])].tolist())
+    return found
+
+
+def bias_to_vision(model: Any, processor: Any) -> Any:
+    """Make the policy want a visual token at every position."""
+    bias = torch.zeros(model.config.get_text_config().vocab_size)
+    bias[vision_token_ids(processor)] = 20.0
+    model.lm_head.register_forward_hook(lambda module, inputs, output: output + bias)
+    return model
+
+
+def adapted_modules(policy: Path) -> set[str]:
+    with safe_open(policy / "adapter/adapter_model.safetensors", "pt") as file:
+        return {name.removeprefix("base_model.model.").split(".lora_")[0] for name in file.keys()}  # noqa: SIM118
+
+
+def test_from_base_to_answers(run: TinyRun, family: Family, processor: Any, tmp_path: Path) -> None:
+    """SFT, merge, RL and evaluation: the same prompt in each, and no visual token is ever drawn."""
+    settings, examples, data = run.settings(), run.examples, run.data
+    sft, grpo = tmp_path / "sft", tmp_path / "grpo"
+    trainers: list[Any] = []
+    prompts: list[list[int]] = []
+    drawn: list[list[int]] = []
+
+    def letter_reward(completions: Any, completion_ids: Any, **columns: Any) -> list[float]:
+        drawn.extend(completion_ids)
+        return [sum(letter in "aeiou0123" for letter in messages[0]["content"]) / 8 for messages in completions]
+
+    class RecordingTrainer(reinforcement.ResumableGRPOTrainer):
+        def _tokenize_prompts(self, conversations: Any) -> Any:
+            found = super()._tokenize_prompts(conversations)
+            prompts.extend(found[0])
+            return found
+
+    def biased(*args: Any) -> Any:
+        return bias_to_vision(load_model(*args), processor)
+
+    def recorded(trainer: Any, *args: Any) -> None:
+        trainers.append(trainer)
+        training.run(trainer, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervised, "run", recorded)
+        supervised.train(settings, examples, examples[10:15], data, run.base, sft, None)
+    expected = expected_prompts(run, processor)
+    assert sft_prompts(trainers[0]) == expected
+    assert adapted_modules(sft) and not any(family.is_vision(name) for name in adapted_modules(sft))
+
+    merge(settings, run.base, sft)
+    assert read_json(sft / "merge.json")["adapter_vs_saved"] <= 1e-4
+    assert load_processor(sft / "model").image_processor.to_dict() == processor.image_processor.to_dict()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reinforcement, "ResumableGRPOTrainer", RecordingTrainer)
+        patch.setitem(REWARDS, "letters", letter_reward)
+        patch.setattr(reinforcement, "load_model", biased)
+        settings["rewards"] = {"letters": 1.0}
+        settings["rl"]["examples"] = 6
+        reinforcement.train(settings, examples, data, sft, grpo, None)
+    assert not any(family.is_vision(name) for name in adapted_modules(grpo))
+    chosen = {example.id for example in subset(examples, 6, settings["seed"])}
+    allowed = [ids for ids, example in zip(expected, examples, strict=True) if example.id in chosen]
+    assert prompts and all(list(ids) in allowed for ids in prompts)
+
+    settings["evaluation"] |= {"samples": 2, "direct": True, "probes": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "load_model", biased)
+        (tmp_path / "log").mkdir()
+        log = AnswerLog(tmp_path / "log")
+        evaluation.answer(settings, examples[:4], data, sft / "model", log)
+    rows = evaluation.collect(settings, examples[:4], log)
+    # A text of visual tokens alone would be empty.
+    assert len(rows) == 4 and all(row["prediction_raw"] and row["direct_raw"] for row in rows)
+    assert len(drawn) == 2 * 4 and all(drawn)
+    assert not {id for ids in drawn for id in ids} & set(vision_token_ids(processor))
+
+
+def test_visual_tokens_are_those_of_the_models_config(run: TinyRun, processor: Any) -> None:
+    banned = set(vision_token_ids(processor))
+    config = read_json(run.base / "model/config.json")
+    named = [value for key, value in config.items() if re.fullmatch(r"(image|video|vision_\w+)_token_id", key)]
+    assert set(named) <= banned and config["image_token_id"] in banned
+    assert set(processor.image_token_ids) <= banned
+    ids = processor(
+        text=[rendered_prompt(processor, "?", run.settings()["prompt"])], images=[Image.new("RGB", (56, 56))]
+    )["input_ids"][0]
+    special = {id for id, token in processor.tokenizer.added_tokens_decoder.items() if token.special}
+    turns = set(processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"]))
+    assert banned >= (set(ids) & special) - turns  # all that the processor and the template write for an image
+
+
+def test_only_the_language_model_is_quantized(run: TinyRun, family: Family) -> None:
+    model = loaded(run)
+    names = [name for name, _ in model.named_modules()]
+    assert all(any(re.match(pattern, name) for name in names) for pattern in family.not_quantized)
+    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    language = {name for name in linear if "language_model" in name}
+    assert {name.rpartition(".")[-1] for name in language} == LANGUAGE_MODEL
+    assert {name for name in linear if family.is_vision(name)} == linear - language - {"lm_head"}
+    quantized = loaded(run, "nf4", dtype="bfloat16")
+    assert {name for name, module in quantized.named_modules() if type(module).__name__ == "Linear4bit"} == language
+
+
+def adapted(run: TinyRun, **lora: Any) -> set[str]:
+    model = loaded(run)
+    found = get_peft_model(model, lora_config({**LORA, **lora}, model))
+    return {
+        name.removeprefix("base_model.model.").split(".lora_A")[0]
+        for name, _ in found.named_parameters()
+        if "lora_A" in name
+    }
+
+
+def test_names_of_target_modules_mean_the_language_model(run: TinyRun, family: Family) -> None:
+    """Vision towers may have modules of the same names: InternVL's has a q_proj, too."""
+    assert {name.rpartition(".")[-1] for name in adapted(run)} == {"q_proj", "k_proj", "v_proj"}
+    assert all("language_model" in name for name in adapted(run))
+    model = loaded(run)
+    counted = shapes_of(run.base / "model", LORA).adapter
+    assert counted == check_trainable(get_peft_model(model, lora_config(LORA, model)))
+
+
+def test_the_vision_tower_is_trained_where_it_is_asked_for(run: TinyRun, family: Family) -> None:
+    everything = adapted(run, target_modules="all-linear")
+    assert any(family.is_vision(name) for name in everything)
+    tower_alone = "projection_layer" if family.tiled else "attn.qkv"
+    named = adapted(run, target_modules=[tower_alone, "q_proj"])
+    assert {name.rpartition(".")[-1] for name in named} == {tower_alone.rpartition(".")[-1], "q_proj"}
+    assert all(family.is_vision(name) != name.endswith("q_proj") for name in named)
+    either = adapted(run, exclude_modules=None)
+    assert any(family.is_vision(name) for name in either) == family.tiled
+    assert adapted(run, exclude_modules=["layers.0.self_attn.q_proj"]) < either
+
+
+UNKNOWN = (
+    r"is a model of type llava_next, which is not supported; use one of Qwen2-VL \(qwen2_vl\), Qwen2\.5-VL "
+    r"\(qwen2_5_vl\), Qwen3-VL \(qwen3_vl\), InternVL \(internvl\)"
+)
+
+
+def test_an_unknown_family_is_refused_before_a_model_is_loaded(tiny_run: TinyRun, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    write_json(source / "config.json", {"model_type": "llava_next"})
+    with pytest.raises(DataError, match=rf"source {UNKNOWN}"):
+        make_base(tiny_run.settings(base_model__path=str(source)), tiny_run.examples, tmp_path / "base")
+    with pytest.raises(DataError, match=rf"source {UNKNOWN}"):
+        load_processor(source)
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"has no config\.json that can be read|is a model of type None"):
+        family_of_checkpoint(tmp_path)
+
+
+def test_rollouts_by_vllm_are_refused_where_they_are_not_known_to_be_right(
+    run: TinyRun, family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:
+    if family.vllm_rollouts:
+        check_vllm_rollouts(family)
+        return
+    monkeypatch.setattr(reinforcement, "load_model", fails_if_called)
+    settings = run.settings()
+    settings["rl"]["training"]["use_vllm"] = True
+    with pytest.raises(PipelineError, match=r"`rl\.\*\.training\.use_vllm` is true; .* and the base is InternVL"):
+        reinforcement.train(settings, run.examples, run.data, run.base, tmp_path, None)
