@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from stage_runs import Stage, series
 from workflow_copy import WorkflowCopy
 
@@ -55,11 +56,28 @@ def test_two_machines_learn_what_one_learns(
     assert series(stage.history(), "loss") == pytest.approx(series(alone[1], "loss"), abs=1e-4)
 
 
+def test_every_weight_is_trained_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> None:
+    """DeepSpeed keeps the weights in parts: what is published is whole, and what one process learns."""
+    stages = []
+    for number, topology in enumerate(("cpu", ZERO_3)):
+        options = {"logging_steps": 1, "num_train_epochs": 1, "learning_rate": 1e-4}
+        stage = Stage(finished_run, tmp_path / f"sft{number}", "sft", per_device_train_batch_size=4, **options)
+        stage.settings["sft"]["lora"] = None
+        stage.run(topology, number + 1)
+        stages.append(stage)
+    expected, found = (load_file(stage.output / "model/model.safetensors") for stage in stages)
+    assert series(stages[1].history(), "loss") == pytest.approx(series(stages[0].history(), "loss"), abs=1e-4)
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        assert torch.allclose(found[name], weight, atol=1e-4), name
+
+
 def test_rl_runs_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> None:
-    """And learns what plain data parallelism learns: the same rollouts, rewards and gradients."""
+    """And learns what plain data parallelism learns, here from SFT's adapter: the same rollouts, rewards, gradients."""
     histories = []
     for number, topology in enumerate(("cpu", ZERO_3)):
         stage = Stage(finished_run, tmp_path / f"grpo{number}", "rl", per_device_train_batch_size=8)
+        stage.settings["rl"]["start"] = "adapter"
         histories.append(stage.run(topology, 2))
     for name in ("loss", "grad_norm", "reward", "completions/mean_length", "probes/policy"):
         assert series(histories[0], name), name

@@ -15,6 +15,7 @@ from reinforced_cot.rewards import REWARDS
 
 GRPO = "rl.grpo.training"
 TINY = "base_model.tiny.architecture"
+ON_GPUS = {f"launch.{stage}.topology": "single_gpu" for stage in ("sft", "rl", "merge_lora", "evaluate")}
 ACCELERATE = REPO / "config" / "accelerate"
 BIASED = (
     "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
@@ -150,6 +151,18 @@ CROSS_CASES = [
         "of it, so that the importance ratio would be biased",
     ),
     # vLLM (fault 65b)
+    (
+        {"base_model.attn_implementation": "flash_attention_2", **ON_GPUS},
+        "`base_model.attn_implementation` is flash_attention_2 and `base_model.dtype` is float32; its kernels take "
+        "bfloat16: change either",
+    ),
+    (
+        {
+            **{"base_model.attn_implementation": "flash_attention_3", "base_model.dtype": "bfloat16"},
+            **{**ON_GPUS, "launch.merge_lora.topology": "cpu"},
+        },
+        "`base_model.attn_implementation` is flash_attention_3 and `launch.merge_lora.topology` is cpu; use sdpa there",
+    ),
     (
         {"rl.grpo.lora": None, "rl.grpo.quantization": "nf4"},
         "`rl.grpo.lora` is null and `rl.grpo.quantization` is nf4; quantized weights cannot be trained: give an "
@@ -455,6 +468,7 @@ ALLOWED = [
     {"launch.sft": {"topology": "zero2", "processes": 8}, "sft.quantization": "nf4"},
     {"launch.evaluate": {"topology": "multi_gpu", "processes": 8}},
     {"sft.lora": None, "rl.grpo.lora": None},
+    {"base_model.attn_implementation": "flash_attention_2", "base_model.dtype": "bfloat16", **ON_GPUS},
     {"rl.grpo.start": "adapter"},
     {"rl.grpo.start": "adapter", "rl.grpo.quantization": "nf4"},
     {f"{GRPO}.learning_rate": 1},  # an integer is a number

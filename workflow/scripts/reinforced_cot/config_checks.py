@@ -45,6 +45,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
     launched = sound("launch")
     if launched:
         yield from launch_checks.problems(config["launch"], _quantized(config, sound))
+        if sound("base_model"):
+            yield from launch_checks.attention_problems(config["launch"], config["base_model"])
     if sound("sft"):
         training = {**defaults["sft"], "bf16": bf16, **config["sft"]["training"]}
         processes = launch_checks.processes_of(config["launch"], "sft") if launched else 1

@@ -10,7 +10,12 @@ from reinforced_cot.topologies import DATA_PARALLEL, Topology, read_topology
 Settings = Mapping[str, Any]
 GPU_EXTRA = "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock"
 
-VLLM_EXTRA = "`make vllm` makes an environment with it; call .venv-vllm/bin/snakemake"
+_FLASH = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
+_EXTRAS = {
+    "vllm": "`make vllm` makes an environment with it; call .venv-vllm/bin/snakemake",
+    "flash_attn": "see requirements-flash.in, or use sdpa",
+    "flash_attn_interface": "it is built from FlashAttention's repository (hopper/); or use sdpa",
+}
 
 
 def stage_topology(launch: Settings, stage: str) -> Topology:
@@ -63,6 +68,23 @@ def problems(launch: Settings, quantized: Mapping[str, bool]) -> Iterator[str]:
             )
 
 
+def attention_problems(launch: Settings, base_model: Settings) -> Iterator[str]:
+    """One line a reason why the attention kernel that is asked for could not run."""
+    attention, key = base_model["attn_implementation"], "base_model.attn_implementation"
+    if attention not in _FLASH:
+        return
+    if base_model["dtype"] == "float32":
+        yield f"`{key}` is {attention} and `base_model.dtype` is float32; its kernels take bfloat16: change either"
+    for stage, asked in launch.items():
+        if "topology" not in asked:
+            continue
+        try:
+            if stage_topology(launch, stage).use_cpu:
+                yield f"`{key}` is {attention} and `launch.{stage}.topology` is {asked['topology']}; use sdpa there"
+        except ConfigError:
+            continue  # `problems` says so
+
+
 def server_problems(launch: Settings, key: str) -> Iterator[str]:
     """One line a problem of a policy whose rollouts come from a server; ``key`` is its ``training``."""
     try:
@@ -93,7 +115,10 @@ def missing_packages(config: Settings) -> Iterator[str]:
             needed[f"{key}.training.use_vllm"] = "vllm"
     if config["evaluation"]["engine"] == "vllm":
         needed["evaluation.engine"] = "vllm"
+    attention = config["base_model"]["attn_implementation"]
+    if attention in _FLASH:
+        needed["base_model.attn_implementation"] = _FLASH[attention]
     for key, package in needed.items():
         if find_spec(package) is None:
-            extra = VLLM_EXTRA if package == "vllm" else GPU_EXTRA
+            extra = _EXTRAS.get(package, GPU_EXTRA)
             yield f"`{key}` needs {package}, which is not installed where Snakemake runs: {extra}"

@@ -43,7 +43,8 @@ def merge(settings: Mapping[str, Any], base: Path, output: Path, measure: Measur
     adapter = check_base(output / "adapter", base)
     dtype = settings["base_model"]["dtype"]
     processor = load_processor(base / "model", trust_remote_code=settings["base_model"]["trust_remote_code"])
-    model = load_model(base / "model", settings["base_model"], dtype="float32")
+    exact = {**settings["base_model"], "attn_implementation": "sdpa"}  # flash kernels take no float32
+    model = load_model(base / "model", exact, dtype="float32")
     inputs = probe(processor, settings["prompt"]).to(model.device)
     from_base = logits(model, inputs)
     adapted = PeftModel.from_pretrained(model, output / "adapter")
