@@ -16,7 +16,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.families import family_of
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
-from reinforced_cot.models import weights_hash
+from reinforced_cot.models import count, weights_hash
 
 
 def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> LoraConfig | None:
@@ -77,7 +77,7 @@ def check_trainable(model: PreTrainedModel | PeftModel) -> int:
     Raises:
         PipelineError: there are none (fault 47).
     """
-    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    trainable = count(parameter for parameter in model.parameters() if parameter.requires_grad)
     if trainable == 0:
         raise PipelineError("no parameter is trainable: lora.target_modules matches no module of the model")
     return trainable

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,13 @@ def load_model(
         prepare_quantized(model)
     elif not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
         model.to(device())
-    log.info("loaded %s: %d parameters, %s on %s", folder, model.num_parameters(), chosen, model.device)
+    log.info("loaded %s: %d parameters, %s on %s", folder, count(model.parameters()), chosen, model.device)
     return model
+
+
+def count(parameters: Iterable[torch.nn.Parameter]) -> int:
+    """How many numbers they hold; under ZeRO-3, where a process has a part of each, over all processes."""
+    return sum(getattr(parameter, "ds_numel", parameter.numel()) for parameter in parameters)
 
 
 def quantization_options(quantization: str, dtype: torch.dtype, family: Family) -> dict[str, Any]:
