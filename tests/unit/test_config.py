@@ -197,6 +197,15 @@ CROSS_CASES = [
         "a topology of one, or vllm_mode colocate",
     ),
     (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_tensor_parallel_size": 2},
+        f"`{GRPO}.vllm_tensor_parallel_size` is 2; in colocate mode it must divide the number of processes, 1",
+    ),
+    (
+        {"launch.rl.topology": "fsdp2", "policies": ["gspo"], "rl.gspo.training.per_device_train_batch_size": 32},
+        "`launch.rl.topology` is fsdp2 and `rl.gspo` trains an adapter; FSDP2 cannot generate with one before it has "
+        "trained: use zero3, use_vllm true, or lora null",
+    ),
+    (
         {f"{GRPO}.vllm_server_port": 8000},
         f"`{GRPO}.vllm_server_port` is set by the pipeline: a stage with `vllm_mode: server` starts its server itself, "
         "and says where it is; remove it",

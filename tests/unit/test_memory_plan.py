@@ -21,7 +21,7 @@ from reinforced_cot.models import load_model
 from reinforced_cot.tiny_model import SPECIAL_TOKENS, ModelSizes, build_config
 
 IDS = {token: number for number, token in enumerate(SPECIAL_TOKENS)}
-ONE: dict[str, Any] = {"processes": 1, "zero_stage": 0, "offloaded": False}
+ONE: dict[str, Any] = {"processes": 1, "zero_stage": 0, "offloaded": False, "gathers": False}
 
 
 def section(quantization: str | None = None, **training: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_a_model_of_3_billion(three_billion: Shapes) -> None:
     plan = answering_plan(three_billion, "bfloat16", rows=16, tokens=2816)
     assert plan.parts["weights"] / GIB == pytest.approx(6.99, abs=0.01)
     assert plan.parts["keys and values of a generation"] == 16 * 2816 * 36 * 2 * 256 * 2
-    assert plan.total == sum(plan.parts.values())
+    assert plan.needed(80 * GIB) == sum(plan.parts.values())
 
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, float]]] = [
@@ -130,7 +130,7 @@ def test_what_stays_on_a_device(
     )
     for name, size in expected.items():
         assert plan.parts[name] / GIB == pytest.approx(size, abs=0.01), name
-    assert plan.total < sum(plan.parts.values())  # an update and a generation are not at once
+    assert plan.needed(80 * GIB) < sum(plan.parts.values())  # an update and a generation are not at once
     assert "GiB  at most at once" in str(plan)
 
 
@@ -139,15 +139,16 @@ def test_what_stays_on_a_device(
     [
         ({}, ONE, {"weights": 20.98, "gradients": 13.99, "optimizer states": 27.97}),
         ({"beta": 0.04}, ONE, {"reference model": 13.99}),
+        ({}, {"processes": 2}, {"gradients": 27.97}),  # DDP's buckets beside them
         ({"optim": "adamw_8bit"}, ONE, {"optimizer states": 6.99}),
         (
             {"beta": 0.04},
-            {"processes": 4, "zero_stage": 2, "offloaded": False},
+            {"processes": 4, "zero_stage": 2},
             {"weights": 6.99, "gradients": 1.75, "optimizer states": 10.49, "reference model": 6.99},
         ),
         (
             {},
-            {"processes": 4, "zero_stage": 3, "offloaded": False},
+            {"processes": 4, "zero_stage": 3},
             {"weights": 1.75, "gradients": 1.75, "optimizer states": 10.49},
         ),
         ({}, {"processes": 4, "zero_stage": 3, "offloaded": True}, {"weights": 0.0, "optimizer states": 0.0}),
@@ -158,7 +159,7 @@ def test_what_stays_on_a_device_that_trains_every_weight(
 ) -> None:
     asked = {**section(None, **training), "lora": None}
     options: dict[str, Any] = {"rows": 4, "tokens": 2400, "scored_tokens": 2400, "generated_rows": 16}
-    plan = training_plan(three_billion, asked, "bfloat16", **spread, **options)
+    plan = training_plan(three_billion, asked, "bfloat16", **{**ONE, **spread}, **options)
     assert {name: round(plan.parts[name] / GIB, 2) for name in expected} == expected
     assert ("reference model" in plan.parts) == ("beta" in training)
 
@@ -187,3 +188,34 @@ def test_a_plan_that_cannot_fit_is_refused_before_the_model_is_loaded(
     asking = run.settings(evaluation__max_new_tokens=1900, evaluation__batch_size=200)
     with pytest.raises(PipelineError, match=f"(?s){too_much}.*the batch that is generated at once"):
         evaluation.answer(asking, run.examples, run.data, base / "model", AnswerLog(tmp_path))
+
+
+def test_what_a_generation_takes_beside_the_trainer(three_billion: Shapes) -> None:
+    options: dict[str, Any] = {"rows": 1, "tokens": 2400, "scored_tokens": 768, "generated_rows": 64}
+    split = {**ONE, "processes": 8, "zero_stage": 3}
+    kept, gathered = (
+        training_plan(three_billion, section(), "bfloat16", **{**split, "gathers": gathers}, **options)
+        for gathers in (False, True)
+    )
+    assert gathered.parts["weights gathered for a generation"] / GIB == pytest.approx(6.99, abs=0.01)
+    assert gathered.needed(0) > kept.needed(0)
+    options |= {"rows": 4, "generated_rows": 0}  # vLLM has its own keys and values
+    modes: dict[str, dict[str, Any]] = {
+        "none": {},
+        "awake": {"use_vllm": True, "vllm_gpu_memory_utilization": 0.4},
+        "asleep": {"use_vllm": True, "vllm_gpu_memory_utilization": 0.4, "vllm_enable_sleep_mode": True},
+        "server": {"use_vllm": True, "vllm_mode": "server", "vllm_gpu_memory_utilization": 0.9},
+    }
+    plans = {
+        mode: training_plan(three_billion, section(**training), "bfloat16", **ONE, **options)
+        for mode, training in modes.items()
+    }
+    needed = {mode: plan.needed(80 * GIB) / GIB for mode, plan in plans.items()}
+    assert needed["awake"] == pytest.approx(needed["none"] + 32)
+    assert needed["none"] < needed["asleep"] < needed["awake"]
+    assert needed["server"] == needed["none"]
+    assert "40% of the device for vLLM while it generates, on top" in str(plans["asleep"])
+    continued = {**section(beta=0.04), "start": "adapter"}  # with the adapter's copy as reference
+    plan = training_plan(three_billion, continued, "bfloat16", **ONE, **options)
+    name = "adapter and its gradients"
+    assert plan.parts[name] == pytest.approx(1.5 * plans["none"].parts[name])

@@ -35,9 +35,9 @@ def fine_tune(run: TinyRun, settings: dict[str, Any], output: Path, *resume_from
     supervised.train(settings, run.examples, run.examples, run.data, run.base, output, *(resume_from or [None]))
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.04])
-def test_rl_goes_on_with_the_adapter_of_sft(tiny_run: TinyRun, tmp_path: Path, beta: float) -> None:
-    settings = rl_settings(tiny_run, rl__start="adapter", rl__training__beta=beta)
+@pytest.mark.parametrize(("beta", "dtype"), [(0.0, "float32"), (0.04, "float32"), (0.04, "bfloat16")])
+def test_rl_goes_on_with_the_adapter_of_sft(tiny_run: TinyRun, tmp_path: Path, beta: float, dtype: str) -> None:
+    settings = rl_settings(tiny_run, rl__start="adapter", rl__training__beta=beta, base_model__dtype=dtype)
     reinforce(tiny_run, settings, tiny_run.sft, tmp_path)
     before, after = load_file(tiny_run.sft / ADAPTER), load_file(tmp_path / ADAPTER)
     assert before.keys() == after.keys()
@@ -49,6 +49,8 @@ def test_rl_goes_on_with_the_adapter_of_sft(tiny_run: TinyRun, tmp_path: Path, b
     if beta:  # the reference is SFT's policy, not the base: nothing divides them before the first step
         first, last = [entry["kl"] for entry in read_json(tmp_path / "metrics.json")["history"] if "kl" in entry]
         assert first == pytest.approx(0, abs=1e-6) and last > 1e-6
+    if dtype == "bfloat16":
+        return
     merge(settings, tiny_run.base, tmp_path)
     assert read_json(tmp_path / "merge.json")["adapter_vs_merged"] < 1e-4
 
@@ -116,19 +118,26 @@ def test_sft_in_full(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.04])
-def test_rl_in_full_goes_on_after_a_kill(tiny_run: TinyRun, tmp_path: Path, beta: float) -> None:
-    settings = rl_settings(tiny_run, rl__lora=None, rl__training__beta=beta, rl__training__max_steps=4)
-    reinforce(tiny_run, settings, tiny_run.base, tmp_path / "whole")
+@pytest.mark.parametrize("start", [{"lora": None}, {"start": "adapter"}], ids=["in full", "adapter"])
+def test_rl_goes_on_after_a_kill(tiny_run: TinyRun, tmp_path: Path, beta: float, start: dict[str, Any]) -> None:
+    settings = rl_settings(tiny_run, rl__training__beta=beta, rl__training__max_steps=4)
+    settings["rl"] |= start
+    sft = tiny_run.sft if "start" in start else tiny_run.base
+    reinforce(tiny_run, settings, sft, tmp_path / "whole")
     shutil.copytree(tmp_path / "whole", tmp_path / "killed")
-    for made in ("model", "checkpoints/checkpoint-3", "checkpoints/checkpoint-4"):
+    for made in ("adapter" if "start" in start else "model", "checkpoints/checkpoint-3", "checkpoints/checkpoint-4"):
         shutil.rmtree(tmp_path / "killed" / made)
     resume_from = tmp_path / "killed/checkpoints/checkpoint-2"
-    reinforce(tiny_run, settings, tiny_run.base, tmp_path / "killed", resume_from)
-    whole, killed = (load_file(tmp_path / run / WEIGHTS) for run in ("whole", "killed"))
+    reinforce(tiny_run, settings, sft, tmp_path / "killed", resume_from)
+    file = ADAPTER if "start" in start else WEIGHTS
+    whole, killed = (load_file(tmp_path / run / file) for run in ("whole", "killed"))
     assert all(torch.equal(whole[name], weight) for name, weight in killed.items())
-    if beta:
-        first, *_, last = [e["kl"] for e in read_json(tmp_path / "killed/metrics.json")["history"] if "kl" in e]
-        assert first == pytest.approx(0, abs=1e-6) and last > 1e-6
+    if beta:  # the reference is where RL started, not where it went on
+        kl = [
+            [entry["kl"] for entry in read_json(tmp_path / run / "metrics.json")["history"] if "kl" in entry]
+            for run in ("whole", "killed")
+        ]
+        assert kl[0] == pytest.approx(kl[1]) and kl[0][0] == pytest.approx(0, abs=1e-6) and kl[0][-1] > 1e-6
 
 
 def test_a_fresh_adapter_on_a_model_trained_in_full(tiny_run: TinyRun, tmp_path: Path) -> None:

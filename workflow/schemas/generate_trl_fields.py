@@ -32,7 +32,7 @@ _SEED = "is set by the pipeline: there is one `seed`, at the top level"
 _RESUME = "is not available: a killed stage must resume exactly where its last checkpoint stands"
 _TEXT_COLUMNS = "is set by the pipeline: records are conversations with an image"
 _OTHER_LORA = "is not available: merging covers plain LoRA, rsLoRA and DoRA"
-_NO_REFERENCE = "is not available: the reference stays the policy that RL starts from (with LoRA TRL keeps no other)"
+_NO_REFERENCE = "is not available: the reference stays the policy that RL starts from"
 _SERVER = "is set by the pipeline: a stage with `vllm_mode: server` starts its server itself, and says where it is"
 _UNUSED = "is not available: it has no effect here"
 

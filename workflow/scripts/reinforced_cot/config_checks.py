@@ -12,7 +12,6 @@ from reinforced_cot import batches, launch_checks, rl_checks
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.families import FAMILIES, Family, check_vllm_rollouts, family_of_checkpoint
 from reinforced_cot.reward_loading import missing, used_weights
-from reinforced_cot.rollout_server import server_gpus
 
 Settings = Mapping[str, Any]
 
@@ -77,8 +76,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from refused
                 continue
             yield from rl_checks.problems(key, settings, training, processes)
-            if launched and server_gpus(training):
-                yield from launch_checks.server_problems(config["launch"], f"{key}.training")
+            if launched:
+                yield from launch_checks.rollout_problems(config["launch"], key, settings, training)
             if sound("base_model") and training["use_vllm"]:
                 yield from _vllm_rollouts(key, config["base_model"])
             if sound("data"):

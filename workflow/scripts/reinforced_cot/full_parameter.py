@@ -1,14 +1,13 @@
-"""Training every weight of a model: in which type, from which checkpoint, and its publication as a complete one."""
+"""Training every weight of a model: in which type, and its publication as a complete checkpoint."""
 
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, Trainer
+from transformers import AutoConfig
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import new_folder, read_json, write_json, write_manifest, write_text
@@ -28,21 +27,6 @@ def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
     """
     by_deepspeed = topology is not None and topology.distributed_type == "DEEPSPEED"
     return "float32" if in_full and not by_deepspeed else dtype
-
-
-class ResumesInFull(Trainer):
-    """Loads a checkpoint of every weight by the names that it was saved under.
-
-    `Trainer` compares a file's names, which are those of the model's first publication, with its modules', finds none
-    of them, and goes on with the weights that the run had started from; with an adapter it does right.
-    """
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        if isinstance(self.model, PeftModel) or self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
-        saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
-        self.model.load_state_dict(saved.state_dict())
 
 
 def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trust_remote_code: bool) -> None:

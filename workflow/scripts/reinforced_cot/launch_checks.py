@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from reinforced_cot.errors import ConfigError
+from reinforced_cot.rollout_server import server_gpus
 from reinforced_cot.topologies import DATA_PARALLEL, Topology, read_topology
 
 Settings = Mapping[str, Any]
@@ -85,17 +86,28 @@ def attention_problems(launch: Settings, base_model: Settings) -> Iterator[str]:
             continue  # `problems` says so
 
 
-def server_problems(launch: Settings, key: str) -> Iterator[str]:
-    """One line a problem of a policy whose rollouts come from a server; ``key`` is its ``training``."""
+def rollout_problems(launch: Settings, key: str, settings: Settings, training: Settings) -> Iterator[str]:
+    """One line a reason why a policy could draw no rollouts on RL's topology.
+
+    Args:
+        key: ``rl.{policy}``.
+        settings: the policy's section; ``training``, with GRPOConfig's defaults filled in.
+    """
     try:
         topology = stage_topology(launch, "rl")
     except ConfigError:
         return  # `problems` says so
-    asked = f"`{key}.vllm_mode` is server and `launch.rl.topology` is {launch['rl']['topology']}"
-    if topology.use_cpu:
-        yield f"{asked}; weights reach a server from GPU to GPU: use a topology with GPUs, or vllm_mode colocate"
-    elif topology.machines > 1:
-        yield f"{asked}; trainer and server share one machine: use a topology of one, or vllm_mode colocate"
+    where = f"`launch.rl.topology` is {launch['rl']['topology']}"
+    served = f"`{key}.training.vllm_mode` is server and {where}"
+    if server_gpus(training) and topology.use_cpu:
+        yield f"{served}; weights reach a server from GPU to GPU: use a topology with GPUs, or vllm_mode colocate"
+    elif server_gpus(training) and topology.machines > 1:
+        yield f"{served}; trainer and server share one machine: use a topology of one, or vllm_mode colocate"
+    elif topology.distributed_type == "FSDP" and settings["lora"] is not None and not training["use_vllm"]:
+        yield (
+            f"{where} and `{key}` trains an adapter; FSDP2 cannot generate with one before it has trained: use zero3, "
+            "use_vllm true, or lora null"
+        )
 
 
 def missing_packages(config: Settings) -> Iterator[str]:

@@ -23,7 +23,7 @@ def sft_plan(settings: Mapping[str, Any], shapes: Shapes, topology: Topology | N
         shapes,
         sft,
         settings["base_model"]["dtype"],
-        **_spread(topology),
+        **_spread(topology, sft["training"]),
         rows=sft["training"]["per_device_train_batch_size"],
         tokens=max(row, prompt + selection["max_new_tokens"]),
         scored_tokens=row,
@@ -32,9 +32,9 @@ def sft_plan(settings: Mapping[str, Any], shapes: Shapes, topology: Topology | N
 
 
 def rl_plan(settings: Mapping[str, Any], shapes: Shapes, topology: Topology | None, prompt: int) -> Plan:
-    """Of RL; ``prompt`` is the longest one, in tokens. vLLM's share of the device comes on top, if it is used."""
+    """Of RL; ``prompt`` is the longest one, in tokens."""
     rl = settings["rl"]
-    training, spread = rl["training"], _spread(topology)
+    training, spread = rl["training"], _spread(topology, rl["training"])
     return training_plan(
         shapes,
         rl,
@@ -54,11 +54,15 @@ def evaluation_plan(settings: Mapping[str, Any], shapes: Shapes, prompt: int) ->
     return answering_plan(shapes, settings["base_model"]["dtype"], rows, prompt + evaluation["max_new_tokens"])
 
 
-def _spread(topology: Topology | None) -> dict[str, Any]:
+def _spread(topology: Topology | None, training: Mapping[str, Any]) -> dict[str, Any]:
     if topology is None:
-        return {"processes": 1, "zero_stage": 0, "offloaded": False}
-    stage = 3 if topology.distributed_type == "FSDP" else topology.zero_stage or 0
-    return {"processes": topology.processes, "zero_stage": stage, "offloaded": "cpu" in topology.offload}
+        return {"processes": 1, "zero_stage": 0, "offloaded": False, "gathers": False}
+    return {
+        "processes": topology.processes,
+        "zero_stage": 3 if topology.distributed_type == "FSDP" else topology.zero_stage or 0,
+        "offloaded": "cpu" in topology.offload,
+        "gathers": topology.zero_stage == 3 and training.get("ds3_gather_for_generation", True),
+    }
 
 
 def check_memory(plan: Plan, here: int) -> None:
@@ -74,7 +78,7 @@ def check_memory(plan: Plan, here: int) -> None:
     capacity = torch.cuda.get_device_properties(device()).total_memory if cuda else psutil.virtual_memory().total / here
     name = "GPU" if cuda else "process's share of this machine's memory"
     log.info("memory plan for a %s of %.1f GiB:\n%s", name, capacity / GIB, plan)
-    if plan.total > SLACK * capacity:
+    if plan.needed(capacity) > SLACK * capacity:
         raise PipelineError(
             f"the plan does not fit into {SLACK:.0%} of the {name}, {capacity / GIB:.1f} GiB:\n{plan}\n"
             f"lower or choose {what_to_lower(plan)}"

@@ -15,6 +15,8 @@ _BYTES = {"float32": 4, "bfloat16": 2}
 _QUANTIZED = {"nf4": 0.516, "int8": 1.0}  # bytes a weight; NF4 has a constant per 64 weights, double-quantized
 _HIDDEN_BYTES = {"float32": 20.5, "bfloat16": 24.5}  # norms are computed, and kept, in float32
 _ADAM, _ADAM_8BIT = 8, 2
+_UPDATE = ("activations and logits of an update",)
+_GENERATION = ("weights gathered for a generation", "keys and values of a generation")
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,34 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes on one device, by what they are for; what is not needed at once is not added up."""
+    """Bytes on one device, by what they are for; what is not needed at once is not added up.
+
+    Attributes:
+        vllm_share: of the device, taken by vLLM beside the trainer; ``vllm_sleeps`` while an update is made.
+    """
 
     parts: Mapping[str, float]
+    vllm_share: float = 0.0
+    vllm_sleeps: bool = False
 
-    @property
-    def total(self) -> float:
-        """Of the moment that needs most: an update or a generation, on top of what always stays."""
-        moments = ("activations and logits of an update", "keys and values of a generation")
-        always = sum(size for name, size in self.parts.items() if name not in moments)
-        return always + max(self.parts.get(name, 0.0) for name in moments)
+    def needed(self, capacity: float) -> float:
+        """Bytes of the moment that needs most, an update or a generation, on top of what always stays.
+
+        Args:
+            capacity: of the device, in bytes.
+        """
+        update, generation = (sum(self.parts.get(name, 0.0) for name in moment) for moment in (_UPDATE, _GENERATION))
+        always = sum(size for name, size in self.parts.items() if name not in _UPDATE + _GENERATION)
+        vllm = self.vllm_share * capacity
+        return always + (max(update, generation + vllm) if self.vllm_sleeps else max(update, generation) + vllm)
 
     def __str__(self) -> str:
         lines = [f"{size / GIB:9.2f} GiB  {name}" for name, size in self.parts.items()]
-        return "\n".join([*lines, f"{self.total / GIB:9.2f} GiB  at most at once"])
+        lines.append(f"{self.needed(0) / GIB:9.2f} GiB  at most at once")
+        if self.vllm_share:
+            while_ = " while it generates" if self.vllm_sleeps else ""
+            lines.append(f"{self.vllm_share:9.0%} of the device for vLLM{while_}, on top")
+        return "\n".join(lines)
 
 
 def training_plan(
@@ -61,6 +77,7 @@ def training_plan(
     processes: int,
     zero_stage: int,
     offloaded: bool,
+    gathers: bool,
     rows: int,
     tokens: int,
     scored_tokens: int,
@@ -73,11 +90,12 @@ def training_plan(
         dtype: of the weights.
         processes: over which ZeRO splits; ``zero_stage`` 0 is plain data parallelism, 3 stands for FSDP, too.
         offloaded: optimizer states and weights stay in the machine's memory.
+        gathers: every process has all weights while it generates (TRL, under ZeRO-3).
         rows: of one update on one device; ``tokens`` of a row, at most, and ``scored_tokens`` of those have logits.
         generated_rows: that are written at once on one device, each of ``tokens``.
     """
     training, size = section["training"], _BYTES[dtype]
-    split = {stage: processes if zero_stage >= stage else 1 for stage in (1, 2, 3)}
+    split = {stage: processes if zero_stage >= stage else 1 for stage in (0, 1, 2, 3)}
     held = (_in_full if section["lora"] is None else _adapted)(shapes, section, size, split, zero_stage, offloaded)
     layer = size * (3 * shapes.intermediate + 2 * shapes.kv_size) + _HIDDEN_BYTES[dtype] * shapes.hidden
     checkpointed = training.get("gradient_checkpointing", True)
@@ -85,12 +103,17 @@ def training_plan(
     again = shapes.layers * shapes.hidden * size + layer + 4 * shapes.hidden
     kept = again if checkpointed else shapes.layers * layer
     logits = rows * scored_tokens * shapes.vocabulary * (size + 8)  # as computed, in float32, and their gradient
+    gathered = {"weights gathered for a generation": float(shapes.weights * size)} if gathers else {}
+    colocated = training.get("use_vllm") and training.get("vllm_mode", "colocate") == "colocate"
     return Plan(
         {
             **held,
             "activations and logits of an update": rows * tokens * kept + logits,
+            **gathered,
             "keys and values of a generation": kv_bytes(shapes, dtype, generated_rows, tokens),
-        }
+        },
+        vllm_share=training.get("vllm_gpu_memory_utilization", 0.3) if colocated else 0.0,  # TRL's default
+        vllm_sleeps=bool(training.get("vllm_enable_sleep_mode")),
     )
 
 
@@ -102,9 +125,11 @@ def _adapted(
         weights = shapes.linear * _QUANTIZED[section["quantization"]] + (shapes.weights - shapes.linear) * 4
     else:
         weights = shapes.weights * size
+    # SFT's adapter, where it is trained on with a KL term, has a copy as reference; else the adapter is switched off.
+    copies = 2 if section.get("start") == "adapter" and section["training"].get("beta") else 1
     return {
         "weights": 0.0 if offloaded and zero_stage == 3 else weights / split[3],
-        "adapter and its gradients": shapes.adapter * 4 * (1 / split[3] + 1 / split[2]),
+        "adapter and its gradients": shapes.adapter * 4 * (copies / split[3] + _gradients(split, zero_stage)),
         "optimizer states": 0.0 if offloaded else shapes.adapter * _moments(section) / split[1],
     }
 
@@ -123,11 +148,16 @@ def _in_full(
         kept, states = 4 + (size if size < 4 else 0), _moments(section)
     held = {
         "weights": 0.0 if offloaded and zero_stage == 3 else shapes.weights * kept / split[3],
-        "gradients": shapes.weights * (size if zero_stage else 4) / split[2],
+        "gradients": shapes.weights * (size if zero_stage else 4) * _gradients(split, zero_stage),
         "optimizer states": 0.0 if offloaded else shapes.weights * states / split[1],
     }
     reference = section["training"].get("beta", 0.0) != 0  # as it is loaded; an adapter is switched off instead
     return held | ({"reference model": shapes.weights * (size if zero_stage else 4) / split[3]} if reference else {})
+
+
+def _gradients(split: Mapping[int, int], zero_stage: int) -> float:
+    """How many copies of its gradients a device has: DDP sends them from buckets beside them."""
+    return 1 / split[2] if zero_stage else 2.0 if split[0] > 1 else 1.0
 
 
 def _moments(section: Mapping[str, Any]) -> int:
@@ -151,10 +181,12 @@ def what_to_lower(plan: Plan) -> str:
     hints = {
         "weights": "a topology that splits the weights (zero3), or quantization nf4",
         "optimizer states": "optim adamw_8bit, a topology that splits them (zero2), or an adapter of a smaller r",
+        "weights gathered for a generation": "ds3_gather_for_generation false (slower), or a smaller model",
         "activations and logits of an update": (
             "per_device_train_batch_size or image.max_pixels, or gradient_checkpointing true"
         ),
         "keys and values of a generation": "the batch that is generated at once, or the number of new tokens",
     }
     largest = max(hints, key=lambda name: plan.parts.get(name, 0.0))
-    return hints[largest]
+    vllm = ", or vllm_gpu_memory_utilization, or set vllm_enable_sleep_mode true" if plan.vllm_share else ""
+    return hints[largest] + vllm

@@ -14,15 +14,16 @@ from reinforced_cot.conversations import prompt_lengths, rl_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.families import check_vllm_rollouts
-from reinforced_cot.full_parameter import ResumesInFull, loaded_dtype
+from reinforced_cot.full_parameter import loaded_dtype
 from reinforced_cot.launching import local_world_size, rank
 from reinforced_cot.memory_checks import check_memory, rl_plan
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import NEVER, load_processor, vision_token_ids
+from reinforced_cot.resuming_trainer import ResumingTrainer
 from reinforced_cot.reward_loading import load_rewards
-from reinforced_cot.rollout_server import ready_server, server_arguments, server_gpus
-from reinforced_cot.rollouts import SamplingCheck, with_collapsed_prompts
+from reinforced_cot.rollout_server import ready_server, server_arguments, server_gpus, vllm_context
+from reinforced_cot.rollouts import SamplingCheck, with_collapsed_prompts, with_restored_base
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import Topology
@@ -43,7 +44,7 @@ class EpochSampler(RepeatSampler):
             self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))
 
 
-class ResumableGRPOTrainer(ResumesInFull, GRPOTrainer):
+class ResumableGRPOTrainer(ResumingTrainer, GRPOTrainer):
     """`GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
@@ -120,6 +121,7 @@ def train(
             check_dtype(trainer.model, dtype, rl["quantization"])
         if arguments.use_vllm:
             rollouts = trainer.vllm_generation
+            rollouts.sync_weights = with_restored_base(rollouts.sync_weights, trainer.model)
             if rollouts.mode == "colocate":
                 rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)
             trainer.add_callback(SamplingCheck(rl["max_sampling_logp_difference"]))
@@ -135,6 +137,7 @@ def grpo_config(
     training = dict(settings["rl"]["training"])
     if training.get("use_vllm"):
         check_vllm_rollouts(processor.family)
+        training["vllm_max_model_length"] = vllm_context(settings)
     banned = vision_token_ids(processor)
     ban = {"logit_bias": dict.fromkeys(banned, NEVER)} if training.get("use_vllm") else {"suppress_tokens": banned}
     generation = {**(training.pop("generation_kwargs", None) or {}), **ban}

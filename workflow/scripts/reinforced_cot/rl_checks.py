@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reinforced_cot.batches import generation_batch_size, global_batch_size
+from reinforced_cot.rollout_server import server_gpus
 
 Settings = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ def problems(key: str, settings: Settings, training: Settings, processes: int) -
             "take over the weights of a quantized policy: set quantization null or use_vllm false"
         )
     if training["use_vllm"]:
-        yield from _vllm(f"{key}.training", training)
+        yield from _vllm(f"{key}.training", training, processes)
 
 
 def start_problems(key: str, settings: Settings, sft: Settings) -> Iterator[str]:
@@ -54,7 +55,13 @@ def start_problems(key: str, settings: Settings, sft: Settings) -> Iterator[str]
         yield f"`{key}.start` is adapter, and `{key}.lora` differs from `sft.lora`, whose adapter it is: write the same"
 
 
-def _vllm(key: str, training: Settings) -> Iterator[str]:
+def _vllm(key: str, training: Settings, processes: int) -> Iterator[str]:
+    parts = training["vllm_tensor_parallel_size"]
+    if not server_gpus(training) and processes % parts:
+        yield (
+            f"`{key}.vllm_tensor_parallel_size` is {parts}; in colocate mode it must divide the number of processes, "
+            f"{processes}"
+        )
     if not training["vllm_importance_sampling_correction"]:
         yield (
             f"`{key}.vllm_importance_sampling_correction` is false; without it TRL does not compare vLLM's "
@@ -134,6 +141,12 @@ def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[s
             yield (
                 f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
                 "clipped: use 0.2, or importance_sampling_level sequence"
+            )
+        share = config["rl"][policy]["training"].get("vllm_gpu_memory_utilization", 1.0)
+        if server_gpus(training) and share < 0.8:
+            yield (
+                f"`{key}.vllm_gpu_memory_utilization` is {share} with vllm_mode server, which has its GPUs to itself: "
+                "use 0.9"
             )
         yield from _against_its_paper(key, training)
         settings = config["rl"][policy]

@@ -44,6 +44,17 @@ def server_gpus(training: Mapping[str, Any]) -> int:
     return int(training.get("vllm_tensor_parallel_size", 1))
 
 
+def vllm_context(settings: Mapping[str, Any]) -> int:
+    """Tokens that vLLM makes room for in a row: a model's own context would often not fit beside a trainer.
+
+    Args:
+        settings: sections prompt and rl.
+    """
+    training = settings["rl"]["training"]
+    longest = settings["prompt"]["max_tokens"] + training["max_completion_length"]
+    return int(training.get("vllm_max_model_length") or longest)
+
+
 @dataclass(frozen=True)
 class RolloutServer:
     """A server that is to be started.
@@ -58,7 +69,7 @@ class RolloutServer:
 
     def start(self, devices: list[str]) -> None:
         """Start it on ``devices``; it ends with this process. The environment then says where it is."""
-        port, group_port = _free_ports(2)
+        port = _free_port()
         eager = [] if devices else ["--enforce-eager"]  # compiling takes longer on a CPU than a short run
         command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *self.arguments, *eager]
         environment = os.environ | {
@@ -76,7 +87,7 @@ class RolloutServer:
                 close_fds=False,  # the lock on its GPUs is held until it has ended
                 preexec_fn=lambda: ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
             )
-        place = {"url": f"http://127.0.0.1:{port}", "group_port": group_port, "pid": server.pid, "log": str(self.log)}
+        place = {"url": f"http://127.0.0.1:{port}", "pid": server.pid, "log": str(self.log)}
         os.environ[_PLACE] = json.dumps(place)
 
 
@@ -96,12 +107,11 @@ def rollout_server(settings: Mapping[str, Any], sft: Path, output: Path) -> Roll
         return None
     continued = settings["rl"]["start"] == "adapter"
     model = (sft.parent / read_json(sft / "adapter.json")["base"] if continued else sft) / "model"
-    longest = settings["prompt"]["max_tokens"] + training["max_completion_length"]
     arguments = [
         str(model),
         *("--dtype", loading["dtype"], "--tensor-parallel-size", str(gpus)),
         *("--gpu-memory-utilization", str(training.get("vllm_gpu_memory_utilization", 0.9))),
-        *("--max-model-len", str(training.get("vllm_max_model_length") or longest)),
+        *("--max-model-len", str(vllm_context(settings))),
         *("--model-impl", training.get("vllm_model_impl", "vllm")),
         *("--generation-config", "vllm"),  # not the checkpoint's own sampling defaults
         *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0})),
@@ -116,7 +126,7 @@ def rollout_server(settings: Mapping[str, Any], sft: Path, output: Path) -> Roll
 def server_arguments() -> dict[str, Any]:
     """TRL's fields that say where the server is that this stage has started."""
     place = json.loads(os.environ[_PLACE])
-    return {"vllm_server_base_url": place["url"], "vllm_group_port": place["group_port"]}
+    return {"vllm_server_base_url": place["url"], "vllm_group_port": _free_port()}
 
 
 @contextmanager
@@ -190,12 +200,8 @@ def _await_end(processes: Sequence[psutil.Process], timeout: float) -> None:
         time.sleep(0.1)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at: two jobs of a machine must not meet."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+def _free_port() -> int:
+    """A port that nobody listens at now: two jobs of a machine would meet at a fixed one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -1,8 +1,10 @@
-"""Rollouts by vLLM within the trainer's processes (colocate): what TRL 1.16 leaves wrong or unchecked, put right."""
+"""Rollouts by vLLM: what TRL 1.16 leaves wrong or unchecked, put right."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from reinforced_cot.errors import PipelineError
@@ -39,6 +41,24 @@ def with_collapsed_prompts(generate: Callable[..., Any], image_token: int) -> Ca
                     "budgets or templates of the two differ"
                 )
         return found
+
+    return repaired
+
+
+def with_restored_base(sync_weights: Callable[[], None], model: torch.nn.Module) -> Callable[[], None]:
+    """`VLLMGeneration.sync_weights`, after which every weight below an adapter is what it was, to the bit.
+
+    TRL merges the adapter into its base, sends the sum and subtracts it again, which in bfloat16 leaves a remainder:
+    after some hundred generations the policy that is trained is no more the base on disk with the adapter (trl#6688).
+    """
+
+    def repaired() -> None:
+        layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+        weights = [weight for layer in layers for weight in layer.get_base_layer().parameters()]
+        kept = [weight.detach().clone() for weight in weights]  # under ZeRO-3 empty: nothing is changed in place there
+        sync_weights()
+        for weight, before in zip(weights, kept, strict=True):
+            weight.data.copy_(before)
 
     return repaired
 

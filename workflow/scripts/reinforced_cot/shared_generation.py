@@ -6,6 +6,7 @@ from typing import Any
 
 from accelerate.utils import DistributedType, gather_object
 from transformers import Trainer
+from transformers.integrations import is_deepspeed_zero3_enabled
 from trl.models import unwrap_model_for_generation
 
 from reinforced_cot.examples import Example
@@ -25,21 +26,27 @@ def generate_together(
     """As `generation.generate`, with the trainer's policy in its present state; every process must call it."""
     accelerator = trainer.accelerator
     asked = batches(examples, batch_size, images)
-    # Under FSDP each forward pass gathers weights from all processes: they must make the same passes.
-    own = asked if _is_fsdp(trainer) else asked[accelerator.process_index :: accelerator.num_processes]
+    gathered = getattr(trainer.args, "ds3_gather_for_generation", True)  # GRPOConfig's; SFTConfig has no such field
+    together = _forwards_together(trainer, gathered)
+    own = asked if together else asked[accelerator.process_index :: accelerator.num_processes]
     checkpointing = trainer.args.gradient_checkpointing_kwargs
     training = trainer.model.training
     with unwrap_model_for_generation(
-        trainer.model_wrapped, accelerator, gradient_checkpointing_kwargs=checkpointing
+        trainer.model_wrapped,
+        accelerator,
+        gather_deepspeed3_params=gathered,
+        gradient_checkpointing_kwargs=checkpointing,
     ) as model:
         try:
             answered = generate_batches(model, trainer.processing_class, own, data, prompt, **options)
             found = [(batch.number, completions) for batch, completions in answered]
         finally:
             model.train(training)
-    everyone = dict(found) if _is_fsdp(trainer) else dict(gather_object(found))
+    everyone = dict(found if together else gather_object(found))
     return [completions for batch in asked for completions in everyone[batch.number]]
 
 
-def _is_fsdp(trainer: Trainer) -> bool:
-    return bool(trainer.accelerator.distributed_type == DistributedType.FSDP)
+def _forwards_together(trainer: Trainer, gathered: bool) -> bool:
+    """Whether each forward pass gathers weights from all processes, which must then make the same passes."""
+    split = trainer.accelerator.distributed_type == DistributedType.FSDP or is_deepspeed_zero3_enabled()
+    return bool(split and not (gathered and is_deepspeed_zero3_enabled()))

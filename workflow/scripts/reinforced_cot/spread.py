@@ -28,10 +28,11 @@ def check_dtype(model: torch.nn.Module, dtype: str, quantization: str | None) ->
         PipelineError: names the types that are there (pitfall 7: a load without a word on the type is float32).
     """
     wanted = torch.float32 if quantization else getattr(torch, dtype)
+    adapter = model.base_model.prefix if isinstance(model, PeftModel) else None  # of its weights' names: "lora_"
     found = {
         weight.dtype
-        for weight in model.parameters()
-        if weight.is_floating_point() and not (isinstance(model, PeftModel) and weight.requires_grad)
+        for name, weight in model.named_parameters()
+        if weight.is_floating_point() and not (adapter and adapter in name)
     }
     if others := found - {wanted}:
         raise PipelineError(f"the weights were to be {wanted}, and some are {', '.join(map(str, others))}")

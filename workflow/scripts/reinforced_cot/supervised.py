@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import ProcessorMixin, TrainerControl
+from transformers import ProcessorMixin, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
@@ -16,7 +16,7 @@ from reinforced_cot.completions import completion_text
 from reinforced_cot.conversations import prompt_lengths, sft_dataset
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
-from reinforced_cot.full_parameter import ResumesInFull, loaded_dtype
+from reinforced_cot.full_parameter import loaded_dtype
 from reinforced_cot.launching import local_world_size
 from reinforced_cot.memory_checks import check_memory, sft_plan
 from reinforced_cot.metrics import shares
@@ -25,6 +25,7 @@ from reinforced_cot.models import context_length, load_model
 from reinforced_cot.prediction_rows import unscored
 from reinforced_cot.predictions import scored
 from reinforced_cot.processors import load_processor
+from reinforced_cot.resuming_trainer import ResumingTrainer
 from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.shared_generation import generate_together
 from reinforced_cot.spread import check_dtype, check_spread
@@ -59,7 +60,7 @@ class EpochSampler(LengthGroupedSampler):
         self.generator.manual_seed(mixed(self._seed, "sft epoch", epoch))
 
 
-class AnswerSelectingTrainer(ResumesInFull, SFTTrainer):
+class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
     """`SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
 
     The loss does not say whether the answers are right, and the original chose its checkpoint on the test set
@@ -103,6 +104,17 @@ class AnswerSelectingTrainer(ResumesInFull, SFTTrainer):
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+class AskAtTheEnd(TrainerCallback):
+    """Lets the last checkpoint take part in the selection: with ``save_steps`` it is saved, but not evaluated."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
+            control.should_evaluate = True
+        return control
 
 
 def train(
@@ -155,6 +167,7 @@ def train(
         peft_config=lora_config(sft["lora"], model),
     )
     trainer.ask(asked, data, settings)
+    trainer.add_callback(AskAtTheEnd())
     if sft["quantization"]:
         train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
