@@ -17,7 +17,7 @@ all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
 	PYTHONPATH=tests/vllm_cpu $(VLLM_CPU)/bin/python -m pytest tests/vllm_cpu

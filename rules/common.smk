@@ -71,14 +71,20 @@ def own_rewards(wildcards):
     ]
 
 
-def refuse_more_gpus_than_there_are(stage, gpus):
-    """Snakemake would quietly count fewer for the job, and start another one beside it."""
+def refuse_more_gpus_than_there_are(stage, gpus, served=0):
+    """Snakemake would quietly count fewer for the job, and start another one beside it.
+
+    ``served`` of them are a vLLM server's.
+    """
     limit = workflow.global_resources.get("gpu")
     there_are = limit.value if limit else None  # a cluster has as many as it has
     if workflow.is_main_process and there_are is not None and gpus > there_are:
         raise WorkflowError(
-            f"`launch.{stage}` asks for {gpus} GPUs, and this call has {there_are}: add --resources gpu={gpus}, or "
-            "write how many the machine has into profiles/default/config.yaml"
+            f"`launch.{stage}` asks for {gpus} GPUs"
+            + (f" ({served} of them for a vLLM server)" if served else "")
+            + f", and this call has {there_are}: if the machine has them, add --resources gpu={gpus}, or write how many "
+            "there are into profiles/default/config.yaml"
+            + ("; with fewer, use vllm_mode colocate" if served else "")
         )
 
 
@@ -93,9 +99,8 @@ def launched(stage):
         if stage == "rl"
         else {}
     )
-    refuse_more_gpus_than_there_are(
-        stage, topology.gpus + max(served.values(), default=0)
-    )
+    most = max(served.values(), default=0)
+    refuse_more_gpus_than_there_are(stage, topology.gpus + most, most)
     resources = {
         "gpu": (
             (lambda wildcards: topology.gpus + served[wildcards.policy])

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "workflow" / "scripts"), str(REPO / "tests")]  # as Python does for a stage script
@@ -20,9 +21,15 @@ def repo() -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
-    """The pipeline run to its end with tests/configs/smoke.yaml: every stage for real, in about two minutes."""
-    root = tmp_path_factory.mktemp("finished") / "workflow"
-    workflow = copy_workflow(REPO, root, "--configfile", "tests/configs/smoke.yaml")
-    workflow.snakemake("--cores", "2")
-    return workflow
+def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> WorkflowCopy:
+    """The pipeline run to its end with tests/configs/smoke.yaml: every stage for real, in about two minutes.
+
+    Tests read it, and change copies: pytest's workers share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "finished"
+    options = ("--configfile", "tests/configs/smoke.yaml")
+    with FileLock(root.with_suffix(".lock")):
+        if not root.exists():
+            copy_workflow(REPO, root, *options).snakemake("--cores", "2")
+    return WorkflowCopy(root, options)

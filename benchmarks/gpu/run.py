@@ -89,7 +89,7 @@ def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) 
     sft, rl = preset["sft"], preset["rl"]["grpo"]
     sft = {**sft, "training": {**sft["training"], **few}}
     sft["selection"] = {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}
-    rl = {**rl, "max_sampling_logp_difference": 0.1, "probes": {**rl["probes"], "every": None}}
+    rl = {**rl, "start": "model", "max_sampling_logp_difference": 0.1, "probes": {**rl["probes"], "every": None}}
     # Random weights earn no reward, and a step without one would be no work for the optimizer.
     rl["training"] = {**rl["training"], **few, "max_completion_length": tokens, "entropy_coef": 0.01}
     base_model = {key: preset["base_model"][key] for key in ("dtype", "attn_implementation", "trust_remote_code")}
@@ -223,7 +223,7 @@ def measure_sft(
         "mfu": _share_of_peak(4 * language * rate),
         "seconds_per_update": median(updates[1:]),
         "tokens_per_update": median(tokens),
-        "planned_gib": plan.total / 2**30,
+        "planned_gib": plan.needed(0) / 2**30,
     }
 
 
@@ -258,7 +258,7 @@ def measure_grpo(
         "seconds_of_old_log_probabilities": drawn - written - scored,
         "seconds_of_updates": update,
         "gpu_seconds_per_rollout": (drawn + update) / rollouts,
-        "planned_gib": rl_plan(settings, shapes, None, settings["prompt"]["max_tokens"]).total / 2**30,
+        "planned_gib": rl_plan(settings, shapes, None, settings["prompt"]["max_tokens"]).needed(0) / 2**30,
     }
 
 
@@ -270,7 +270,7 @@ def measure_evaluation(
     folder.mkdir()
     answer(settings, examples, data, policy / "model", AnswerLog(folder))
     plan = evaluation_plan(settings, shapes_of(policy / "model"), settings["prompt"]["max_tokens"])
-    return {**timing(AnswerLog(folder)), "planned_gib": plan.total / 2**30}
+    return {**timing(AnswerLog(folder)), "planned_gib": plan.needed(0) / 2**30}
 
 
 if __name__ == "__main__":

@@ -141,11 +141,12 @@ def test_report_shows_every_policy(results: Path) -> None:
     assert not re.search(r'(?:src|href)="(?!#)', html)  # the page needs no network and no other file
 
 
-def test_evaluation_is_reproducible_byte_by_byte(finished_run: WorkflowCopy, results: Path) -> None:
-    files = [results / "sft" / name for name in ("answers.jsonl", "predictions.jsonl", "eval.json")]
-    before = [file.read_bytes() for file in files]
-    finished_run.snakemake("--cores", "2", "--forcerun", "answer", "--", "results/smoke/sft/eval.json")
-    assert [file.read_bytes() for file in files] == before
+def test_evaluation_is_reproducible_byte_by_byte(finished_run: WorkflowCopy, results: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run.root, tmp_path / "workflow", symlinks=True)
+    again = WorkflowCopy(tmp_path / "workflow", finished_run.options)
+    again.snakemake("--cores", "2", "--forcerun", "answer", "--", "results/smoke/sft/eval.json")
+    for name in ("answers.jsonl", "predictions.jsonl", "eval.json"):
+        assert (again.root / "results/smoke/sft" / name).read_bytes() == (results / "sft" / name).read_bytes()
 
 
 def test_logs_and_timings_are_kept_by_rule(results: Path) -> None:

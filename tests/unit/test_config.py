@@ -61,7 +61,31 @@ VALUE_CASES = [
     ({f"{GRPO}.learning_rate": "1e-4"}, f'`{GRPO}.learning_rate` is "1e-4"; YAML reads 1e-4 as text: write 1.0e-4'),
     ({f"{GRPO}.learning_rate": "1.5E4"}, f'`{GRPO}.learning_rate` is "1.5E4"; YAML reads 1.5E4 as text: write 1.5e+4'),
     ({f"{GRPO}.max_steps": "1e3"}, f'`{GRPO}.max_steps` is "1e3"; YAML reads 1e3 as text: write 1000'),
-    ({"evaluation.batch_size": "16"}, '`evaluation.batch_size` is "16"; write 16 without quotes'),
+    (
+        {"evaluation.batch_size": "16"},
+        '`evaluation.batch_size` is "16"; write 16 without quotes (what is nested in --config is read as text: write '
+        "it into a file for --configfile)",
+    ),
+    (
+        {"sft.training": {"gradient_checkpointing": "true"}},
+        '`sft.training.gradient_checkpointing` is "true"; it must be true or false (what is nested in --config is read '
+        "as text: write it into a file for --configfile)",
+    ),
+    (  # a stage that there is not is no KeyError
+        {"launch.grpo": {"topology": "zero3"}},
+        "unknown key `launch.grpo`; valid keys are base_model, sft, rl, merge_lora, evaluate",
+    ),
+    ({"data.splits.valid": {"size": 3}}, "unknown key `data.splits.valid`; did you mean `val`?"),
+    (
+        {"sft.global_batch_size": 32, "launch.sft.processes": 6},
+        "`sft.global_batch_size` is 32; it must be a multiple of per_device_train_batch_size x processes, 8 x 6: "
+        "6 processes share no 32 rows evenly: take 30 or 36 rows",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_max_model_length": 600},
+        f"`{GRPO}.vllm_max_model_length` is 600; it must hold prompt.max_tokens and max_completion_length, 1024: raise "
+        "it, or leave it out",
+    ),
     ({"evaluation.batch_size": 16.0}, "`evaluation.batch_size` is 16.0; it must be a whole number"),
     ({"evaluation.batch_size": True}, "`evaluation.batch_size` is true; it must be a whole number"),
     ({"evaluation.batch_size": 0}, "`evaluation.batch_size` is 0; it must be at least 1"),
@@ -241,12 +265,12 @@ CROSS_CASES = [
     (
         {"launch.sft.topology": "fsdp2", "sft.quantization": "nf4"},
         "`launch.sft.topology` is fsdp2, which splits the weights, and a quantized base cannot be split: use multi_gpu "
-        "or zero2, or set quantization null",
+        "or zero2, or set `sft.quantization` null",
     ),
     (
         {"launch.rl.topology": "zero3", "rl.gspo.quantization": "nf4"},
         "`launch.rl.topology` is zero3, which splits the weights, and a quantized base cannot be split: use multi_gpu "
-        "or zero2, or set quantization null",
+        "or zero2, or set `rl.gspo.quantization` null",
     ),
     # the batch over all processes
     (
@@ -403,7 +427,8 @@ CROSS_CASES = [
     (
         {"base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct"},
         "`base_model.revision` is null and `base_model.path` Qwen/Qwen2.5-VL-3B-Instruct is no folder here, so it is "
-        "read as a hub id; pin its commit (40 hexadecimal digits), since a model can change under its name",
+        "read as a hub id; correct the folder, or pin the model's commit (40 hexadecimal digits; it can change under "
+        "its name): git ls-remote https://huggingface.co/Qwen/Qwen2.5-VL-3B-Instruct HEAD",
     ),
     (
         {"base_model.path": "./checkpoints/qwen"},
@@ -468,7 +493,7 @@ ALLOWED = [
         "base_model.revision": COMMIT,
         "base_model.trust_remote_code": True,
     },
-    {"base_model.path": str(REPO / "config")},  # a folder needs no revision
+    {"base_model.path": str(REPO / "tests/data/checkpoint")},  # a folder needs no revision
     {"rl.later": {"lora": LORA, "training": {"save_steps": 7}}},  # not trained: not named by `policies`
     {f"{GRPO}.fp16": True, f"{GRPO}.bf16": False, "base_model.dtype": "bfloat16"},
     {f"{GRPO}.steps_per_generation": 3, f"{GRPO}.gradient_accumulation_steps": 3},
@@ -484,7 +509,10 @@ ALLOWED = [
     {f"{TINY}.hidden_size": 24, f"{TINY}.vision_hidden_size": 80},
     {"sft.lora.target_modules": "all-linear"},
     {"sft.lora.target_modules": r".*language_model.*\.(q|k)_proj"},
-    {"base_model.path": str(REPO / "config"), "evaluation.max_new_tokens": 4096},  # its context is read from its folder
+    {
+        "base_model.path": str(REPO / "tests/data/checkpoint"),
+        "evaluation.max_new_tokens": 4096,
+    },
 ]
 
 
@@ -620,7 +648,7 @@ def test_presets_are_valid_and_without_warnings(preset: Path) -> None:
 def test_presets_of_models_want_a_commit_and_change_nothing_but_the_model(preset: Path) -> None:
     config = merged(FULL_SIZE, preset)
     (problem,) = problems(config)
-    assert problem.startswith("`base_model.revision` is null and ") and "pin its commit" in problem
+    assert problem.startswith("`base_model.revision` is null and ") and "pin the model's commit" in problem
     config["base_model"]["revision"] = COMMIT
     config, full_size = validated(config), validated(merged(FULL_SIZE))
     assert warnings_of(config) == []

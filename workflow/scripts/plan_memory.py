@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.devices import claim_devices
-from reinforced_cot.errors import exit_with_message
+from reinforced_cot.errors import PipelineError, exit_with_message
+from reinforced_cot.memory_plan import SLACK
 from reinforced_cot.stage_scripts import read_settings, start
 from reinforced_cot.topologies import read_topology
 
@@ -34,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         asked = args.launch[stage]
         file = "base/eval.yaml" if stage == "evaluate" else f"{name}/train.yaml"
         topology = read_topology(asked["topology"], asked["processes"])
-        print(f"\n{name}: {stage_plan(base, read_settings(args.results / file), stage, topology)}")
+        try:
+            plan = stage_plan(base, read_settings(args.results / file), stage, topology)
+        except PipelineError as error:
+            raise PipelineError(f"{name}: {error}") from None
+        print(f"\n{name}: {plan}")
+    print(f"\nA device is to have at most {SLACK:.0%} of its memory filled.")
 
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> L
     else:  # PEFT's own word for every linear layer, or a regular expression over whole paths
         unknown = [] if targets == "all-linear" or any(re.fullmatch(targets, name) for name in modules) else [targets]
     if unknown:
-        linear = sorted(
-            {path.rpartition(".")[-1] for path, module in model.named_modules() if isinstance(module, Linear)}
-        )
+        family = family_of(model.config.model_type, model.name_or_path)
+        layers = [path for path, module in model.named_modules() if isinstance(module, Linear)]
+        linear = sorted({path.rpartition(".")[-1] for path in layers if not family.is_vision(path)})
         raise PipelineError(
-            f"lora.target_modules: no module of the model is named {', '.join(unknown)}; its linear layers are "
-            f"{', '.join(linear)}"
+            f"lora.target_modules: no module of the model is named {', '.join(unknown)}; its language model's linear "
+            f"layers are {', '.join(linear)}"
         )
     if isinstance(targets, list) and "exclude_modules" not in settings:
         settings = {**settings, **_language_model_first(targets, modules, model)}

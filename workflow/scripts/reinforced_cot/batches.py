@@ -47,9 +47,12 @@ def problems(key: str, section: Settings, training: Settings, processes: int) ->
     elif not accumulation(stated, per_device, processes):
         yield (
             f"`{key}.global_batch_size` is {stated}; it must be a multiple of per_device_train_batch_size x "
-            f"processes, {per_device} x {processes}: lower per_device_train_batch_size{_suggestion(stated, processes)}"
+            f"processes, {per_device} x {processes}: {_suggestion(stated, processes)}"
         )
 
 
 def _suggestion(total: int, processes: int) -> str:
-    return f" to {total // processes} or a divisor of it" if total % processes == 0 else ""
+    if total % processes == 0:
+        return f"lower per_device_train_batch_size to {total // processes} or a divisor of it"
+    near = [total // processes * processes, (total // processes + 1) * processes]
+    return f"{processes} processes share no {total} rows evenly: take {' or '.join(str(n) for n in near if n)} rows"

@@ -70,7 +70,7 @@ def validated(config: Mapping[str, Any]) -> dict[str, Any]:
     def sound(*section: str) -> bool:
         return not any(place[: len(section)] == section[: len(place)] for place in unsound)
 
-    problems += config_checks.problems(result, _trl_defaults(), sound)
+    problems += config_checks.problems(_without_unknown(result, errors), _trl_defaults(), sound)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))  # each missing key is reported once for all of them
     _fill_trl_fields(result)
@@ -160,6 +160,24 @@ def _fill(value: Any, schema: Mapping[str, Any], path: tuple[str, ...], unused: 
             _fill(value[key], entry, (*path, key), unused)
 
 
+def _without_unknown(config: Mapping[str, Any], errors: Sequence[ValidationError]) -> dict[str, Any]:
+    """A copy without the stages and splits that the schema does not have, into which no defaults were filled.
+
+    Elsewhere, checks ask for keys by their names.
+    """
+    known = copy.deepcopy(dict(config))
+    walked = {("launch",), ("data", "splits")}
+    for error in errors:
+        if error.validator != "additionalProperties" or tuple(error.absolute_path) not in walked:
+            continue
+        section = known
+        for part in error.absolute_path:
+            section = section[part]
+        for name in set(section) - set(error.schema["properties"]):
+            del section[name]
+    return known
+
+
 def _fill_trl_fields(config: dict[str, Any]) -> None:
     sections = [("sft", config["sft"]), *(("rl", config["rl"][policy]) for policy in config["policies"])]
     for name, section in sections:
@@ -193,7 +211,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 yield f"`{_dotted(place)}` is missing; config/README.md says what it means"
         case "type":
             names = [expected] if isinstance(expected, str) else expected
-            yield f"`{key}` is {shown}; {_number_hint(value, names) or f'it must be {_either(names)}'}"
+            hint = _number_hint(value, names) or f"it must be {_either(names)}"
+            yield f"`{key}` is {shown}; {hint}{_command_line_hint(value, names)}"
         case "enum":
             yield f"`{key}` is {shown}; {_enum_hint(value, expected)}"
         case "pattern":
@@ -247,6 +266,15 @@ def _number_hint(value: Any, types: Sequence[str]) -> str:
     # YAML 1.1 wants both the point and the sign of the exponent.
     written = str(int(number)) if whole else f"{parts[1]}.{parts[2] or 0}e{int(parts[3]):+d}"
     return f"YAML reads {value} as text: write {written}"
+
+
+def _command_line_hint(value: Any, types: Sequence[str]) -> str:
+    """That Snakemake reads what is nested in ``--config`` as text, where that may be why."""
+    wanted = {"boolean": ("true", "false"), "null": ("null",)}
+    is_text = isinstance(value, str) and (
+        re.fullmatch(r"\d+", value) or any(value in wanted.get(name, ()) for name in types)
+    )
+    return " (what is nested in --config is read as text: write it into a file for --configfile)" if is_text else ""
 
 
 def _enum_hint(value: Any, choices: Sequence[Any]) -> str:

@@ -76,6 +76,8 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from refused
                 continue
             yield from rl_checks.problems(key, settings, training, processes)
+            if sound("prompt") and training["use_vllm"]:
+                yield from rl_checks.room_in_vllm(key, training, config["prompt"]["max_tokens"])
             if launched:
                 yield from launch_checks.rollout_problems(config["launch"], key, settings, training)
             if sound("base_model") and training["use_vllm"]:
@@ -84,12 +86,12 @@ def problems(config: Settings, defaults: Mapping[str, Settings], sound: Callable
                 yield from rl_checks.enough_prompts(key, settings, training, processes, config["data"])
 
 
-def _quantized(config: Settings, sound: Callable[..., bool]) -> dict[str, bool]:
-    """Which of the stages sft and rl has a quantized base."""
+def _quantized(config: Settings, sound: Callable[..., bool]) -> dict[str, list[str]]:
+    """Which sections of the stages sft and rl have a quantized base."""
     policies = config["policies"] if sound("policies") and sound("rl") else []
     return {
-        "sft": sound("sft") and config["sft"]["quantization"] is not None,
-        "rl": any(config["rl"][policy]["quantization"] for policy in policies if policy in config["rl"]),
+        "sft": ["sft"] if sound("sft") and config["sft"]["quantization"] else [],
+        "rl": [f"rl.{name}" for name in policies if name in config["rl"] and config["rl"][name]["quantization"]],
     }
 
 
@@ -166,7 +168,8 @@ def _base_model(base_model: Settings) -> Iterator[str]:
     elif path is not None and not is_folder and revision is None:
         yield (
             f"`base_model.revision` is null and `base_model.path` {path} is no folder here, so it is read as a hub id; "
-            "pin its commit (40 hexadecimal digits), since a model can change under its name"
+            "correct the folder, or pin the model's commit (40 hexadecimal digits; it can change under its name): "
+            f"git ls-remote https://huggingface.co/{path} HEAD"
         )
     if revision is not None and (path is None or is_folder):
         yield f"`base_model.revision` is {revision}; it pins a hub id, and `base_model.path` is none; set it null"
@@ -183,7 +186,7 @@ def _family(base_model: Settings) -> Family | None:
     if base_model["path"] is None:
         return FAMILIES["qwen2_5_vl"]
     folder = Path(base_model["path"])
-    return family_of_checkpoint(folder) if (folder / "config.json").is_file() else None
+    return family_of_checkpoint(folder) if folder.is_dir() else None
 
 
 def _vllm_rollouts(key: str, base_model: Settings) -> Iterator[str]:

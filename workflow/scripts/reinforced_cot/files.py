@@ -91,6 +91,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
+        umask = os.umask(0o077)  # which is read by setting it
+        os.umask(umask)
+        for file in temporary.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                file.chmod(0o666 & ~umask)  # safetensors writes for the owner alone, whatever the umask says
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
     finally:

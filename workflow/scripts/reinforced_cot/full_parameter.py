@@ -39,13 +39,15 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
         dtype: the weights' type in the new checkpoint.
 
     Raises:
-        PipelineError: a weight is empty or not finite, or none differs from the parent's.
+        PipelineError: there are no weights, one is empty or not finite, or none differs from the parent's.
     """
-    before = sorted((parent / "model").glob("*.safetensors"))
+    files, before = (sorted(folder.glob("*.safetensors")) for folder in (checkpoint, parent / "model"))
+    if not files:
+        raise PipelineError(f"{checkpoint} has no *.safetensors: the trainer did not gather the weights")
     facts = {"base": parent.name, "base_weights": weights_hash(read_json(parent / "model.json"))}
     with new_folder(output / "model") as folder:
         changed, size = 0, 0
-        for file in sorted(checkpoint.glob("*.safetensors")):
+        for file in files:
             weights = {name: weight.to(getattr(torch, dtype)) for name, weight in load_file(file).items()}
             changed += _changed(weights, before)
             size += sum(weight.nbytes for weight in weights.values())

@@ -1,6 +1,6 @@
 """Checks of `launch`: the topology of each stage, what a stage can do with it, and what must be installed for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -9,7 +9,10 @@ from reinforced_cot.rollout_server import server_gpus
 from reinforced_cot.topologies import DATA_PARALLEL, Topology, read_topology
 
 Settings = Mapping[str, Any]
-GPU_EXTRA = "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock"
+GPU_EXTRA = (
+    "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock (in .venv-vllm, whose numpy is "
+    "another: -c .venv-vllm/constraints.txt)"
+)
 
 _FLASH = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
 _EXTRAS = {
@@ -40,12 +43,12 @@ def processes_of(launch: Settings, stage: str) -> int:
         return 1
 
 
-def problems(launch: Settings, quantized: Mapping[str, bool]) -> Iterator[str]:
+def problems(launch: Settings, quantized: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """One line a problem.
 
     Args:
         launch: the config's section, with the schema's defaults filled in.
-        quantized: for ``sft`` and ``rl``, whether a policy of that stage has a quantized base.
+        quantized: for ``sft`` and ``rl``, the sections of that stage that have a quantized base, by their keys.
     """
     for stage, asked in launch.items():
         if "topology" not in asked:
@@ -62,11 +65,12 @@ def problems(launch: Settings, quantized: Mapping[str, bool]) -> Iterator[str]:
             yield f"`launch.{stage}` asks for {topology.processes} processes; a merge is one: use cpu or single_gpu"
         elif stage == "evaluate" and topology.machines > 1:
             yield f"`launch.{stage}.topology` is {name}; an evaluation stays on one machine: use multi_gpu"
-        if quantized.get(stage) and topology.splits_weights:
-            yield (
-                f"`launch.{stage}.topology` is {name}, which splits the weights, and a quantized base cannot be split: "
-                "use multi_gpu or zero2, or set quantization null"
-            )
+        if topology.splits_weights:
+            for key in quantized.get(stage, ()):
+                yield (
+                    f"`launch.{stage}.topology` is {name}, which splits the weights, and a quantized base cannot be "
+                    f"split: use multi_gpu or zero2, or set `{key}.quantization` null"
+                )
 
 
 def attention_problems(launch: Settings, base_model: Settings) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Starting a stage on its topology: GPUs are claimed once, then accelerate starts a process for each of them."""
 
 import argparse
-import ctypes
 import os
 import signal
 import subprocess
@@ -10,10 +9,8 @@ from collections.abc import Mapping
 
 from reinforced_cot.devices import claim_devices
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.rollout_server import RolloutServer
+from reinforced_cot.rollout_server import RolloutServer, end_with_parent
 from reinforced_cot.topologies import Topology, read_topology
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +114,7 @@ def launch_arguments(topology: Topology) -> list[str]:
 
 def end_with_launcher() -> None:
     """Let the kernel end this process when its launcher is killed: it would else go on writing beside its successor."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
 
 
 def threads_each(topology: Topology) -> int:

@@ -24,8 +24,8 @@ def stage_plan(base: Mapping[str, Any], settings: Mapping[str, Any], stage: str,
         stage: sft, rl or evaluate.
     """
     where = "the CPU" if topology.use_cpu else "GPUs"
-    head = f"{topology.file.stem}, {topology.processes} process(es) on {where}"
     config, longest = model_config(base["base_model"]), settings["prompt"]["max_tokens"]
+    head = f"{topology.file.stem}, {topology.processes} process(es) on {where}; prompts of {longest} tokens"
     if stage == "evaluate":
         return f"{head}\n{evaluation_plan(settings, shapes_of_config(config), longest)}"
     section = settings[stage]

@@ -45,6 +45,16 @@ def problems(key: str, settings: Settings, training: Settings, processes: int) -
         yield from _vllm(f"{key}.training", training, processes)
 
 
+def room_in_vllm(key: str, training: Settings, prompt: int) -> Iterator[str]:
+    """Whether vLLM takes the longest prompt, of ``prompt`` tokens, with its completion; arguments as for `problems`."""
+    room, longest = training["vllm_max_model_length"], prompt + training["max_completion_length"]
+    if room is not None and room < longest:
+        yield (
+            f"`{key}.training.vllm_max_model_length` is {room}; it must hold prompt.max_tokens and "
+            f"max_completion_length, {longest}: raise it, or leave it out"
+        )
+
+
 def start_problems(key: str, settings: Settings, sft: Settings) -> Iterator[str]:
     """Whether there is an adapter to go on with; arguments as for `problems`, and the config's section ``sft``."""
     if settings["start"] == "model":
@@ -142,6 +152,8 @@ def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[s
                 f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
                 "clipped: use 0.2, or importance_sampling_level sequence"
             )
+        if training["vllm_mode"] == "server" and not training["use_vllm"]:
+            yield f"`{key}.vllm_mode` is server and use_vllm is false, so that there is none: set use_vllm true"
         share = config["rl"][policy]["training"].get("vllm_gpu_memory_utilization", 1.0)
         if server_gpus(training) and share < 0.8:
             yield (

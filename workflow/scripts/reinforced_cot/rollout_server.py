@@ -33,6 +33,11 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SHUTDOWN = 60.0  # seconds that a server has to end, before it is killed
 
 
+def end_with_parent(sent: signal.Signals) -> None:
+    """Let the kernel send this process a signal when the one that started it ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, sent)
+
+
 def server_gpus(training: Mapping[str, Any]) -> int:
     """GPUs that the server of an RL policy takes: as many as its weights are split over; 0 without one.
 
@@ -85,7 +90,7 @@ class RolloutServer:
                 stdout=file,
                 stderr=file,
                 close_fds=False,  # the lock on its GPUs is held until it has ended
-                preexec_fn=lambda: ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+                preexec_fn=lambda: end_with_parent(signal.SIGTERM),
             )
         place = {"url": f"http://127.0.0.1:{port}", "pid": server.pid, "log": str(self.log)}
         os.environ[_PLACE] = json.dumps(place)

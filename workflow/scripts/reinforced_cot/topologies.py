@@ -70,6 +70,8 @@ def read_topology(name: str, processes: int | None = None) -> Topology:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if file == Path(name):
+            raise ConfigError(f"there is no file {name}") from None
         known = names()
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}, or give a path ending in .yaml"
