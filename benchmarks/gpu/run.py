@@ -89,7 +89,13 @@ def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) 
     sft, rl = preset["sft"], preset["rl"]["grpo"]
     sft = {**sft, "training": {**sft["training"], **few}}
     sft["selection"] = {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}
-    rl = {**rl, "start": "model", "max_sampling_logp_difference": 0.1, "probes": {**rl["probes"], "every": None}}
+    rl = {
+        **rl,
+        "start": "model",
+        "shared_prefix": "auto",
+        "max_sampling_logp_difference": 0.1,
+        "probes": {**rl["probes"], "every": None},
+    }
     # Random weights earn no reward, and a step without one would be no work for the optimizer.
     rl["training"] = {**rl["training"], **few, "max_completion_length": tokens, "entropy_coef": 0.01}
     base_model = {key: preset["base_model"][key] for key in ("dtype", "attn_implementation", "trust_remote_code")}

@@ -12,7 +12,8 @@ from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
 from tiny_families import TILE, published_checkpoint
-from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun
+from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, perturb
+from trl import GRPOTrainer
 
 from reinforced_cot import evaluation, reinforcement, supervised, training
 from reinforced_cot.adapters import check_trainable, lora_config
@@ -277,3 +278,36 @@ def test_rollouts_by_vllm_are_refused_where_they_are_not_known_to_be_right(
     settings["rl"]["training"]["use_vllm"] = True
     with pytest.raises(PipelineError, match=r"`rl\.\*\.training\.use_vllm` is true; .* and the base is InternVL"):
         reinforcement.train(settings, run.examples, run.data, run.base, tmp_path, None)
+
+
+def test_prompts_are_shared_as_if_each_row_were_computed(run: TinyRun, family: Family, tmp_path: Path) -> None:
+    """Rows that TRL drew itself; Qwen3-VL's image features enter several layers. InternVL keeps its rows."""
+    found: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reinforcement, "run", lambda trainer, *_: found.append(trainer))
+        reinforcement.train(run.settings(), run.examples, run.data, run.base, tmp_path, None)
+    [trainer] = found
+    perturb(trainer.model)
+    drawn = trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader())))
+    rows = {
+        "input_ids": torch.cat([drawn["prompt_ids"], drawn["completion_ids"]], dim=1),
+        "attention_mask": torch.cat([drawn["prompt_mask"], drawn["completion_mask"]], dim=1),
+        "logits_to_keep": drawn["completion_ids"].shape[1],
+    }
+    for name in ("pixel_values", "image_grid_thw", "num_images", "num_tiles", "mm_token_type_ids", "token_type_ids"):
+        rows[name] = drawn.get(name)
+    calls = count_calls(trainer.model)
+    expected, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(trainer, trainer.model, **rows)
+    separate = calls.pop()
+    shared, _, _ = trainer._get_per_token_logps_and_entropies(trainer.model, **rows)
+    assert torch.allclose(shared, expected, atol=1e-5) and expected.abs().sum() > 0
+    assert (calls.pop() < separate) == (not family.tiled)
+
+
+def count_calls(model: Any) -> list[int]:
+    """Rows of each call of a model, as they come."""
+    rows: list[int] = []
+    model.register_forward_pre_hook(
+        lambda module, inputs, options: rows.append(len(options["input_ids"])), with_kwargs=True
+    )
+    return rows

@@ -51,6 +51,7 @@ SETTINGS: dict[str, Any] = {
     "rewards": {"format": 0.5, "correctness": 2.0, "consistency": None, "tag_count": 1.0},
     "rl": {
         "start": "model",
+        "shared_prefix": "auto",
         "examples": None,
         "quantization": None,
         "global_batch_size": 4,

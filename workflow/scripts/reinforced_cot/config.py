@@ -278,8 +278,8 @@ def _command_line_hint(value: Any, types: Sequence[str]) -> str:
 
 
 def _enum_hint(value: Any, choices: Sequence[Any]) -> str:
-    word = {True: "yes", False: "no"}.get(value, "") if isinstance(value, bool) else ""
-    if word in choices:
+    words = {True: ("yes", "on"), False: ("no", "off")}.get(value, ()) if isinstance(value, bool) else ()
+    for word in (word for word in words if word in choices):
         return f'YAML reads an unquoted {word} as {_shown(value)}: write "{word}"'
     near = difflib.get_close_matches(str(value), [choice for choice in choices if isinstance(choice, str)], n=1)
     listed = f"it must be one of {', '.join(_shown(choice) for choice in choices)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import ProcessorMixin
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 from trl.trainer.utils import RepeatSampler
 
 from reinforced_cot.adapters import base_of, continued, lora_config, train_in_float32
@@ -25,6 +25,7 @@ from reinforced_cot.reward_loading import load_rewards
 from reinforced_cot.rollout_server import ready_server, server_arguments, server_gpus, vllm_context
 from reinforced_cot.rollouts import SamplingCheck, with_collapsed_prompts, with_restored_base
 from reinforced_cot.seeds import mixed, subset
+from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import Topology
 from reinforced_cot.training import run, trainer_arguments
@@ -44,7 +45,7 @@ class EpochSampler(RepeatSampler):
             self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))
 
 
-class ResumableGRPOTrainer(ResumingTrainer, GRPOTrainer):
+class ResumableGRPOTrainer(ResumingTrainer, SharedPrefixTrainer):
     """`GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
@@ -114,6 +115,7 @@ def train(
             processing_class=processor,
             peft_config=None if start else lora_config(rl["lora"], model),
         )
+        trainer.shared_prefix = rl["shared_prefix"]
         if rl["quantization"]:
             train_in_float32(trainer.model, start)
         check_spread(trainer.accelerator, topology)

@@ -1,0 +1,187 @@
+"""Shared prefixes are exact: the log-probabilities and gradients of TRL's own rows, whatever they are made of."""
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from stage_runs import series
+from test_reinforcement import lottery
+from tiny_run import TinyRun, perturb
+from trl import GRPOTrainer
+
+from reinforced_cot import reinforcement
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import read_json
+from reinforced_cot.processors import load_processor
+from reinforced_cot.prompts import prompt_messages, with_image
+from reinforced_cot.rewards import REWARDS
+from reinforced_cot.shared_prefix import Rows, find_groups, pack
+from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer, shuffled_groups, unsupported
+
+SIZES = [(84, 56), (56, 112), (56, 56), (112, 84)]
+WORDS = ["what", "is", "the", "red", "digit", "left", "of", "blue", "green", "yellow", "corner"]
+
+
+@pytest.fixture(scope="module")
+def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> SharedPrefixTrainer:
+    """A real trainer, whose adapter changes something."""
+    found: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reinforcement, "run", lambda trainer, *_: found.append(trainer))
+        output = tmp_path_factory.mktemp("rl")
+        reinforcement.train(tiny_run.settings(), tiny_run.examples, tiny_run.data, tiny_run.base, output, None)
+    made: SharedPrefixTrainer = found[0]
+    perturb(made.model)
+    return made
+
+
+def make_rows(run: TinyRun, seed: int, groups: int, size: int, longest: int = 9) -> dict[str, Any]:
+    """Rows as TRL hands them over: several questions of several lengths about images of several sizes, shuffled."""
+    draw = random.Random(seed)
+    processor = load_processor(run.base / "model")
+    texts, images = [], []
+    for _ in range(groups):
+        question = " ".join(draw.choices(WORDS, k=draw.randint(1, 9)))
+        messages = with_image(prompt_messages(question, run.settings()["prompt"]))
+        noise = Image.effect_noise(draw.choice(SIZES), 90).convert("RGB")
+        texts += [processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)] * size
+        images += [noise] * size
+    order = draw.sample(range(groups * size), groups * size)
+    batch = processor(
+        text=[texts[i] for i in order], images=[images[i] for i in order], padding=True, return_tensors="pt"
+    )
+    torch.manual_seed(seed)
+    completions = torch.randint(10, 300, (len(order), longest))
+    lengths = torch.tensor([draw.randint(0, longest) for _ in order])
+    mask = (torch.arange(longest) < lengths[:, None]).long()
+    return {
+        "input_ids": torch.cat([batch["input_ids"], completions * mask], dim=1),
+        "attention_mask": torch.cat([batch["attention_mask"], mask], dim=1),
+        "logits_to_keep": longest,
+        "pixel_values": batch["pixel_values"],
+        "image_grid_thw": batch["image_grid_thw"],
+        "num_images": [1] * len(order),
+        "mm_token_type_ids": torch.nn.functional.pad(batch["mm_token_type_ids"], (0, longest)),
+    }
+
+
+def log_probs(trainer: SharedPrefixTrainer, rows: dict[str, Any], shared: bool, **options: Any) -> Any:
+    method = (SharedPrefixTrainer if shared else GRPOTrainer)._get_per_token_logps_and_entropies
+    found, entropies, _ = method(trainer, trainer.model, **rows, compute_entropy=True, **options)
+    return found, entropies
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_log_probabilities_and_gradients_are_those_of_separate_rows(
+    tiny_run: TinyRun, trainer: SharedPrefixTrainer, seed: int, attention: str
+) -> None:
+    trainer.model.set_attn_implementation(attention)
+    rows = make_rows(tiny_run, seed, groups=3, size=4)
+    weights = torch.randn(12, rows["logits_to_keep"])
+    results = []
+    for shared in (False, True):
+        trainer.model.zero_grad()
+        found, entropies = log_probs(trainer, rows, shared, batch_size=5)
+        (found * weights + 0.1 * entropies).sum().backward()
+        gradients = {name: weight.grad for name, weight in trainer.model.named_parameters() if weight.grad is not None}
+        results.append((found.detach(), entropies.detach(), gradients))
+    (expected, expected_entropies, expected_gradients), (found, entropies, gradients) = results
+    assert torch.allclose(found, expected, atol=1e-5) and torch.allclose(entropies, expected_entropies, atol=1e-5)
+    assert expected.abs().sum() > 0 and gradients.keys() == expected_gradients.keys() and gradients
+    for name, gradient in expected_gradients.items():
+        assert float((gradients[name] - gradient).norm()) <= 1e-5 * float(gradient.norm() + 1e-3), name
+
+
+def test_a_sibling_changes_nothing(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:
+    rows = make_rows(tiny_run, 1, groups=2, size=4)
+    before, _ = log_probs(trainer, rows, True)
+    changed = {**rows, "input_ids": rows["input_ids"].clone()}
+    mask = rows["attention_mask"][3, -9:].bool()
+    changed["input_ids"][3, -9:][mask] += 1
+    after, _ = log_probs(trainer, changed, True)
+    others = [row for row in range(8) if row != 3]
+    assert torch.equal(before[others], after[others]) and not torch.equal(before[3], after[3])
+
+
+def test_prompts_are_shared_where_text_and_image_are_the_same(tiny_run: TinyRun) -> None:
+    rows = make_rows(tiny_run, 2, groups=3, size=4)
+    keep = rows.pop("logits_to_keep")
+    made = Rows(rows.pop("input_ids"), rows.pop("attention_mask"), keep, **rows)
+    groups = find_groups(made)
+    assert sorted(map(len, groups)) == [4, 4, 4]
+    packed = pack(made, groups)
+    tokens = sum(len(made.prompt(group[0])) - 1 for group in groups)
+    tokens += sum(1 + len(made.completion_ids(row)) for row in range(12))
+    assert int((packed.segments >= 0).sum()) == tokens
+    made.pixel_values[: made.images()[0][1].stop] += 1  # another image under the same question
+    assert sorted(map(len, find_groups(made))) == [1, 3, 4, 4]
+
+
+def test_a_model_of_other_positions_keeps_its_rows(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:
+    given = dict.fromkeys(("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"), 0)
+    backbone: Any = trainer.model.get_base_model().model
+    assert unsupported(backbone, given) is None
+    assert unsupported(backbone, {**given, "num_tiles": 3}) == "the rows have num_tiles"
+    other: Any = SimpleNamespace()
+    assert unsupported(other, given) == "SimpleNamespace has no M-RoPE positions"
+
+
+def test_groups_stay_together_when_they_are_shuffled() -> None:
+    batch = {"rows": torch.arange(12), "names": [f"row {n}" for n in range(12)], "none": None, "count": torch.tensor(3)}
+    orders = set()
+    for seed in range(5):
+        torch.manual_seed(seed)
+        found = shuffled_groups(batch, 4)
+        rows = found["rows"].tolist()
+        assert sorted(rows) == list(range(12)) and found["names"] == [f"row {row}" for row in rows]
+        assert all(rows[i : i + 4] == list(range(rows[i], rows[i] + 4)) for i in (0, 4, 8))
+        assert found["none"] is None and found["count"] == 3
+        orders.add(tuple(rows))
+    assert len(orders) > 1
+    torch.manual_seed(0)
+    assert sorted(shuffled_groups(batch, 5)["rows"].tolist()) == list(range(12))  # no whole groups: any order
+
+
+@pytest.mark.parametrize("level", ["token", "sequence"])
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path, level: str, beta: float) -> None:
+    """Twenty steps of GRPO and of GSPO, with old, reference and policy passes, in micro-batches of whole groups."""
+    settings = tiny_run.settings(rl__training__beta=beta, rl__global_batch_size=8)
+    settings["rewards"] = {"lottery": 1.0}
+    settings["rl"]["training"] |= {
+        **{"max_steps": 20, "save_steps": 20, "learning_rate": 1e-3, "num_iterations": 2, "num_generations": 4},
+        **{"generation_batch_size": 16, "importance_sampling_level": level, "loss_type": "grpo"},
+    }
+    runs = []
+    for shared in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(REWARDS, "lottery", lottery)
+            if not shared:
+                stock = GRPOTrainer._get_per_token_logps_and_entropies
+                patch.setattr(SharedPrefixTrainer, "_get_per_token_logps_and_entropies", stock)
+            output = tmp_path / str(shared)
+            reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, output, None)
+        history = [entry for entry in read_json(output / "metrics.json")["history"] if "loss" in entry]
+        runs.append((history, load_file(output / "adapter/adapter_model.safetensors")))
+    (found, adapter), (expected, wanted) = runs
+    assert len(found) == len(expected) == 20
+    for name in ("loss", "grad_norm", "reward", "entropy", *(["kl"] if beta else [])):
+        assert series(found, name) == pytest.approx(series(expected, name), abs=1e-5) and series(found, name), name
+    for name, weight in wanted.items():
+        assert torch.allclose(adapter[name], weight, atol=1e-5), name
+
+
+def test_insisting_where_it_cannot_be_is_an_error(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:
+    rows = {**make_rows(tiny_run, 1, groups=1, size=2), "num_tiles": [1, 1]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "shared_prefix", "on")
+        with pytest.raises(
+            PipelineError, match="prompts cannot be shared: the rows have num_tiles; set it auto or off"
+        ):
+            log_probs(trainer, rows, True)

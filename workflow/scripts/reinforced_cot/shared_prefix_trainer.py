@@ -1,0 +1,147 @@
+"""A `GRPOTrainer` whose old, reference and policy passes compute each group's prompt and image once."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from peft import PeftModel
+from trl import GRPOTrainer
+from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.shared_prefix import Packed, Rows, find_groups, pack, positions, unpack
+
+log = logging.getLogger(__name__)
+
+
+class SharedPrefixTrainer(GRPOTrainer):
+    """TRL's loss of TRL's rows; only how their log-probabilities are computed is another, and which rows stay together.
+
+    Attributes:
+        shared_prefix: ``auto`` shares prompts where the model allows it, ``on`` insists, ``off`` is TRL's own way.
+    """
+
+    shared_prefix = "auto"
+    _buffered_inputs: list[Any] | None
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """As TRL's, with groups shuffled where that one shuffles rows: a prompt is shared within a micro-batch."""
+        if self.shared_prefix == "off" or not self.model.training:
+            return super()._prepare_inputs(generation_batch)
+        steps = self.args.steps_per_generation
+        if self._step % (steps * self.num_iterations) == 0 or self._buffered_inputs is None:
+            drawn = split_pixel_values_by_grid(self._generate_and_score_completions(generation_batch))
+            batches = split_tensor_dict(shuffled_groups(drawn, self.num_generations), steps)
+            self._buffered_inputs = [unsplit_pixel_values_by_grid(batch) for batch in batches]
+        return self._buffered_inputs[self._step % steps]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: torch.nn.Module,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **multimodal: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        unwrapped = self.accelerator.unwrap_model(model)
+        backbone = (unwrapped.get_base_model() if isinstance(unwrapped, PeftModel) else unwrapped).model
+        given = {name: value for name, value in multimodal.items() if value is not None}
+        reason = "router losses count every row's tokens" if compute_aux_loss else unsupported(backbone, given)
+        if reason and self.shared_prefix == "on":
+            raise PipelineError(f"rl.*.shared_prefix is on, and prompts cannot be shared: {reason}; set it auto or off")
+        if reason or self.shared_prefix == "off":
+            if self.shared_prefix == "auto":
+                _say(reason)
+            return super()._get_per_token_logps_and_entropies(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                batch_size,
+                compute_entropy,
+                compute_aux_loss,
+                **multimodal,
+            )
+        rows = Rows(input_ids, attention_mask, logits_to_keep, **given)
+        lengths = attention_mask[:, -logits_to_keep:].sum(dim=1).tolist()
+        found: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+        for groups in _chunks(find_groups(rows), batch_size or len(input_ids)):
+            members = [row for group in groups for row in group]
+            packed = pack(rows, groups)
+            with self.accelerator.autocast():
+                outputs = model(**_inputs(rows, groups, packed, backbone), fused_lm_head=True)
+            own = [lengths[row] for row in members]
+            log_probs = unpack(packed, outputs.log_probs, members, own, logits_to_keep)
+            entropies = unpack(packed, outputs.entropy, members, own, logits_to_keep) if compute_entropy else log_probs
+            found += zip(members, log_probs, entropies, strict=True)
+        found.sort(key=lambda row: row[0])
+        log_probs, entropies = (torch.stack([row[part] for row in found]) for part in (1, 2))
+        return log_probs, entropies if compute_entropy else None, None
+
+
+def shuffled_groups(batch: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """The rows of a batch in another order, each ``size`` that stand together staying together; rows where none do.
+
+    Args:
+        batch: tensors and lists with an entry a row, None, and numbers.
+    """
+    rows = len(next(value for value in batch.values() if value is not None))
+    together = 1 if rows % size else size
+    order = (torch.randperm(rows // together)[:, None] * together + torch.arange(together)).flatten()
+
+    def ordered(value: Any) -> Any:
+        if value is None or (isinstance(value, torch.Tensor) and value.ndim == 0):
+            return value
+        return value[order] if isinstance(value, torch.Tensor) else [value[row] for row in order]
+
+    return {name: ordered(value) for name, value in batch.items()}
+
+
+def unsupported(backbone: torch.nn.Module, given: dict[str, Any]) -> str | None:
+    """Why rows cannot share their prompts, or None if they can."""
+    if not hasattr(backbone, "get_rope_index"):
+        return f"{type(backbone).__name__} has no M-RoPE positions"
+    expected = {"pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"}
+    if given.keys() != expected:
+        return f"the rows have {', '.join(sorted(given.keys() ^ expected))}"
+    if backbone.config._attn_implementation not in ("sdpa", "eager"):
+        return f"{backbone.config._attn_implementation} takes no mask of a tree"
+    return None
+
+
+def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbone: torch.nn.Module) -> dict[str, Any]:
+    places = rows.images()
+    leaders = [places[group[0]] for group in groups]
+    mask = packed.mask()
+    if backbone.config._attn_implementation == "eager":  # which adds it
+        dtype = next(backbone.parameters()).dtype
+        mask = torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+    return {
+        "input_ids": packed.input_ids,
+        "attention_mask": mask,
+        "position_ids": positions(rows, groups, packed, backbone.get_rope_index),
+        "labels": packed.labels,
+        "pixel_values": torch.cat([rows.pixel_values[patches] for _, patches in leaders]),
+        "image_grid_thw": torch.cat([rows.image_grid_thw[images] for images, _ in leaders]),
+    }
+
+
+def _chunks(groups: Sequence[list[int]], rows_at_once: int) -> Iterator[list[list[int]]]:
+    """Whole groups of together at most so many rows, or one group."""
+    chunk: list[list[int]] = []
+    for group in groups:
+        if chunk and sum(map(len, chunk)) + len(group) > rows_at_once:
+            yield chunk
+            chunk = []
+        chunk.append(group)
+    yield chunk
+
+
+@cache
+def _say(reason: str) -> None:
+    log.info("prompts are not shared: %s", reason)
