@@ -91,7 +91,8 @@ def refuse_more_gpus_than_there_are(stage, gpus, served=0):
 def launched(stage):
     """Resources of a stage's job, which its script is told: none of them makes anything stale.
 
-    A vLLM server of an RL policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the script starts itself there.
+    A vLLM server of an RL policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the
+    script starts itself there.
     """
     topology = stage_topology(config["launch"], stage)
     served = (
