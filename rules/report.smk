@@ -1,6 +1,6 @@
 # Every policy side by side on one page that needs nothing but a browser.
-# Needs: eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json of the adapters; seeds.json with several
-# seeds. Makes: {results}/report.html.
+# Needs: eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json of the adapters;
+# seeds.json with several seeds. Makes: {results}/report.html.
 TEMPLATE = "workflow/report/report.html.j2"
 
 

@@ -4,9 +4,9 @@ torchvision's published build wants CUDA. Beside a CPU build of torch it only la
 processing calls; with them declared it imports.
 """
 
-import torch
+from torch import library, version
 
-if torch.version.cuda is None:
-    operators = torch.library.Library("torchvision", "FRAGMENT")
+if version.cuda is None:
+    operators = library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         operators.define(name + "(Tensor boxes, Tensor scores, float threshold) -> Tensor")

@@ -101,7 +101,7 @@ def train_in_float32(model: PeftModel, start: Path | None = None) -> None:
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
-def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | None = None, **facts: Any) -> None:
+def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | None = None) -> None:
     """Write ``{output}/adapter`` and its manifest ``{output}/adapter.json``, which names the base by its weights' hash.
 
     Args:
@@ -116,7 +116,9 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
     weights = load_file(checkpoint / ADAPTER_FILES[1])
     before = load_file(start / ADAPTER_FILES[1]) if start else {}
     if before and all(name in before and torch.equal(before[name], weight) for name, weight in weights.items()):
-        raise PipelineError(f"the trained adapter is still {start}: nothing was learned")
+        raise PipelineError(
+            f"the trained adapter is still {start}: nothing was learned; raise learning_rate, or look at the rewards"
+        )
     norm = sum(float(weight.float().norm()) for name, weight in weights.items() if "lora_B" in name)
     if not norm > 0:
         raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")
@@ -124,7 +126,7 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
         for name in ADAPTER_FILES:
             shutil.copyfile(checkpoint / name, folder / name)
     base_weights = weights_hash(read_json(base / "model.json"))
-    write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights, **facts)
+    write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights)
 
 
 def base_of(adapter: Path) -> Path:

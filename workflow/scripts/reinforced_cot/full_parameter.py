@@ -53,7 +53,10 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
             size += sum(weight.nbytes for weight in weights.values())
             save_file(weights, folder / file.name, metadata={"format": "pt"})
         if not changed:
-            raise PipelineError("no weight of the trained model differs from its parent's: nothing was learned")
+            raise PipelineError(
+                "no weight of the trained model differs from its parent's: nothing was learned; raise learning_rate, "
+                "or look at the rewards"
+            )
         if (checkpoint / _INDEX).is_file():
             index = read_json(checkpoint / _INDEX)
             write_json(folder / _INDEX, {**index, "metadata": {**index["metadata"], "total_size": size}})
@@ -74,7 +77,9 @@ def _changed(weights: dict[str, torch.Tensor], before: Iterable[Path]) -> int:
     """
     for name, weight in weights.items():
         if not weight.numel() or not torch.isfinite(weight).all():
-            raise PipelineError(f"the trained weight {name} is empty or not finite: the run has diverged")
+            raise PipelineError(
+                f"the trained weight {name} is empty or not finite: the run has diverged; lower learning_rate"
+            )
     same = 0
     for file in before:
         with safe_open(file, "pt") as old:
