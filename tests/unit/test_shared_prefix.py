@@ -40,17 +40,20 @@ def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Shar
     return made
 
 
-def make_rows(run: TinyRun, seed: int, groups: int, size: int, longest: int = 9) -> dict[str, Any]:
-    """Rows as TRL hands them over: several questions of several lengths about images of several sizes, shuffled."""
+def make_rows(
+    run: TinyRun, seed: int, groups: int, size: int, longest: int = 9, most_images: int = 1
+) -> dict[str, Any]:
+    """Rows as TRL hands them over: questions of several lengths about some images of several sizes each, shuffled."""
     draw = random.Random(seed)
     processor = load_processor(run.base / "model")
     texts, images = [], []
     for _ in range(groups):
         question = " ".join(draw.choices(WORDS, k=draw.randint(1, 9)))
-        messages = with_image(prompt_messages(question, run.settings()["prompt"]))
-        noise = Image.effect_noise(draw.choice(SIZES), 90).convert("RGB")
-        texts += [processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)] * size
-        images += [noise] * size
+        [message] = with_image(prompt_messages(question, run.settings()["prompt"]))
+        shown = [Image.effect_noise(draw.choice(SIZES), 90).convert("RGB") for _ in range(draw.randint(1, most_images))]
+        message["content"] = [{"type": "image"}] * (len(shown) - 1) + message["content"]
+        texts += [processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)] * size
+        images += [shown] * size
     order = draw.sample(range(groups * size), groups * size)
     batch = processor(
         text=[texts[i] for i in order], images=[images[i] for i in order], padding=True, return_tensors="pt"
@@ -65,7 +68,7 @@ def make_rows(run: TinyRun, seed: int, groups: int, size: int, longest: int = 9)
         "logits_to_keep": longest,
         "pixel_values": batch["pixel_values"],
         "image_grid_thw": batch["image_grid_thw"],
-        "num_images": [1] * len(order),
+        "num_images": [len(images[i]) for i in order],
         "mm_token_type_ids": torch.nn.functional.pad(batch["mm_token_type_ids"], (0, longest)),
     }
 
@@ -77,12 +80,12 @@ def log_probs(trainer: SharedPrefixTrainer, rows: dict[str, Any], shared: bool, 
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("checkpointing", [False, True])
 def test_log_probabilities_and_gradients_are_those_of_separate_rows(
-    tiny_run: TinyRun, trainer: SharedPrefixTrainer, seed: int, attention: str
+    tiny_run: TinyRun, trainer: SharedPrefixTrainer, seed: int, checkpointing: bool
 ) -> None:
-    trainer.model.set_attn_implementation(attention)
-    rows = make_rows(tiny_run, seed, groups=3, size=4)
+    rows = make_rows(tiny_run, seed, groups=3, size=4, most_images=1 + seed % 3)
+    trainer.model.gradient_checkpointing_enable() if checkpointing else trainer.model.gradient_checkpointing_disable()
     weights = torch.randn(12, rows["logits_to_keep"])
     results = []
     for shared in (False, True):
@@ -102,11 +105,11 @@ def test_a_sibling_changes_nothing(tiny_run: TinyRun, trainer: SharedPrefixTrain
     rows = make_rows(tiny_run, 1, groups=2, size=4)
     before, _ = log_probs(trainer, rows, True)
     changed = {**rows, "input_ids": rows["input_ids"].clone()}
-    mask = rows["attention_mask"][3, -9:].bool()
-    changed["input_ids"][3, -9:][mask] += 1
+    one = int(rows["attention_mask"].sum(dim=1).argmax())
+    changed["input_ids"][one, -9:][rows["attention_mask"][one, -9:].bool()] += 1
     after, _ = log_probs(trainer, changed, True)
-    others = [row for row in range(8) if row != 3]
-    assert torch.equal(before[others], after[others]) and not torch.equal(before[3], after[3])
+    others = [row for row in range(8) if row != one]
+    assert torch.equal(before[others], after[others]) and not torch.equal(before[one], after[one])
 
 
 def test_prompts_are_shared_where_text_and_image_are_the_same(tiny_run: TinyRun) -> None:
@@ -118,7 +121,7 @@ def test_prompts_are_shared_where_text_and_image_are_the_same(tiny_run: TinyRun)
     packed = pack(made, groups)
     tokens = sum(len(made.prompt(group[0])) - 1 for group in groups)
     tokens += sum(1 + len(made.completion_ids(row)) for row in range(12))
-    assert int((packed.segments >= 0).sum()) == tokens
+    assert packed.input_ids.shape == (1, tokens) and tokens == sum(t.prefix + sum(t.branches) for t in packed.trees)
     made.pixel_values[: made.images()[0][1].stop] += 1  # another image under the same question
     assert sorted(map(len, find_groups(made))) == [1, 3, 4, 4]
 

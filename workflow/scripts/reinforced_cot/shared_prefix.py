@@ -1,17 +1,20 @@
 """Log-probabilities of a group's completions with their prompt, and its image, computed once.
 
-In GRPO the G completions of a question are G rows that repeat the prompt. Here a group is one row: the prompt without
-its last token, then for each completion that last token again (it predicts the first one) and the completion. A mask
-lets each completion see the prompt and itself, positions go on from the prompt's end in each, and so every token is
-computed from what it is computed from in a row of its own.
+In GRPO the G completions of a question are G rows that repeat the prompt. Here a group is one stretch of a row that
+holds all groups: the prompt without its last token, then for each completion that last token again (it predicts the
+first one) and the completion. Each completion sees the prompt and itself, positions go on from the prompt's end in
+each, and so every token is computed from what it is computed from in a row of its own.
 
-Notation: P tokens of a prompt, C of the longest completion, G completions, L = P - 1 + sum of (1 + completion).
+Notation: P tokens of a prompt, C of the longest completion, L the sum over groups of P - 1 + sum of (1 + completion).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+
+from reinforced_cot.segment_attention import Tree
 
 IGNORED = -100  # a label that is not scored
 
@@ -61,26 +64,18 @@ class Rows:
 
 @dataclass(frozen=True)
 class Packed:
-    """Groups as one row each, padded on the right.
+    """Groups in one row, without padding.
 
     Attributes:
-        input_ids, labels: shape ``(groups, L)``.
-        segments: 0 for the prompt, 1... for each completion, -1 for padding.
-        starts: for each row that was packed, its group and the place of the token that predicts its completion.
+        input_ids, labels: shape ``(1, L)``.
+        trees: of each group, the prompt as prefix and a branch for each completion.
+        starts: for each row that was packed, the place of the token that predicts its completion.
     """
 
     input_ids: torch.Tensor
     labels: torch.Tensor
-    segments: torch.Tensor
-    starts: Mapping[int, tuple[int, int]]
-
-    def mask(self) -> torch.Tensor:
-        """Which token sees which, boolean, shape ``(groups, 1, L, L)``; padding sees itself: no row may be empty."""
-        length = self.segments.shape[1]
-        seen, seeing = self.segments[:, None, :], self.segments[:, :, None]
-        causal = torch.ones(length, length, dtype=torch.bool, device=seen.device).tril()
-        itself = torch.eye(length, dtype=torch.bool, device=seen.device)
-        return (causal & ((seen == 0) | (seen == seeing)) & (seeing >= 0) | itself)[:, None]
+    trees: Sequence[Tree]
+    starts: Mapping[int, int]
 
 
 def find_groups(rows: Rows) -> list[list[int]]:
@@ -100,33 +95,31 @@ def find_groups(rows: Rows) -> list[list[int]]:
 
 
 def pack(rows: Rows, groups: Sequence[Sequence[int]]) -> Packed:
-    """One row a group."""
-    ids, labels, segments = [], [], []
-    starts: dict[int, tuple[int, int]] = {}
-    for number, group in enumerate(groups):
+    """All groups in one row."""
+    ids: list[torch.Tensor] = []
+    labels: list[torch.Tensor] = []
+    trees, starts, length = [], {}, 0
+    for group in groups:
         prompt = rows.prompt(group[0])
-        parts, scored, owners = [prompt[:-1]], [torch.full_like(prompt[:-1], IGNORED)], [torch.zeros_like(prompt[:-1])]
-        length = len(prompt) - 1
-        for segment, row in enumerate(group, start=1):
+        ids.append(prompt[:-1])
+        labels.append(torch.full_like(prompt[:-1], IGNORED))
+        length += len(prompt) - 1
+        branches = []
+        for row in group:
             completion = rows.completion_ids(row)
-            starts[row] = (number, length)
-            parts += [prompt[-1:], completion]
-            scored += [torch.full_like(prompt[-1:], IGNORED), completion]
-            owners.append(torch.full_like(torch.cat(parts[-2:]), segment))
-            length += 1 + len(completion)
-        ids.append(torch.cat(parts))
-        labels.append(torch.cat(scored))
-        segments.append(torch.cat(owners))
-    return Packed(_padded(ids, 0), _padded(labels, IGNORED), _padded(segments, -1), starts)
+            ids += [prompt[-1:], completion]
+            labels += [torch.full_like(prompt[-1:], IGNORED), completion]
+            starts[row] = length
+            branches.append(1 + len(completion))
+            length += branches[-1]
+        trees.append(Tree(len(prompt) - 1, branches))
+    return Packed(torch.cat(ids)[None], torch.cat(labels)[None], trees, starts)
 
 
 def positions(
-    rows: Rows,
-    groups: Sequence[Sequence[int]],
-    packed: Packed,
-    rope_index: Callable[..., tuple[torch.Tensor, torch.Tensor]],
+    rows: Rows, groups: Sequence[Sequence[int]], trees: Sequence[Tree], rope_index: Callable[..., Any]
 ) -> torch.Tensor:
-    """M-RoPE's positions of the packed rows, shape ``(3, groups, L)``.
+    """M-RoPE's positions of the packed row, shape ``(3, 1, L)``.
 
     Args:
         rope_index: the model's ``get_rope_index``, which knows how an image is counted.
@@ -134,23 +127,19 @@ def positions(
     prompts = [rows.prompt(group[0]) for group in groups]
     places = rows.images()
     found, _ = rope_index(
-        _padded(prompts, 0),
-        mm_token_type_ids=_padded([rows.types(group[0]) for group in groups], 0),
+        _padded(prompts),
+        mm_token_type_ids=_padded([rows.types(group[0]) for group in groups]),
         image_grid_thw=torch.cat([rows.image_grid_thw[places[group[0]][0]] for group in groups]),
-        attention_mask=_padded([torch.ones_like(prompt) for prompt in prompts], 0),
+        attention_mask=_padded([torch.ones_like(prompt) for prompt in prompts]),
     )
-    result = torch.zeros(3, *packed.input_ids.shape, dtype=found.dtype, device=found.device)
-    for number, (group, prompt) in enumerate(zip(groups, prompts, strict=True)):
+    parts = []
+    for number, (prompt, tree) in enumerate(zip(prompts, trees, strict=True)):
         own = found[:, number, : len(prompt)]
-        result[:, number, : len(prompt) - 1] = own[:, :-1]
-        for row in group:
-            _, start = packed.starts[row]
-            length = len(rows.completion_ids(row))
-            result[:, number, start] = own[:, -1]
-            result[:, number, start + 1 : start + 1 + length] = (
-                own.max() + 1 + torch.arange(length, device=found.device)
-            )
-    return result
+        onward = own.max() + torch.arange(1, max(tree.branches), device=own.device)
+        parts.append(own[:, :-1])
+        for length in tree.branches:
+            parts += [own[:, -1:], onward[: length - 1].expand(3, -1)]
+    return torch.cat(parts, dim=1)[:, None]
 
 
 def unpack(
@@ -159,14 +148,14 @@ def unpack(
     """What was computed for each completion token, shape ``(rows, C)``, zero behind its end.
 
     Args:
-        values: shape ``(groups, L - 1)``; the one at a place belongs to the token after it.
+        values: shape ``(1, L - 1)``; the one at a place belongs to the token after it.
     """
     result = values.new_zeros(len(rows), width)
     for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        group, start = packed.starts[row]
-        result[place, :length] = values[group, start : start + length]
+        start = packed.starts[row]
+        result[place, :length] = values[0, start : start + length]
     return result
 
 
-def _padded(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
+def _padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)

@@ -11,6 +11,7 @@ from trl import GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.segment_attention import IMPLEMENTATIONS
 from reinforced_cot.shared_prefix import Packed, Rows, find_groups, pack, positions, unpack
 
 log = logging.getLogger(__name__)
@@ -109,22 +110,19 @@ def unsupported(backbone: torch.nn.Module, given: dict[str, Any]) -> str | None:
     expected = {"pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"}
     if given.keys() != expected:
         return f"the rows have {', '.join(sorted(given.keys() ^ expected))}"
-    if backbone.config._attn_implementation not in ("sdpa", "eager"):
-        return f"{backbone.config._attn_implementation} takes no mask of a tree"
+    if backbone.config._attn_implementation not in IMPLEMENTATIONS:
+        return f"base_model.attn_implementation is {backbone.config._attn_implementation}"
     return None
 
 
 def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbone: torch.nn.Module) -> dict[str, Any]:
     places = rows.images()
     leaders = [places[group[0]] for group in groups]
-    mask = packed.mask()
-    if backbone.config._attn_implementation == "eager":  # which adds it
-        dtype = next(backbone.parameters()).dtype
-        mask = torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
     return {
         "input_ids": packed.input_ids,
-        "attention_mask": mask,
-        "position_ids": positions(rows, groups, packed, backbone.get_rope_index),
+        "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packed.input_ids.device),  # `trees` say it
+        "trees": packed.trees,
+        "position_ids": positions(rows, groups, packed.trees, backbone.get_rope_index),
         "labels": packed.labels,
         "pixel_values": torch.cat([rows.pixel_values[patches] for _, patches in leaders]),
         "image_grid_thw": torch.cat([rows.image_grid_thw[images] for images, _ in leaders]),
