@@ -78,11 +78,11 @@ def test_image_tokens_are_never_generated(tiny_run: TinyRun, processor: Any, mon
     outputs: list[torch.Tensor] = []
     stock = model.generate
 
-    def recorded(input_ids: torch.Tensor, **options: Any) -> torch.Tensor:
-        outputs.append(stock(input_ids=input_ids, **options))
-        new = outputs[-1][:, input_ids.shape[1] :]
-        assert not set(banned) & set(new.flatten().tolist())
-        return outputs[-1]
+    def recorded(input_ids: torch.Tensor, **options: Any) -> Any:
+        found = stock(input_ids=input_ids, **options)
+        outputs.append(found.sequences[:, input_ids.shape[1] :])
+        assert not set(banned) & set(outputs[-1].flatten().tolist())
+        return found
 
     monkeypatch.setattr(model, "generate", recorded)
     ask(tiny_run, model, processor)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_run import TinyRun
-from transformers import GenerationConfig
 
 from reinforced_cot import reinforcement, supervised
 from reinforced_cot.errors import DataError, PipelineError
@@ -78,19 +77,14 @@ def evaluation_ids(run: TinyRun, settings: dict[str, Any]) -> list[list[int]]:
     """The prompts that `generate` gives to the model, without padding."""
     found: list[list[int]] = []
 
-    class Model:
-        device = torch.device("cpu")
-        generation_config = GenerationConfig(eos_token_id=0)
-
-        def eval(self) -> None: ...
-
-        def generate(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> torch.Tensor:
-            for ids, mask in zip(input_ids, attention_mask, strict=True):
+    def record(module: Any, inputs: Any, options: Any) -> None:
+        if options.get("pixel_values") is not None:  # else it goes on with a completion
+            for ids, mask in zip(options["input_ids"], options["attention_mask"], strict=True):
                 assert mask[-1] == 1  # padding stands on the left (trl#5785)
                 found.append(ids[mask.bool()].tolist())
-            return input_ids
 
-    model: Any = Model()
+    model = load_model(run.base / "model", settings["base_model"])
+    model.register_forward_pre_hook(record, with_kwargs=True)
     processor = load_processor(run.base / "model")
     generate(model, processor, run.examples, run.data, settings["prompt"], batch_size=5, max_new_tokens=2)
     return found

@@ -20,7 +20,7 @@ from reinforced_cot.files import read_json
 from reinforced_cot.processors import load_processor
 from reinforced_cot.prompts import prompt_messages, with_image
 from reinforced_cot.rewards import REWARDS
-from reinforced_cot.shared_prefix import Rows, find_groups, pack
+from reinforced_cot.shared_prefix import Rows, pack
 from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer, shuffled_groups, unsupported
 
 SIZES = [(84, 56), (56, 112), (56, 56), (112, 84)]
@@ -116,14 +116,14 @@ def test_prompts_are_shared_where_text_and_image_are_the_same(tiny_run: TinyRun)
     rows = make_rows(tiny_run, 2, groups=3, size=4)
     keep = rows.pop("logits_to_keep")
     made = Rows(rows.pop("input_ids"), rows.pop("attention_mask"), keep, **rows)
-    groups = find_groups(made)
+    groups = made.groups()
     assert sorted(map(len, groups)) == [4, 4, 4]
     packed = pack(made, groups)
     tokens = sum(len(made.prompt(group[0])) - 1 for group in groups)
     tokens += sum(1 + len(made.completion_ids(row)) for row in range(12))
     assert packed.input_ids.shape == (1, tokens) and tokens == sum(t.prefix + sum(t.branches) for t in packed.trees)
-    made.pixel_values[: made.images()[0][1].stop] += 1  # another image under the same question
-    assert sorted(map(len, find_groups(made))) == [1, 3, 4, 4]
+    made.images()[0][1].add_(1)  # another image under the same question
+    assert sorted(map(len, made.groups())) == [1, 3, 4, 4]
 
 
 def test_a_model_of_other_positions_keeps_its_rows(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:

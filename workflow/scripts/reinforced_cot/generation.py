@@ -14,6 +14,7 @@ from reinforced_cot.examples import Example
 from reinforced_cot.launching import rank
 from reinforced_cot.processors import vision_token_ids
 from reinforced_cot.seeds import mixed
+from reinforced_cot.shared_rollouts import complete, end_tokens
 
 
 class Completion(NamedTuple):
@@ -102,7 +103,7 @@ def generate_batch(
     model.eval()
     sampling: dict[str, Any] = {"do_sample": False}
     if samples:
-        sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": samples}
+        sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     inputs = processor(
         text=[rendered_prompt(processor, example.question, prompt) + begin for example in batch.examples],
         images=shown_images(batch, data),
@@ -111,20 +112,21 @@ def generate_batch(
         add_special_tokens=False,
         return_tensors="pt",
     ).to(model.device)
+    each = samples or 1
     with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
         torch.manual_seed(mixed(seed, "generate", batch.number))
-        output = model.generate(
-            **inputs,
-            max_new_tokens=max_new_tokens,
+        written = complete(
+            model,
+            inputs,
+            torch.arange(len(batch.examples), device=model.device).repeat_interleave(each),
+            max_new_tokens,
             suppress_tokens=vision_token_ids(processor),
             synced_gpus=False,  # under ZeRO-3 it would wait for the others after each token, and they may have no batch
             **sampling,
         )
-    written = output[:, inputs["input_ids"].shape[1] :]
     texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    ended = torch.isin(written, _end_ids(model).to(written.device)).any(dim=1).tolist()
-    found = [Completion(text, not end) for text, end in zip(texts, ended, strict=True)]
-    each = samples or 1
+    ends = end_tokens(model).tolist()
+    found = [Completion(text, ids[-1] not in ends) for text, ids in zip(texts, written, strict=True)]
     return [found[i : i + each] for i in range(0, len(found), each)]
 
 
@@ -134,11 +136,6 @@ def shown_images(batch: Batch, data: Path) -> list[Image.Image]:
         opened(data / path) if path is not None else _blank(data / example.image)
         for path, example in zip(batch.images, batch.examples, strict=True)
     ]
-
-
-def _end_ids(model: PreTrainedModel) -> torch.Tensor:
-    ends = model.generation_config.eos_token_id
-    return torch.tensor([ends] if isinstance(ends, int) else ends or [])
 
 
 def _blank(path: Path) -> Image.Image:

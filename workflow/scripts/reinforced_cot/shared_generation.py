@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
 from accelerate.utils import DistributedType, gather_object
 from transformers import Trainer
 from transformers.integrations import is_deepspeed_zero3_enabled
@@ -27,7 +28,7 @@ def generate_together(
     accelerator = trainer.accelerator
     asked = batches(examples, batch_size, images)
     gathered = getattr(trainer.args, "ds3_gather_for_generation", True)  # GRPOConfig's; SFTConfig has no such field
-    together = _forwards_together(trainer, gathered)
+    together = forwards_together(trainer.accelerator, gathered)
     own = asked if together else asked[accelerator.process_index :: accelerator.num_processes]
     checkpointing = trainer.args.gradient_checkpointing_kwargs
     training = trainer.model.training
@@ -46,7 +47,11 @@ def generate_together(
     return [completions for batch in asked for completions in everyone[batch.number]]
 
 
-def _forwards_together(trainer: Trainer, gathered: bool) -> bool:
-    """Whether each forward pass gathers weights from all processes, which must then make the same passes."""
-    split = trainer.accelerator.distributed_type == DistributedType.FSDP or is_deepspeed_zero3_enabled()
+def forwards_together(accelerator: Accelerator, gathered: bool) -> bool:
+    """Whether each forward pass gathers weights from all processes, which must then make the same passes.
+
+    Args:
+        gathered: ZeRO-3's weights are gathered before, once for all passes.
+    """
+    split = accelerator.distributed_type == DistributedType.FSDP or is_deepspeed_zero3_enabled()
     return bool(split and not (gathered and is_deepspeed_zero3_enabled()))

@@ -52,14 +52,14 @@ class Rows:
         """Ids without padding, at most C."""
         return self.input_ids[row, -self.completion :][self.attention_mask[row, -self.completion :].bool()]
 
-    def images(self) -> list[tuple[slice, slice]]:
-        """For each row, where its images stand in ``image_grid_thw`` and ``pixel_values``."""
-        patches = [0, *self.image_grid_thw.prod(dim=-1).cumsum(0).tolist()]
-        places, first = [], 0
-        for count in self.num_images:
-            places.append((slice(first, first + count), slice(patches[first], patches[first + count])))
-            first += count
-        return places
+    def images(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The grids and the patches of each row's images."""
+        return images_by_row(self.pixel_values, self.image_grid_thw, self.num_images)
+
+    def groups(self) -> list[list[int]]:
+        """Rows of the same prompt and images."""
+        prompts = [self.prompt(row) for row in range(len(self.input_ids))]
+        return find_groups(prompts, [patches for _, patches in self.images()])
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,28 @@ class Packed:
     starts: Mapping[int, int]
 
 
-def find_groups(rows: Rows) -> list[list[int]]:
-    """Rows of the same prompt and the same images together, in the order of their first ones."""
-    places, groups = rows.images(), []
+def images_by_row(
+    pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, num_images: Sequence[int]
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The grids and the patches of each row's images; arguments as `Rows` has them."""
+    grids = image_grid_thw.split(list(num_images))
+    patches = pixel_values.split([int(grid.prod(dim=-1).sum()) for grid in grids])
+    return list(zip(grids, patches, strict=True))
+
+
+def find_groups(prompts: Sequence[torch.Tensor], images: Sequence[torch.Tensor]) -> list[list[int]]:
+    """Rows of the same prompt and the same images together, in the order of their first ones.
+
+    Args:
+        prompts: ids of each row, shape ``(P,)``.
+        images: patches of all images of each row.
+    """
+    groups: list[list[int]] = []
     by_prompt: dict[bytes, list[list[int]]] = {}
-    for row, (_, patches) in enumerate(places):
-        alike = by_prompt.setdefault(rows.prompt(row).cpu().numpy().tobytes(), [])
+    for row, (prompt, patches) in enumerate(zip(prompts, images, strict=True)):
+        alike = by_prompt.setdefault(prompt.cpu().numpy().tobytes(), [])
         for group in alike:
-            if torch.equal(rows.pixel_values[places[group[0]][1]], rows.pixel_values[patches]):
+            if torch.equal(images[group[0]], patches):
                 group.append(row)
                 break
         else:
@@ -125,11 +139,11 @@ def positions(
         rope_index: the model's ``get_rope_index``, which knows how an image is counted.
     """
     prompts = [rows.prompt(group[0]) for group in groups]
-    places = rows.images()
+    images = rows.images()
     found, _ = rope_index(
         _padded(prompts),
         mm_token_type_ids=_padded([rows.types(group[0]) for group in groups]),
-        image_grid_thw=torch.cat([rows.image_grid_thw[places[group[0]][0]] for group in groups]),
+        image_grid_thw=torch.cat([images[group[0]][0] for group in groups]),
         attention_mask=_padded([torch.ones_like(prompt) for prompt in prompts]),
     )
     parts = []

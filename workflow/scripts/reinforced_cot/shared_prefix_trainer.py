@@ -1,24 +1,31 @@
-"""A `GRPOTrainer` whose old, reference and policy passes compute each group's prompt and image once."""
+"""A `GRPOTrainer` whose rollouts and old, reference and policy passes compute each group's prompt and image once."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
 from peft import PeftModel
+from torch.nn.utils.rnn import pad_sequence
 from trl import GRPOTrainer
+from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.segment_attention import IMPLEMENTATIONS
-from reinforced_cot.shared_prefix import Packed, Rows, find_groups, pack, positions, unpack
+from reinforced_cot.shared_generation import forwards_together
+from reinforced_cot.shared_prefix import Packed, Rows, find_groups, images_by_row, pack, positions, unpack
+from reinforced_cot.shared_rollouts import complete, not_resumable
 
 log = logging.getLogger(__name__)
 
+PROMPT_FIELDS = {"pixel_values", "image_grid_thw", "mm_token_type_ids"}  # what a prompt with images has beside its ids
+
 
 class SharedPrefixTrainer(GRPOTrainer):
-    """TRL's loss of TRL's rows; only how their log-probabilities are computed is another, and which rows stay together.
+    """TRL's loss of TRL's rows; only how they and their log-probabilities are computed is another, and which rows stay
+    together.
 
     Attributes:
         shared_prefix: ``auto`` shares prompts where the model allows it, ``on`` insists, ``off`` is TRL's own way.
@@ -38,6 +45,53 @@ class SharedPrefixTrainer(GRPOTrainer):
             self._buffered_inputs = [unsplit_pixel_values_by_grid(batch) for batch in batches]
         return self._buffered_inputs[self._step % steps]
 
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: list[Any] | None,
+        multimodal_fields: dict[str, Any],
+        num_generations: int,
+        **tools: Any,
+    ) -> tuple[list[list[int]], None]:
+        other_engine = self.use_vllm or self.use_transformers_continuous_batching
+        if other_engine or not self._shares(self._own_rollouts(multimodal_fields)):
+            return super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations, **tools)
+        prompts, index = distinct(prompt_ids, [len(shown) for shown in images or []], multimodal_fields)
+        device = self.accelerator.device
+        with (
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+        ):
+            found = complete(
+                model,
+                {name: value.to(device) for name, value in prompts.items()},
+                index.to(device),
+                self.max_completion_length,
+                generation_config=self.generation_config,
+            )
+        return found, None
+
+    def _own_rollouts(self, given: Mapping[str, Any]) -> str | None:
+        """Why rollouts by transformers are TRL's own, or None."""
+        if given.keys() != PROMPT_FIELDS:
+            return f"the prompts have {', '.join(sorted(given.keys() ^ PROMPT_FIELDS))}"
+        if forwards_together(self.accelerator, self.args.ds3_gather_for_generation):
+            return "weights are gathered from all processes token by token, which must then all be as many"
+        return not_resumable(self.generation_config)
+
+    def _shares(self, reason: str | None) -> bool:
+        """Whether prompts are shared where ``reason``, if any, speaks against it."""
+        if reason and self.shared_prefix == "on":
+            raise PipelineError(f"rl.*.shared_prefix is on, and prompts cannot be shared: {reason}; set it auto or off")
+        if reason and self.shared_prefix == "auto":
+            _say(reason)
+        return self.shared_prefix != "off" and not reason
+
     def _get_per_token_logps_and_entropies(
         self,
         model: torch.nn.Module,
@@ -53,11 +107,7 @@ class SharedPrefixTrainer(GRPOTrainer):
         backbone = (unwrapped.get_base_model() if isinstance(unwrapped, PeftModel) else unwrapped).model
         given = {name: value for name, value in multimodal.items() if value is not None}
         reason = "router losses count every row's tokens" if compute_aux_loss else unsupported(backbone, given)
-        if reason and self.shared_prefix == "on":
-            raise PipelineError(f"rl.*.shared_prefix is on, and prompts cannot be shared: {reason}; set it auto or off")
-        if reason or self.shared_prefix == "off":
-            if self.shared_prefix == "auto":
-                _say(reason)
+        if not self._shares(reason):
             return super()._get_per_token_logps_and_entropies(
                 model,
                 input_ids,
@@ -71,7 +121,7 @@ class SharedPrefixTrainer(GRPOTrainer):
         rows = Rows(input_ids, attention_mask, logits_to_keep, **given)
         lengths = attention_mask[:, -logits_to_keep:].sum(dim=1).tolist()
         found: list[tuple[int, torch.Tensor, torch.Tensor]] = []
-        for groups in _chunks(find_groups(rows), batch_size or len(input_ids)):
+        for groups in _chunks(rows.groups(), batch_size or len(input_ids)):
             members = [row for group in groups for row in group]
             packed = pack(rows, groups)
             with self.accelerator.autocast():
@@ -103,11 +153,40 @@ def shuffled_groups(batch: Mapping[str, Any], size: int) -> dict[str, Any]:
     return {name: ordered(value) for name, value in batch.items()}
 
 
+def distinct(
+    prompt_ids: Sequence[Sequence[int]], num_images: Sequence[int], fields: Mapping[str, Any]
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Prompts as a model takes them, each once, and for each row the number of its prompt.
+
+    Args:
+        prompt_ids: of each row; ``num_images`` of each row.
+        fields: `PROMPT_FIELDS` of all rows; mm_token_type_ids by row, the others as arrays.
+    """
+    rows = [torch.tensor(ids) for ids in prompt_ids]
+    pixels, grid = (torch.as_tensor(fields[name]) for name in ("pixel_values", "image_grid_thw"))
+    images = images_by_row(pixels, grid, num_images)
+    groups = find_groups(rows, [patches for _, patches in images])
+    first = [group[0] for group in groups]
+    index = torch.empty(len(rows), dtype=torch.long)
+    for number, group in enumerate(groups):
+        index[group] = number
+    grids, patches = zip(*(images[row] for row in first), strict=True)
+    padded = partial(pad_sequence, batch_first=True, padding_side="left")
+    prompts = {
+        "input_ids": padded([rows[row] for row in first]),
+        "attention_mask": padded([torch.ones_like(rows[row]) for row in first]),
+        "mm_token_type_ids": padded([torch.tensor(fields["mm_token_type_ids"][row]) for row in first]),
+        "pixel_values": torch.cat(patches),
+        "image_grid_thw": torch.cat(grids),
+    }
+    return prompts, index
+
+
 def unsupported(backbone: torch.nn.Module, given: dict[str, Any]) -> str | None:
     """Why rows cannot share their prompts, or None if they can."""
     if not hasattr(backbone, "get_rope_index"):
         return f"{type(backbone).__name__} has no M-RoPE positions"
-    expected = {"pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"}
+    expected = PROMPT_FIELDS | {"num_images"}
     if given.keys() != expected:
         return f"the rows have {', '.join(sorted(given.keys() ^ expected))}"
     if backbone.config._attn_implementation not in IMPLEMENTATIONS:
@@ -116,16 +195,16 @@ def unsupported(backbone: torch.nn.Module, given: dict[str, Any]) -> str | None:
 
 
 def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbone: torch.nn.Module) -> dict[str, Any]:
-    places = rows.images()
-    leaders = [places[group[0]] for group in groups]
+    images = rows.images()
+    grids, patches = zip(*(images[group[0]] for group in groups), strict=True)
     return {
         "input_ids": packed.input_ids,
         "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packed.input_ids.device),  # `trees` say it
         "trees": packed.trees,
         "position_ids": positions(rows, groups, packed.trees, backbone.get_rope_index),
         "labels": packed.labels,
-        "pixel_values": torch.cat([rows.pixel_values[patches] for _, patches in leaders]),
-        "image_grid_thw": torch.cat([rows.image_grid_thw[images] for images, _ in leaders]),
+        "pixel_values": torch.cat(patches),
+        "image_grid_thw": torch.cat(grids),
     }
 
 
