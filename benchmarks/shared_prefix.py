@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = [measure(args.sample, Path(folder) / str(size), size, args.repeats) for size in args.sizes]
     found = {
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": machine(),
         "torch": torch.__version__,
         "results": results,
     }
@@ -100,6 +100,11 @@ def measure(sample: Path, work: Path, size: int, repeats: int) -> dict[str, Any]
         "ratio": median(seconds["off"][1:]) / median(seconds["on"][1:]),
         "gradient_error": max(float((a - b).norm() / b.norm().clamp(min=1e-12)) for a, b in pairs),
     }
+
+
+def machine() -> str:
+    """What a page says of the machine."""
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"
 
 
 BUDGET = PixelBudget(MIN_PIXELS, MAX_PIXELS)

@@ -82,11 +82,14 @@ def test_what_was_answered_is_not_asked_again(
 
 def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:  # fault 64
     log = AnswerLog(tmp_path)
-    with pytest.raises(DataError, match="batch 0 of prediction_raw has no answers"):
+    with pytest.raises(DataError, match="prediction_raw of q0 was not answered as asked: give the command again"):
         evaluation.collect(tiny_run.settings(), tiny_run.examples[:2], log)
-    log.append(0, "prediction_raw", 0, Answered(["other", "questions"], [["a"], ["b"]], [[False], [False]], 1.0))
-    with pytest.raises(DataError, match="batch 0 of prediction_raw has no answers"):
-        evaluation.collect(tiny_run.settings(), tiny_run.examples[:2], log)
+    log.append(0, "prediction_raw", 0, Answered(["q0", "q1"], [["a"], ["b"]], [[False], [False]], 1.0))
+    assert len(evaluation.collect(tiny_run.settings(), tiny_run.examples[:2], log)) == 2
+    with pytest.raises(DataError, match="prediction_raw of q2 was not answered"):
+        evaluation.collect(tiny_run.settings(), tiny_run.examples[:3], log)
+    with pytest.raises(DataError, match="prediction_raw of q1 was not answered"):  # but another's was
+        evaluation.collect(tiny_run.settings(), tiny_run.examples[:1], log)
 
 
 def test_long_prompts_are_refused_before_the_model_is_loaded(

@@ -30,6 +30,7 @@ from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, prompt_length, vision_token_ids
 from reinforced_cot.rewards import REWARDS
 from reinforced_cot.seeds import subset
+from reinforced_cot.vision_cache import use_vision_cache
 
 LANGUAGE_MODEL = {f"{name}_proj" for name in ("q", "k", "v", "o", "up", "down", "gate")}
 
@@ -311,3 +312,18 @@ def count_calls(model: Any) -> list[int]:
         lambda module, inputs, options: rows.append(len(options["input_ids"])), with_kwargs=True
     )
     return rows
+
+
+def test_image_features_are_kept_where_they_can_be(
+    run: TinyRun, family: Family, processor: Any, tmp_path: Path
+) -> None:
+    """Qwen3-VL's enter several layers; InternVL's tiles are computed each time."""
+    texts = [rendered_prompt(processor, example.question, run.settings()["prompt"]) for example in run.examples[:3]]
+    images = [opened(run.data / example.image) for example in run.examples[:3]]
+    inputs = processor(text=texts, images=images, padding=True, return_tensors="pt")
+    model = loaded(run).requires_grad_(False)
+    expected = model(**inputs).logits
+    use_vision_cache(model, tmp_path, "auto")
+    for _ in range(2):  # computed, then looked up
+        assert torch.allclose(model(**inputs).logits, expected, atol=1e-5)
+    assert len(list(tmp_path.glob("*/*.safetensors"))) == (0 if family.tiled else 3)

@@ -9,7 +9,7 @@ from tiny_run import TinyRun
 
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.examples import other_images
-from reinforced_cot.generation import generate
+from reinforced_cot.generation import batches_of_like_length, generate
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, vision_token_ids
 
@@ -122,3 +122,19 @@ def test_nobody_is_shown_their_own_image(tiny_run: TinyRun) -> None:
     own = [example.image for example in tiny_run.examples]
     assert set(shown) == set(own) and not any(a == b for a, b in zip(shown, own, strict=True))
     assert other_images(tiny_run.examples[:1], seed=3) == [None]
+
+
+def test_batches_are_of_like_length_and_hold_a_budget_of_tokens(tiny_run: TinyRun) -> None:
+    examples = tiny_run.examples
+    tokens = {example.id: 10 * (1 + number % 5) for number, example in enumerate(examples)}
+    images = [f"{example.id}.png" for example in examples]
+    found = batches_of_like_length(examples, 4, tokens, images)
+    assert [batch.number for batch in found] == list(range(len(found)))
+    assert sorted(one.id for batch in found for one in batch.examples) == sorted(example.id for example in examples)
+    lengths = [[tokens[one.id] for one in batch.examples] for batch in found]
+    assert all(len(batch) * max(batch) <= 4 * 50 for batch in lengths) and len(lengths[0]) == 4
+    flat = [length for batch in lengths for length in batch]
+    assert flat == sorted(flat, reverse=True)  # the longest first: a batch that does not fit fails at once
+    assert sum(len(batch) * max(batch) for batch in lengths) < 1.25 * sum(flat)
+    for batch in found:
+        assert batch.images == [f"{one.id}.png" for one in batch.examples]

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from stage_runs import series
 from test_reinforcement import lottery
-from tiny_run import TinyRun, perturb
+from tiny_run import TinyRun, made_trainer
 from trl import GRPOTrainer
 
 from reinforced_cot import reinforcement
@@ -30,13 +30,9 @@ WORDS = ["what", "is", "the", "red", "digit", "left", "of", "blue", "green", "ye
 @pytest.fixture(scope="module")
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> SharedPrefixTrainer:
     """A real trainer, whose adapter changes something."""
-    found: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reinforcement, "run", lambda trainer, *_: found.append(trainer))
-        output = tmp_path_factory.mktemp("rl")
-        reinforcement.train(tiny_run.settings(), tiny_run.examples, tiny_run.data, tiny_run.base, output, None)
-    made: SharedPrefixTrainer = found[0]
-    perturb(made.model)
+    output = tmp_path_factory.mktemp("rl")
+    data = tiny_run.examples, tiny_run.data, tiny_run.base
+    made: SharedPrefixTrainer = made_trainer(reinforcement, tiny_run.settings(), *data, output, None)
     return made
 
 
@@ -184,7 +180,5 @@ def test_insisting_where_it_cannot_be_is_an_error(tiny_run: TinyRun, trainer: Sh
     rows = {**make_rows(tiny_run, 1, groups=1, size=2), "num_tiles": [1, 1]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "shared_prefix", "on")
-        with pytest.raises(
-            PipelineError, match="prompts cannot be shared: the rows have num_tiles; set it auto or off"
-        ):
+        with pytest.raises(PipelineError, match="and cannot be: the rows have num_tiles; set it auto or off"):
             log_probs(trainer, rows, True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import TinyRun, perturb
+from tiny_run import TinyRun, made_trainer
 from transformers import GenerationConfig
 
 from reinforced_cot import reinforcement, shared_rollouts
@@ -129,13 +129,9 @@ def test_options_that_count_from_the_beginning_are_left_to_generate() -> None:
 @pytest.fixture(scope="module")
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> SharedPrefixTrainer:
     """A real trainer, whose adapter changes something."""
-    found: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reinforcement, "run", lambda trainer, *_: found.append(trainer))
-        output = tmp_path_factory.mktemp("rl")
-        reinforcement.train(tiny_run.settings(), tiny_run.examples, tiny_run.data, tiny_run.base, output, None)
-    made: SharedPrefixTrainer = found[0]
-    perturb(made.model)
+    output = tmp_path_factory.mktemp("rl")
+    data = tiny_run.examples, tiny_run.data, tiny_run.base
+    made: SharedPrefixTrainer = made_trainer(reinforcement, tiny_run.settings(), *data, output, None)
     return made
 
 
@@ -157,7 +153,7 @@ def test_insisting_where_rollouts_cannot_be_shared_is_an_error(
     batch = next(iter(trainer.get_train_dataloader()))
     monkeypatch.setattr(trainer.generation_config, "min_new_tokens", 2)
     monkeypatch.setattr(trainer, "shared_prefix", "on")
-    with pytest.raises(PipelineError, match="prompts cannot be shared: generation_kwargs has min_new_tokens; set it"):
+    with pytest.raises(PipelineError, match="and cannot be: generation_kwargs has min_new_tokens; set it"):
         trainer._generate_and_score_completions(batch)
     monkeypatch.setattr(trainer, "shared_prefix", "auto")
     assert trainer._generate_and_score_completions(batch)["completion_ids"].shape[1] >= 2

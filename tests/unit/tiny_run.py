@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from reinforced_cot.examples import Example, read_examples
@@ -34,6 +35,7 @@ SETTINGS: dict[str, Any] = {
         "dtype": "float32",
         "attn_implementation": "sdpa",
         "trust_remote_code": False,
+        "vision_cache": "auto",
         "tiny": {
             "vocab_size": 400,
             "architecture": {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 48, "vision_depth": 1},
@@ -43,6 +45,7 @@ SETTINGS: dict[str, Any] = {
     "sft": {
         "examples": None,
         "quantization": None,
+        "padding_free": "auto",
         "global_batch_size": 4,
         "lora": LORA,
         "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
@@ -113,6 +116,16 @@ def make_tiny_run(root: Path) -> TinyRun:
     adapted.save_pretrained(root / "checkpoint")
     publish_adapter(root / "checkpoint", base, sft)
     return TinyRun(data, base, sft, examples)
+
+
+def made_trainer(stage: Any, *args: Any) -> Any:
+    """The trainer that ``stage.train`` makes, without its training; its adapter changes something."""
+    made: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "run", lambda trainer, *_: made.append(trainer))
+        stage.train(*args)
+    perturb(made[0].model)
+    return made[0]
 
 
 def make_record(number: int) -> RawRecord:

@@ -69,7 +69,7 @@ def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: s
     from reinforced_cot.processors import load_processor, vision_token_ids
 
     asked = next(asked for asked in passes(settings, read_examples(results / "data/test.jsonl")) if asked.name == key)
-    shown = ((one, image) for batch in asked.batches for one, image in zip(batch.examples, batch.images, strict=True))
+    shown = zip(asked.examples, asked.images, strict=True)
     example, image = next((one, image) for one, image in shown if one.id == id)
     processor = load_processor(results / policy / "model")
     model = load_model(results / policy / "model", settings["base_model"])

@@ -13,23 +13,27 @@ from reinforced_cot.completions import ANSWER_OPEN, completion_text
 from reinforced_cot.conversations import prompt_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example, other_images
-from reinforced_cot.generation import Batch, Completion, batches, generate_batch
+from reinforced_cot.generation import Completion, batches_of_like_length, generate_batch
 from reinforced_cot.memory_checks import check_memory, evaluation_plan
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import check_checkpoint, context_length, load_model
 from reinforced_cot.prediction_rows import Prediction, unscored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.seeds import subset
+from reinforced_cot.vision_cache import VISION_CACHE, use_vision_cache
 
 NO_CHAIN = completion_text("", "").partition(ANSWER_OPEN)[0] + ANSWER_OPEN + "\n"  # the answer comes next
 DIRECT_TOKENS = 16  # as lmms-eval's GQA
 
 
 class Pass(NamedTuple):
-    """One way of asking: its name (a key of the predictions), the batches, and options of `generate_batch`."""
+    """One way of asking: its name (a key of the predictions), the questions, what is shown with each (as `Batch` has
+    it), and options of `generate_batch`.
+    """
 
     name: str
-    batches: list[Batch]
+    examples: Sequence[Example]
+    images: Sequence[str | None]
     options: dict[str, Any]
 
 
@@ -43,16 +47,15 @@ def passes(settings: Mapping[str, Any], examples: Sequence[Example]) -> list[Pas
         settings: sections seed and evaluation.
     """
     evaluation, seed = settings["evaluation"], settings["seed"]
-    size, tokens = evaluation["batch_size"], {"max_new_tokens": evaluation["max_new_tokens"]}
-    whole = batches(examples, size)
-    found = [Pass("prediction_raw", whole, tokens)]
+    tokens, own = {"max_new_tokens": evaluation["max_new_tokens"]}, [example.image for example in examples]
+    found = [Pass("prediction_raw", examples, own, tokens)]
     if evaluation["samples"]:
-        found.append(Pass("samples", whole, {**tokens, "samples": evaluation["samples"], "seed": seed}))
+        found.append(Pass("samples", examples, own, {**tokens, "samples": evaluation["samples"], "seed": seed}))
     if evaluation["direct"]:
-        found.append(Pass("direct_raw", whole, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
+        found.append(Pass("direct_raw", examples, own, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
     if probed := subset(examples, evaluation["probes"], seed):
-        found.append(Pass("blank_image_raw", batches(probed, size, [None] * len(probed)), tokens))
-        found.append(Pass("shuffled_image_raw", batches(probed, size, other_images(probed, seed)), tokens))
+        found.append(Pass("blank_image_raw", probed, [None] * len(probed), tokens))
+        found.append(Pass("shuffled_image_raw", probed, other_images(probed, seed), tokens))
     return found
 
 
@@ -76,15 +79,20 @@ def answer(
     Raises:
         DataError: a prompt is too long, or the checkpoint is damaged.
     """
-    done = answers.read().keys()
-    units = [(asked, batch) for asked in passes(settings, examples) for batch in asked.batches][shard::shards]
-    left = [(asked, batch) for asked, batch in units if (asked.name, batch.number) not in done]
-    if not left:
-        return
     prompt, loading = settings["prompt"], settings["base_model"]
     trusted, new_tokens = loading["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
     processor = load_processor(model, trust_remote_code=trusted)
     lengths = prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
+    tokens = {example.id: length + new_tokens for example, length in zip(examples, lengths, strict=True)}
+    size, done = settings["evaluation"]["batch_size"], answers.read().keys()
+    units = [
+        (asked, batch)
+        for asked in passes(settings, examples)
+        for batch in batches_of_like_length(asked.examples, size, tokens, asked.images)
+    ]
+    left = [(asked, batch) for asked, batch in units[shard::shards] if (asked.name, batch.number) not in done]
+    if not left:
+        return
     complete: Callable[..., list[list[Completion]]]
     if settings["evaluation"]["engine"] == "vllm":
         from reinforced_cot.vllm_engine import VllmEngine
@@ -94,7 +102,9 @@ def answer(
     else:
         shapes = shapes_of(model, trust_remote_code=trusted)
         check_memory(evaluation_plan(settings, shapes, max(lengths)), shards)
-        complete = partial(generate_batch, load_model(model, loading), processor, data=data, prompt=prompt)
+        policy = load_model(model, loading).requires_grad_(False)
+        use_vision_cache(policy, model.parents[1] / VISION_CACHE, loading["vision_cache"])
+        complete = partial(generate_batch, policy, processor, data=data, prompt=prompt)
     for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()
         found = complete(batch, **asked.options)
@@ -111,22 +121,26 @@ def collect(settings: Mapping[str, Any], examples: Sequence[Example], answers: A
     """A row of `predictions.jsonl` for every question, unscored, in the order of ``examples``.
 
     Raises:
-        DataError: a batch has not been answered (fault 64).
+        DataError: a question has not been answered (fault 64), or one that was not asked has.
     """
-    found = answers.read()
+    found = answers.read().items()
     rows = {example.id: unscored(example, "") for example in examples}
     for asked in passes(settings, examples):
-        for batch in asked.batches:
-            answered = found.get((asked.name, batch.number))
-            if answered is None or answered.ids != [example.id for example in batch.examples]:
-                raise DataError(f"batch {batch.number} of {asked.name} has no answers: give the command again")
-            for id, texts, truncated in zip(answered.ids, answered.texts, answered.truncated, strict=True):
-                if asked.name == "samples":
-                    rows[id]["samples"] = texts
-                else:
-                    rows[id][asked.name] = texts[0]
-                if asked.name == "prediction_raw":
-                    rows[id]["truncated"] = truncated[0]
+        batches = [answered for (name, _), answered in found if name == asked.name]
+        given = {
+            id: (texts, truncated)
+            for answered in batches
+            for id, texts, truncated in zip(answered.ids, answered.texts, answered.truncated, strict=True)
+        }
+        if missing := given.keys() ^ {example.id for example in asked.examples}:
+            raise DataError(f"{asked.name} of {min(missing)} was not answered as asked: give the command again")
+        for id, (texts, truncated) in given.items():
+            if asked.name == "samples":
+                rows[id]["samples"] = texts
+            else:
+                rows[id][asked.name] = texts[0]
+            if asked.name == "prediction_raw":
+                rows[id]["truncated"] = truncated[0]
     return list(rows.values())
 
 

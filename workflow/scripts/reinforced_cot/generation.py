@@ -49,6 +49,30 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
     ]
 
 
+def batches_of_like_length(
+    examples: Sequence[Example], size: int, tokens: Mapping[str, int], images: Sequence[str | None]
+) -> list[Batch]:
+    """Batches of questions of like length, the longest first: hardly anything is padded.
+
+    Args:
+        size: how many questions of the most tokens a batch may have; of shorter ones it takes as many more as make no
+            more tokens, padding included.
+        tokens: of each question, by its id.
+        images: as for `batches`.
+    """
+    budget = size * max(tokens.values())
+    order = sorted(range(len(examples)), key=lambda place: (-tokens[examples[place].id], place))
+    found: list[list[int]] = []
+    for place in order:
+        if not found or (len(found[-1]) + 1) * tokens[examples[found[-1][0]].id] > budget:
+            found.append([])
+        found[-1].append(place)
+    return [
+        Batch(number, [examples[place] for place in places], [images[place] for place in places])
+        for number, places in enumerate(found)
+    ]
+
+
 def generate(
     model: PreTrainedModel,
     processor: ProcessorMixin,

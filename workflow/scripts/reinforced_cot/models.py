@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import prepare_model_for_kbit_training
+from peft import PeftModel, prepare_model_for_kbit_training
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.utils import is_bitsandbytes_available
@@ -75,6 +75,11 @@ def load_model(
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, count(model.parameters()), chosen, model.device)
     return model
+
+
+def backbone_of(model: PreTrainedModel | PeftModel) -> Any:
+    """The model below the head: the vision tower and the language model."""
+    return (model.get_base_model() if isinstance(model, PeftModel) else model).model
 
 
 def count(parameters: Iterable[torch.nn.Parameter]) -> int:

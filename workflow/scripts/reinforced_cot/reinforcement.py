@@ -15,6 +15,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.families import check_vllm_rollouts
 from reinforced_cot.full_parameter import loaded_dtype
+from reinforced_cot.image_memo import remember_images
 from reinforced_cot.launching import local_world_size, rank
 from reinforced_cot.memory_checks import check_memory, rl_plan
 from reinforced_cot.model_shapes import shapes_of
@@ -28,7 +29,7 @@ from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import Topology
-from reinforced_cot.training import run, trainer_arguments
+from reinforced_cot.training import keep_features, run, trainer_arguments
 from reinforced_cot.training_probes import ProbeCallback
 
 
@@ -104,6 +105,7 @@ def train(
             f"{data / 'train.jsonl'} has {len(examples)} questions for RL, and one generation takes {needed} different "
             "ones: add data, or lower rl.*.global_batch_size or rl.*.training.generation_batch_size"
         )
+    remember_images(processor, needed)
     dtype = loaded_dtype(settings["base_model"]["dtype"], rl["lora"] is None, topology)
     model = load_model(parent / "model", settings["base_model"], rl["quantization"], dtype)
     with ready_server(rl["training"], rank() == 0):
@@ -127,6 +129,7 @@ def train(
             if rollouts.mode == "colocate":
                 rollouts.generate = with_collapsed_prompts(rollouts.generate, model.config.image_token_id)
             trainer.add_callback(SamplingCheck(rl["max_sampling_logp_difference"]))
+        keep_features(trainer, settings, output)
         if rl["probes"]["every"] is not None:
             trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
         run(trainer, settings, resume_from, parent, output, start)

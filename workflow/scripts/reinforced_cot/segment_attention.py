@@ -47,28 +47,40 @@ def tree_attention(
     """
     shared = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
+
+    def causal(own: slice, before: slice) -> torch.Tensor:
+        keys, values = key[:, :, own], value[:, :, own]
+        if before.stop == before.start:
+            options: dict[str, Any] = {"is_causal": True}
+        else:
+            keys, values = torch.cat([key[:, :, before], keys], dim=2), torch.cat([value[:, :, before], values], dim=2)
+            options = {"attn_mask": causal_lower_right(own.stop - own.start, keys.shape[2])}
+        return scaled_dot_product_attention(query[:, :, own], keys, values, scale=scaling, dropout_p=dropout, **options)
+
     parts, start = [], 0
     for tree in trees:
         prefix = slice(start, start + tree.prefix)
         start = prefix.stop
         if tree.prefix:
-            keys, values = key[:, :, prefix], value[:, :, prefix]
-            parts.append(
-                scaled_dot_product_attention(
-                    query[:, :, prefix], keys, values, is_causal=True, scale=scaling, dropout_p=dropout
-                )
-            )
+            parts.append(causal(prefix, slice(0, 0)))
         for length in tree.branches:
-            branch = slice(start, start + length)
-            start = branch.stop
-            keys, values = (torch.cat([part[:, :, prefix], part[:, :, branch]], dim=2) for part in (key, value))
-            bias = causal_lower_right(length, tree.prefix + length)
-            parts.append(
-                scaled_dot_product_attention(
-                    query[:, :, branch], keys, values, attn_mask=bias, scale=scaling, dropout_p=dropout
-                )
-            )
+            parts.append(causal(slice(start, start + length), prefix))
+            start += length
     return torch.cat(parts, dim=2)
+
+
+def seen_by_trees(trees: Sequence[Tree], device: torch.device) -> dict[str, Any]:
+    """What a model is told in place of a mask; the one that it is given counts the tokens, and hides none."""
+    tokens = sum(tree.prefix + sum(tree.branches) for tree in trees)
+    return {"trees": trees, "attention_mask": torch.ones(1, 1, 1, tokens, dtype=torch.bool, device=device)}
+
+
+def no_trees(backbone: torch.nn.Module) -> str | None:
+    """Why a model's rows cannot hold several sequences, or None if they can."""
+    if not hasattr(backbone, "get_rope_index"):
+        return f"{type(backbone).__name__} has no M-RoPE positions"
+    attention = backbone.config._attn_implementation
+    return None if attention in IMPLEMENTATIONS else f"base_model.attn_implementation is {attention}"
 
 
 def _with_trees(stock: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,25 +1,23 @@
 """A `GRPOTrainer` whose rollouts and old, reference and policy passes compute each group's prompt and image once."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch.nn.utils.rnn import pad_sequence
 from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
-from reinforced_cot.errors import PipelineError
-from reinforced_cot.segment_attention import IMPLEMENTATIONS
+from reinforced_cot.models import backbone_of
+from reinforced_cot.segment_attention import no_trees, seen_by_trees
 from reinforced_cot.shared_generation import forwards_together
 from reinforced_cot.shared_prefix import Packed, Rows, find_groups, images_by_row, pack, positions, unpack
 from reinforced_cot.shared_rollouts import complete, not_resumable
+from reinforced_cot.switches import is_on
 
-log = logging.getLogger(__name__)
-
+SWITCH = "rl.*.shared_prefix"
 PROMPT_FIELDS = {"pixel_values", "image_grid_thw", "mm_token_type_ids"}  # what a prompt with images has beside its ids
 
 
@@ -54,7 +52,7 @@ class SharedPrefixTrainer(GRPOTrainer):
         **tools: Any,
     ) -> tuple[list[list[int]], None]:
         other_engine = self.use_vllm or self.use_transformers_continuous_batching
-        if other_engine or not self._shares(self._own_rollouts(multimodal_fields)):
+        if other_engine or not is_on(SWITCH, self.shared_prefix, self._own_rollouts(multimodal_fields)):
             return super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations, **tools)
         prompts, index = distinct(prompt_ids, [len(shown) for shown in images or []], multimodal_fields)
         device = self.accelerator.device
@@ -84,14 +82,6 @@ class SharedPrefixTrainer(GRPOTrainer):
             return "weights are gathered from all processes token by token, which must then all be as many"
         return not_resumable(self.generation_config)
 
-    def _shares(self, reason: str | None) -> bool:
-        """Whether prompts are shared where ``reason``, if any, speaks against it."""
-        if reason and self.shared_prefix == "on":
-            raise PipelineError(f"rl.*.shared_prefix is on, and prompts cannot be shared: {reason}; set it auto or off")
-        if reason and self.shared_prefix == "auto":
-            _say(reason)
-        return self.shared_prefix != "off" and not reason
-
     def _get_per_token_logps_and_entropies(
         self,
         model: torch.nn.Module,
@@ -103,11 +93,10 @@ class SharedPrefixTrainer(GRPOTrainer):
         compute_aux_loss: bool = False,
         **multimodal: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        unwrapped = self.accelerator.unwrap_model(model)
-        backbone = (unwrapped.get_base_model() if isinstance(unwrapped, PeftModel) else unwrapped).model
+        backbone = backbone_of(self.accelerator.unwrap_model(model))
         given = {name: value for name, value in multimodal.items() if value is not None}
         reason = "router losses count every row's tokens" if compute_aux_loss else unsupported(backbone, given)
-        if not self._shares(reason):
+        if not is_on(SWITCH, self.shared_prefix, reason):
             return super()._get_per_token_logps_and_entropies(
                 model,
                 input_ids,
@@ -184,14 +173,9 @@ def distinct(
 
 def unsupported(backbone: torch.nn.Module, given: dict[str, Any]) -> str | None:
     """Why rows cannot share their prompts, or None if they can."""
-    if not hasattr(backbone, "get_rope_index"):
-        return f"{type(backbone).__name__} has no M-RoPE positions"
     expected = PROMPT_FIELDS | {"num_images"}
-    if given.keys() != expected:
-        return f"the rows have {', '.join(sorted(given.keys() ^ expected))}"
-    if backbone.config._attn_implementation not in IMPLEMENTATIONS:
-        return f"base_model.attn_implementation is {backbone.config._attn_implementation}"
-    return None
+    other = f"the rows have {', '.join(sorted(given.keys() ^ expected))}" if given.keys() != expected else None
+    return no_trees(backbone) or other
 
 
 def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbone: torch.nn.Module) -> dict[str, Any]:
@@ -199,8 +183,7 @@ def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbon
     grids, patches = zip(*(images[group[0]] for group in groups), strict=True)
     return {
         "input_ids": packed.input_ids,
-        "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packed.input_ids.device),  # `trees` say it
-        "trees": packed.trees,
+        **seen_by_trees(packed.trees, packed.input_ids.device),
         "position_ids": positions(rows, groups, packed.trees, backbone.get_rope_index),
         "labels": packed.labels,
         "pixel_values": torch.cat(patches),
@@ -217,8 +200,3 @@ def _chunks(groups: Sequence[list[int]], rows_at_once: int) -> Iterator[list[lis
             chunk = []
         chunk.append(group)
     yield chunk
-
-
-@cache
-def _say(reason: str) -> None:
-    log.info("prompts are not shared: %s", reason)

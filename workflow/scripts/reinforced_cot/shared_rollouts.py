@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria
 
+from reinforced_cot.models import backbone_of
+
 GOING_ON = 0.75  # when no more than this share of the rows goes on, the others are dropped
 # Options of `generate` that count from its own beginning, or that want another kind of cache.
 _NOT_RESUMABLE = ("min_new_tokens", "min_length", "begin_suppress_tokens", "stop_strings", "cache_implementation")
@@ -54,7 +56,7 @@ def complete(
         Ids of each completion.
     """
     ends = end_tokens(model).to(index.device)
-    backbone = next(module for module in model.modules() if hasattr(module, "language_model"))
+    backbone = backbone_of(model)
     known = model(**prompts, use_cache=True, logits_to_keep=1).past_key_values
     known.crop(-1)  # the last token's logits are what the first token is drawn from: it is computed again for each
     deltas = getattr(backbone, "rope_deltas", None)  # M-RoPE: where positions go on

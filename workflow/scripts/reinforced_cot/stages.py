@@ -8,7 +8,7 @@ from reinforced_cot.launch_checks import processes_of
 
 Config = Mapping[str, Any]
 
-_LOADING = ("dtype", "attn_implementation", "trust_remote_code")
+_LOADING = ("dtype", "attn_implementation", "trust_remote_code", "vision_cache")
 
 
 def policies(config: Config) -> list[str]:
@@ -37,7 +37,7 @@ def data_settings(config: Config, split: str) -> dict[str, Any]:
 
 def base_settings(config: Config) -> dict[str, Any]:
     """What base_model reads; the tiny model's sizes only where it is built."""
-    base_model = dict(config["base_model"])
+    base_model = {key: value for key, value in config["base_model"].items() if key != "vision_cache"}
     if base_model["path"] is not None:
         del base_model["tiny"]
     return {

@@ -21,16 +21,19 @@ from reinforced_cot.launching import local_world_size
 from reinforced_cot.memory_checks import check_memory, sft_plan
 from reinforced_cot.metrics import shares
 from reinforced_cot.model_shapes import shapes_of
-from reinforced_cot.models import context_length, load_model
+from reinforced_cot.models import backbone_of, context_length, load_model
+from reinforced_cot.padding_free import without_padding
 from reinforced_cot.prediction_rows import unscored
 from reinforced_cot.predictions import scored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.resuming_trainer import ResumingTrainer
 from reinforced_cot.seeds import mixed, subset
+from reinforced_cot.segment_attention import no_trees
 from reinforced_cot.shared_generation import generate_together
 from reinforced_cot.spread import check_dtype, check_spread
+from reinforced_cot.switches import is_on
 from reinforced_cot.topologies import Topology
-from reinforced_cot.training import run, trainer_arguments
+from reinforced_cot.training import keep_features, run, trainer_arguments
 
 
 class CompletionCollator(DataCollatorForVisionLanguageModeling):
@@ -65,7 +68,12 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
 
     The loss does not say whether the answers are right, and the original chose its checkpoint on the test set
     (pitfall 4).
+
+    Attributes:
+        padding_free_rows: `sft.padding_free`.
     """
+
+    padding_free_rows = "auto"
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
@@ -80,6 +88,12 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
     def ask(self, examples: Sequence[Example], data: Path, settings: Mapping[str, Any]) -> None:
         """Tell the trainer what `evaluate` asks; ``settings`` has the sections prompt and sft."""
         self._asked = (examples, data, settings)
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        backbone = backbone_of(self.accelerator.unwrap_model(model))
+        if is_on("sft.padding_free", self.padding_free_rows, no_trees(backbone)):
+            inputs = without_padding(inputs, backbone)
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         examples, data, settings = self._asked
@@ -166,12 +180,14 @@ def train(
         processing_class=processor,
         peft_config=lora_config(sft["lora"], model),
     )
+    trainer.padding_free_rows = sft["padding_free"]
     trainer.ask(asked, data, settings)
     trainer.add_callback(AskAtTheEnd())
     if sft["quantization"]:
         train_in_float32(trainer.model)
     check_spread(trainer.accelerator, topology)
     check_dtype(trainer.model, dtype, sft["quantization"])
+    keep_features(trainer, settings, output)
     run(trainer, settings, resume_from, parent, output)
 
 

@@ -22,7 +22,9 @@ from reinforced_cot.launching import world_size
 from reinforced_cot.models import device
 from reinforced_cot.resuming import fingerprint, resume_point
 from reinforced_cot.seeds import mixed
+from reinforced_cot.shared_generation import forwards_together
 from reinforced_cot.topologies import Topology
+from reinforced_cot.vision_cache import VISION_CACHE, use_vision_cache
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +121,18 @@ def run(
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM takes its own groups down at exit
         trainer.accelerator.end_training()
+
+
+def keep_features(trainer: Trainer, settings: Mapping[str, Any], output: Path) -> None:
+    """Let the model that is trained look up what its vision tower has computed before, in this run or another.
+
+    Args:
+        settings: ``base_model.vision_cache`` is read.
+        output: ``results/{policy}``; the cache stands beside it.
+    """
+    wanted = settings["base_model"]["vision_cache"]
+    sharded = forwards_together(trainer.accelerator, gathered=False)
+    use_vision_cache(trainer.model, output.parent / VISION_CACHE, wanted, sharded)
 
 
 def published_checkpoint(trainer: Trainer) -> Path:

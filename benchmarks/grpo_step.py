@@ -1,0 +1,145 @@
+"""A whole GRPO step, rollouts by transformers included, against stock TRL's, on real photographs.
+
+    python benchmarks/grpo_step.py --sample ../shared/data/gqa-cot-sample
+
+Two groups a step, a random model of Qwen2.5-VL's architecture with LoRA; the two trainers take turns in one process.
+Completions of a random model rarely end, so that all have the full length: nothing is gained by dropping ended rows.
+Writes grpo_step.json and grpo_step.md.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from shared_prefix import BUDGET, LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, machine
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from reinforced_cot.adapters import lora_config
+from reinforced_cot.conversations import rl_dataset
+from reinforced_cot.devices import claim_devices
+from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.gqa_cot import read_gqa_cot
+from reinforced_cot.image_memo import remember_images
+from reinforced_cot.preparation import prepare
+from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
+from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.training import keep_features
+
+WAYS = {"stock": GRPOTrainer, "shared": ResumableGRPOTrainer}
+
+
+class Stopwatch(TrainerCallback):
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        self.seconds.append(time.perf_counter() - self._started)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure every size of a group, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="completions a group (G)")
+    parser.add_argument("--tokens", type=int, default=100, help="of a completion")
+    parser.add_argument("--steps", type=int, default=4, help="of each trainer, the first of which is not counted")
+    args = parser.parse_args(argv)
+    claim_devices(0)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[:64]
+        prepare(rows, BUDGET, work, "train", 0.5)
+        examples = read_examples(work / "train.jsonl")
+        results = [measure(examples, work, size, args.tokens, args.steps) for size in args.sizes]
+    found = {"machine": machine(), "torch": torch.__version__, "results": results}
+    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+    print(page(found))
+
+
+def measure(examples: Sequence[Example], work: Path, size: int, tokens: int, steps: int) -> dict[str, Any]:
+    """Seconds of a step either way: two groups of ``size`` completions."""
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    for turn in range(2):
+        for way in WAYS:
+            watch = Stopwatch()
+            trainer = make_trainer(way, examples, work, work / f"{way} {size} {turn}", size, tokens, steps)
+            trainer.add_callback(watch)
+            trainer.train()
+            seconds[way] += watch.seconds[1:]
+    stock, shared = (median(seconds[way]) for way in WAYS)
+    return {
+        "completions_per_group": size,
+        "completion_tokens": tokens,
+        "seconds_stock": stock,
+        "seconds_shared": shared,
+        "ratio": stock / shared,
+    }
+
+
+def make_trainer(
+    way: str, examples: Sequence[Example], data: Path, output: Path, size: int, tokens: int, steps: int
+) -> GRPOTrainer:
+    """A trainer of a random model, the same one each time."""
+    training = {
+        **SETTINGS["rl"]["training"],
+        **{"num_generations": size, "per_device_train_batch_size": 2 * size, "generation_batch_size": 2 * size},
+        **{"max_completion_length": tokens, "max_steps": steps, "save_strategy": "no", "num_iterations": 1},
+        **{"disable_tqdm": True, "logging_steps": 1000},
+    }
+    settings = {**SETTINGS, "rl": {**SETTINGS["rl"], "global_batch_size": 2 * size, "training": training}}
+    settings["base_model"] = {**SETTINGS["base_model"], "vision_cache": "on"}
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
+    torch.manual_seed(1)
+    model = build_model(tokenizer, SIZES)
+    trainer = WAYS[way](
+        model=model,
+        reward_funcs=[lambda completions, **_: [float(hash(str(text)) % 7) for text in completions]],
+        args=grpo_config(settings, [1.0], processor, output),
+        train_dataset=rl_dataset(examples, data, settings["prompt"]),
+        processing_class=processor,
+        peft_config=lora_config(LORA, model),
+    )
+    if way != "stock":
+        remember_images(processor, 2)
+        keep_features(trainer, settings, output)
+    return trainer
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    lines = [
+        "# A whole GRPO step",
+        "",
+        "Rollouts by transformers, rewards, loss, backward and the optimizer's step of two groups: stock TRL against",
+        "this pipeline (prompts shared in rollouts and passes, images prepared once, their features kept), in turns in",
+        f"one process. Written by grpo_step.py; {found['machine']}, torch {found['torch']}, a random model of",
+        f"{SIZES.num_hidden_layers} layers.",
+        "",
+        "| G | completion tokens | stock, s | shared, s | ratio |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row['completions_per_group']} | {row['completion_tokens']} | {row['seconds_stock']:.2f} | "
+        f"{row['seconds_shared']:.2f} | {row['ratio']:.2f} |"
+        for row in found["results"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
