@@ -22,7 +22,6 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from reinforced_cot.adapters import lora_config
-from reinforced_cot.conversations import rl_dataset
 from reinforced_cot.devices import claim_devices
 from reinforced_cot.examples import Example, read_examples
 from reinforced_cot.gqa_cot import read_gqa_cot
@@ -30,6 +29,7 @@ from reinforced_cot.image_memo import remember_images
 from reinforced_cot.preparation import prepare
 from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
 from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.trainer_datasets import rl_dataset
 from reinforced_cot.training import keep_features
 
 WAYS = {"stock": GRPOTrainer, "shared": ResumableGRPOTrainer}

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 from tiny_run import TinyRun
 
-from reinforced_cot.conversations import prompt_lengths, rendered_prompt, rl_dataset, sft_dataset
+from reinforced_cot.conversations import prompt_lengths, rendered_prompt
 from reinforced_cot.errors import DataError
 from reinforced_cot.processors import load_processor, prompt_length
+from reinforced_cot.trainer_datasets import rl_dataset, sft_dataset
 
 PROMPT = {"system": None, "instruction": "", "max_tokens": 512}
 

@@ -9,7 +9,6 @@ import torch
 from peft import get_peft_model
 from tiny_run import LORA, TinyRun
 
-from reinforced_cot import models
 from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json, write_json, write_manifest
@@ -110,7 +109,7 @@ def test_target_modules_in_every_form_that_peft_knows(tiny_run: TinyRun, targets
 
 
 def test_quantization_without_bitsandbytes_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "is_bitsandbytes_available", lambda: False)
+    monkeypatch.setattr("reinforced_cot.quantization.is_bitsandbytes_available", lambda: False)
     with pytest.raises(PipelineError, match=r"nf4 needs bitsandbytes: pip install .*-r requirements-gpu\.in"):
         load_model(tiny_run.base / "model", tiny_run.settings()["base_model"], "nf4")
 

@@ -1,13 +1,20 @@
-"""Intervals, errors and tests against closed formulas, enumerations, published tables and counts by hand."""
+"""Intervals, errors and tests against scipy and statsmodels, closed formulas, enumerations, published tables."""
 
 import math
 import random
 import statistics as plain
 from itertools import combinations
 
+import numpy as np
 import pytest
+from scipy.stats import bootstrap
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from reinforced_cot.statistics import (
+    RESAMPLES,
     bootstrap_interval,
     clustered_error,
     detectable_difference,
@@ -168,3 +175,35 @@ def test_one_cluster_has_no_interval() -> None:
 
 def test_the_bootstrap_of_no_change_is_a_point() -> None:
     assert bootstrap_interval([0.0, 0.0, 0.0], ["a", "b", "b"], seed=0) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("n", [2, 5, 60, 2000])
+def test_all_as_scipy_and_statsmodels_have_them(n: int) -> None:
+    draw = random.Random(n)
+    before, after = ([draw.random() < share for _ in range(n)] for share in (0.5, 0.6))
+    images = [f"image-{0 if i == 0 else draw.randrange(1, n // 2 + 1)}" for i in range(n)]  # two at least
+    changes = [float(b) - float(a) for a, b in zip(before, after, strict=True)]
+
+    assert wilson(sum(after), n) == pytest.approx(proportion_confint(sum(after), n, method="wilson"), abs=1e-12)
+
+    codes = np.unique(images, return_inverse=True)[1]
+    fit = OLS(np.array(changes), np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": codes})
+    assert clustered_error(changes, images) == pytest.approx(fit.bse[0], abs=1e-9)
+
+    lost, gained = changes.count(-1.0), changes.count(1.0)
+    assert exact_mcnemar(before, after) == pytest.approx(mcnemar([[0, lost], [gained, 0]], exact=True).pvalue)
+
+    p_values = [draw.random() ** 4 for _ in range(n)]
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+
+    totals = [np.bincount(codes, weights) for weights in (changes, np.ones(n))]
+    drawn = bootstrap(
+        totals,
+        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
+        paired=True,
+        n_resamples=RESAMPLES,
+        batch=500,
+        method="percentile",
+        rng=np.random.default_rng(7),
+    ).confidence_interval  # the same draws, too
+    assert bootstrap_interval(changes, images, seed=7) == pytest.approx((drawn.low, drawn.high), abs=1e-12)

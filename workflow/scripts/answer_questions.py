@@ -18,6 +18,7 @@ from reinforced_cot.errors import DataError, exit_with_message
 from reinforced_cot.examples import read_examples
 from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.launching import add_launch_arguments, asked_topology, claim, end_with_launcher
+from reinforced_cot.resuming import fingerprint, is_same_run
 from reinforced_cot.shards import run_shards
 from reinforced_cot.stage_scripts import read_settings, start
 
@@ -44,14 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         answer(settings, examples, args.data, args.policy / "model", answers, args.shard, shards)
         return
     claim(topology)
-    from reinforced_cot.evaluation import answer, collect, timing
-    from reinforced_cot.resuming import fingerprint, is_same_run
-
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]
     is_same_run(log, fingerprint(Path(__file__), settings, inputs))
     if topology is not None and shards > 1:
-        run_shards(topology)
-    else:
+        run_shards(topology)  # before torch is imported, for which they would wait
+    from reinforced_cot.evaluation import answer, collect, timing
+
+    if shards == 1:
         answer(settings, examples, args.data, args.policy / "model", answers)
     write_jsonl(args.policy / "answers.jsonl", collect(settings, examples, answers))
     write_json(args.policy / "timing.json", timing(answers))

@@ -27,16 +27,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     claim_devices(0)
-    from reinforced_cot.plans import stage_plan
-
     base = read_settings(args.results / "base" / "train.yaml")
     stages = {"sft": "sft", **dict.fromkeys(args.policies, "rl"), "evaluation": "evaluate"}
+    files = {name: f"{name}/train.yaml" for name in stages} | {"evaluation": "base/eval.yaml"}
+    settings = {name: read_settings(args.results / file) for name, file in files.items()}
+    topologies = {stage: read_topology(asked["topology"], asked["processes"]) for stage, asked in args.launch.items()}
+    from reinforced_cot.plans import stage_plan
+
     for name, stage in stages.items():
-        asked = args.launch[stage]
-        file = "base/eval.yaml" if stage == "evaluate" else f"{name}/train.yaml"
-        topology = read_topology(asked["topology"], asked["processes"])
         try:
-            plan = stage_plan(base, read_settings(args.results / file), stage, topology)
+            plan = stage_plan(base, settings[name], stage, topologies[stage])
         except PipelineError as error:
             raise PipelineError(f"{name}: {error}") from None
         print(f"\n{name}: {plan}")

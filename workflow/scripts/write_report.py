@@ -10,7 +10,6 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.files import write_text
-from reinforced_cot.report import render
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", action="store_true", help="the run was repeated at other seeds: read seeds.json")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
+    from reinforced_cot.report import render
+
     write_text(args.output, render(args.results, args.policies, args.merged, args.template, args.seeds))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.nn import Linear
 from transformers import PreTrainedModel
@@ -81,6 +81,11 @@ def check_trainable(model: PreTrainedModel | PeftModel) -> int:
     if trainable == 0:
         raise PipelineError("no parameter is trainable: lora.target_modules matches no module of the model")
     return trainable
+
+
+def adapter_weights(settings: Mapping[str, Any], model: PreTrainedModel) -> int:
+    """How many numbers a fresh adapter of ``model`` has; the model is changed."""
+    return check_trainable(get_peft_model(model, lora_config(settings, model)))
 
 
 def train_in_float32(model: PeftModel, start: Path | None = None) -> None:

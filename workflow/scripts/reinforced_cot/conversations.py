@@ -1,58 +1,16 @@
-"""Records as `datasets.Dataset` of conversations with images, in the form that TRL's trainers take."""
+"""Prompts as a model's chat template renders them, and how long they are."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, Image, Value
-from PIL import Image as PillowImage
+from PIL import Image
 from transformers import ProcessorMixin
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.processors import prompt_length
-from reinforced_cot.prompts import completion_messages, prompt_messages, with_image
-
-REWARD_COLUMNS = ("id", "question", "answer", "question_type")  # what reward functions receive
-_MESSAGES = [{"role": Value("string"), "content": Value("string")}]
-
-
-def sft_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any], lengths: Sequence[int]) -> Dataset:
-    """Prompt/completion conversations, image beside; ``length`` (tokens) is what batches are grouped by."""
-    return _dataset(
-        examples,
-        data,
-        prompt,
-        {"completion": _MESSAGES, "length": Value("int32")},
-        lambda i, example: {
-            "completion": completion_messages(example.cot, example.taught_answer),
-            "length": lengths[i],
-        },
-    )
-
-
-def rl_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]) -> Dataset:
-    """Prompts with images, and the `REWARD_COLUMNS`."""
-    return _dataset(
-        examples,
-        data,
-        prompt,
-        dict.fromkeys(REWARD_COLUMNS, Value("string")),
-        lambda i, example: {column: getattr(example, column) for column in REWARD_COLUMNS},
-    )
-
-
-def _dataset(examples, data, prompt, columns, row) -> Dataset:  # type: ignore[no-untyped-def]
-    features = Features({"prompt": _MESSAGES, "image": Image(), **columns})
-    rows = [
-        {
-            "prompt": prompt_messages(example.question, prompt),
-            "image": str(data / example.image),  # decoded when a batch is built: images never sit in memory
-            **row(i, example),
-        }
-        for i, example in enumerate(examples)
-    ]
-    return Dataset.from_list(rows, features=features)
+from reinforced_cot.prompts import prompt_messages, with_image
 
 
 def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Mapping[str, Any]) -> str:
@@ -101,7 +59,7 @@ def prompt_lengths(
     lengths = []
     for example, after in zip(examples, following, strict=True):
         if example.image not in sizes:
-            with PillowImage.open(data / example.image) as image:
+            with Image.open(data / example.image) as image:
                 sizes[example.image] = image.size
         length = prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
         if length > prompt["max_tokens"]:

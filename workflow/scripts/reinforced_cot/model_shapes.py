@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import get_peft_model
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
-from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.families import family_of
 from reinforced_cot.memory_plan import Shapes
 
@@ -52,5 +50,8 @@ def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = 
         kv_size=text.num_key_value_heads * head,
         vocabulary=text.vocab_size,
     )
-    adapter = lora_config(lora, model)
-    return replace(counted, adapter=check_trainable(get_peft_model(model, adapter))) if adapter else counted
+    if lora is None:
+        return counted
+    from reinforced_cot.adapters import adapter_weights  # with PEFT, which answering does without
+
+    return replace(counted, adapter=adapter_weights(lora, model))

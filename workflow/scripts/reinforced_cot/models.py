@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, prepare_model_for_kbit_training
-from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForImageTextToText, GenerationConfig, PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
-from transformers.utils import is_bitsandbytes_available
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.families import Family, family_of_checkpoint
 from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
-from reinforced_cot.launch_checks import GPU_EXTRA
 
 log = logging.getLogger(__name__)
 
@@ -57,64 +53,31 @@ def load_model(
     """
     check_checkpoint(folder)
     chosen = getattr(torch, dtype or base_model["dtype"])
-    options = quantization_options(quantization, chosen, family_of_checkpoint(folder)) if quantization else {}
-    model = AutoModelForImageTextToText.from_pretrained(
-        folder,
-        dtype=chosen,
-        attn_implementation=base_model["attn_implementation"],
-        trust_remote_code=base_model["trust_remote_code"],
-        **options,
-    )
+    options = {"dtype": chosen} | {name: base_model[name] for name in ("attn_implementation", "trust_remote_code")}
+    if quantization:
+        from reinforced_cot.quantization import load_quantized  # with PEFT and bitsandbytes, which nothing else needs
+
+        model = load_quantized(folder, quantization, device(), options)
+    else:
+        model = AutoModelForImageTextToText.from_pretrained(folder, **options)
     # A checkpoint's own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is
     # asked for here, and RL's importance ratios with them: only its special tokens are kept.
     special = ("bos_token_id", "eos_token_id", "pad_token_id")
     model.generation_config = GenerationConfig(**{name: getattr(model.generation_config, name) for name in special})
-    if quantization:
-        prepare_quantized(model)
-    elif not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
+    if not quantization and not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, count(model.parameters()), chosen, model.device)
     return model
 
 
-def backbone_of(model: PreTrainedModel | PeftModel) -> Any:
-    """The model below the head: the vision tower and the language model."""
-    return (model.get_base_model() if isinstance(model, PeftModel) else model).model
+def backbone_of(model: Any) -> Any:
+    """The model below the head, vision tower and language model, of a model with or without an adapter."""
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
 def count(parameters: Iterable[torch.nn.Parameter]) -> int:
     """How many numbers they hold; under ZeRO-3, where a process has a part of each, over all processes."""
     return sum(getattr(parameter, "ds_numel", parameter.numel()) for parameter in parameters)
-
-
-def quantization_options(quantization: str, dtype: torch.dtype, family: Family) -> dict[str, Any]:
-    """What ``from_pretrained`` is told for a quantized base, of which vision tower and head stay as they are.
-
-    Raises:
-        PipelineError: bitsandbytes is not installed.
-    """
-    if not is_bitsandbytes_available():
-        raise PipelineError(f"quantization {quantization} needs bitsandbytes: {GPU_EXTRA}")
-    if quantization == "int8":
-        config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=family.not_quantized)
-    else:
-        config = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-            llm_int8_skip_modules=family.not_quantized,  # 4-bit layers read it, too
-        )
-    return {"quantization_config": config, "device_map": {"": device()}}
-
-
-def prepare_quantized(model: PreTrainedModel) -> None:
-    """Make a quantized base fit for training: frozen, and what is not quantized in float32 (TRL does not do it)."""
-    prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer sees to that
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # Else a forward without gradients repacks the weights on such processors, and none with them works.
-            module.support_avx512bf16_for_cpu = False
 
 
 def check_checkpoint(folder: Path) -> None:

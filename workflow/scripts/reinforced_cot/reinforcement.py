@@ -10,7 +10,7 @@ from trl import GRPOConfig
 from trl.trainer.utils import RepeatSampler
 
 from reinforced_cot.adapters import base_of, continued, lora_config, train_in_float32
-from reinforced_cot.conversations import prompt_lengths, rl_dataset
+from reinforced_cot.conversations import prompt_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.families import check_vllm_rollouts
@@ -29,6 +29,7 @@ from reinforced_cot.seeds import mixed, subset
 from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.topologies import Topology
+from reinforced_cot.trainer_datasets import rl_dataset
 from reinforced_cot.training import keep_features, run, trainer_arguments
 from reinforced_cot.training_probes import ProbeCallback
 

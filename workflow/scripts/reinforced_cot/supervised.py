@@ -13,7 +13,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from reinforced_cot.adapters import lora_config, train_in_float32
 from reinforced_cot.completions import completion_text
-from reinforced_cot.conversations import prompt_lengths, sft_dataset
+from reinforced_cot.conversations import prompt_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example
 from reinforced_cot.full_parameter import loaded_dtype
@@ -33,6 +33,7 @@ from reinforced_cot.shared_generation import generate_together
 from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.switches import is_on
 from reinforced_cot.topologies import Topology
+from reinforced_cot.trainer_datasets import sft_dataset
 from reinforced_cot.training import keep_features, run, trainer_arguments
 
 

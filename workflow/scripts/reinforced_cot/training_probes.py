@@ -17,7 +17,6 @@ from reinforced_cot.cheats import (
     constant_completions,
     text_probes,
 )
-from reinforced_cot.conversations import REWARD_COLUMNS
 from reinforced_cot.examples import Example, other_images
 from reinforced_cot.generation import opened
 from reinforced_cot.parsing import parse_completion
@@ -25,6 +24,7 @@ from reinforced_cot.prompts import prompt_messages
 from reinforced_cot.rewards import Reward
 from reinforced_cot.seeds import subset
 from reinforced_cot.shared_generation import generate_together
+from reinforced_cot.trainer_datasets import REWARD_COLUMNS
 
 
 class ProbeCallback(TrainerCallback):

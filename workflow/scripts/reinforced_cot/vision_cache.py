@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 import transformers
-from peft import PeftModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
@@ -29,7 +28,7 @@ POOLED = "pooled"  # what enters the language model in place of an image's token
 DEEPSTACK = "deepstack"  # what Qwen3-VL adds in some of its layers, numbered
 
 
-def use_vision_cache(model: PreTrainedModel | PeftModel, folder: Path, wanted: str, sharded: bool = False) -> None:
+def use_vision_cache(model: PreTrainedModel, folder: Path, wanted: str, sharded: bool = False) -> None:
     """Let a model look an image's features up before its tower computes them.
 
     Args:

@@ -1,0 +1,91 @@
+"""What a stage imports: nothing until its arguments are read, and never a library that it can spare."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reinforced_cot.code_closure import SCRIPTS, code_hashes
+
+TRAINING = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "deepspeed", "vllm"}
+HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels", "sklearn"}
+
+# Of HEAVY, what the work of each stage that needs no torch imports: a tenth of a second each, pandas half of one.
+WITHOUT_TORCH = {
+    "prepare_data": {"numpy"},
+    "check_data": set(),
+    "score": {"numpy"},
+    "compare_policies": {"numpy"},
+    "summarise_seeds": set(),
+    "write_report": {"numpy", "pandas", "matplotlib"},
+}
+WITH_TORCH = {"build_base", "train_sft", "train_grpo", "merge_lora", "answer_questions", "plan_memory"}
+
+
+def imported(code: str, folder: Path = SCRIPTS) -> set[str]:
+    """Which libraries of HEAVY a fresh interpreter has imported after ``code``."""
+    code += f"\nimport json, sys; print(json.dumps(sorted({HEAVY!r} & sys.modules.keys())))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def test_every_script_is_one_or_the_other() -> None:
+    assert {path.stem for path in SCRIPTS.glob("*.py")} == WITH_TORCH | WITHOUT_TORCH.keys()
+
+
+def test_scripts_read_their_arguments_first() -> None:
+    assert imported(f"import {', '.join(sorted(WITH_TORCH | WITHOUT_TORCH.keys()))}") == set()
+
+
+@pytest.mark.parametrize(("script", "libraries"), WITHOUT_TORCH.items())
+def test_a_stage_without_torch(script: str, libraries: set[str]) -> None:
+    """Every module that the script ever imports, late or not."""
+    assert imported("\n".join(f"import {name}" for name in code_hashes(SCRIPTS / f"{script}.py"))) == libraries
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("build_base", ["--settings", "no.yaml", "--data", ".", "--output", "."]),
+        ("train_sft", ["--settings", "no.yaml", "--data", ".", "--parent", ".", "--output", "."]),
+        ("train_grpo", ["--settings", "no.yaml", "--data", ".", "--sft", ".", "--output", "."]),
+        ("merge_lora", ["--settings", "no.yaml", "--parent", ".", "--output", "."]),
+        ("answer_questions", ["--settings", "no.yaml", "--data", ".", "--policy", "."]),
+        ("plan_memory", ["--results", ".", "--policies", "grpo", "--launch", "{}"]),
+    ],
+)
+def test_settings_are_refused_before_torch_is_imported(script: str, arguments: list[str], tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(SCRIPTS)!r})
+import {script}
+from reinforced_cot.errors import DataError
+try:
+    {script}.main({arguments!r})
+    raise SystemExit("not refused")
+except DataError:
+    pass
+"""
+    assert imported(code, tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "reinforced_cot.config, reinforced_cot.stages, reinforced_cot.code_closure",  # a dry-run
+        "reinforced_cot.consistency, reinforced_cot.rewards, reinforced_cot.metrics, reinforced_cot.prompts",
+    ],
+)
+def test_pure_logic_imports_no_library(modules: str) -> None:
+    assert imported(f"import {modules}") == set()
+
+
+def test_answering_and_building_a_base_import_nothing_of_training() -> None:
+    assert imported("import reinforced_cot.evaluation, reinforced_cot.base_models") & TRAINING == {
+        "torch",
+        "transformers",
+        "accelerate",  # by transformers
+    }
