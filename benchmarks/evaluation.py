@@ -1,0 +1,138 @@
+"""Questions answered a second: the original system's way against this pipeline's, on real photographs.
+
+    python benchmarks/evaluation.py --sample ../shared/data/gqa-cot-sample
+
+The original took 8 questions at a time, each padded to 2048 tokens, and asked once for each completion. Both ways ask
+for a greedy completion and for samples of each question; a random model, whose completions mostly have the full length.
+Writes evaluation.json and evaluation.md.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from shared_prefix import BUDGET, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, machine
+from transformers import PreTrainedModel, ProcessorMixin
+
+from reinforced_cot.answer_log import AnswerLog
+from reinforced_cot.conversations import rendered_prompt
+from reinforced_cot.devices import claim_devices
+from reinforced_cot.evaluation import answer
+from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.files import write_manifest
+from reinforced_cot.generation import opened
+from reinforced_cot.gqa_cot import read_gqa_cot
+from reinforced_cot.models import load_model
+from reinforced_cot.preparation import prepare
+from reinforced_cot.processors import load_processor
+from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
+
+PADDED, ORIGINAL_BATCH = 2048, 8
+LOADING = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False, "vision_cache": "on"}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure both ways, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--questions", type=int, default=32)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=60)
+    args = parser.parse_args(argv)
+    claim_devices(0)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[: 2 * args.questions]
+        prepare(rows, BUDGET, work, "test", 0.5)
+        examples = read_examples(work / "test.jsonl")[: args.questions]
+        results = measure(examples, work, args.samples, args.tokens)
+    found = {"machine": machine(), "torch": torch.__version__, "questions": len(examples), "samples": args.samples}
+    found |= {"completion_tokens": args.tokens, **results}
+    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+    print(page(found))
+
+
+def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) -> dict[str, Any]:
+    """Questions a second either way; the original's over its first batch, which is as long as any."""
+    make_checkpoint(examples, work / "policy")
+    processor = load_processor(work / "policy/model")
+    model = load_model(work / "policy/model", LOADING)
+    started = time.perf_counter()
+    for sampling in [{"do_sample": False}, *[{"do_sample": True, "top_k": 0}] * samples]:
+        as_the_original(model, processor, examples[:ORIGINAL_BATCH], work, tokens, sampling)
+    original = ORIGINAL_BATCH / (time.perf_counter() - started)
+    settings = {
+        **{"seed": 1, "prompt": SETTINGS["prompt"], "base_model": LOADING},
+        "evaluation": {
+            **{"batch_size": 16, "max_new_tokens": tokens, "samples": samples, "direct": False, "probes": 0},
+            "engine": "transformers",
+        },
+    }
+    seconds = []
+    for run in range(2):  # another policy finds the images' features
+        (work / f"log {run}").mkdir()
+        started = time.perf_counter()
+        answer(settings, examples, work, work / "policy/model", AnswerLog(work / f"log {run}"))
+        seconds.append(time.perf_counter() - started)
+    return {"original": original, "first_policy": len(examples) / seconds[0], "further": len(examples) / seconds[1]}
+
+
+def make_checkpoint(examples: Sequence[Example], policy: Path) -> None:
+    """A random model on disk, as a policy's."""
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    torch.manual_seed(1)
+    build_model(tokenizer, SIZES).save_pretrained(policy / "model")
+    build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS).save_pretrained(policy / "model")
+    write_manifest(policy / "model", policy / "model.json")
+
+
+@torch.no_grad()
+def as_the_original(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    examples: Sequence[Example],
+    data: Path,
+    tokens: int,
+    sampling: dict[str, Any],
+) -> None:
+    """One batch, padded to one length."""
+    inputs = processor(
+        text=[rendered_prompt(processor, example.question, SETTINGS["prompt"]) for example in examples],
+        images=[opened(data / example.image) for example in examples],
+        **{"padding": "max_length", "max_length": PADDED, "padding_side": "left", "return_tensors": "pt"},
+    )
+    model.generate(**inputs, max_new_tokens=tokens, **sampling)
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    names = {
+        "original": "the original's: batches of 8, padded to 2048 tokens",
+        "first_policy": "this pipeline, first policy",
+        "further": "this pipeline, further policies, which find the images' features",
+    }
+    lines = [
+        "# Evaluation",
+        "",
+        f"A greedy completion and {found['samples']} samples of each of {found['questions']} questions about real "
+        f"photographs, {found['completion_tokens']} tokens each;",
+        "this pipeline's time holds loading the model and writing the answers, the original's does not. Written by",
+        f"evaluation.py; {found['machine']}, torch {found['torch']}, a random model of {SIZES.num_hidden_layers} "
+        "layers.",
+        "",
+        "| way | questions a second | ratio |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| {name} | {found[way]:.3f} | {found[way] / found['original']:.2f} |" for way, name in names.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""SFT samples a second: the original system's way, stock TRL's, and this pipeline's, on real photographs and chains.
+
+    python benchmarks/sft.py --sample ../shared/data/gqa-cot-sample
+
+The original padded every row to 2048 tokens. Stock is TRL's SFTTrainer with its own collator and order. A random model
+of Qwen2.5-VL's architecture with LoRA; the trainers run in turn in one process. Writes sft.json and sft.md.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from grpo_step import Stopwatch
+from shared_prefix import BUDGET, LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, machine
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from reinforced_cot.adapters import lora_config
+from reinforced_cot.completions import completion_text
+from reinforced_cot.conversations import prompt_lengths
+from reinforced_cot.devices import claim_devices
+from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.gqa_cot import read_gqa_cot
+from reinforced_cot.preparation import prepare
+from reinforced_cot.supervised import AnswerSelectingTrainer, CompletionCollator, sft_config
+from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.trainer_datasets import sft_dataset
+from reinforced_cot.training import keep_features
+
+PADDED = 2048
+WAYS = {"original": "every row padded to 2048 tokens", "stock": "TRL's SFTTrainer", "own": "this pipeline"}
+NAMES = ("input_ids", "attention_mask", "labels", "mm_token_type_ids")
+
+
+class PaddedCollator(DataCollatorForVisionLanguageModeling):
+    """Rows of one length, as the original system made them."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = super().torch_call(examples)
+        for name in NAMES:
+            missing = PADDED - batch[name].shape[1]
+            batch[name] = torch.nn.functional.pad(batch[name], (0, missing), value=-100 if name == "labels" else 0)
+        return batch
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure the three ways, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--rows", type=int, default=64, help="chains of an epoch")
+    parser.add_argument("--batch", type=int, default=8, help="chains of a step")
+    args = parser.parse_args(argv)
+    claim_devices(0)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[: 2 * args.rows]
+        prepare(rows, BUDGET, work, "train", 0.5)
+        examples = [example for example in read_examples(work / "train.jsonl") if example.cot][: args.rows]
+        results = measure(examples, work, args.batch)
+    found = {"machine": machine(), "torch": torch.__version__, "rows": len(examples), "batch": args.batch, **results}
+    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+    print(page(found))
+
+
+def measure(examples: Sequence[Example], work: Path, batch: int) -> dict[str, Any]:
+    """Samples a second of each way: over an epoch, and of this pipeline over a second one, too."""
+    epoch = len(examples) // batch
+    found: dict[str, Any] = {}
+    for way, epochs in (("stock", 1), ("own", 2), ("original", 0.25)):
+        watch, steps = Stopwatch(), 1 + int(epochs * epoch)
+        trainer = make_trainer(way, examples, work, batch, steps)
+        trainer.add_callback(watch)
+        trainer.train()
+        counted = watch.seconds[1:]  # the first step warms up
+        found[way] = batch * len(counted[:epoch]) / sum(counted[:epoch])
+        if epochs > 1:
+            found["own_later_epochs"] = batch * len(counted[epoch:]) / sum(counted[epoch:])
+    return found
+
+
+def make_trainer(way: str, examples: Sequence[Example], data: Path, batch: int, steps: int) -> SFTTrainer:
+    """A trainer of a random model, the same one each time."""
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
+    torch.manual_seed(1)
+    model = build_model(tokenizer, SIZES)
+    training = {
+        **{"per_device_train_batch_size": batch, "max_steps": steps, "save_strategy": "no", "disable_tqdm": True},
+        **{"logging_steps": 1000, "gradient_checkpointing": False, "learning_rate": 1.0e-4},
+    }
+    completions = [len(tokenizer(completion_text(one.cot, one.answer))["input_ids"]) for one in examples]
+    prompts = prompt_lengths(processor, examples, data, SETTINGS["prompt"], SIZES.max_position_embeddings, completions)
+    lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
+    dataset = sft_dataset(examples, data, SETTINGS["prompt"], lengths)
+    output = data / way
+    common = {"model": model, "train_dataset": dataset, "peft_config": lora_config(LORA, model)}
+    if way == "own":
+        settings = {**SETTINGS, "base_model": {"dtype": "float32", "vision_cache": "on"}}
+        settings["sft"] = {"global_batch_size": batch, "training": training}
+        trainer = AnswerSelectingTrainer(
+            args=sft_config(settings, output),
+            eval_dataset=dataset.select([0]),
+            data_collator=CompletionCollator(processor, completion_only_loss=True),
+            processing_class=processor,
+            **common,
+        )
+        trainer.padding_free_rows = "on"
+        keep_features(trainer, settings, output)
+        return trainer
+    arguments = SFTConfig(
+        output_dir=str(output), use_cpu=True, report_to="none", max_length=None, completion_only_loss=True, **training
+    )
+    collator = PaddedCollator(processor, completion_only_loss=True) if way == "original" else None
+    common["train_dataset"] = dataset.remove_columns("length")
+    return SFTTrainer(args=arguments, data_collator=collator, processing_class=processor, **common)
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    own, later = found["own"], found["own_later_epochs"]
+    lines = [
+        "# SFT",
+        "",
+        f"Samples a second over an epoch of {found['rows']} chains about real photographs, {found['batch']} a step.",
+        f"Written by sft.py; {found['machine']}, torch {found['torch']}, a random model of {SIZES.num_hidden_layers} "
+        "layers.",
+        "",
+        "| way | samples a second | this pipeline's first epoch to it | later epochs to it |",
+        "| --- | --- | --- | --- |",
+    ]
+    for way, name in WAYS.items():
+        lines.append(f"| {name} | {found[way]:.2f} | {own / found[way]:.2f} | {later / found[way]:.2f} |")
+    lines += ["", f"From the second epoch on this pipeline finds the images' features: {later:.2f} samples a second."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
