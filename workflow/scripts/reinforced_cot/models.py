@@ -65,16 +65,23 @@ def load_model(
         trust_remote_code=base_model["trust_remote_code"],
         **options,
     )
-    # A checkpoint's own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is
-    # asked for here, and RL's importance ratios with them: only its special tokens are kept.
-    special = ("bos_token_id", "eos_token_id", "pad_token_id")
-    model.generation_config = GenerationConfig(**{name: getattr(model.generation_config, name) for name in special})
+    model.generation_config = special_tokens(model.generation_config)
     if quantization:
         prepare_quantized(model)
     elif not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, count(model.parameters()), chosen, model.device)
     return model
+
+
+def special_tokens(stated: GenerationConfig) -> GenerationConfig:
+    """The only part of a checkpoint's generation_config.json that is kept.
+
+    Its own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is asked for
+    here, and RL's importance ratios with them.
+    """
+    kept = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return GenerationConfig(**{name: getattr(stated, name) for name in kept})
 
 
 def count(parameters: Iterable[torch.nn.Parameter]) -> int:
