@@ -1,27 +1,26 @@
 """Merging proves itself: the numbers are real, and a merge that does nothing, or something else, is refused."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel, get_peft_model
-from peft.tuners.lora import Linear
 from safetensors.torch import load_file, save_file
 from tiny_run import LORA, TinyRun
 from transformers import AutoModelForImageTextToText
 
-from reinforced_cot import merging
+from reinforced_cot import merge_proof, merging, shard_merge
 from reinforced_cot.adapters import check_base, lora_config, publish_adapter
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, read_json, write_manifest
-from reinforced_cot.merge_proof import check_proof, first_choices, logits, probe, relative_difference
+from reinforced_cot.merge_proof import check_proof, first_choices, logits, probe, relative_difference, sampled_layers
 from reinforced_cot.merging import merge
 from reinforced_cot.models import load_model, weights_hash
 from reinforced_cot.processors import load_processor
-from reinforced_cot.shard_merge import write_merged
+from reinforced_cot.shard_merge import merged_parameter, write_merged
 from reinforced_cot.stored_models import StoredModel
 
 
@@ -140,11 +139,35 @@ def test_a_zero_adapter_is_not_published(tiny_run: TinyRun, tmp_path: Path) -> N
 def test_a_merged_layer_that_differs_is_refused(
     tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:  # peft#2368
-    delta = Linear.get_delta_weight
-    monkeypatch.setattr(Linear, "get_delta_weight", lambda self, adapter: 1.01 * delta(self, adapter))
+    def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
+        return (1.001 * part for part in merged_parameter(stored, layer, name))
+
+    for module in (shard_merge, merge_proof):
+        monkeypatch.setattr(module, "merged_parameter", wrong)
     with pytest.raises(PipelineError, match="outputs of a merged layer and of its adapter differ by"):
         merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
     assert unmerged(policy)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.5])
+def test_a_small_change_must_be_merged_too(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """An adapter that changes less than the tolerance, as after a few steps at RL's learning rates."""
+    file = policy / "adapter/adapter_model.safetensors"
+    weights = load_file(file)
+    save_file({name: weight * (3e-5 if "lora_B" in name else 1) for name, weight in weights.items()}, file)
+    exact = tiny_run.settings()["base_model"]
+    adapted = StoredModel(tiny_run.base / "model", exact, policy / "adapter")
+
+    def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
+        base = stored.read(layer.get_base_layer().get_parameter(name))
+        return iter([base + factor * (torch.cat([*merged_parameter(stored, layer, name)]) - base)])
+
+    monkeypatch.setattr(merge_proof, "merged_parameter", wrong)
+    found = sampled_layers(adapted, adapted)
+    assert found["layers"] == len(found["layers_not_saved"]) == 6 and found["adapter_vs_merged"] <= 1e-4
+    assert len(found["layers_not_merged"]) == (0 if factor == 1.0 else 6)
 
 
 def change_what_is_saved(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[torch.Tensor], None]) -> None:
@@ -194,6 +217,7 @@ def test_a_refused_merge_keeps_the_old_model(
 PROOF: dict[str, Any] = {
     "adapter_vs_base": 0.1,
     "adapter_vs_merged": 1e-6,
+    "layers_not_merged": [],
     "layers_not_saved": [],
     "adapter_vs_saved": 1e-6,
     "cast_floor": 0.0,
@@ -217,6 +241,7 @@ HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
         ({"dtype": "bfloat16", "top1_positions": 0}, "no first choice decided"),
         ({"adapter_vs_merged": 1.1e-4}, "a merged layer and of its adapter differ by 1.10e-04"),
         ({"adapter_vs_merged": float("nan")}, "a merged layer and of its adapter differ by nan"),
+        ({"layers_not_merged": ["a", "b"]}, "refused: a differs from its adapter by more than that changes it"),
         ({"layers_not_saved": ["a.weight", "b.weight"]}, "refused: a.weight is not saved as it was merged"),
         ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),
         ({"adapter_vs_saved": float("nan")}, "differ by nan"),

@@ -94,10 +94,17 @@ def merged(base: Path, adapter: Path, folder: Path, dtype: torch.dtype = torch.f
     return AutoModelForImageTextToText.from_pretrained(folder)
 
 
+def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Equal but for the order of float32's roundings, which half precision turns into its last bit once in a while."""
+    if found.dtype == torch.bfloat16 and (found != expected).float().mean() > 1e-3:
+        return False
+    return torch.allclose(found, expected, rtol=1e-6 if found.dtype == torch.float32 else 2**-7, atol=1e-7)
+
+
 def assert_same_weights(found: Any, expected: Any, base: Path) -> None:
     expected, before = expected.state_dict(), loaded(base).state_dict()
     assert found.state_dict().keys() == expected.keys()
-    assert [name for name, weight in found.state_dict().items() if not torch.equal(weight, expected[name])] == []
+    assert [name for name, weight in found.state_dict().items() if not close(weight, expected[name])] == []
     assert any(not torch.equal(weight.float(), before[name]) for name, weight in expected.items())
 
 
@@ -214,7 +221,9 @@ def test_a_written_file_is_as_safetensors_writes_it(tmp_path: Path) -> None:
         "none": torch.zeros(0, 4),
     }
     save_file(tensors, tmp_path / "like.safetensors")
-    size = write_like(tmp_path / "new.safetensors", tmp_path / "like.safetensors", torch.bfloat16, tensors.__getitem__)
+    size = write_like(
+        tmp_path / "new.safetensors", tmp_path / "like.safetensors", torch.bfloat16, lambda key: [tensors[key]]
+    )
     found = load_file(tmp_path / "new.safetensors")
     assert size == 6 + 2 + 3 + 8
     for name, tensor in tensors.items():
@@ -272,9 +281,9 @@ def peak():
 
 work = Path(sys.argv[1])
 exact = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False}
-StoredModel(work / "base", exact, work / "policy/adapter")  # imports all that is imported late
+StoredModel(work / "base/model", exact, work / "policy/adapter")  # imports all that is imported late
 found = {"before": peak()}
-adapted = StoredModel(work / "base", exact, work / "policy/adapter")
+adapted = StoredModel(work / "base/model", exact, work / "policy/adapter")
 write_merged(adapted, work / "merged", torch.bfloat16)
 found["merge"] = peak()
 with adapted.streaming() as model, torch.no_grad():
@@ -304,5 +313,5 @@ def test_the_model_is_never_in_memory(tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     assert shape["files"] == 6 and shape["checkpoint_gb"] > 0.55
     found = peaks(tmp_path)
-    assert found["merge"] - found["before"] < 150 and found["forward"] - found["before"] < 250
-    assert found["held"] - found["forward"] > 400  # so that a model would be seen
+    assert found["merge"] - found["before"] < 100 and found["forward"] - found["before"] < 150
+    assert found["held"] - found["forward"] > 300  # so that a model would be seen

@@ -1,13 +1,13 @@
-"""An adapter merged into its base file by file: no more than a layer's weights, or a vocabulary's, are in memory.
+"""An adapter merged into its base file by file: no more than a layer's weights are in memory.
 
-What a layer's merged weights are is PEFT's own answer: what it can merge (rsLoRA, DoRA, patterns of ranks, modules that
-are trained in full) is merged here, too.
+What PEFT can merge is merged here, too: rsLoRA, DoRA, patterns of ranks, modules that are trained in full.
 """
 
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from peft.tuners.lora import Linear
 from torch.nn import Module
 from transformers import GenerationConfig
 
@@ -16,6 +16,8 @@ from reinforced_cot.files import read_json, write_json
 from reinforced_cot.models import special_tokens
 from reinforced_cot.stored_models import ADAPTED, StoredModel
 from reinforced_cot.tensor_files import INDEX, places_in, write_like
+
+_NUMBERS = 2**19  # of a weight that are merged at a time
 
 
 def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
@@ -35,27 +37,24 @@ def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
     owners = {name: path for path in layers for name in stored.parameters if name.startswith(f"{path}.")}
     places = places_in(stored.folder)
 
-    @lru_cache(maxsize=1)  # a layer's weight and bias follow each other in a file
-    def merged_layer(path: str) -> dict[str, torch.Tensor]:
-        merged = merged_module(stored.filled(layers[path]))
-        return {f"{path}.{name}": parameter.data for name, parameter in merged.named_parameters()}
+    def parameter(name: str) -> Iterator[torch.Tensor]:
+        if name not in owners:
+            return iter([stored.read(stored.parameters[name])])
+        path = owners[name]
+        return merged_parameter(stored, layers[path], name.removeprefix(f"{path}."))
 
-    def parameter(name: str) -> torch.Tensor:
-        return merged_layer(owners[name])[name] if name in owners else stored.read(stored.parameters[name])
-
-    def value(key: str) -> torch.Tensor:
+    def value(key: str) -> Iterator[torch.Tensor]:
         names = stored.names.get(key)
         if not names:
-            return places[key].read()
+            return iter([places[key].read()])
         first, *others = names
-        found = parameter(first)
         for other in others if owners.keys() & names else []:
-            if not torch.equal(found, parameter(other)):
+            if not torch.equal(torch.cat([*parameter(first)]), torch.cat([*parameter(other)])):
                 raise PipelineError(
                     f"the adapter changes {' and '.join(names)} in different ways, for which the base has one tensor: "
                     "it cannot be merged; leave them out of `lora`'s target_modules and modules_to_save"
                 )
-        return found
+        return parameter(first)
 
     files = sorted({place.file for place in places.values()})
     size = sum(write_like(folder / file.name, file, dtype, value) for file in files)
@@ -81,9 +80,32 @@ def adapted_layers(stored: StoredModel) -> dict[str, Module]:
     return layers
 
 
-def merged_module(layer: Module) -> Module:
-    """What PEFT leaves in the place of an adapted layer that has its weights (`StoredModel.filled`)."""
-    if hasattr(layer, "unload_and_optionally_merge_module"):
-        return layer.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
-    layer.merge()
-    return layer.get_base_layer()
+def merged_parameter(stored: StoredModel, layer: Module, name: str) -> Iterator[torch.Tensor]:
+    """One parameter of what an adapted layer is merged into, in pieces of some rows; what is changed is float32.
+
+    Plain LoRA is added to a few rows at a time, which stay in the processor's cache: PEFT makes several tensors of the
+    weight's size, and most of its time is the kernel's for giving them memory. All other kinds are PEFT's own answer.
+    """
+    if (
+        type(layer) is Linear
+        and not layer.lora_variant
+        and not layer.fan_in_fan_out
+        and not any(layer.lora_bias.values())
+    ):
+        base = stored.read(layer.base_layer.get_parameter(name))
+        if name != "weight":
+            yield base
+            return
+        (adapter,) = layer.lora_A
+        low, high = (stored.read(part[adapter].weight).float() for part in (layer.lora_A, layer.lora_B))
+        rows = max(1, _NUMBERS // base.shape[1])
+        for weight, change in zip(base.split(rows), high.split(rows), strict=True):
+            yield weight.to(torch.float32, copy=True).addmm_(change, low, alpha=layer.scaling[adapter])
+        return
+    filled = stored.filled(layer)
+    if hasattr(filled, "unload_and_optionally_merge_module"):
+        merged = filled.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
+    else:
+        filled.merge()
+        merged = filled.get_base_layer()
+    yield merged.get_parameter(name).data

@@ -1,7 +1,7 @@
 """The safetensors files of a checkpoint, read and written one tensor at a time."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from reinforced_cot.files import read_json
 
 INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
-_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}  # as the format calls them
+_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}  # as the format calls them
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def places_of(file: Path) -> dict[str, Place]:
         return {key: Place(file, key) for key in opened.keys()}  # noqa: SIM118
 
 
-def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str], torch.Tensor]) -> int:
-    """Write a file with the keys and shapes of another, and one tensor in memory at a time.
+def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str], Iterable[torch.Tensor]]) -> int:
+    """Write a file with the keys and shapes of another, one piece of a tensor after the other.
 
     Args:
         like: the other file; its numbers in floating point become ``dtype``, others keep their type.
-        value: gives the tensor of a key, of that shape; it is cast here.
+        value: gives the tensor of a key, whole or cut into pieces along its first axis; they are cast here.
 
     Returns:
         Bytes of all tensors.
@@ -74,8 +74,8 @@ def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str]
     with open(path, "wb") as out:
         out.write(_header(ordered))
         for key, (_, kept) in ordered.items():
-            tensor = value(key).to(kept.dtype).contiguous()
-            out.write(tensor.reshape(-1).view(torch.uint8).numpy().data)
+            for part in value(key):
+                out.write(part.to(kept.dtype).contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return sum(kept.nbytes for _, kept in ordered.values())
 
 
