@@ -1,23 +1,27 @@
 """Merging proves itself: the numbers are real, and a merge that does nothing, or something else, is refused."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import LoraModel, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
 from tiny_run import LORA, TinyRun
 from transformers import AutoModelForImageTextToText
 
-from reinforced_cot import merging
+from reinforced_cot import merge_proof, merging, shard_merge
 from reinforced_cot.adapters import check_base, lora_config, publish_adapter
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, read_json, write_manifest
-from reinforced_cot.merging import check_proof, first_choices, logits, merge, probe, relative_difference
+from reinforced_cot.merge_proof import check_proof, first_choices, logits, probe, relative_difference, sampled_layers
+from reinforced_cot.merging import merge
 from reinforced_cot.models import load_model, weights_hash
 from reinforced_cot.processors import load_processor
+from reinforced_cot.shard_merge import merged_parameter, write_merged
+from reinforced_cot.stored_models import StoredModel
 
 
 @pytest.fixture
@@ -131,33 +135,70 @@ def test_a_zero_adapter_is_not_published(tiny_run: TinyRun, tmp_path: Path) -> N
     assert not (tmp_path / "policy").exists()
 
 
-def perturbed(model: Any) -> Any:
-    model.lm_head.weight.data *= 1.01
-    return model
-
-
-def test_a_merged_model_that_differs_is_refused(
-    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_merged_layer_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:  # peft#2368
-    merged = LoraModel.merge_and_unload
-    monkeypatch.setattr(LoraModel, "merge_and_unload", lambda self: perturbed(merged(self)))
-    with pytest.raises(PipelineError, match="merged and adapter logits differ by"):
-        merge(tiny_run.settings(), tiny_run.base, policy)
+    def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
+        return (1.001 * part for part in merged_parameter(stored, layer, name))
+
+    for module in (shard_merge, merge_proof):
+        monkeypatch.setattr(module, "merged_parameter", wrong)
+    with pytest.raises(PipelineError, match="outputs of a merged layer and of its adapter differ by"):
+        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
     assert unmerged(policy)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.5])
+def test_a_small_change_must_be_merged_too(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """An adapter that changes less than the tolerance, as after a few steps at RL's learning rates."""
+    file = policy / "adapter/adapter_model.safetensors"
+    weights = load_file(file)
+    save_file({name: weight * (3e-5 if "lora_B" in name else 1) for name, weight in weights.items()}, file)
+    exact = tiny_run.settings()["base_model"]
+    adapted = StoredModel(tiny_run.base / "model", exact, policy / "adapter")
+
+    def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
+        base = stored.read(layer.get_base_layer().get_parameter(name))
+        return iter([base + factor * (torch.cat([*merged_parameter(stored, layer, name)]) - base)])
+
+    monkeypatch.setattr(merge_proof, "merged_parameter", wrong)
+    found = sampled_layers(adapted, adapted)
+    assert found["layers"] == len(found["layers_not_saved"]) == 6 and found["adapter_vs_merged"] <= 1e-4
+    assert len(found["layers_not_merged"]) == (0 if factor == 1.0 else 6)
+
+
+def change_what_is_saved(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[torch.Tensor], None]) -> None:
+    """Let a weight be saved otherwise than it was merged."""
+
+    def changed(adapted: StoredModel, folder: Path, dtype: torch.dtype) -> None:
+        write_merged(adapted, folder, dtype)
+        weights = load_file(folder / "model.safetensors")
+        change(weights[name])
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    monkeypatch.setattr(merging, "write_merged", changed)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_saved_model_that_differs_is_refused(
     tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
-    def load(folder: Path, *args: Any, **options: Any) -> Any:
-        model = load_model(folder, *args, **options)
-        if folder.parent == policy:
-            model.model.language_model.layers[0].mlp.up_proj.weight.data *= 1.5
-        return model
-
-    monkeypatch.setattr(merging, "load_model", load)
+    change_what_is_saved(monkeypatch, "model.layers.0.mlp.up_proj.weight", lambda weight: weight.mul_(1.5))
     with pytest.raises(PipelineError, match="logits of the saved model and of the adapter differ by"):
+        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_one_number_of_a_layer_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """By the layers that are looked at by themselves, where the logits show nothing."""
+    change_what_is_saved(monkeypatch, "model.layers.1.self_attn.k_proj.weight", lambda weight: weight[3, 4].mul_(1.01))
+    with pytest.raises(PipelineError, match=r"layers\.1\.self_attn\.k_proj\.weight is not saved as it was merged"):
         merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
     assert unmerged(policy)
 
@@ -176,6 +217,8 @@ def test_a_refused_merge_keeps_the_old_model(
 PROOF: dict[str, Any] = {
     "adapter_vs_base": 0.1,
     "adapter_vs_merged": 1e-6,
+    "layers_not_merged": [],
+    "layers_not_saved": [],
     "adapter_vs_saved": 1e-6,
     "cast_floor": 0.0,
     "top1_positions": 40,
@@ -196,11 +239,13 @@ HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
         ({"adapter_vs_base": 1e-6}, r"changes the logits of its base by 1\.00e-06, no more than rounding"),
         ({"adapter_vs_base": float("nan")}, "no more than rounding"),
         ({"dtype": "bfloat16", "top1_positions": 0}, "no first choice decided"),
-        ({"adapter_vs_merged": 1.1e-4}, "merged and adapter logits differ by 1.10e-04"),
-        ({"adapter_vs_merged": float("nan")}, "merged and adapter logits differ by nan"),
+        ({"adapter_vs_merged": 1.1e-4}, "a merged layer and of its adapter differ by 1.10e-04"),
+        ({"adapter_vs_merged": float("nan")}, "a merged layer and of its adapter differ by nan"),
+        ({"layers_not_merged": ["a", "b"]}, "refused: a differs from its adapter by more than that changes it"),
+        ({"layers_not_saved": ["a.weight", "b.weight"]}, "refused: a.weight is not saved as it was merged"),
         ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),
         ({"adapter_vs_saved": float("nan")}, "differ by nan"),
-        ({**HALF, "adapter_vs_merged": 2e-4}, "merged and adapter logits differ"),
+        ({**HALF, "adapter_vs_merged": 2e-4}, "a merged layer and of its adapter differ"),
         ({**HALF, "adapter_vs_saved": 0.021}, "differ by 2.10e-02 of the largest logit, more than 2.00e-02"),
         ({**HALF, "top1_agreement": 0.989}, "agrees at only 98.9% of positions"),
     ],

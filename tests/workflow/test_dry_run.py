@@ -266,7 +266,7 @@ def test_slurm_profile_gives_every_stage_its_resources(full_size: WorkflowCopy) 
         "prepare_data": (16000, 120, 1, 0),
         "base_model": (32000, 120, 2, 0),
         "sft": (64000, 720, 8, 1),
-        "merge_lora": (48000, 60, 8, 1),
+        "merge_lora": (24000, 60, 8, 1),
         "grpo": (96000, 1440, 8, 1),
         "answer": (48000, 240, 8, 1),
         "evaluate": (4000, 30, 1, 0),

@@ -60,10 +60,7 @@ def load_model(
         model = load_quantized(folder, quantization, device(), options)
     else:
         model = AutoModelForImageTextToText.from_pretrained(folder, **options)
-    # A checkpoint's own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is
-    # asked for here, and RL's importance ratios with them: only its special tokens are kept.
-    special = ("bos_token_id", "eos_token_id", "pad_token_id")
-    model.generation_config = GenerationConfig(**{name: getattr(model.generation_config, name) for name in special})
+    model.generation_config = special_tokens(model.generation_config)
     if not quantization and not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
         model.to(device())
     log.info("loaded %s: %d parameters, %s on %s", folder, count(model.parameters()), chosen, model.device)
@@ -73,6 +70,16 @@ def load_model(
 def backbone_of(model: Any) -> Any:
     """The model below the head, vision tower and language model, of a model with or without an adapter."""
     return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
+
+
+def special_tokens(stated: GenerationConfig) -> GenerationConfig:
+    """The only part of a checkpoint's generation_config.json that is kept.
+
+    Its own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is asked for
+    here, and RL's importance ratios with them.
+    """
+    kept = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return GenerationConfig(**{name: getattr(stated, name) for name in kept})
 
 
 def count(parameters: Iterable[torch.nn.Parameter]) -> int:
