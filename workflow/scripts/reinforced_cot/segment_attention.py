@@ -48,25 +48,23 @@ def tree_attention(
     shared = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
 
-    def causal(own: slice, before: slice) -> torch.Tensor:
-        keys, values = key[:, :, own], value[:, :, own]
-        if before.stop == before.start:
-            options: dict[str, Any] = {"is_causal": True}
-        else:
-            keys, values = torch.cat([key[:, :, before], keys], dim=2), torch.cat([value[:, :, before], values], dim=2)
-            options = {"attn_mask": causal_lower_right(own.stop - own.start, keys.shape[2])}
-        return scaled_dot_product_attention(query[:, :, own], keys, values, scale=scaling, dropout_p=dropout, **options)
-
-    parts, start = [], 0
+    options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout}
+    lengths = [length for tree in trees for length in (tree.prefix, *tree.branches)]
+    # Split at once: the gradient of each slice by itself would be a row of zeros but for the slice.
+    parts = iter(zip(*(part.split(lengths, dim=2) for part in (query, key, value)), strict=True))
+    found = []
     for tree in trees:
-        prefix = slice(start, start + tree.prefix)
-        start = prefix.stop
-        if tree.prefix:
-            parts.append(causal(prefix, slice(0, 0)))
+        own, prefix_key, prefix_value = next(parts)
+        found.append(scaled_dot_product_attention(own, prefix_key, prefix_value, is_causal=True, **options))
         for length in tree.branches:
-            parts.append(causal(slice(start, start + length), prefix))
-            start += length
-    return torch.cat(parts, dim=2)
+            own, keys, values = next(parts)
+            if tree.prefix:
+                keys, values = torch.cat([prefix_key, keys], dim=2), torch.cat([prefix_value, values], dim=2)
+                bias = causal_lower_right(length, tree.prefix + length)
+                found.append(scaled_dot_product_attention(own, keys, values, attn_mask=bias, **options))
+            else:
+                found.append(scaled_dot_product_attention(own, keys, values, is_causal=True, **options))
+    return torch.cat(found, dim=2)
 
 
 def seen_by_trees(trees: Sequence[Tree], device: torch.device) -> dict[str, Any]:

@@ -164,11 +164,10 @@ def unpack(
     Args:
         values: shape ``(1, L - 1)``; the one at a place belongs to the token after it.
     """
-    result = values.new_zeros(len(rows), width)
-    for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        start = packed.starts[row]
-        result[place, :length] = values[0, start : start + length]
-    return result
+    places = torch.arange(width, device=values.device)
+    starts = torch.tensor([packed.starts[row] for row in rows], device=values.device)[:, None]
+    there = places < torch.tensor(lengths, device=values.device)[:, None]
+    return torch.where(there, values[0, (starts + places).clamp(max=values.shape[1] - 1)], 0)
 
 
 def _padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
