@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_CPU := .venv-vllm-cpu
 
-.PHONY: run all test test-vllm check vllm lock clean
+.PHONY: run all test test-vllm bench check vllm lock clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -21,6 +21,14 @@ test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, d
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
 	PYTHONPATH=tests/vllm_cpu $(VLLM_CPU)/bin/python -m pytest tests/vllm_cpu
+
+SAMPLE ?= ../shared/data/gqa-cot-sample
+
+bench: $(READY)  ## what speed is claimed, measured again (some 30 minutes of idle cores): benchmarks/*.md
+	cd benchmarks && for script in shared_prefix grpo_step sft evaluation scaling; do \
+		../$(BIN)/python $$script.py --sample $(abspath $(SAMPLE)) || exit 1; done
+	$(BIN)/python benchmarks/merge.py
+	$(BIN)/python benchmarks/start_up.py
 
 check: $(READY)  ## what needs no training: format, lint, types
 	$(BIN)/ruff check .

@@ -61,7 +61,7 @@ WAYS = {"peft": "PEFT: load, merge, save", "ours": "by shard", "proved": "by sha
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the checkpoint, measure every way, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, help="a folder for temporary files, on a disk that is free")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()), help="for 25 GB of temporary files")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tiny", action="store_true", help="a model of two layers, to see that this script works")

@@ -1,0 +1,144 @@
+"""How the gain of shared prefixes grows with completions a group, prompt and completion, and a model that explains it.
+
+    python benchmarks/scaling.py --sample ../shared/data/gqa-cot-sample
+
+One of the three sizes varies at a time: random prompts with a small image, one group, old log-probabilities, loss and
+backward of the same rows either way. Beside it the ratio of the floating-point operations, counted by hand, and how
+long those of the shared way would take at the matrix rate that this machine reaches. Writes scaling.json and .md.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from shared_prefix import BUDGET, SIZES, machine, make_trainer, update
+
+from reinforced_cot.devices import claim_devices
+from reinforced_cot.examples import read_examples
+from reinforced_cot.gqa_cot import read_gqa_cot
+from reinforced_cot.preparation import prepare
+from reinforced_cot.reinforcement import ResumableGRPOTrainer
+
+BASE = {"G": 8, "P": 400, "C": 100}
+VARIED = {"G": [2, 4, 8, 16, 32], "P": [100, 400, 1000, 2000], "C": [50, 100, 300, 1000]}
+GRID, PATCH = (1, 8, 8), 1176  # patches of the image, and the numbers of each
+IMAGE = GRID[1] * GRID[2] // 4  # visual tokens
+PASSES = 3  # old log-probabilities; loss; its gradient, with LoRA little more than that of the activations
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure every size, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--repeats", type=int, default=2)
+    args = parser.parse_args(argv)
+    claim_devices(0)
+    sizes = [BASE] + [BASE | {name: value} for name, values in VARIED.items() for value in values]
+    distinct = [size for place, size in enumerate(sizes) if size not in sizes[:place]]
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[:64]
+        prepare(rows, BUDGET, work, "train", 0.5)  # only for the tokenizer's texts
+        trainer, _ = make_trainer(read_examples(work / "train.jsonl"), work)
+        results = [measure(trainer, size, args.repeats) for size in distinct]
+    found = {"machine": machine(), "torch": torch.__version__, "matrix_rate": matrix_rate(), "results": results}
+    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+    print(page(found))
+
+
+def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -> dict[str, Any]:
+    """Seconds of an update either way, in turns; the first one warms up."""
+    inputs = make_inputs(trainer, **size)
+    seconds: dict[str, list[float]] = {"off": [], "on": []}
+    for _ in range(repeats + 1):
+        for way, times in seconds.items():
+            trainer.shared_prefix = way
+            started = time.perf_counter()
+            update(trainer, inputs)
+            times.append(time.perf_counter() - started)
+    stock, shared = (median(times[1:]) for times in seconds.values())
+    return {**size, "seconds_stock": stock, "seconds_shared": shared, "ratio": stock / shared}
+
+
+def make_inputs(trainer: ResumableGRPOTrainer, G: int, P: int, C: int) -> dict[str, Any]:
+    """One group as TRL has it after a generation, every row full."""
+    config = trainer.model.config
+    torch.manual_seed(1)
+    start, end = config.vision_start_token_id, config.vision_end_token_id
+    text = torch.randint(10, 1000, (P - IMAGE - 2,))
+    prompt = torch.cat([torch.tensor([start, *[config.image_token_id] * IMAGE, end]), text])
+    return {
+        "prompt_ids": prompt.repeat(G, 1),
+        "prompt_mask": torch.ones(G, P, dtype=torch.long),
+        "completion_ids": torch.randint(10, 1000, (G, C)),
+        "completion_mask": torch.ones(G, C, dtype=torch.long),
+        "advantages": torch.randn(G),
+        "num_items_in_batch": torch.tensor(G * C),
+        "pixel_values": torch.randn(GRID[1] * GRID[2], PATCH).repeat(G, 1),
+        "image_grid_thw": torch.tensor([GRID]).repeat(G, 1),
+        "num_images": [1] * G,
+        "mm_token_type_ids": torch.nn.functional.pad((prompt == config.image_token_id).long().repeat(G, 1), (0, C)),
+    }
+
+
+def operations(G: int, P: int, C: int, shared: bool) -> float:
+    """Floating-point operations of an update in language model and head; two a multiplication.
+
+    Stock computes G rows of P + C tokens, with attention over the whole square, as a mask for padding has it. Shared
+    computes P + G (C + 1) tokens; a prompt sees itself, half a square, and each completion the prompt and itself.
+    """
+    hidden, layers = SIZES.hidden_size, SIZES.num_hidden_layers
+    keys = hidden * SIZES.num_key_value_heads // SIZES.num_attention_heads
+    linear = 2 * (2 * hidden * hidden + 2 * hidden * keys + 3 * hidden * SIZES.intermediate_size)
+    tokens = P + G * (C + 1) if shared else G * (P + C)
+    pairs = P * P / 2 + G * (C + 1) * (P + C) if shared else G * (P + C) ** 2
+    head = 2 * hidden * 2000 * G * C
+    return PASSES * (layers * (linear * tokens + 4 * hidden * pairs) + head)
+
+
+def matrix_rate(size: int = 1536) -> float:
+    """Operations a second of a product of square float32 matrices; the best of several."""
+    a, b = torch.randn(2, size, size)
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds)
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    lines = [
+        "# What shared prefixes gain, by size",
+        "",
+        "One group of G completions of C tokens after a prompt of P tokens; old log-probabilities, loss and backward,",
+        f"stock TRL against `shared_prefix`. Written by scaling.py; {found['machine']}, torch {found['torch']}, a",
+        f"random model of {SIZES.num_hidden_layers} layers. *Counted*: the ratio of the operations that each needs.",
+        "*Of the matrix rate*: what the shared way's operations would take at the rate of a large product of matrices",
+        f"on this machine ({found['matrix_rate'] / 1e9:.0f} GFLOP/s), as a share of what it takes.",
+        "",
+        "| G | P | C | stock, s | shared, s | ratio | counted | of the matrix rate |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in found["results"]:
+        size = {name: row[name] for name in BASE}
+        needed = operations(**size, shared=True)
+        lines.append(
+            f"| {row['G']} | {row['P']} | {row['C']} | {row['seconds_stock']:.2f} | {row['seconds_shared']:.2f} | "
+            f"{row['ratio']:.2f} | {operations(**size, shared=False) / needed:.2f} | "
+            f"{needed / found['matrix_rate'] / row['seconds_shared']:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
