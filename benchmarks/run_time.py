@@ -3,7 +3,8 @@
     python benchmarks/run_time.py
 
 Runs in a copy of the repository, so that nothing is there yet: first the main job (what `make run` does after set-up)
-and a dry-run, then, from nothing again, everything (`snakemake --cores all`). Run it on an otherwise idle machine.
+and a dry-run; then, each time from nothing again, the main job with every switch off that makes it faster, and
+everything (`snakemake --cores all`). Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -20,7 +21,11 @@ from statistics import median
 
 REPO = Path(__file__).resolve().parents[1]
 MAIN = "results/grpo/eval.json"
-LIGHT = ("prepare_data.py", "check_data.py", "write_report.py")
+SWITCHED_OFF = """
+base_model: {vision_cache: "off"}
+sft: {padding_free: "off"}
+rl: {grpo: {shared_prefix: "off"}, gspo: {shared_prefix: "off"}}
+"""
 
 
 def seconds(command: list[str], folder: Path) -> float:
@@ -47,6 +52,12 @@ def stages(folder: Path) -> list[tuple[str, float, float]]:
     return found
 
 
+def forget(folder: Path) -> None:
+    """Delete what a run made."""
+    for made in ("results", ".snakemake"):
+        shutil.rmtree(folder / made)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and write the page."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
@@ -57,16 +68,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         shutil.copytree(REPO, folder, ignore=ignored)
         main_job = seconds([*snakemake, MAIN], folder)
         dry_run = repeated(lambda: seconds([*snakemake, "-n", MAIN], folder))
-        for made in ("results", ".snakemake"):
-            shutil.rmtree(folder / made)
+        forget(folder)
+        (folder / "off.yaml").write_text(SWITCHED_OFF, encoding="utf-8")
+        switched_off = seconds([*snakemake, MAIN, "--configfile", "off.yaml"], folder)
+        forget(folder)
         everything = seconds(snakemake, folder)
         jobs = stages(folder)
-        scripts = folder / "workflow" / "scripts"
-        light = {
-            name: repeated(lambda name=name: seconds([sys.executable, str(scripts / name), "--help"], folder))
-            for name in LIGHT
-        }
-        torch = repeated(lambda: seconds([sys.executable, "-c", "import torch"], folder), 3)
     lines = [
         "# How long the embedded default takes",
         "",
@@ -75,9 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "| what | seconds |",
         "| --- | --- |",
         f"| `make run`: data, base, SFT, merge, GRPO, merge, evaluation | {main_job:.0f} |",
+        f"| the same with `vision_cache`, `padding_free` and `shared_prefix` off ({switched_off / main_job:.2f} times) "
+        f"| {switched_off:.0f} |",
         f"| `snakemake -n` after it, with nothing to be done | {dry_run:.1f} |",
         f"| `snakemake --cores all`, from nothing: GSPO beside GRPO, every evaluation, the report | {everything:.0f} |",
-        *(f"| start of `{name}` (`import torch` alone: {torch:.1f}) | {value:.2f} |" for name, value in light.items()),
         "",
         "The jobs of `snakemake --cores all`:",
         "",
