@@ -20,15 +20,14 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.seeds import mixed
 
 PROMPT, COMPLETION, BOTH = (1, 0), (0, 1), (1, 1)  # padded on the left, on the right, or P + C tokens and on both sides
-# What has a value a token: where it is padded, and with what. Behind a completion's end all is masked, but inf x 0 is
-# NaN: there the reference is far below any policy, so that the KL term's exp(reference - policy) does not overflow.
+# What has a value a token: where it is padded, and with what; log-probabilities behind the end are 0 as TRL makes them.
 BY_TOKEN: dict[str, tuple[tuple[int, int], float | None]] = {
     "prompt_ids": (PROMPT, None),  # None: the padding token
     "prompt_mask": (PROMPT, 0),
     "completion_ids": (COMPLETION, None),
     "completion_mask": (COMPLETION, 0),
     "old_per_token_logps": (COMPLETION, 0.0),
-    "ref_per_token_logps": (COMPLETION, -1.0e4),
+    "ref_per_token_logps": (COMPLETION, 0.0),
     "sampling_per_token_logps": (COMPLETION, 0.0),
     "importance_sampling_ratio": (COMPLETION, 1.0),
     "mm_token_type_ids": (BOTH, 0),
