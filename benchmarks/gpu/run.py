@@ -93,6 +93,7 @@ def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) 
         **rl,
         "start": "model",
         "shared_prefix": "auto",
+        "refill_generations": 0,
         "max_sampling_logp_difference": 0.1,
         "probes": {**rl["probes"], "every": None},
     }

@@ -84,6 +84,30 @@ def test_rl_runs_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> Non
         assert series(histories[1], name) == pytest.approx(series(histories[0], name), abs=1e-4), name
 
 
+def test_groups_are_refilled_on_every_process(finished_run: WorkflowCopy, tmp_path: Path) -> None:
+    """Each lacks another number of groups, and draws as many rows in as many calls as the other: else it would hang."""
+    root = tmp_path / "workflow"
+    shutil.copytree(finished_run.root, root, symlinks=True)
+    (root / "halves.py").write_text(
+        "from hashlib import sha256\n\n"
+        "def halves(completion_ids, id, **_):\n"
+        "    digests = [sha256(repr(ids).encode()).digest()[0] / 255 for ids in completion_ids]\n"
+        "    equal = [sha256(name.encode()).digest()[0] % 2 for name in id]\n"
+        "    return [0.3 if same else digest for same, digest in zip(equal, digests)]\n"
+    )
+    options = {"per_device_train_batch_size": 4, "num_generations": 2, "generation_batch_size": 16, "save_steps": 2}
+    stage = Stage(WorkflowCopy(root), tmp_path / "grpo", "rl", **options, logging_steps=1)
+    stage.settings["rl"] |= {"refill_generations": 9}
+    stage.settings["rewards"] = {"halves:halves": 1.0}
+    history = stage.run("cpu", 2)
+    assert max(series(history, "refill/generations")) > 1 and max(series(history, "refill/zero_variance_before")) > 0
+    assert set(series(history, "refill/zero_variance_after")) == {0.0}
+    stage.settings["rl"]["training"]["generation_batch_size"] = 8
+    stage.settings["rl"]["training"]["num_generations"] = 8
+    assert stage.start("cpu", 2).wait() == 1
+    assert "each process draws 4 completions a generation, no multiple of num_generations, 8" in stage.log()
+
+
 def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: WorkflowCopy, tmp_path: Path) -> None:
     """Pitfall 6: started by hand with another launcher, which the stage cannot know of."""
     stage = Stage(finished_run, tmp_path / "sft", "sft")

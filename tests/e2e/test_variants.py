@@ -12,7 +12,7 @@ from workflow_copy import WorkflowCopy
 
 LOGGED = {  # what only this method logs
     "dr_grpo": "clip_ratio/region_mean",
-    "dapo": "rewards/overlong_reward/mean",
+    "dapo": "refill/zero_variance_after",
     "cispo": "cispo_clip_ratio",
     "sapo": "reward",
 }

@@ -12,8 +12,9 @@ from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
 from tiny_families import TILE, published_checkpoint
-from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, perturb
+from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, made_trainer
 from trl import GRPOTrainer
+from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
 from reinforced_cot import evaluation, reinforcement, supervised, training
 from reinforced_cot.adapters import check_trainable, lora_config
@@ -28,6 +29,7 @@ from reinforced_cot.merging import merge
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, prompt_length, vision_token_ids
+from reinforced_cot.refill import joined, selected
 from reinforced_cot.rewards import REWARDS
 from reinforced_cot.seeds import subset
 from reinforced_cot.vision_cache import use_vision_cache
@@ -283,26 +285,42 @@ def test_rollouts_by_vllm_are_refused_where_they_are_not_known_to_be_right(
 
 def test_prompts_are_shared_as_if_each_row_were_computed(run: TinyRun, family: Family, tmp_path: Path) -> None:
     """Rows that TRL drew itself; Qwen3-VL's image features enter several layers. InternVL keeps its rows."""
-    found: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reinforcement, "run", lambda trainer, *_: found.append(trainer))
-        reinforcement.train(run.settings(), run.examples, run.data, run.base, tmp_path, None)
-    [trainer] = found
-    perturb(trainer.model)
-    drawn = trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader())))
-    rows = {
-        "input_ids": torch.cat([drawn["prompt_ids"], drawn["completion_ids"]], dim=1),
-        "attention_mask": torch.cat([drawn["prompt_mask"], drawn["completion_mask"]], dim=1),
-        "logits_to_keep": drawn["completion_ids"].shape[1],
-    }
-    for name in ("pixel_values", "image_grid_thw", "num_images", "num_tiles", "mm_token_type_ids", "token_type_ids"):
-        rows[name] = drawn.get(name)
+    trainer = made_trainer(reinforcement, run.settings(), run.examples, run.data, run.base, tmp_path, None)
+    rows = as_rows(trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader()))))
     calls = count_calls(trainer.model)
     expected, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(trainer, trainer.model, **rows)
     separate = calls.pop()
     shared, _, _ = trainer._get_per_token_logps_and_entropies(trainer.model, **rows)
     assert torch.allclose(shared, expected, atol=1e-5) and expected.abs().sum() > 0
     assert (calls.pop() < separate) == (not family.tiled)
+
+
+def test_rows_of_two_generations_keep_their_images(run: TinyRun, tmp_path: Path) -> None:
+    """Put together as refilling does it: an image is a stretch of patches, InternVL's some tiles."""
+    trainer = made_trainer(reinforcement, run.settings(), run.examples, run.data, run.base, tmp_path, None)
+    generations = iter(trainer.get_train_dataloader())
+    drawn = [trainer._generate_and_score_completions(next(generations)) for _ in range(2)]
+    first, second = map(split_pixel_values_by_grid, drawn)
+    both = joined(first, second, trainer._tokenizer.pad_token_id)
+    found = unsplit_pixel_values_by_grid(selected(both, [3, 0], 2))
+    scored = [
+        trainer._get_per_token_logps_and_entropies(trainer.model, **as_rows(batch))[0][batch["completion_mask"].bool()]
+        for batch in (*drawn, found)
+    ]
+    lengths = [batch["completion_mask"].sum(dim=1) for batch in drawn]
+    expected = torch.cat([scored[1][lengths[1][:2].sum() :], scored[0][: lengths[0][:2].sum()]])
+    assert torch.allclose(scored[2], expected, atol=1e-5) and len(expected)
+
+
+def as_rows(drawn: dict[str, Any]) -> dict[str, Any]:
+    """A batch of TRL's as its passes take it."""
+    names = ("pixel_values", "image_grid_thw", "num_images", "num_tiles", "mm_token_type_ids", "token_type_ids")
+    return {
+        "input_ids": torch.cat([drawn["prompt_ids"], drawn["completion_ids"]], dim=1),
+        "attention_mask": torch.cat([drawn["prompt_mask"], drawn["completion_mask"]], dim=1),
+        "logits_to_keep": drawn["completion_ids"].shape[1],
+        **{name: drawn.get(name) for name in names},
+    }
 
 
 def count_calls(model: Any) -> list[int]:

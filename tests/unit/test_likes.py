@@ -23,7 +23,8 @@ def test_a_variant_is_grpo_but_for_what_its_paper_changes(variant: str, under: t
     assert config["policies"] == ["grpo", variant]
     grpo, found = config["rl"]["grpo"], config["rl"][variant]
     assert found["training"] == {**grpo["training"], "beta": 0.0, **VARIANTS[variant]}
-    same = [key for key in grpo if key not in ("training", "rewards")]
+    assert found["refill_generations"] == (4 if variant == "dapo" else 0) and grpo["refill_generations"] == 0
+    same = [key for key in grpo if key not in ("training", "rewards", "refill_generations")]
     assert {key: found[key] for key in same} == {key: grpo[key] for key in same}
     assert warnings_of(config) == []
 

@@ -55,6 +55,7 @@ SETTINGS: dict[str, Any] = {
     "rl": {
         "start": "model",
         "shared_prefix": "auto",
+        "refill_generations": 0,
         "examples": None,
         "quantization": None,
         "global_batch_size": 4,

@@ -21,6 +21,7 @@ from reinforced_cot.memory_checks import check_memory, rl_plan
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import context_length, load_model
 from reinforced_cot.processors import NEVER, load_processor, vision_token_ids
+from reinforced_cot.refill import RefillingTrainer, check_whole_groups
 from reinforced_cot.resuming_trainer import ResumingTrainer
 from reinforced_cot.reward_loading import load_rewards
 from reinforced_cot.rollout_server import ready_server, server_arguments, server_gpus, vllm_context
@@ -47,7 +48,7 @@ class EpochSampler(RepeatSampler):
             self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))
 
 
-class ResumableGRPOTrainer(ResumingTrainer, SharedPrefixTrainer):
+class ResumableGRPOTrainer(ResumingTrainer, RefillingTrainer, SharedPrefixTrainer):
     """`GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
@@ -85,6 +86,7 @@ def train(
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
+        PipelineError: groups that are to be refilled would be spread over processes.
     """
     rl, prompt = settings["rl"], settings["prompt"]
     start = sft / "adapter" if rl["start"] == "adapter" else None
@@ -100,6 +102,7 @@ def train(
     check_memory(rl_plan(settings, shapes, topology, longest), local_world_size())
     functions, weights = load_rewards(settings["rewards"], max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
+    check_whole_groups(rl["refill_generations"], arguments)
     needed = arguments.generation_batch_size // arguments.num_generations
     if len(examples) < needed:
         raise DataError(
@@ -119,6 +122,7 @@ def train(
             peft_config=None if start else lora_config(rl["lora"], model),
         )
         trainer.shared_prefix = rl["shared_prefix"]
+        trainer.refill_generations = rl["refill_generations"]
         if rl["quantization"]:
             train_in_float32(trainer.model, start)
         check_spread(trainer.accelerator, topology)

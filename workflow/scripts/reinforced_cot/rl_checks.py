@@ -33,6 +33,8 @@ def problems(key: str, settings: Settings, training: Settings, processes: int) -
     """
     yield from _sampling(f"{key}.training", training)
     yield from _generation_batch(f"{key}.training", settings, training, processes)
+    if settings["refill_generations"]:
+        yield from _advantages_by_group(f"{key}.training", training)
     low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
     if low is not None and high is not None and low >= high:
         yield f"`{key}.training.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
@@ -89,6 +91,17 @@ def _sampling(key: str, training: Settings) -> Iterator[str]:
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
 
 
+def _advantages_by_group(key: str, training: Settings) -> Iterator[str]:
+    """With refill_generations: a group keeps its advantages among other groups."""
+    why = "with refill_generations, whose groups are not drawn together, advantages must follow from the group alone"
+    for name, refused, wanted in (
+        ("scale_rewards", "batch", "group or none"),
+        ("multi_objective_aggregation", "normalize_then_sum", "sum_then_normalize"),
+    ):
+        if training[name] == refused:
+            yield f"`{key}.{name}` is {refused}; {why}: use {wanted}"
+
+
 def _generation_batch(key: str, settings: Settings, training: Settings, processes: int) -> Iterator[str]:
     """The rules of ``GRPOConfig.__post_init__``, and saving at generation boundaries only."""
     stated, group = training["generation_batch_size"], training["num_generations"]
@@ -108,6 +121,12 @@ def _generation_batch(key: str, settings: Settings, training: Settings, processe
             f"`{key}.num_generations` is {group}; the {drawn} completions of one generation "
             f"(per_device_train_batch_size x steps_per_generation x processes) must be a multiple of it"
         )
+    elif settings["refill_generations"] and drawn // processes % group:
+        yield (
+            f"`{key}.num_generations` is {group}; with refill_generations, the {drawn // processes} completions of one "
+            f"generation on each of {processes} processes must be a multiple of it: a group that is spread over them "
+            "cannot be replaced"
+        )
     if training["save_strategy"] != "steps":
         yield f"`{key}.save_strategy` is {training['save_strategy']}; RL saves between two generations only: use steps"
         return
@@ -121,12 +140,17 @@ def _generation_batch(key: str, settings: Settings, training: Settings, processe
 
 
 def enough_prompts(key: str, settings: Settings, training: Settings, processes: int, data: Settings) -> Iterator[str]:
-    """TRL draws the prompts of one generation without repetition; arguments as for `problems`."""
+    """TRL draws the prompts of one generation without repetition, and a refill others; arguments as for `problems`."""
     sizes = {f"{key}.examples": settings["examples"], "data.splits.train.size": data["splits"]["train"]["size"]}
     prompts = generation_batch_size(settings, training, processes) // training["num_generations"]
     for name, size in sizes.items():
         if size is not None and size < prompts:
             yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
+        elif size is not None and settings["refill_generations"] and size < prompts + processes:
+            yield (
+                f"`{name}` is {size}; one generation of `{key}` takes {prompts}, so that refill_generations has no "
+                f"other question for each of {processes} processes: raise it, or set refill_generations 0"
+            )
 
 
 def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[str]:
