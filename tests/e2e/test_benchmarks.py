@@ -26,7 +26,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def measured(name: str, out: Path, *args: str) -> dict[str, Any]:
     """What a script writes; what the original padded to 2048 tokens is padded to fewer here."""
-    script = importlib.import_module(name)
+    script: Any = importlib.import_module(name)
     if hasattr(script, "PADDED"):
         script.PADDED = 640
     script.main(["--sample", str(SAMPLE), "--out", str(out / f"{name}.json"), *args])
