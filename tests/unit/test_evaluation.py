@@ -57,7 +57,7 @@ def test_shards_share_the_work_and_change_nothing(tiny_run: TinyRun, tmp_path: P
     assert asked(tiny_run, tmp_path / "many", 6, shards, **EVERYTHING) == rows
     lines = [line for file in (tmp_path / "many").iterdir() for _, line in read_jsonl(file)]
     units = [(line["asked"], line["batch"]) for line in lines]
-    assert len(units) == len(set(units)) == 3 + 3 + 3 + 2 + 2
+    assert len(units) == len(set(units)) == 3 + 3 + 6 + 2 + 2  # direct answers may be longer than these completions
 
 
 def test_what_was_answered_is_not_asked_again(

@@ -24,7 +24,7 @@ from reinforced_cot.conversations import prompt_lengths, rendered_prompt
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.families import FAMILIES, Family, check_vllm_rollouts, family_of_checkpoint
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.generation import opened
+from reinforced_cot.generation import generate, opened
 from reinforced_cot.merging import merge
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import load_model
@@ -345,3 +345,18 @@ def test_image_features_are_kept_where_they_can_be(
     for _ in range(2):  # computed, then looked up
         assert torch.allclose(model(**inputs).logits, expected, atol=1e-5)
     assert len(list(tmp_path.glob("*/*.safetensors"))) == (0 if family.tiled else 3)
+
+
+def test_padding_changes_no_answer(run: TinyRun, processor: Any) -> None:  # trl#5785
+    """The prompt is computed apart from what follows it: both must count positions alike."""
+    model = loaded(run)
+    torch.manual_seed(0)
+    for weight in model.model.language_model.layers.parameters():
+        if weight.ndim == 2:
+            weight.data = 0.3 * torch.randn_like(weight)  # else an untrained model says one thing to everybody
+    prompt = run.settings()["prompt"]
+    answers = [
+        generate(model, processor, run.examples[:6], run.data, prompt, batch_size=size, max_new_tokens=8)
+        for size in (1, 6)
+    ]
+    assert answers[0] == answers[1] and len({answer.text for [answer] in answers[0]}) > 3

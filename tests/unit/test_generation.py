@@ -127,8 +127,9 @@ def test_nobody_is_shown_their_own_image(tiny_run: TinyRun) -> None:
 def test_batches_are_of_like_length_and_hold_a_budget_of_tokens(tiny_run: TinyRun) -> None:
     examples = tiny_run.examples
     tokens = {example.id: 10 * (1 + number % 5) for number, example in enumerate(examples)}
+    counts = [tokens[example.id] for example in examples]
     images = [f"{example.id}.png" for example in examples]
-    found = batches_of_like_length(examples, 4, tokens, images)
+    found = batches_of_like_length(examples, 4 * 50, counts, images)
     assert [batch.number for batch in found] == list(range(len(found)))
     assert sorted(one.id for batch in found for one in batch.examples) == sorted(example.id for example in examples)
     lengths = [[tokens[one.id] for one in batch.examples] for batch in found]

@@ -93,3 +93,9 @@ def test_insisting_where_it_cannot_be_is_an_error(trainer: Any, monkeypatch: pyt
     monkeypatch.setattr(supervised, "backbone_of", lambda model: SimpleNamespace())
     with pytest.raises(PipelineError, match=r"sft.padding_free is on, and cannot be: SimpleNamespace has no M-RoPE"):
         gradients(trainer, batch, "on")
+
+
+def test_noise_that_depends_on_a_rows_length_keeps_rows_apart(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer.args, "neftune_noise_alpha", 5)
+    with pytest.raises(PipelineError, match=r"sft.padding_free is on, and cannot be: NEFTune's noise"):
+        gradients(trainer, trainer.data_collator([trainer.train_dataset[row] for row in range(2)]), "on")

@@ -112,14 +112,14 @@ def test_prompts_are_shared_where_text_and_image_are_the_same(tiny_run: TinyRun)
     rows = make_rows(tiny_run, 2, groups=3, size=4)
     keep = rows.pop("logits_to_keep")
     made = Rows(rows.pop("input_ids"), rows.pop("attention_mask"), keep, **rows)
-    groups = made.groups()
+    groups = made.groups(range(12))
     assert sorted(map(len, groups)) == [4, 4, 4]
     packed = pack(made, groups)
     tokens = sum(len(made.prompt(group[0])) - 1 for group in groups)
     tokens += sum(1 + len(made.completion_ids(row)) for row in range(12))
     assert packed.input_ids.shape == (1, tokens) and tokens == sum(t.prefix + sum(t.branches) for t in packed.trees)
     made.images()[0][1].add_(1)  # another image under the same question
-    assert sorted(map(len, made.groups())) == [1, 3, 4, 4]
+    assert sorted(map(len, made.groups(range(12)))) == [1, 3, 4, 4]
 
 
 def test_a_model_of_other_positions_keeps_its_rows(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:
@@ -127,6 +127,9 @@ def test_a_model_of_other_positions_keeps_its_rows(tiny_run: TinyRun, trainer: S
     backbone: Any = trainer.model.get_base_model().model
     assert unsupported(backbone, given) is None
     assert unsupported(backbone, {**given, "num_tiles": 3}) == "the rows have num_tiles"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbone.config.get_text_config(), "layer_types", ["full_attention", "sliding_attention"])
+        assert unsupported(backbone, given) == "some of its layers see a window only"
     other: Any = SimpleNamespace()
     assert unsupported(other, given) == "SimpleNamespace has no M-RoPE positions"
 

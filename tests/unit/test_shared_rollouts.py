@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer, distinct
 from reinforced_cot.shared_rollouts import complete, end_tokens, not_resumable
 
 TOKENS = 24
+ENDS = list(range(20, 60))
 FREE = {"do_sample": True, "temperature": 1.0, "top_k": 0}
 
 
@@ -30,7 +32,7 @@ def model(tiny_run: TinyRun) -> Any:
     for weight in found.model.language_model.layers.parameters():
         if weight.ndim == 2:
             weight.data = 0.3 * torch.randn_like(weight)
-    found.generation_config.eos_token_id = list(range(20, 60))
+    found.generation_config.eos_token_id = ENDS
     return found
 
 
@@ -54,7 +56,7 @@ def separate(model: Any, run: TinyRun, numbers: list[int], **options: Any) -> li
     """What the stock `generate` writes when each completion has a prompt of its own."""
     inputs = prompts(run, numbers)
     found = model.generate(**inputs, max_new_tokens=TOKENS, **options)[:, inputs["input_ids"].shape[1] :]
-    ends = torch.isin(found, end_tokens(model)).tolist()
+    ends = torch.isin(found, torch.tensor(ENDS)).tolist()
     rows = zip(found.tolist(), ends, strict=True)
     return [ids[: end.index(True) + 1] if True in end else ids for ids, end in rows]
 
@@ -66,7 +68,7 @@ INDEX = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3, 3, 3])
 def test_greedy_completions_are_the_same_however_rows_are_dropped(tiny_run: TinyRun, model: Any) -> None:
     expected = separate(model, tiny_run, NUMBERS, do_sample=False)
     assert len({len(ids) for ids in expected}) > 1  # they end at different times
-    found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, TOKENS, do_sample=False)
+    found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, TOKENS, ENDS, do_sample=False)
     assert found == expected
 
 
@@ -74,7 +76,7 @@ def test_sampled_completions_are_the_same(tiny_run: TinyRun, model: Any, never_d
     torch.manual_seed(4)
     expected = separate(model, tiny_run, NUMBERS, **FREE)
     torch.manual_seed(4)
-    found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, TOKENS, **FREE)
+    found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, TOKENS, ENDS, **FREE)
     assert found == expected and len({tuple(ids) for ids in found}) > 8
 
 
@@ -84,7 +86,7 @@ def test_what_is_drawn_after_rows_were_dropped_comes_from_the_same_policy(tiny_r
     inputs = prompts(tiny_run, [0, 1, 2, 5])
     scores: list[torch.Tensor] = []
     hook = model.lm_head.register_forward_hook(lambda module, given, output: scores.append(output[:, -1]))
-    found = complete(model, inputs, INDEX, TOKENS, **FREE)
+    found = complete(model, inputs, INDEX, TOKENS, ENDS, **FREE)
     hook.remove()
     assert len(scores[1]) == len(NUMBERS) > len(scores[-1])  # the first scores are of the prompts
     last = [row for row, ids in enumerate(found) if len(ids) == max(map(len, found))]
@@ -104,7 +106,7 @@ def test_each_prompt_and_image_is_computed_once(tiny_run: TinyRun, model: Any) -
         model.lm_head.register_forward_pre_hook(lambda module, given: tokens.append(given[0].shape[:2])),
     ]
     inputs = prompts(tiny_run, [0, 1, 2, 5])
-    found = complete(model, inputs, INDEX, TOKENS, **FREE)
+    found = complete(model, inputs, INDEX, TOKENS, ENDS, **FREE)
     for hook in hooks:
         hook.remove()
     assert images == [len(inputs["pixel_values"])]
@@ -114,16 +116,24 @@ def test_each_prompt_and_image_is_computed_once(tiny_run: TinyRun, model: Any) -
 
 
 def test_a_limit_cuts_every_completion(tiny_run: TinyRun, model: Any) -> None:
-    found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, 1, do_sample=False)
+    found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, 1, ENDS, do_sample=False)
     assert [len(ids) for ids in found] == [1] * 10
 
 
 def test_options_that_count_from_the_beginning_are_left_to_generate() -> None:
-    assert not_resumable(GenerationConfig(temperature=0.7, suppress_tokens=[3])) is None
+    assert not_resumable(GenerationConfig(temperature=0.7, suppress_tokens=[3], max_new_tokens=9)) is None
+    assert not_resumable(GenerationConfig(use_cache=False)) == "generation_kwargs has use_cache"
     assert not_resumable(GenerationConfig(min_new_tokens=5)) == "generation_kwargs has min_new_tokens"
     assert not_resumable(GenerationConfig(cache_implementation="static")) == (
         "generation_kwargs has cache_implementation"
     )
+
+
+def test_both_the_models_and_the_tokenizers_end_tokens_end(tiny_run: TinyRun, model: Any) -> None:
+    tokenizer = load_processor(tiny_run.base / "model").tokenizer
+    assert end_tokens(model, tokenizer) == sorted({*ENDS, tokenizer.eos_token_id})
+    alone: Any = SimpleNamespace(generation_config=GenerationConfig())
+    assert end_tokens(alone, tokenizer) == [tokenizer.eos_token_id]
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +155,23 @@ def test_rollouts_are_those_of_trl(trainer: SharedPrefixTrainer, never_dropped: 
     names = ("prompt_ids", "completion_ids", "completion_mask", "pixel_values", "advantages")
     assert all(torch.equal(drawn["on"][name], drawn["off"][name]) for name in names)
     assert drawn["on"]["completion_mask"].sum() > 0
+
+
+def test_rollouts_end_where_trl_ends_them(
+    trainer: SharedPrefixTrainer, monkeypatch: pytest.MonkeyPatch, never_dropped: None
+) -> None:
+    """Also by a token that only the tokenizer calls the end: what is behind it is padding, and is not trained on."""
+    monkeypatch.setattr(trainer.model.generation_config, "eos_token_id", None)
+    ends = list(range(4, 200, 2))
+    monkeypatch.setattr(trainer, "eos_token_ids", ends)
+    monkeypatch.setattr(trainer.generation_config, "eos_token_id", ends)
+    batch = next(iter(trainer.get_train_dataloader()))
+    masks = []
+    for way in ("off", "on"):
+        monkeypatch.setattr(trainer, "shared_prefix", way)
+        torch.manual_seed(5)
+        masks.append(trainer._generate_and_score_completions(batch)["completion_mask"])
+    assert torch.equal(*masks) and 0 in masks[0]
 
 
 def test_insisting_where_rollouts_cannot_be_shared_is_an_error(

@@ -1,5 +1,7 @@
 """The vision cache: each image is computed once, whoever asks, and what it gives is what the tower computes."""
 
+import resource
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +76,11 @@ def test_another_tower_or_type_has_features_of_its_own(tiny_run: TinyRun) -> Non
     known = tower_hash(model.model.visual)
     assert known == tower_hash(load(tiny_run).model.visual)
     assert tower_hash(load(tiny_run).to(torch.bfloat16).model.visual) != known
+    model.model.visual.config.window_size *= 2
+    changed = tower_hash(model.model.visual)
     weight = next(model.model.visual.parameters()).data.flatten()
     weight[-1] += 1e-3
-    assert tower_hash(model.model.visual) != known
+    assert len({known, changed, tower_hash(model.model.visual)}) == 3
 
 
 def test_images_are_told_apart_by_each_of_their_values() -> None:
@@ -108,18 +112,27 @@ def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path) -> No
     assert torch.equal(model(**inputs).logits, expected) and file.stat().st_size == size
 
 
-def test_a_full_disk_does_not_end_the_run(
-    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*args: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("reinforced_cot.vision_cache.save_file", full)
+def test_a_full_disk_does_not_end_the_run(tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = load(tiny_run)
     use_vision_cache(model, tmp_path, "on")
     inputs = inputs_of(tiny_run, [0, 1])
-    assert torch.allclose(model(**inputs).logits, load(tiny_run)(**inputs).logits, atol=1e-5)
-    assert caplog.text.count("image features are no longer kept") == 1 and not files_of(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # a file may have so many bytes
+    try:
+        found = model(**inputs).logits
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert torch.allclose(found, load(tiny_run)(**inputs).logits, atol=1e-5)
+    assert caplog.text.count("image features are no longer kept") == 1 and not list(tmp_path.glob("*/*"))
+
+
+def test_the_cache_may_be_deleted_at_any_time(tiny_run: TinyRun, tmp_path: Path) -> None:
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path / "cache", "on")
+    expected = model(**inputs_of(tiny_run, [0, 1])).logits
+    shutil.rmtree(tmp_path / "cache")
+    assert torch.equal(model(**inputs_of(tiny_run, [0, 1])).logits, expected)
+    assert len(files_of(tmp_path / "cache")) == 2
 
 
 def test_a_tower_that_is_trained_is_not_looked_up(

@@ -55,13 +55,8 @@ def prompt_lengths(
     """
     _check_assistant_header(processor, prompt)
     following = [new_tokens] * len(examples) if isinstance(new_tokens, int) else new_tokens
-    sizes: dict[str, tuple[int, int]] = {}
-    lengths = []
-    for example, after in zip(examples, following, strict=True):
-        if example.image not in sizes:
-            with Image.open(data / example.image) as image:
-                sizes[example.image] = image.size
-        length = prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
+    lengths = unchecked_lengths(processor, examples, data, prompt)
+    for example, length, after in zip(examples, lengths, following, strict=True):
         if length > prompt["max_tokens"]:
             raise DataError(
                 f"the prompt of {example.id} ({example.image}) has {length} tokens, more than prompt.max_tokens "
@@ -72,5 +67,19 @@ def prompt_lengths(
                 f"the prompt of {example.id} ({example.image}) has {length} tokens, which with {after} more "
                 f"do not fit into the model's {context} positions: lower image.max_pixels or the number of new tokens"
             )
-        lengths.append(length)
     return lengths
+
+
+def unchecked_lengths(
+    processor: ProcessorMixin, examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]
+) -> list[int]:
+    """Tokens of each prompt with its image."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for example in examples:
+        if example.image not in sizes:
+            with Image.open(data / example.image) as image:
+                sizes[example.image] = image.size
+    return [
+        prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
+        for example in examples
+    ]

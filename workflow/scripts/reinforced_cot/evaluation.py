@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from tqdm import tqdm
 
 from reinforced_cot.answer_log import Answered, AnswerLog
 from reinforced_cot.completions import ANSWER_OPEN, completion_text
-from reinforced_cot.conversations import prompt_lengths
+from reinforced_cot.conversations import prompt_lengths, unchecked_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example, other_images
 from reinforced_cot.generation import Completion, batches_of_like_length, generate_batch
@@ -83,13 +84,17 @@ def answer(
     trusted, new_tokens = loading["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
     processor = load_processor(model, trust_remote_code=trusted)
     lengths = prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
-    tokens = {example.id: length + new_tokens for example, length in zip(examples, lengths, strict=True)}
-    size, done = settings["evaluation"]["batch_size"], answers.read().keys()
-    units = [
-        (asked, batch)
-        for asked in passes(settings, examples)
-        for batch in batches_of_like_length(asked.examples, size, tokens, asked.images)
-    ]
+    done, units = answers.read().keys(), []
+    budget = settings["evaluation"]["batch_size"] * (max(lengths) + new_tokens)
+    for asked in passes(settings, examples):
+        shown = [
+            example if image is None else replace(example, image=image)
+            for example, image in zip(asked.examples, asked.images, strict=True)
+        ]
+        begin = len(processor.tokenizer(asked.options.get("begin", ""), add_special_tokens=False)["input_ids"])
+        further = begin + asked.options["max_new_tokens"]
+        tokens = [length + further for length in unchecked_lengths(processor, shown, data, prompt)]
+        units += [(asked, batch) for batch in batches_of_like_length(asked.examples, budget, tokens, asked.images)]
     left = [(asked, batch) for asked, batch in units[shard::shards] if (asked.name, batch.number) not in done]
     if not left:
         return

@@ -50,21 +50,19 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
 
 
 def batches_of_like_length(
-    examples: Sequence[Example], size: int, tokens: Mapping[str, int], images: Sequence[str | None]
+    examples: Sequence[Example], budget: int, tokens: Sequence[int], images: Sequence[str | None]
 ) -> list[Batch]:
     """Batches of questions of like length, the longest first: hardly anything is padded.
 
     Args:
-        size: how many questions of the most tokens a batch may have; of shorter ones it takes as many more as make no
-            more tokens, padding included.
-        tokens: of each question, by its id.
+        budget: how many tokens a batch may have, padding included.
+        tokens: of each question, with what is to be written.
         images: as for `batches`.
     """
-    budget = size * max(tokens.values())
-    order = sorted(range(len(examples)), key=lambda place: (-tokens[examples[place].id], place))
+    order = sorted(range(len(examples)), key=lambda place: (-tokens[place], place))
     found: list[list[int]] = []
     for place in order:
-        if not found or (len(found[-1]) + 1) * tokens[examples[found[-1][0]].id] > budget:
+        if not found or (len(found[-1]) + 1) * tokens[found[-1][0]] > budget:
             found.append([])
         found[-1].append(place)
     return [
@@ -136,7 +134,7 @@ def generate_batch(
         add_special_tokens=False,
         return_tensors="pt",
     ).to(model.device)
-    each = samples or 1
+    each, ends = samples or 1, end_tokens(model, processor.tokenizer)
     with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
         torch.manual_seed(mixed(seed, "generate", batch.number))
         written = complete(
@@ -144,12 +142,12 @@ def generate_batch(
             inputs,
             torch.arange(len(batch.examples), device=model.device).repeat_interleave(each),
             max_new_tokens,
+            ends,
+            eos_token_id=ends,
             suppress_tokens=vision_token_ids(processor),
-            synced_gpus=False,  # under ZeRO-3 it would wait for the others after each token, and they may have no batch
             **sampling,
         )
     texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    ends = end_tokens(model).tolist()
     found = [Completion(text, ids[-1] not in ends) for text, ids in zip(texts, written, strict=True)]
     return [found[i : i + each] for i in range(0, len(found), each)]
 

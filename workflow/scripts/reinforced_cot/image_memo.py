@@ -22,6 +22,8 @@ def remember_images(processor: ProcessorMixin, count: int) -> None:
 
     class Remembering(type(stock)):  # type: ignore[misc]
         def preprocess(self, images: Any, *args: Any, return_tensors: str | None = None, **options: Any) -> Any:
+            if any(getattr(image, "mode", None) != "RGB" for image in make_flat_list_of_images(images)):
+                return super().preprocess(images, *args, return_tensors=return_tensors, **options)
             found = []
             for image in make_flat_list_of_images(images):
                 key = _key(image), args, repr(sorted(options.items(), key=lambda option: option[0]))
@@ -39,4 +41,4 @@ def remember_images(processor: ProcessorMixin, count: int) -> None:
 
 
 def _key(image: Image.Image) -> tuple[Any, ...]:
-    return image.mode, image.size, hashlib.sha256(image.tobytes()).digest()
+    return image.size, hashlib.sha256(image.tobytes()).digest()

@@ -16,6 +16,7 @@ from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+NEFTUNE = "NEFTune's noise depends on how long a row is"
 IMPLEMENTATIONS = ("sdpa", "flash_attention_2", "flash_attention_3")  # which `trees` can be given to
 
 
@@ -77,6 +78,8 @@ def no_trees(backbone: torch.nn.Module) -> str | None:
     """Why a model's rows cannot hold several sequences, or None if they can."""
     if not hasattr(backbone, "get_rope_index"):
         return f"{type(backbone).__name__} has no M-RoPE positions"
+    if set(getattr(backbone.config.get_text_config(), "layer_types", None) or ()) - {"full_attention"}:
+        return "some of its layers see a window only"
     attention = backbone.config._attn_implementation
     return None if attention in IMPLEMENTATIONS else f"base_model.attn_implementation is {attention}"
 

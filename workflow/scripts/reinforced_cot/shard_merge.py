@@ -62,7 +62,8 @@ def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
         index = read_json(stored.folder / INDEX)
         write_json(folder / INDEX, {**index, "metadata": {**index.get("metadata", {}), "total_size": size}})
     config = stored.model.get_base_model().config
-    config.dtype = dtype
+    for part in (config, config.get_text_config(), config.vision_config):
+        part.dtype = dtype
     config.save_pretrained(folder)
     stated = (stored.folder / "generation_config.json").is_file()
     generation = (

@@ -56,10 +56,11 @@ class Rows:
         """The grids and the patches of each row's images."""
         return images_by_row(self.pixel_values, self.image_grid_thw, self.num_images)
 
-    def groups(self) -> list[list[int]]:
-        """Rows of the same prompt and images."""
-        prompts = [self.prompt(row) for row in range(len(self.input_ids))]
-        return find_groups(prompts, [patches for _, patches in self.images()])
+    def groups(self, among: range) -> list[list[int]]:
+        """Rows of the same prompt and images ``among`` some."""
+        images = self.images()
+        found = find_groups([self.prompt(row) for row in among], [images[row][1] for row in among])
+        return [[among[place] for place in group] for group in found]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A `GRPOTrainer` whose rollouts and old, reference and policy passes compute each group's prompt and image once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
 from reinforced_cot.models import backbone_of
-from reinforced_cot.segment_attention import no_trees, seen_by_trees
+from reinforced_cot.segment_attention import NEFTUNE, no_trees, seen_by_trees
 from reinforced_cot.shared_generation import forwards_together
 from reinforced_cot.shared_prefix import Packed, Rows, find_groups, images_by_row, pack, positions, unpack
 from reinforced_cot.shared_rollouts import complete, not_resumable
@@ -70,6 +70,7 @@ class SharedPrefixTrainer(GRPOTrainer):
                 {name: value.to(device) for name, value in prompts.items()},
                 index.to(device),
                 self.max_completion_length,
+                self.eos_token_ids,
                 generation_config=self.generation_config,
             )
         return found, None
@@ -96,6 +97,7 @@ class SharedPrefixTrainer(GRPOTrainer):
         backbone = backbone_of(self.accelerator.unwrap_model(model))
         given = {name: value for name, value in multimodal.items() if value is not None}
         reason = "router losses count every row's tokens" if compute_aux_loss else unsupported(backbone, given)
+        reason = reason or (NEFTUNE if self.args.neftune_noise_alpha else None)
         if not is_on(SWITCH, self.shared_prefix, reason):
             return super()._get_per_token_logps_and_entropies(
                 model,
@@ -110,7 +112,10 @@ class SharedPrefixTrainer(GRPOTrainer):
         rows = Rows(input_ids, attention_mask, logits_to_keep, **given)
         lengths = attention_mask[:, -logits_to_keep:].sum(dim=1).tolist()
         found: list[tuple[int, torch.Tensor, torch.Tensor]] = []
-        for groups in _chunks(rows.groups(), batch_size or len(input_ids)):
+        at_once = batch_size or len(input_ids)
+        # By rows, as TRL does: where weights are split over processes, all make the same number of passes.
+        for start in range(0, len(input_ids), at_once):
+            groups = rows.groups(range(start, min(start + at_once, len(input_ids))))
             members = [row for group in groups for row in group]
             packed = pack(rows, groups)
             with self.accelerator.autocast():
@@ -189,14 +194,3 @@ def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbon
         "pixel_values": torch.cat(patches),
         "image_grid_thw": torch.cat(grids),
     }
-
-
-def _chunks(groups: Sequence[list[int]], rows_at_once: int) -> Iterator[list[list[int]]]:
-    """Whole groups of together at most so many rows, or one group."""
-    chunk: list[list[int]] = []
-    for group in groups:
-        if chunk and sum(map(len, chunk)) + len(group) > rows_at_once:
-            yield chunk
-            chunk = []
-        chunk.append(group)
-    yield chunk

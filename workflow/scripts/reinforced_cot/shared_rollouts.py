@@ -5,17 +5,21 @@ until the longest has ended. Here each prompt is computed once and its keys and 
 completions; whenever enough of them have ended, the others go on without them. Every token still comes from `generate`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria
+from transformers import Cache, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
 
 from reinforced_cot.models import backbone_of
 
 GOING_ON = 0.75  # when no more than this share of the rows goes on, the others are dropped
-# Options of `generate` that count from its own beginning, or that want another kind of cache.
-_NOT_RESUMABLE = ("min_new_tokens", "min_length", "begin_suppress_tokens", "stop_strings", "cache_implementation")
+# Options of `generate` that do not count from the beginning of a call, so that several calls do as one.
+_RESUMABLE = {
+    *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
+    *("repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "suppress_tokens", "sequence_bias"),
+    *("max_new_tokens", "bos_token_id", "eos_token_id", "pad_token_id", "disable_compile", "transformers_version"),
+}
 
 
 class EnoughEnded(StoppingCriteria):
@@ -32,7 +36,7 @@ class EnoughEnded(StoppingCriteria):
 
 def not_resumable(config: GenerationConfig) -> str | None:
     """Which option keeps `complete` from serving in place of ``generate``, or None."""
-    found = [name for name in _NOT_RESUMABLE if getattr(config, name, None)]
+    found = sorted(config.to_diff_dict().keys() - _RESUMABLE)
     return f"generation_kwargs has {', '.join(found)}" if found else None
 
 
@@ -42,23 +46,23 @@ def complete(
     prompts: Mapping[str, torch.Tensor],
     index: torch.Tensor,
     max_new_tokens: int,
+    end_ids: Sequence[int],
     **options: Any,
 ) -> list[list[int]]:
     """Completions of prompts, each up to and with its end token.
 
     Args:
-        model: or a `PeftModel`; its generation config names the end tokens.
+        model: or a `PeftModel`.
         prompts: what the model takes, different ones; ``input_ids`` of shape ``(prompts, P)``, padded on the left.
         index: for each completion the number of its prompt, shape ``(completions,)``.
+        end_ids: the tokens that end a completion, those that ``generate`` knows and no others.
         options: of ``generate``.
 
     Returns:
         Ids of each completion.
     """
-    ends = end_tokens(model).to(index.device)
-    backbone = backbone_of(model)
-    known = model(**prompts, use_cache=True, logits_to_keep=1).past_key_values
-    known.crop(-1)  # the last token's logits are what the first token is drawn from: it is computed again for each
+    ends, backbone = torch.tensor(end_ids, device=index.device), backbone_of(model)
+    known = _prefilled(model, prompts)
     deltas = getattr(backbone, "rope_deltas", None)  # M-RoPE: where positions go on
     ids, mask = prompts["input_ids"], prompts["attention_mask"]
     completions: list[list[int]] = [[] for _ in index]
@@ -76,6 +80,7 @@ def complete(
             max_new_tokens=left,
             stopping_criteria=[EnoughEnded(ends, len(rows))],
             return_dict_in_generate=True,
+            synced_gpus=False,  # under ZeRO-3 processes would wait for each other, which make other numbers of calls
             **options,
         ).sequences
         new = found[:, ids.shape[1] :]
@@ -89,7 +94,20 @@ def complete(
     return completions
 
 
-def end_tokens(model: PreTrainedModel) -> torch.Tensor:
-    """Ids of the tokens that end a completion."""
+def _prefilled(model: PreTrainedModel, prompts: Mapping[str, torch.Tensor]) -> Cache:
+    """Keys and values of the prompts but for each one's last token, whose logits the first token is drawn from."""
+    ids, mask = prompts["input_ids"], prompts["attention_mask"]
+    inputs = {name: value[:, :-1] if value.shape == ids.shape else value for name, value in prompts.items()}
+    if not hasattr(backbone_of(model), "get_rope_index"):  # positions as `generate` counts them: padding has none
+        inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, :-1]
+    # As `generate` does, without an adapter's wrapper: a trainer may have put that, and it alone, under autocast.
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    known: Cache = inner(**inputs, use_cache=True, logits_to_keep=1).past_key_values
+    return known
+
+
+def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids of the tokens that end a completion: the model's own, and the tokenizer's."""
     ends = model.generation_config.eos_token_id
-    return torch.tensor([ends] if isinstance(ends, int) else ends or [])
+    own = {ends} if isinstance(ends, int) else set(ends or [])
+    return sorted(own | {tokenizer.eos_token_id})

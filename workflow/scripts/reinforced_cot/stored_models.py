@@ -23,6 +23,7 @@ from reinforced_cot.models import device
 from reinforced_cot.tensor_files import Place, places_in, places_of
 
 ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
+CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
 _ROWS = 8192  # of a head's weights that are cast at a time
 
 
@@ -51,6 +52,11 @@ class StoredModel:
         self.folder, self.adapter = folder, adapter
         options = {name: base_model[name] for name in ("attn_implementation", "trust_remote_code")}
         config = AutoConfig.from_pretrained(folder, trust_remote_code=base_model["trust_remote_code"])
+        if getattr(config, "quantization_config", None):
+            raise PipelineError(
+                f"{folder} is a quantized checkpoint (quantization_config in its config.json), into which nothing can "
+                "be merged: take the original weights as base_model.path, and quantize them by `quantization`"
+            )
         with init_empty_weights(include_buffers=False):
             model: PreTrainedModel = AutoModelForImageTextToText.from_config(
                 config, dtype=getattr(torch, base_model["dtype"]), **options
@@ -78,6 +84,12 @@ class StoredModel:
             name, _ = rename_source_key(key, renamings, [], model.base_model_prefix, known)
             if name in parameters:
                 found = parameters[name]
+                known_place = self._places.get(id(found))
+                if known_place and not torch.equal(known_place.read(), place.read()):
+                    raise PipelineError(
+                        f"{self.folder} has two tensors for {name}, {known_place.key} and {key}, and they differ, "
+                        "though its config.json ties them: set tie_word_embeddings false there"
+                    )
                 self._places[id(found)] = place
                 self.names[key] = [other for other, parameter in parameters.items() if parameter is found]
         missing = [name for name, parameter in parameters.items() if id(parameter) not in self._places]
@@ -89,6 +101,11 @@ class StoredModel:
 
     def _adapt(self, adapter: Path) -> None:
         config, stored = LoraConfig.from_pretrained(adapter), places_of(adapter / ADAPTER_FILES[1])
+        if str(config.init_lora_weights).partition("_")[0] in CHANGES_BASE:
+            raise PipelineError(
+                f"{adapter} was begun by init_lora_weights {config.init_lora_weights}, which changes the base itself: "
+                "it cannot be merged into the base on disk"
+            )
         self.model = get_peft_model(self.model, config, low_cpu_mem_usage=True).eval()
         # By the names that PEFT saves them under; an embedding that is adapted is saved with its base.
         parameters = get_peft_model_state_dict(

@@ -28,7 +28,7 @@ from reinforced_cot.predictions import scored
 from reinforced_cot.processors import load_processor
 from reinforced_cot.resuming_trainer import ResumingTrainer
 from reinforced_cot.seeds import mixed, subset
-from reinforced_cot.segment_attention import no_trees
+from reinforced_cot.segment_attention import NEFTUNE, no_trees
 from reinforced_cot.shared_generation import generate_together
 from reinforced_cot.spread import check_dtype, check_spread
 from reinforced_cot.switches import is_on
@@ -92,7 +92,8 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         backbone = backbone_of(self.accelerator.unwrap_model(model))
-        if is_on("sft.padding_free", self.padding_free_rows, no_trees(backbone)):
+        reason = NEFTUNE if self.args.neftune_noise_alpha else no_trees(backbone)
+        if is_on("sft.padding_free", self.padding_free_rows, reason):
             inputs = without_padding(inputs, backbone)
         return super().compute_loss(model, inputs, *args, **kwargs)
 

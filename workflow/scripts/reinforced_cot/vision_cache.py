@@ -6,11 +6,12 @@ it, the tower's weights and type, and what computes with them.
 """
 
 import hashlib
+import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 import transformers
@@ -51,11 +52,12 @@ class _Remembering:
     def __init__(self, backbone: Any, folder: Path) -> None:
         self._compute: Callable[..., Any] = backbone.get_image_features
         self._tower, self._merge = backbone.visual, backbone.visual.spatial_merge_size**2
-        self._folder = folder / tower_hash(self._tower)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._cache, self._folder = folder, folder
 
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, **options: Any) -> Any:
+        if self._folder == self._cache:  # by now the tower is where, and of the type, that it stays
+            self._folder = self._cache / tower_hash(self._tower)
         patches = pixel_values.split(image_grid_thw.prod(dim=-1).tolist())
         kind = _autocast_dtype(pixel_values.device.type)
         names = [f"{key}{f'_{kind}' if kind else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
@@ -76,15 +78,16 @@ class _Remembering:
         """Mapped into memory, not read."""
         try:
             return load_file(self._folder / name)
-        except (FileNotFoundError, SafetensorError):  # not there, or damaged: it is written anew
+        except (OSError, SafetensorError):  # not there, or damaged: it is written anew
             return None
 
     def _write(self, name: str, features: dict[str, torch.Tensor]) -> None:
-        part = self._folder / f"{name}.{os.getpid()}.part"
+        part = self._folder / f"{name}.{uuid4().hex}.part"
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)  # each time: it may be deleted at any time
             save_file({key: feature.cpu().contiguous() for key, feature in features.items()}, part)
             part.replace(self._folder / name)
-        except OSError as error:  # the disk is full: the run must go on
+        except (OSError, SafetensorError) as error:  # the disk is full: the run must go on
             part.unlink(missing_ok=True)
             log.warning("image features are no longer kept in %s: %s", self._folder, error)
             self._write = lambda *_: None  # type: ignore[method-assign]
@@ -133,8 +136,14 @@ def tower_hash(tower: Any) -> str:
     """What features follow from beside the image: the weights, their type, the code and the device that computes."""
     weights = next(tower.parameters())
     digest = hashlib.sha256()
-    setup = (torch.__version__, transformers.__version__, weights.device.type, tower.config._attn_implementation)
-    digest.update(repr(setup).encode())
+    stated = {key: value for key, value in tower.config.to_dict().items() if not key.startswith("_")}
+    device = torch.cuda.get_device_name(weights.device) if weights.is_cuda else weights.device.type
+    setup = {
+        **{"config": stated, "attention": tower.config._attn_implementation, "device": device},
+        **{"torch": torch.__version__, "transformers": transformers.__version__},
+        "tf32": torch.backends.cuda.matmul.allow_tf32,
+    }
+    digest.update(json.dumps(setup, sort_keys=True, default=str).encode())
     for name, weight in tower.state_dict().items():
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
