@@ -88,6 +88,7 @@ def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) 
     few = {"max_steps": steps, "save_strategy": "steps", "save_steps": steps, "logging_steps": 1}
     sft, rl = preset["sft"], preset["rl"]["grpo"]
     sft = {**sft, "training": {**sft["training"], **few}}
+    sft["padding_free"] = "auto"
     sft["selection"] = {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}
     rl = {
         **rl,
@@ -100,6 +101,7 @@ def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) 
     # Random weights earn no reward, and a step without one would be no work for the optimizer.
     rl["training"] = {**rl["training"], **few, "max_completion_length": tokens, "entropy_coef": 0.01}
     base_model = {key: preset["base_model"][key] for key in ("dtype", "attn_implementation", "trust_remote_code")}
+    base_model["vision_cache"] = "auto"
     evaluation = {**preset["evaluation"], "max_new_tokens": tokens, "probes": 0, "direct": False}
     image = preset["image"]
     if tiny:

@@ -10,7 +10,7 @@ import torch
 from test_reinforcement import lottery
 from tiny_run import LORA, TinyRun
 
-from reinforced_cot import evaluation, reinforcement, supervised
+from reinforced_cot import evaluation, reinforcement, supervised, switches
 from reinforced_cot.answer_log import AnswerLog
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.errors import PipelineError
@@ -139,6 +139,7 @@ def test_a_tower_that_is_trained_is_not_looked_up(
     tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
+    switches._say.cache_clear()  # it says a thing once a process
     settings = tiny_run.settings()
     settings["sft"]["lora"] = {**LORA, "target_modules": ["q_proj", "qkv"]}
     data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
