@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from reinforced_cot.adapters import ADAPTER_FILES
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.families import FAMILIES
-from reinforced_cot.files import read_json
+from reinforced_cot.files import read_json, write_json
 from reinforced_cot.merge_proof import logits, probe, relative_difference
 from reinforced_cot.processors import load_processor
 from reinforced_cot.shard_merge import write_merged
@@ -46,6 +47,14 @@ ADAPTERS: dict[str, dict[str, Any]] = {
 def base(request: pytest.FixtureRequest, tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of this family, in several files."""
     return checkpoint(request.param, tiny_run, tmp_path_factory.mktemp(request.param))
+
+
+def restated(base: Path, folder: Path, **changes: Any) -> Path:
+    """A copy whose config.json says something else."""
+    shutil.copytree(base, folder)
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", {**config, **changes, "text_config": {**config["text_config"], **changes}})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +158,26 @@ def test_one_of_two_tied_modules_is_not_merged(base: Path, tmp_path: Path, optio
     adapter = make_adapter(base, tmp_path / "adapter", **options)
     with pytest.raises(PipelineError, match=r"changes .*embed_tokens\.weight.*lm_head\.weight.* in different ways"):
         merged(base, adapter, tmp_path / "merged")
+
+
+def test_bases_that_are_not_their_own_weights_are_refused(untied: Path, tmp_path: Path) -> None:
+    """Both sides of the proof would read the same files, and find nothing."""
+    tied = restated(untied, tmp_path / "tied", tie_word_embeddings=True)
+    with pytest.raises(PipelineError, match=r"has two tensors for .*, and they differ, though its config"):
+        StoredModel(tied, EXACT)
+    quantized = restated(untied, tmp_path / "quantized", quantization_config={"quant_method": "fp8"})
+    with pytest.raises(PipelineError, match=r"is a quantized checkpoint .*: take the original weights"):
+        StoredModel(quantized, EXACT)
+    StoredModel(untied, EXACT)
+
+
+def test_an_adapter_that_changed_its_base_is_refused(untied: Path, tmp_path: Path) -> None:
+    adapter = make_adapter(untied, tmp_path / "adapter", r=4)
+    StoredModel(untied, EXACT, adapter)
+    config = read_json(adapter / ADAPTER_FILES[0])
+    write_json(adapter / ADAPTER_FILES[0], {**config, "init_lora_weights": "pissa_niter_4"})
+    with pytest.raises(PipelineError, match="was begun by init_lora_weights pissa_niter_4, which changes the base"):
+        StoredModel(untied, EXACT, adapter)
 
 
 def rewrite(file: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
