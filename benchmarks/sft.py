@@ -73,7 +73,7 @@ def measure(examples: Sequence[Example], work: Path, batch: int) -> dict[str, An
     epoch = len(examples) // batch
     found: dict[str, Any] = {}
     for way, epochs in (("stock", 1), ("own", 2), ("original", 0.25)):
-        watch, steps = Stopwatch(), 1 + int(epochs * epoch)
+        watch, steps = Stopwatch(), 1 + max(1, int(epochs * epoch))
         trainer = make_trainer(way, examples, work, batch, steps)
         trainer.add_callback(watch)
         trainer.train()

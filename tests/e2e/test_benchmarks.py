@@ -45,8 +45,8 @@ def test_a_whole_step_is_timed_either_way(scripts: None, tmp_path: Path) -> None
 
 
 def test_chains_are_counted_in_three_ways(scripts: None, tmp_path: Path) -> None:
-    found = measured("sft", tmp_path, "--rows", "8", "--batch", "2")
-    assert found["rows"] == 8 and min(found[way] for way in ("own", "own_later_epochs", "original", "stock")) > 0
+    found = measured("sft", tmp_path, "--rows", "4", "--batch", "2")
+    assert found["rows"] == 4 and min(found[way] for way in ("own", "own_later_epochs", "original", "stock")) > 0
 
 
 def test_questions_are_counted_either_way(scripts: None, tmp_path: Path) -> None:

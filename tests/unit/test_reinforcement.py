@@ -77,16 +77,18 @@ def evaluation_ids(run: TinyRun, settings: dict[str, Any]) -> list[list[int]]:
     """The prompts that `generate` gives to the model, without padding."""
     found: list[list[int]] = []
 
-    def record(module: Any, inputs: Any, options: Any) -> None:
-        if options.get("pixel_values") is not None:  # else it goes on with a completion
-            for ids, mask in zip(options["input_ids"], options["attention_mask"], strict=True):
-                assert mask[-1] == 1  # padding stands on the left (trl#5785)
-                found.append(ids[mask.bool()].tolist())
+    model: Any = load_model(run.base / "model", settings["base_model"])
+    stock = model.generate
 
-    model = load_model(run.base / "model", settings["base_model"])
-    model.register_forward_pre_hook(record, with_kwargs=True)
+    def recorded(input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> Any:
+        for ids, mask in zip(input_ids, attention_mask, strict=True):
+            assert mask[-1] == 1  # padding stands on the left (trl#5785)
+            found.append(ids[mask.bool()].tolist())
+        return stock(input_ids=input_ids, attention_mask=attention_mask, **options)
+
+    model.generate = recorded
     processor = load_processor(run.base / "model")
-    generate(model, processor, run.examples, run.data, settings["prompt"], batch_size=5, max_new_tokens=2)
+    generate(model, processor, run.examples, run.data, settings["prompt"], batch_size=5, max_new_tokens=1)
     return found
 
 
