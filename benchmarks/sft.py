@@ -114,7 +114,13 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, batch: int, 
         keep_features(trainer, settings, output)
         return trainer
     arguments = SFTConfig(
-        output_dir=str(output), use_cpu=True, report_to="none", max_length=None, completion_only_loss=True, **training
+        output_dir=str(output),
+        use_cpu=True,
+        report_to="none",
+        bf16=False,
+        max_length=None,
+        completion_only_loss=True,
+        **training,
     )
     collator = PaddedCollator(processor, completion_only_loss=True) if way == "original" else None
     common["train_dataset"] = dataset.remove_columns("length")
