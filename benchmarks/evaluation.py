@@ -7,8 +7,6 @@ for a greedy completion and for samples of each question; a random model, whose 
 Writes evaluation.json and evaluation.md.
 """
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from shared_prefix import BUDGET, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, machine
+from photo_runs import MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
 from transformers import PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.answer_log import AnswerLog
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.devices import claim_devices
 from reinforced_cot.evaluation import answer
-from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.examples import Example
 from reinforced_cot.files import write_manifest
 from reinforced_cot.generation import opened
-from reinforced_cot.gqa_cot import read_gqa_cot
 from reinforced_cot.models import load_model
-from reinforced_cot.preparation import prepare
 from reinforced_cot.processors import load_processor
 from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
 
@@ -38,9 +34,7 @@ LOADING = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure both ways, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser = arguments(__doc__, __file__)
     parser.add_argument("--questions", type=int, default=32)
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=60)
@@ -48,15 +42,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     claim_devices(0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[: 2 * args.questions]
-        prepare(rows, BUDGET, work, "test", 0.5)
-        examples = read_examples(work / "test.jsonl")[: args.questions]
+        examples = photo_examples(args.sample, work, 2 * args.questions)[: args.questions]
         results = measure(examples, work, args.samples, args.tokens)
-    found = {"machine": machine(), "torch": torch.__version__, "questions": len(examples), "samples": args.samples}
-    found |= {"completion_tokens": args.tokens, **results}
-    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    print(page(found))
+    found = {"questions": len(examples), "samples": args.samples, "completion_tokens": args.tokens}
+    publish(args.out, {**found, **results}, page)
 
 
 def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) -> dict[str, Any]:

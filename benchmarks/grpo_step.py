@@ -7,8 +7,6 @@ Completions of a random model rarely end, so that all have the full length: noth
 Writes grpo_step.json and grpo_step.md.
 """
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,16 +15,14 @@ from statistics import median
 from typing import Any
 
 import torch
-from shared_prefix import BUDGET, LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, machine
+from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from reinforced_cot.adapters import lora_config
 from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import Example, read_examples
-from reinforced_cot.gqa_cot import read_gqa_cot
+from reinforced_cot.examples import Example
 from reinforced_cot.image_memo import remember_images
-from reinforced_cot.preparation import prepare
 from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
 from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.trainer_datasets import rl_dataset
@@ -50,9 +46,7 @@ class Stopwatch(TrainerCallback):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure every size of a group, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser = arguments(__doc__, __file__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="completions a group (G)")
     parser.add_argument("--tokens", type=int, default=100, help="of a completion")
     parser.add_argument("--steps", type=int, default=4, help="of each trainer, the first of which is not counted")
@@ -60,14 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     claim_devices(0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[:64]
-        prepare(rows, BUDGET, work, "train", 0.5)
-        examples = read_examples(work / "train.jsonl")
+        examples = photo_examples(args.sample, work)
         results = [measure(examples, work, size, args.tokens, args.steps) for size in args.sizes]
-    found = {"machine": machine(), "torch": torch.__version__, "results": results}
-    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    print(page(found))
+    publish(args.out, {"results": results}, page)
 
 
 def measure(examples: Sequence[Example], work: Path, size: int, tokens: int, steps: int) -> dict[str, Any]:

@@ -7,8 +7,6 @@ backward of the same rows either way. Beside it the ratio of the floating-point 
 long those of the shared way would take at the matrix rate that this machine reaches. Writes scaling.json and .md.
 """
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,12 +15,10 @@ from statistics import median
 from typing import Any
 
 import torch
-from shared_prefix import BUDGET, SIZES, machine, make_trainer, update
+from photo_runs import SIZES, arguments, photo_examples, publish
+from shared_prefix import make_trainer, update
 
 from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import read_examples
-from reinforced_cot.gqa_cot import read_gqa_cot
-from reinforced_cot.preparation import prepare
 from reinforced_cot.reinforcement import ResumableGRPOTrainer
 
 BASE = {"G": 8, "P": 400, "C": 100}
@@ -34,9 +30,7 @@ PASSES = 3  # old log-probabilities; loss; its gradient, with LoRA little more t
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure every size, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser = arguments(__doc__, __file__)
     parser.add_argument("--repeats", type=int, default=2)
     args = parser.parse_args(argv)
     claim_devices(0)
@@ -44,14 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     distinct = [size for place, size in enumerate(sizes) if size not in sizes[:place]]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[:64]
-        prepare(rows, BUDGET, work, "train", 0.5)  # only for the tokenizer's texts
-        trainer, _ = make_trainer(read_examples(work / "train.jsonl"), work)
+        trainer, _ = make_trainer(photo_examples(args.sample, work), work)  # for the tokenizer's texts
         results = [measure(trainer, size, args.repeats) for size in distinct]
-    found = {"machine": machine(), "torch": torch.__version__, "matrix_rate": matrix_rate(), "results": results}
-    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    print(page(found))
+    publish(args.out, {"matrix_rate": matrix_rate(), "results": results}, page)
 
 
 def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -> dict[str, Any]:

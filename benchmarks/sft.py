@@ -6,8 +6,6 @@ The original padded every row to 2048 tokens. Stock is TRL's SFTTrainer with its
 of Qwen2.5-VL's architecture with LoRA; the trainers run in turn in one process. Writes sft.json and sft.md.
 """
 
-import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 import torch
 from grpo_step import Stopwatch
-from shared_prefix import BUDGET, LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, machine
+from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -23,9 +21,7 @@ from reinforced_cot.adapters import lora_config
 from reinforced_cot.completions import completion_text
 from reinforced_cot.conversations import prompt_lengths
 from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import Example, read_examples
-from reinforced_cot.gqa_cot import read_gqa_cot
-from reinforced_cot.preparation import prepare
+from reinforced_cot.examples import Example
 from reinforced_cot.supervised import AnswerSelectingTrainer, CompletionCollator, sft_config
 from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.trainer_datasets import sft_dataset
@@ -49,23 +45,16 @@ class PaddedCollator(DataCollatorForVisionLanguageModeling):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure the three ways, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser = arguments(__doc__, __file__)
     parser.add_argument("--rows", type=int, default=64, help="chains of an epoch")
     parser.add_argument("--batch", type=int, default=8, help="chains of a step")
     args = parser.parse_args(argv)
     claim_devices(0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = list(read_gqa_cot(args.sample / "train_data.jsonl", args.sample / "images", None))[: 2 * args.rows]
-        prepare(rows, BUDGET, work, "train", 0.5)
-        examples = [example for example in read_examples(work / "train.jsonl") if example.cot][: args.rows]
+        examples = [example for example in photo_examples(args.sample, work, 2 * args.rows) if example.cot][: args.rows]
         results = measure(examples, work, args.batch)
-    found = {"machine": machine(), "torch": torch.__version__, "rows": len(examples), "batch": args.batch, **results}
-    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    print(page(found))
+    publish(args.out, {"rows": len(examples), "batch": args.batch, **results}, page)
 
 
 def measure(examples: Sequence[Example], work: Path, batch: int) -> dict[str, Any]:

@@ -6,11 +6,7 @@ Real photographs and questions, random completions of 60 to 150 tokens, a random
 LoRA; both ways in turn, in one process, and their gradients compared. Writes shared_prefix.json and shared_prefix.md.
 """
 
-import argparse
-import json
-import platform
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,67 +14,34 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
-
 import torch
 from datasets import Dataset
+from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
 
 from reinforced_cot.adapters import lora_config
 from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.examples import Example
 from reinforced_cot.generation import opened
-from reinforced_cot.gqa_cot import read_gqa_cot
-from reinforced_cot.images import PixelBudget
-from reinforced_cot.preparation import prepare
 from reinforced_cot.prompts import prompt_messages, with_image
 from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
-from reinforced_cot.tiny_model import ModelSizes, build_model, build_processor, build_tokenizer
-
-MIN_PIXELS, MAX_PIXELS = 3136, 301056  # at most 384 visual tokens
-SIZES = ModelSizes(
-    **{"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 8},
-    **{"vision_hidden_size": 160, "vision_depth": 4, "vision_intermediate_size": 400, "max_position_embeddings": 4096},
-)
-SETTINGS: dict[str, Any] = {
-    "seed": 1,
-    "base_model": {"dtype": "float32"},
-    "prompt": {"system": None, "instruction": "", "max_tokens": 2048},
-    "rl": {
-        "global_batch_size": 16,
-        "training": {
-            **{"per_device_train_batch_size": 16, "generation_batch_size": 16, "num_generations": 8, "beta": 0.0},
-            **{"max_completion_length": 150, "loss_type": "grpo", "max_steps": 1, "gradient_checkpointing": False},
-        },
-    },
-}
-LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
+from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure every size of a group, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser = arguments(__doc__, __file__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="completions a group (G)")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args(argv)
     claim_devices(0)
     with tempfile.TemporaryDirectory() as folder:
         results = [measure(args.sample, Path(folder) / str(size), size, args.repeats) for size in args.sizes]
-    found = {
-        "machine": machine(),
-        "torch": torch.__version__,
-        "results": results,
-    }
-    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    print(page(found))
+    publish(args.out, {"results": results}, page)
 
 
 def measure(sample: Path, work: Path, size: int, repeats: int) -> dict[str, Any]:
     """Seconds of an update either way: two groups of ``size`` completions."""
-    prepare(list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:64], BUDGET, work, "train", 0.5)
-    examples = read_examples(work / "train.jsonl")
+    examples = photo_examples(sample, work)
     trainer, processor = make_trainer(examples, work)
     inputs = make_inputs(examples[:2], work, processor, size)
     seconds: dict[str, list[float]] = {"off": [], "on": []}
@@ -100,14 +63,6 @@ def measure(sample: Path, work: Path, size: int, repeats: int) -> dict[str, Any]
         "ratio": median(seconds["off"][1:]) / median(seconds["on"][1:]),
         "gradient_error": max(float((a - b).norm() / b.norm().clamp(min=1e-12)) for a, b in pairs),
     }
-
-
-def machine() -> str:
-    """What a page says of the machine."""
-    return f"{platform.machine()}, {torch.get_num_threads()} threads"
-
-
-BUDGET = PixelBudget(MIN_PIXELS, MAX_PIXELS)
 
 
 def make_trainer(examples: Sequence[Example], work: Path) -> tuple[ResumableGRPOTrainer, Any]:

@@ -20,7 +20,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`benchmarks/` as the place that scripts there import one another from."""
     monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
     yield
-    for name in ("shared_prefix", "grpo_step", "sft", "evaluation", "scaling"):
+    for name in ("photo_runs", "shared_prefix", "grpo_step", "sft", "evaluation", "scaling"):
         sys.modules.pop(name, None)
 
 

@@ -4,12 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tiny_run import TinyRun, make_tiny_run
+from tiny_run import TinyRun, made_trainer, make_tiny_run
 
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     return make_tiny_run(tmp_path_factory.mktemp("tiny_run"))
+
+
+@pytest.fixture(scope="module")
+def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """RL's trainer, before its training, whose adapter changes something."""
+    from reinforced_cot import reinforcement
+
+    data, output = (tiny_run.examples, tiny_run.data, tiny_run.base), tmp_path_factory.mktemp("rl")
+    return made_trainer(reinforcement, tiny_run.settings(), *data, output, None)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from stage_runs import series
 from test_reinforcement import lottery
-from tiny_run import TinyRun, made_trainer
+from tiny_run import TinyRun
 from trl import GRPOTrainer
 
 from reinforced_cot import reinforcement
@@ -25,15 +25,6 @@ from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer, shuffled_g
 
 SIZES = [(84, 56), (56, 112), (56, 56), (112, 84)]
 WORDS = ["what", "is", "the", "red", "digit", "left", "of", "blue", "green", "yellow", "corner"]
-
-
-@pytest.fixture(scope="module")
-def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> SharedPrefixTrainer:
-    """A real trainer, whose adapter changes something."""
-    output = tmp_path_factory.mktemp("rl")
-    data = tiny_run.examples, tiny_run.data, tiny_run.base
-    made: SharedPrefixTrainer = made_trainer(reinforcement, tiny_run.settings(), *data, output, None)
-    return made
 
 
 def make_rows(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import TinyRun, made_trainer
+from tiny_run import TinyRun
 from transformers import GenerationConfig
 
-from reinforced_cot import reinforcement, shared_rollouts
+from reinforced_cot import shared_rollouts
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation import opened
@@ -106,13 +106,14 @@ def test_each_prompt_and_image_is_computed_once(tiny_run: TinyRun, model: Any) -
         model.lm_head.register_forward_pre_hook(lambda module, given: tokens.append(given[0].shape[:2])),
     ]
     inputs = prompts(tiny_run, [0, 1, 2, 5])
+    torch.manual_seed(4)
     found = complete(model, inputs, INDEX, TOKENS, ENDS, **FREE)
     for hook in hooks:
         hook.remove()
     assert images == [len(inputs["pixel_values"])]
     computed = sum(rows * length for rows, length in tokens[1:])
     needed = sum(map(len, found))
-    assert needed <= computed < len(NUMBERS) * max(map(len, found)) or len(set(map(len, found))) == 1
+    assert needed <= computed < len(NUMBERS) * max(map(len, found))
 
 
 def test_a_limit_cuts_every_completion(tiny_run: TinyRun, model: Any) -> None:
@@ -134,15 +135,6 @@ def test_both_the_models_and_the_tokenizers_end_tokens_end(tiny_run: TinyRun, mo
     assert end_tokens(model, tokenizer) == sorted({*ENDS, tokenizer.eos_token_id})
     alone: Any = SimpleNamespace(generation_config=GenerationConfig())
     assert end_tokens(alone, tokenizer) == [tokenizer.eos_token_id]
-
-
-@pytest.fixture(scope="module")
-def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> SharedPrefixTrainer:
-    """A real trainer, whose adapter changes something."""
-    output = tmp_path_factory.mktemp("rl")
-    data = tiny_run.examples, tiny_run.data, tiny_run.base
-    made: SharedPrefixTrainer = made_trainer(reinforcement, tiny_run.settings(), *data, output, None)
-    return made
 
 
 def test_rollouts_are_those_of_trl(trainer: SharedPrefixTrainer, never_dropped: None) -> None:

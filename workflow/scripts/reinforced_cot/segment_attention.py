@@ -48,7 +48,6 @@ def tree_attention(
     """
     shared = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
-
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout}
     lengths = [length for tree in trees for length in (tree.prefix, *tree.branches)]
     # Split at once: the gradient of each slice by itself would be a row of zeros but for the slice.

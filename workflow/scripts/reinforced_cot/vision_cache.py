@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -51,18 +52,19 @@ class _Remembering:
 
     def __init__(self, backbone: Any, folder: Path) -> None:
         self._compute: Callable[..., Any] = backbone.get_image_features
-        self._tower, self._merge = backbone.visual, backbone.visual.spatial_merge_size**2
-        self._cache, self._folder = folder, folder
+        self._tower, self._cache = backbone.visual, folder
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Known at the first call: by then the tower is where, and of the type, that it stays."""
+        return self._cache / tower_hash(self._tower)
 
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, **options: Any) -> Any:
-        if self._folder == self._cache:  # by now the tower is where, and of the type, that it stays
-            self._folder = self._cache / tower_hash(self._tower)
         patches = pixel_values.split(image_grid_thw.prod(dim=-1).tolist())
         kind = _autocast_dtype(pixel_values.device.type)
         names = [f"{key}{f'_{kind}' if kind else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
         found: list[dict[str, torch.Tensor]] = []
-        outputs: Any = None
         for name, image, grid in zip(names, patches, image_grid_thw, strict=True):
             features = self._read(name)
             if features is None:

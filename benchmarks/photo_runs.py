@@ -1,0 +1,63 @@
+"""What the benchmarks on real photographs share: questions, a random model of Qwen2.5-VL's architecture, and a page."""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+import torch
+
+from reinforced_cot.examples import Example, read_examples
+from reinforced_cot.gqa_cot import read_gqa_cot
+from reinforced_cot.images import PixelBudget
+from reinforced_cot.preparation import prepare
+from reinforced_cot.tiny_model import ModelSizes
+
+MIN_PIXELS, MAX_PIXELS = 3136, 301056  # at most 384 visual tokens
+BUDGET = PixelBudget(MIN_PIXELS, MAX_PIXELS)
+SIZES = ModelSizes(
+    **{"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 8},
+    **{"vision_hidden_size": 160, "vision_depth": 4, "vision_intermediate_size": 400, "max_position_embeddings": 4096},
+)
+SETTINGS: dict[str, Any] = {
+    "seed": 1,
+    "base_model": {"dtype": "float32"},
+    "prompt": {"system": None, "instruction": "", "max_tokens": 2048},
+    "rl": {
+        "global_batch_size": 16,
+        "training": {
+            **{"per_device_train_batch_size": 16, "generation_batch_size": 16, "num_generations": 8, "beta": 0.0},
+            **{"max_completion_length": 150, "loss_type": "grpo", "max_steps": 1, "gradient_checkpointing": False},
+        },
+    },
+}
+LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
+
+
+def arguments(description: str, script: str) -> argparse.ArgumentParser:
+    """A parser that takes the sample, and where the results go: beside ``script`` unless it is told otherwise."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
+    parser.add_argument("--out", type=Path, default=Path(script).with_suffix(".json"))
+    return parser
+
+
+def photo_examples(sample: Path, work: Path, count: int = 64) -> list[Example]:
+    """The first questions of the sample, with the chain that each has; their images are written below ``work``."""
+    rows = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:count]
+    prepare(rows, BUDGET, work, "train", 0.5)
+    return list(read_examples(work / "train.jsonl"))
+
+
+def publish(out: Path, results: dict[str, Any], page: Callable[[dict[str, Any]], str]) -> None:
+    """Write the results with what they were measured on as JSON, and as a page beside it."""
+    found = {"machine": f"{platform.machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
+    found |= results
+    out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+    print(page(found))
