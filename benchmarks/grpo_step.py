@@ -4,7 +4,7 @@
 
 Two groups a step, a random model of Qwen2.5-VL's architecture with LoRA; the two trainers take turns in one process.
 Completions of a random model rarely end, so that all have the full length: nothing is gained by dropping ended rows.
-Writes grpo_step.json and grpo_step.md.
+Under `accelerate launch` the processes divide the groups. Writes grpo_step.json and grpo_step.md.
 """
 
 import tempfile
@@ -23,6 +23,7 @@ from reinforced_cot.adapters import lora_config
 from reinforced_cot.devices import claim_devices
 from reinforced_cot.examples import Example
 from reinforced_cot.image_memo import remember_images
+from reinforced_cot.launching import rank, world_size
 from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
 from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.trainer_datasets import rl_dataset
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = Path(folder)
         examples = photo_examples(args.sample, work)
         results = [measure(examples, work, size, args.tokens, args.steps) for size in args.sizes]
-    publish(args.out, {"results": results}, page)
+    if rank() == 0:
+        publish(args.out, {"results": results}, page)
 
 
 def measure(examples: Sequence[Example], work: Path, size: int, tokens: int, steps: int) -> dict[str, Any]:
@@ -85,7 +87,8 @@ def make_trainer(
     """A trainer of a random model, the same one each time."""
     training = {
         **SETTINGS["rl"]["training"],
-        **{"num_generations": size, "per_device_train_batch_size": 2 * size, "generation_batch_size": 2 * size},
+        **{"num_generations": size, "per_device_train_batch_size": 2 * size // world_size()},
+        **{"generation_batch_size": 2 * size},
         **{"max_completion_length": tokens, "max_steps": steps, "save_strategy": "no", "num_iterations": 1},
         **{"disable_tqdm": True, "logging_steps": 1000},
     }

@@ -4,9 +4,14 @@
 
 One of the three sizes varies at a time: random prompts with a small image, one group, old log-probabilities, loss and
 backward of the same rows either way. Beside it the ratio of the floating-point operations, counted by hand, and how
-long those of the shared way would take at the matrix rate that this machine reaches. Writes scaling.json and .md.
+long those of the shared way would take at the matrix rate that this machine reaches. Then a whole step (grpo_step.py)
+in one process and in two. Writes scaling.json and scaling.md.
 """
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,6 +30,8 @@ BASE = {"G": 8, "P": 400, "C": 100}
 VARIED = {"G": [2, 4, 8, 16, 32], "P": [100, 400, 1000, 2000], "C": [50, 100, 300, 1000]}
 GRID, PATCH = (1, 8, 8), 1176  # patches of the image, and the numbers of each
 IMAGE = GRID[1] * GRID[2] // 4  # visual tokens
+CPU = Path(__file__).resolve().parents[1] / "config/accelerate/cpu.yaml"
+PROCESSES = [{"processes": 1, "threads": 1}, {"processes": 1, "threads": 2}, {"processes": 2, "threads": 1}]
 PASSES = 3  # old log-probabilities; loss; its gradient, with LoRA little more than that of the activations
 
 
@@ -40,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = Path(folder)
         trainer, _ = make_trainer(photo_examples(args.sample, work), work)  # for the tokenizer's texts
         results = [measure(trainer, size, args.repeats) for size in distinct]
-    publish(args.out, {"matrix_rate": matrix_rate(), "results": results}, page)
+        steps = [by_processes(args.sample, work / "step.json", **way) for way in PROCESSES]
+    publish(args.out, {"matrix_rate": matrix_rate(), "results": results, "steps": steps}, page)
 
 
 def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -> dict[str, Any]:
@@ -55,6 +63,17 @@ def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -
             times.append(time.perf_counter() - started)
     stock, shared = (median(times[1:]) for times in seconds.values())
     return {**size, "seconds_stock": stock, "seconds_shared": shared, "ratio": stock / shared}
+
+
+def by_processes(sample: Path, out: Path, processes: int, threads: int) -> dict[str, Any]:
+    """A whole step of two groups, which the processes divide, as grpo_step.py has it."""
+    launched = ["-m", "accelerate.commands.launch", "--config_file", str(CPU), "--num_processes", str(processes)]
+    step = [str(Path(__file__).with_name("grpo_step.py")), "--sample", str(sample), "--out", str(out)]
+    command = [sys.executable, *launched, "--main_process_port", "0", *step, "--sizes", str(BASE["G"])]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    [found] = json.loads(out.read_text(encoding="utf-8"))["results"]
+    return {"processes": processes, "threads": threads, **found}
 
 
 def make_inputs(trainer: ResumableGRPOTrainer, G: int, P: int, C: int) -> dict[str, Any]:
@@ -126,6 +145,18 @@ def page(found: dict[str, Any]) -> str:
             f"{row['ratio']:.2f} | {operations(**size, shared=False) / needed:.2f} | "
             f"{needed / found['matrix_rate'] / row['seconds_shared']:.2f} |"
         )
+    lines += [
+        "",
+        f"A whole step of two groups of {BASE['G']}, rollouts included (grpo_step.py); two processes have one each.",
+        "",
+        "| processes | threads each | stock, s | shared, s | ratio |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row['processes']} | {row['threads']} | {row['seconds_stock']:.2f} | {row['seconds_shared']:.2f} | "
+        f"{row['ratio']:.2f} |"
+        for row in found["steps"]
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+SCANS = "workflow/digits/digits.csv.gz"
 sys.path.insert(0, str(SCRIPTS))
 
 from reinforced_cot import stages
@@ -162,9 +163,9 @@ def as_yaml(settings):
 
 
 def raw_file(wildcards):
-    """The split's own raw file, if its source has one; a change to it reruns this split alone."""
+    """The split's own raw file, of which a change reruns this split alone; all digit scenes are of the same scans."""
     file = config["data"]["splits"][wildcards.split].get("file")
-    return [file] if file else []
+    return [file] if file else [SCANS]
 
 
 def raw_images(wildcards):
@@ -177,7 +178,7 @@ def base_files(wildcards):
     """What the base is made from: training texts, a local checkpoint's files, or, for a hub id, nothing on this disk."""
     path = config["base_model"]["path"]
     if path is None:
-        return ["<results>/data/train.jsonl"]
+        return ["<results>/data/train.jsonl", SCANS]
     return (
         [str(file) for file in checkpoint_files(Path(path))]
         if Path(path).is_dir()

@@ -1,5 +1,5 @@
 # Questions, answers and chains in one form, images normalised and within the pixel budget; then a check over all splits.
-# Needs: the raw files that data.splits names (digits: none). Makes: {results}/data/{split}.jsonl, images/{split}/,
+# Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl, images/{split}/,
 # rejected.{split}.jsonl (records set aside, with the reason) and summary.json.
 
 

@@ -139,3 +139,12 @@ def test_batches_are_of_like_length_and_hold_a_budget_of_tokens(tiny_run: TinyRu
     assert sum(len(batch) * max(batch) for batch in lengths) < 1.25 * sum(flat)
     for batch in found:
         assert batch.images == [f"{one.id}.png" for one in batch.examples]
+
+
+def test_questions_about_an_image_stand_together(tiny_run: TinyRun) -> None:
+    examples = tiny_run.examples[:8]
+    images = ["a.png", "b.png", None, "a.png", "b.png", "c.png", "a.png", None]
+    tokens = [40, 50, 10, 44, 20, 45, 41, 11]
+    [batch, last] = batches_of_like_length(examples, 300, tokens, images)
+    assert batch.images == ["b.png", "b.png", "c.png", "a.png", "a.png", "a.png"]
+    assert [example.id for example in last.examples] == [examples[7].id, examples[2].id]  # blank, each of another size

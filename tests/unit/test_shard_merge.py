@@ -299,14 +299,16 @@ def test_the_files_of_a_base_stay_as_they_are(tiny_run: TinyRun, tmp_path: Path)
 
 
 LIMITED = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 import torch
 from reinforced_cot.shard_merge import write_merged
 from reinforced_cot.stored_models import StoredModel
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which begins with that of the process that started this one.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 work = Path(sys.argv[1])
 exact = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False}
@@ -342,5 +344,5 @@ def test_the_model_is_never_in_memory(tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     assert shape["files"] == 6 and shape["checkpoint_gb"] > 0.55
     found = peaks(tmp_path)
-    assert found["merge"] - found["before"] < 100 and found["forward"] - found["before"] < 150
+    assert found["merge"] - found["before"] < 100 and found["forward"] - found["before"] < 200
     assert found["held"] - found["forward"] > 300  # so that a model would be seen

@@ -10,7 +10,7 @@ import pytest
 from reinforced_cot.code_closure import SCRIPTS, code_hashes
 
 TRAINING = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "deepspeed", "vllm"}
-HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels", "sklearn"}
+HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels"}
 
 # Of HEAVY, what the work of each stage that needs no torch imports: a tenth of a second each, pandas half of one.
 WITHOUT_TORCH = {

@@ -1,10 +1,10 @@
 """Digit scenes: real handwriting on a small grid, with questions whose answers need reading the image.
 
-A scene is a grid of 28 px cells. A cell is empty or shows one 8x8 scan of scikit-learn's `load_digits` (1797 scans,
-real handwriting), enlarged to 24x24 and tinted in one of six colours. Every question comes with its chain of thought
-in the operators of GQA's functional programs (SELECT, RELATE, QUERY, CHOOSE, LARGER), one step a line, the result
-after the colon; the last step's result is the answer. A share of the chains of questions about two objects can be
-shortcuts, as of a hasty teacher who looks at the first object only: see `make_records`.
+A scene is a grid of 28 px cells. A cell is empty or shows one of 1797 scans of 8x8 (see workflow/digits/README.md),
+enlarged to 24x24 and tinted in one of six colours. Every question comes with its chain of thought in the operators of
+GQA's functional programs (SELECT, RELATE, QUERY, CHOOSE, LARGER), one step a line, the result after the colon; the last
+step's result is the answer. A share of the chains of questions about two objects can be shortcuts, as of a hasty
+teacher who looks at the first object only: see `make_records`.
 
 The scans of train, val and test are disjoint, so that test accuracy is accuracy on handwriting never seen before.
 Everything is a deterministic function of (split, size, seed). No torch here.
@@ -16,13 +16,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 from PIL import Image
 
+SCANS = Path(__file__).resolve().parents[2] / "digits/digits.csv.gz"
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (230, 40, 40),
     "green": (40, 200, 60),
@@ -63,7 +63,7 @@ class Record(TypedDict):
 
 @dataclass(frozen=True)
 class Digit:
-    """The content of a cell. `scan` indexes scikit-learn's `load_digits`."""
+    """The content of a cell. `scan` is the number of a scan."""
 
     color: str
     value: int
@@ -115,14 +115,8 @@ def name_position(position: Position) -> str:
 
 @cache
 def _digits_table() -> np.ndarray:
-    """What `load_digits` reads, shape `(1797, 65)`: 64 values of ink and the class.
-
-    Taken from scikit-learn's own file, because importing scikit-learn takes longer than drawing all scenes.
-    """
-    package = find_spec("sklearn")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("the digit scenes need scikit-learn's scans: pip install scikit-learn")
-    return np.loadtxt(Path(package.submodule_search_locations[0]) / "datasets/data/digits.csv.gz", delimiter=",")
+    """Shape `(1797, 65)`: 64 values of ink and the class."""
+    return np.loadtxt(SCANS, delimiter=",")
 
 
 @cache

@@ -52,18 +52,26 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
 def batches_of_like_length(
     examples: Sequence[Example], budget: int, tokens: Sequence[int], images: Sequence[str | None]
 ) -> list[Batch]:
-    """Batches of questions of like length, the longest first: hardly anything is padded.
+    """Batches of questions of like length, the longest first, those about an image together: hardly anything is padded,
+    and what they begin with is computed once (prefill.py).
 
     Args:
         budget: how many tokens a batch may have, padding included.
         tokens: of each question, with what is to be written.
         images: as for `batches`.
     """
-    order = sorted(range(len(examples)), key=lambda place: (-tokens[place], place))
+    shown = [image or example.image for image, example in zip(images, examples, strict=True)]
+    longest: dict[str, int] = {}
+    for image, length in zip(shown, tokens, strict=True):
+        longest[image] = max(length, longest.get(image, 0))
+    order = sorted(range(len(examples)), key=lambda at: (-longest[shown[at]], shown[at], -tokens[at], at))
     found: list[list[int]] = []
+    width = 0
     for place in order:
-        if not found or (len(found[-1]) + 1) * tokens[found[-1][0]] > budget:
+        width = max(width, tokens[place])
+        if not found or (len(found[-1]) + 1) * width > budget:
             found.append([])
+            width = tokens[place]
         found[-1].append(place)
     return [
         Batch(number, [examples[place] for place in places], [images[place] for place in places])

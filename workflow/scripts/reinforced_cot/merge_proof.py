@@ -1,14 +1,18 @@
-"""The proof of a merge: what is saved computes what the adapter computed, in some layers and in one forward of all."""
+"""The proof of a merge: what is saved computes what the adapter computed, in some layers and in one forward of all.
+
+What is saved is loaded by transformers, too, but without its numbers, which would take the whole model's memory.
+"""
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from PIL import Image
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models import device
@@ -48,6 +52,7 @@ def prove(
     return {
         "adapter_vs_base": from_base,
         **sampled_layers(adapted, saved),
+        "not_loaded": not_loaded(saved.folder, settings["base_model"]["trust_remote_code"]),
         "adapter_vs_saved": relative_difference(from_adapter, from_saved),
         "cast_floor": cast_floor,
         **first_choices(from_adapter, from_saved, cast_floor),
@@ -98,6 +103,18 @@ def sampled_layers(adapted: StoredModel, saved: StoredModel) -> dict[str, Any]:
     }
 
 
+def not_loaded(folder: Path, trust_remote_code: bool) -> list[str]:
+    """Names of a checkpoint's parameters for which `from_pretrained` finds no tensor that fits."""
+    _, found = AutoModelForImageTextToText.from_pretrained(
+        folder,
+        device_map={"": "meta"},
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        trust_remote_code=trust_remote_code,
+    )
+    return sorted(found["missing_keys"] | {name for name, *_ in found["mismatched_keys"]})
+
+
 def check_proof(proof: Mapping[str, Any]) -> None:
     """Refuse a merge that did nothing or did something else.
 
@@ -117,6 +134,8 @@ def check_proof(proof: Mapping[str, Any]) -> None:
         )
     if proof["layers_not_saved"]:
         raise PipelineError(f"merge refused: {proof['layers_not_saved'][0]} is not saved as it was merged")
+    if proof["not_loaded"]:
+        raise PipelineError(f"merge refused: from_pretrained finds no weights that fit for {proof['not_loaded'][0]}")
     if not proof["adapter_vs_base"] > proof["adapter_vs_merged"]:
         raise PipelineError(
             f"merge refused: the adapter changes the logits of its base by {proof['adapter_vs_base']:.2e}, no more "

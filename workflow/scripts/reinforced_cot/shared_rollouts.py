@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import Cache, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
 
 from reinforced_cot.models import backbone_of
+from reinforced_cot.prefill import prefilled
 
 GOING_ON = 0.75  # when no more than this share of the rows goes on, the others are dropped
 # Options of `generate` that do not count from the beginning of a call, so that several calls do as one.
@@ -62,16 +63,13 @@ def complete(
         Ids of each completion.
     """
     ends, backbone = torch.tensor(end_ids, device=index.device), backbone_of(model)
-    known = _prefilled(model, prompts)
-    deltas = getattr(backbone, "rope_deltas", None)  # M-RoPE: where positions go on
-    ids, mask = prompts["input_ids"], prompts["attention_mask"]
+    known, deltas = prefilled(model, prompts, index)
+    ids, mask = prompts["input_ids"][index], prompts["attention_mask"][index]
     completions: list[list[int]] = [[] for _ in index]
-    rows, chosen = torch.arange(len(index)), index
-    while len(rows):
-        known.batch_select_indices(chosen)
-        ids, mask = ids[chosen], mask[chosen]
+    rows = torch.arange(len(index))
+    while True:
         if deltas is not None:
-            deltas = backbone.rope_deltas = deltas[chosen]
+            backbone.rope_deltas = deltas
         left = max_new_tokens - len(completions[rows[0]])
         found = model.generate(
             input_ids=ids,
@@ -87,23 +85,13 @@ def complete(
         ended = torch.isin(new, ends)
         for row, tokens, end in zip(rows.tolist(), new.tolist(), ended.tolist(), strict=True):
             completions[row] += tokens[: end.index(True) + 1] if True in end else tokens
-        goes_on = ~ended.any(dim=1) if new.shape[1] < left else torch.zeros(len(rows), dtype=torch.bool)
-        chosen = goes_on.nonzero()[:, 0]
-        rows, ids = rows[chosen.cpu()], found
-        mask = torch.cat([mask, torch.ones_like(new)], dim=1)
-    return completions
-
-
-def _prefilled(model: PreTrainedModel, prompts: Mapping[str, torch.Tensor]) -> Cache:
-    """Keys and values of the prompts but for each one's last token, whose logits the first token is drawn from."""
-    ids, mask = prompts["input_ids"], prompts["attention_mask"]
-    inputs = {name: value[:, :-1] if value.shape == ids.shape else value for name, value in prompts.items()}
-    if not hasattr(backbone_of(model), "get_rope_index"):  # positions as `generate` counts them: padding has none
-        inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, :-1]
-    # As `generate` does, without an adapter's wrapper: a trainer may have put that, and it alone, under autocast.
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    known: Cache = inner(**inputs, use_cache=True, logits_to_keep=1).past_key_values
-    return known
+        chosen = (~ended.any(dim=1)).nonzero()[:, 0]
+        if not len(chosen) or new.shape[1] == left:
+            return completions
+        known.batch_select_indices(chosen)
+        rows, ids = rows[chosen.cpu()], found[chosen]
+        mask = torch.cat([mask, torch.ones_like(new)], dim=1)[chosen]
+        deltas = None if deltas is None else deltas[chosen]
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

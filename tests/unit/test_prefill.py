@@ -1,0 +1,113 @@
+"""Prompts that share a beginning have the keys and values that each has by itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from tiny_run import TinyRun
+
+from reinforced_cot import prefill
+from reinforced_cot.models import load_model
+from reinforced_cot.prefill import lay_out, prefilled
+from reinforced_cot.processors import load_processor
+from reinforced_cot.segment_attention import Tree
+
+
+def test_each_group_has_its_beginning_once() -> None:
+    row = lay_out([[5, 6, 7, 8], [1, 2], [5, 6, 9], [5, 6, 7, 8]], [[0, 2, 3], [1]])
+    assert row.trees == [Tree(2, [2, 1, 2]), Tree(2, [])]
+    assert row.stretches == [(0, 0, 2), (0, 2, 4), (2, 2, 3), (3, 2, 4), (1, 0, 2)]
+    assert row.places == [[0, 1, 2, 3], [7, 8], [0, 1, 4], [0, 1, 5, 6]]
+
+
+def test_a_prompt_that_ends_where_others_go_on_has_no_branch() -> None:
+    row = lay_out([[5, 6], [5, 6, 7]], [[0, 1]])
+    assert row.trees == [Tree(2, [1])] and row.places == [[0, 1], [0, 1, 2]]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run: TinyRun) -> Any:
+    """Large random weights, so that no two tokens are alike."""
+    found = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    torch.manual_seed(0)
+    for weight in found.model.language_model.layers.parameters():
+        if weight.ndim == 2:
+            weight.data = 0.3 * torch.randn_like(weight)
+    return found
+
+
+def pictures(count: int) -> list[Image.Image]:
+    """Of several sizes, no two alike."""
+    generator = torch.Generator().manual_seed(3)
+    sizes = [(56, 28), (28, 56), (84, 56), (56, 56)]
+    found = []
+    for number in range(count):
+        width, height = sizes[number % len(sizes)]
+        pixels = torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8)
+        found.append(Image.fromarray(pixels.numpy()))
+    return found
+
+
+def prompts(run: TinyRun, asked: Sequence[tuple[str, Sequence[int], str]], shown: Sequence[Image.Image]) -> Any:
+    """What a model takes for (words before, numbers of images, words after)."""
+    processor = load_processor(run.base / "model")
+    image = "<|vision_start|><|image_pad|><|vision_end|>"
+    texts = [before + image * len(numbers) + after for before, numbers, after in asked]
+    images = [shown[number] for _, numbers, _ in asked for number in numbers]
+    options: Any = {"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"}
+    return dict(processor(text=texts, images=images, **options))
+
+
+ASKED = [
+    ("", [0], "what is red?"),
+    ("", [1], "what color is the left one?"),
+    ("", [0], "what is the number on the left?"),
+    ("look:", [0], "what is red?"),  # other words before the image
+    ("", [0, 2], "are they the same?"),
+    ("", [0, 2], "are they red?"),
+    ("", [0, 3], "are they red?"),  # another second image
+    ("", [1], "what color is the left one?"),  # the very same
+    ("", [3], "left"),
+]
+
+
+@pytest.mark.parametrize("asked", [ASKED, ASKED[:1], ASKED[4:6], ASKED[1:2] + ASKED[7:8]])
+def test_keys_and_values_are_those_of_each_prompt_by_itself(
+    tiny_run: TinyRun, model: Any, monkeypatch: pytest.MonkeyPatch, asked: Sequence[Any]
+) -> None:
+    inputs = prompts(tiny_run, asked, pictures(4))
+    index = torch.randint(len(asked), (7,), generator=torch.Generator().manual_seed(1))
+    found, deltas = prefilled(model, inputs, index)
+    monkeypatch.setattr(prefill, "no_trees", lambda backbone: "told so")
+    expected, expected_deltas = prefilled(model, inputs, index)
+    assert deltas is not None and expected_deltas is not None and torch.equal(deltas, expected_deltas)
+    seen = inputs["attention_mask"][index, :-1].bool()
+    for own, stock in zip(found.layers, expected.layers, strict=True):
+        for name in ("keys", "values"):
+            ours, theirs = (getattr(layer, name).transpose(1, 2) for layer in (own, stock))
+            assert ours.shape == theirs.shape
+            assert torch.allclose(ours[seen], theirs[seen], atol=1e-4, rtol=1e-4)
+
+
+def test_what_prompts_begin_with_is_computed_once(tiny_run: TinyRun, model: Any) -> None:
+    inputs = prompts(tiny_run, ASKED, pictures(4))
+    tokens, patches = [], []
+    hooks = [
+        model.model.language_model.layers[0].register_forward_pre_hook(
+            lambda module, given: tokens.append(given[0].shape)
+        ),
+        model.model.visual.register_forward_pre_hook(lambda module, given: patches.append(len(given[0]))),
+    ]
+    prefilled(model, inputs, torch.arange(len(ASKED)))
+    for hook in hooks:
+        hook.remove()
+    kept = inputs["attention_mask"].bool()
+    own = [ids[seen].tolist()[:-1] for ids, seen in zip(inputs["input_ids"], kept, strict=True)]
+    rows = lay_out(own, [[0, 2], [1, 7], [3], [4, 5], [6], [8]])
+    assert [shape[1] for shape in tokens] == [sum(end - start for _, start, end in rows.stretches)]
+    assert tokens[0][1] < 0.75 * sum(map(len, own))
+    grids = inputs["image_grid_thw"].prod(dim=1).tolist()  # of the images of ASKED, one after the other
+    first = [0, 1, 3, 4, 5, 8, 9, 11]  # those of the prompts 0, 1, 3, 4 (two), 6 (two), 8
+    assert patches == [sum(grids[number] for number in first)]
