@@ -31,14 +31,14 @@ VARIED = {"G": [2, 4, 8, 16, 32], "P": [100, 400, 1000, 2000], "C": [50, 100, 30
 GRID, PATCH = (1, 8, 8), 1176  # patches of the image, and the numbers of each
 IMAGE = GRID[1] * GRID[2] // 4  # visual tokens
 CPU = Path(__file__).resolve().parents[1] / "config/accelerate/cpu.yaml"
-PROCESSES = [{"processes": 1, "threads": 1}, {"processes": 1, "threads": 2}, {"processes": 2, "threads": 1}]
+PROCESSES = [(1, 1), (1, 2), (2, 1)]  # and threads of each
 PASSES = 3  # old log-probabilities; loss; its gradient, with LoRA little more than that of the activations
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure every size, and write the page."""
     parser = arguments(__doc__, __file__)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args(argv)
     claim_devices(0)
     sizes = [BASE] + [BASE | {name: value} for name, values in VARIED.items() for value in values]
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = Path(folder)
         trainer, _ = make_trainer(photo_examples(args.sample, work), work)  # for the tokenizer's texts
         results = [measure(trainer, size, args.repeats) for size in distinct]
-        steps = [by_processes(args.sample, work / "step.json", **way) for way in PROCESSES]
+        steps = [by_processes(args.sample, work / "step.json", *way, "--sizes", str(BASE["G"])) for way in PROCESSES]
     publish(args.out, {"matrix_rate": matrix_rate(), "results": results, "steps": steps}, page)
 
 
@@ -65,11 +65,11 @@ def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -
     return {**size, "seconds_stock": stock, "seconds_shared": shared, "ratio": stock / shared}
 
 
-def by_processes(sample: Path, out: Path, processes: int, threads: int) -> dict[str, Any]:
-    """A whole step of two groups, which the processes divide, as grpo_step.py has it."""
+def by_processes(sample: Path, out: Path, processes: int, threads: int, *options: str) -> dict[str, Any]:
+    """A whole step of two groups, which the processes divide, as grpo_step.py has it, which the options are of."""
     launched = ["-m", "accelerate.commands.launch", "--config_file", str(CPU), "--num_processes", str(processes)]
     step = [str(Path(__file__).with_name("grpo_step.py")), "--sample", str(sample), "--out", str(out)]
-    command = [sys.executable, *launched, "--main_process_port", "0", *step, "--sizes", str(BASE["G"])]
+    command = [sys.executable, *launched, "--main_process_port", "0", *step, *options]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     [found] = json.loads(out.read_text(encoding="utf-8"))["results"]

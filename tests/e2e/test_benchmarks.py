@@ -44,6 +44,12 @@ def test_a_whole_step_is_timed_either_way(scripts: None, tmp_path: Path) -> None
     assert found["ratio"] == pytest.approx(found["seconds_stock"] / found["seconds_shared"])
 
 
+def test_a_step_of_two_processes_is_timed(scripts: None, tmp_path: Path) -> None:
+    by_processes = importlib.import_module("scaling").by_processes
+    found = by_processes(SAMPLE, tmp_path / "step.json", 2, 1, "--sizes", "2", "--tokens", "8", "--steps", "2")
+    assert found["processes"] == 2 and found["ratio"] > 0
+
+
 def test_chains_are_counted_in_three_ways(scripts: None, tmp_path: Path) -> None:
     found = measured("sft", tmp_path, "--rows", "4", "--batch", "2")
     assert found["rows"] == 4 and min(found[way] for way in ("own", "own_later_epochs", "original", "stock")) > 0

@@ -12,11 +12,11 @@ from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
 from tiny_families import TILE, published_checkpoint
-from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, made_trainer
+from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, made_trainer, with_large_weights
 from trl import GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
-from reinforced_cot import evaluation, reinforcement, supervised, training
+from reinforced_cot import evaluation, prefill, reinforcement, supervised, training
 from reinforced_cot.adapters import check_trainable, lora_config
 from reinforced_cot.answer_log import AnswerLog
 from reinforced_cot.base_models import make_base
@@ -349,14 +349,39 @@ def test_image_features_are_kept_where_they_can_be(
 
 def test_padding_changes_no_answer(run: TinyRun, processor: Any) -> None:  # trl#5785
     """The prompt is computed apart from what follows it: both must count positions alike."""
-    model = loaded(run)
-    torch.manual_seed(0)
-    for weight in model.model.language_model.layers.parameters():
-        if weight.ndim == 2:
-            weight.data = 0.3 * torch.randn_like(weight)  # else an untrained model says one thing to everybody
+    model = with_large_weights(loaded(run))
     prompt = run.settings()["prompt"]
     answers = [
         generate(model, processor, run.examples[:6], run.data, prompt, batch_size=size, max_new_tokens=8)
         for size in (1, 6)
     ]
     assert answers[0] == answers[1] and len({answer.text for [answer] in answers[0]}) > 3
+
+
+def test_prompts_in_one_row_are_as_each_by_itself(
+    run: TinyRun, family: Family, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three questions about one image, and one about another."""
+    model, settings = with_large_weights(loaded(run)), run.settings()["prompt"]
+    asked = [(run.examples[0], run.examples[number].question) for number in range(3)] + [
+        (run.examples[4], run.examples[4].question)
+    ]
+    inputs = processor(
+        text=[rendered_prompt(processor, question, settings) for _, question in asked],
+        images=[opened(run.data / example.image) for example, _ in asked],
+        **{"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"},
+    )
+    index, passes = torch.tensor([3, 0, 1, 2, 0]), []
+    hook = model.lm_head.register_forward_hook(lambda module, given, output: passes.append(len(output)))
+    found = [prefill.prefilled(model, inputs, index)]
+    monkeypatch.setattr(prefill, "no_trees", lambda backbone: "told so")
+    found.append(prefill.prefilled(model, inputs, index))
+    hook.remove()
+    assert passes == [4 if family.tiled else 1, 4]
+    (own, own_deltas), (stock, stock_deltas) = found
+    assert family.tiled or torch.equal(own_deltas, stock_deltas)
+    seen = inputs["attention_mask"][index, :-1].bool()
+    for ours, theirs in zip(own.layers, stock.layers, strict=True):
+        for name in ("keys", "values"):
+            one, other = (getattr(layer, name).transpose(1, 2)[seen] for layer in (ours, theirs))
+            assert torch.allclose(one, other, atol=1e-4, rtol=1e-4)

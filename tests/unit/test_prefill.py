@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from tiny_run import TinyRun
+from tiny_run import TinyRun, with_large_weights
 
 from reinforced_cot import prefill
 from reinforced_cot.models import load_model
@@ -29,25 +29,16 @@ def test_a_prompt_that_ends_where_others_go_on_has_no_branch() -> None:
 
 @pytest.fixture(scope="module")
 def model(tiny_run: TinyRun) -> Any:
-    """Large random weights, so that no two tokens are alike."""
-    found = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
-    torch.manual_seed(0)
-    for weight in found.model.language_model.layers.parameters():
-        if weight.ndim == 2:
-            weight.data = 0.3 * torch.randn_like(weight)
-    return found
+    return with_large_weights(load_model(tiny_run.base / "model", tiny_run.settings()["base_model"]))
 
 
-def pictures(count: int) -> list[Image.Image]:
-    """Of several sizes, no two alike."""
+def pictures() -> list[Image.Image]:
+    """Of several sizes, no two alike; the last two are blank, one lying down and one upright: the same patches."""
     generator = torch.Generator().manual_seed(3)
     sizes = [(56, 28), (28, 56), (84, 56), (56, 56)]
-    found = []
-    for number in range(count):
-        width, height = sizes[number % len(sizes)]
-        pixels = torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8)
-        found.append(Image.fromarray(pixels.numpy()))
-    return found
+    drawn = [torch.randint(0, 256, (height, width, 3), generator=generator) for width, height in sizes]
+    blank = [Image.new("RGB", size, (127, 127, 127)) for size in sizes[:2]]
+    return [*(Image.fromarray(pixels.to(torch.uint8).numpy()) for pixels in drawn), *blank]
 
 
 def prompts(run: TinyRun, asked: Sequence[tuple[str, Sequence[int], str]], shown: Sequence[Image.Image]) -> Any:
@@ -70,14 +61,16 @@ ASKED = [
     ("", [0, 3], "are they red?"),  # another second image
     ("", [1], "what color is the left one?"),  # the very same
     ("", [3], "left"),
+    ("", [4], "is it red?"),
+    ("", [5], "is it red?"),
 ]
 
 
-@pytest.mark.parametrize("asked", [ASKED, ASKED[:1], ASKED[4:6], ASKED[1:2] + ASKED[7:8]])
+@pytest.mark.parametrize("asked", [ASKED, ASKED[:1], ASKED[4:6], ASKED[1:2] + ASKED[7:8], ASKED[9:]])
 def test_keys_and_values_are_those_of_each_prompt_by_itself(
     tiny_run: TinyRun, model: Any, monkeypatch: pytest.MonkeyPatch, asked: Sequence[Any]
 ) -> None:
-    inputs = prompts(tiny_run, asked, pictures(4))
+    inputs = prompts(tiny_run, asked, pictures())
     index = torch.randint(len(asked), (7,), generator=torch.Generator().manual_seed(1))
     found, deltas = prefilled(model, inputs, index)
     monkeypatch.setattr(prefill, "no_trees", lambda backbone: "told so")
@@ -92,7 +85,7 @@ def test_keys_and_values_are_those_of_each_prompt_by_itself(
 
 
 def test_what_prompts_begin_with_is_computed_once(tiny_run: TinyRun, model: Any) -> None:
-    inputs = prompts(tiny_run, ASKED, pictures(4))
+    inputs = prompts(tiny_run, ASKED, pictures())
     tokens, patches = [], []
     hooks = [
         model.model.language_model.layers[0].register_forward_pre_hook(
@@ -105,9 +98,9 @@ def test_what_prompts_begin_with_is_computed_once(tiny_run: TinyRun, model: Any)
         hook.remove()
     kept = inputs["attention_mask"].bool()
     own = [ids[seen].tolist()[:-1] for ids, seen in zip(inputs["input_ids"], kept, strict=True)]
-    rows = lay_out(own, [[0, 2], [1, 7], [3], [4, 5], [6], [8]])
+    rows = lay_out(own, [[0, 2], [1, 7], [3], [4, 5], [6], [8], [9], [10]])
     assert [shape[1] for shape in tokens] == [sum(end - start for _, start, end in rows.stretches)]
     assert tokens[0][1] < 0.75 * sum(map(len, own))
     grids = inputs["image_grid_thw"].prod(dim=1).tolist()  # of the images of ASKED, one after the other
-    first = [0, 1, 3, 4, 5, 8, 9, 11]  # those of the prompts 0, 1, 3, 4 (two), 6 (two), 8
+    first = [0, 1, 3, 4, 5, 8, 9, 11, 12, 13]  # those of the prompts 0, 1, 3, 4 (two), 6 (two), 8, 9, 10
     assert patches == [sum(grids[number] for number in first)]

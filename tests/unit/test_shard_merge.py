@@ -302,6 +302,7 @@ LIMITED = """
 import json, sys
 from pathlib import Path
 import torch
+from reinforced_cot.merge_proof import not_loaded
 from reinforced_cot.shard_merge import write_merged
 from reinforced_cot.stored_models import StoredModel
 
@@ -320,6 +321,8 @@ found["merge"] = peak()
 with adapted.streaming() as model, torch.no_grad():
     model(input_ids=torch.arange(8)[None])
 found["forward"] = peak()
+assert not_loaded(work / "base/model", False) == []
+found["names"] = peak()
 held = [adapted.read(weight).clone() for weight in adapted.parameters.values()]
 found["held"] = peak()
 print(json.dumps(found))
@@ -327,7 +330,8 @@ print(json.dumps(found))
 
 
 def peaks(work: Path) -> dict[str, float]:
-    """Peak memory of a process of its own in MB: before, after a merge, after a forward, and with every weight held."""
+    """Peak memory of a process of its own in MB: before, after a merge, after a forward, after
+    transformers has looked for every weight, and with all of them held."""
     scripts = Path(__file__).resolve().parents[2] / "workflow/scripts"
     command = [sys.executable, "-c", LIMITED, str(work)]
     done = subprocess.run(
@@ -345,4 +349,5 @@ def test_the_model_is_never_in_memory(tmp_path: Path) -> None:
     assert shape["files"] == 6 and shape["checkpoint_gb"] > 0.55
     found = peaks(tmp_path)
     assert found["merge"] - found["before"] < 100 and found["forward"] - found["before"] < 200
-    assert found["held"] - found["forward"] > 300  # so that a model would be seen
+    assert found["names"] - found["before"] < 200
+    assert found["held"] - found["names"] > 300  # so that a model would be seen

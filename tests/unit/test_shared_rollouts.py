@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import TinyRun
+from tiny_run import TinyRun, with_large_weights
 from transformers import GenerationConfig
 
 from reinforced_cot import shared_rollouts
@@ -27,11 +27,7 @@ FREE = {"do_sample": True, "temperature": 1.0, "top_k": 0}
 @pytest.fixture(scope="module")
 def model(tiny_run: TinyRun) -> Any:
     """A policy of large random weights, which repeats itself little; one token in ten ends the completion."""
-    found = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
-    torch.manual_seed(0)
-    for weight in found.model.language_model.layers.parameters():
-        if weight.ndim == 2:
-            weight.data = 0.3 * torch.randn_like(weight)
+    found = with_large_weights(load_model(tiny_run.base / "model", tiny_run.settings()["base_model"]))
     found.generation_config.eos_token_id = ENDS
     return found
 
@@ -188,6 +184,10 @@ def test_prompts_differ_by_text_and_by_image(tiny_run: TinyRun, tmp_path: Path) 
     assert index.tolist() == [0, 0, 1, 0]
     expected = prompts(tiny_run, [0, 3])
     assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    turned = fields["image_grid_thw"].clone()
+    turned[1] = turned[1, [0, 2, 1]]  # the same patches in another shape, as of a blank image
+    assert turned[1].tolist() != turned[0].tolist()
+    assert distinct(rows, [1] * 4, {**fields, "image_grid_thw": turned})[1].tolist() == [0, 1, 2, 0]
     fields["pixel_values"] = fields["pixel_values"].clone()
     fields["pixel_values"][-1] += 1
     assert distinct(rows, [1] * 4, fields)[1].tolist() == [0, 0, 1, 2]

@@ -119,6 +119,17 @@ def make_tiny_run(root: Path) -> TinyRun:
     return TinyRun(data, base, sft, examples)
 
 
+def with_large_weights(model: Any) -> Any:
+    """The model with random weights so large that no two tokens are alike: an untrained one says one thing to all."""
+    import torch
+
+    torch.manual_seed(0)
+    for weight in model.model.language_model.layers.parameters():
+        if weight.ndim == 2:
+            weight.data = 0.3 * torch.randn_like(weight)
+    return model
+
+
 def made_trainer(stage: Any, *args: Any) -> Any:
     """The trainer that ``stage.train`` makes, without its training; its adapter changes something."""
     made: list[Any] = []

@@ -15,6 +15,7 @@ from reinforced_cot.conversations import prompt_lengths, unchecked_lengths
 from reinforced_cot.errors import DataError
 from reinforced_cot.examples import Example, other_images
 from reinforced_cot.generation import Completion, batches_of_like_length, generate_batch
+from reinforced_cot.image_memo import remember_images
 from reinforced_cot.memory_checks import check_memory, evaluation_plan
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import check_checkpoint, context_length, load_model
@@ -109,6 +110,7 @@ def answer(
         check_memory(evaluation_plan(settings, shapes, max(lengths)), shards)
         policy = load_model(model, loading).requires_grad_(False)
         use_vision_cache(policy, model.parents[1] / VISION_CACHE, loading["vision_cache"])
+        remember_images(processor, 1)  # and those of a batch, while it is prepared
         complete = partial(generate_batch, policy, processor, data=data, prompt=prompt)
     for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()

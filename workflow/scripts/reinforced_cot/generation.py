@@ -52,19 +52,20 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
 def batches_of_like_length(
     examples: Sequence[Example], budget: int, tokens: Sequence[int], images: Sequence[str | None]
 ) -> list[Batch]:
-    """Batches of questions of like length, the longest first, those about an image together: hardly anything is padded,
-    and what they begin with is computed once (prefill.py).
+    """Batches of questions of like length, the longest first, but those about an image together.
+
+    Hardly anything is padded, and what questions about an image begin with is computed once (prefill.py).
 
     Args:
         budget: how many tokens a batch may have, padding included.
         tokens: of each question, with what is to be written.
         images: as for `batches`.
     """
-    shown = [image or example.image for image, example in zip(images, examples, strict=True)]
+    about = [image or example.image for image, example in zip(images, examples, strict=True)]
     longest: dict[str, int] = {}
-    for image, length in zip(shown, tokens, strict=True):
+    for image, length in zip(about, tokens, strict=True):
         longest[image] = max(length, longest.get(image, 0))
-    order = sorted(range(len(examples)), key=lambda at: (-longest[shown[at]], shown[at], -tokens[at], at))
+    order = sorted(range(len(examples)), key=lambda at: (-longest[about[at]], about[at], -tokens[at], at))
     found: list[list[int]] = []
     width = 0
     for place in order:
@@ -162,10 +163,9 @@ def generate_batch(
 
 def shown_images(batch: Batch, data: Path) -> list[Image.Image]:
     """The images of a batch, RGB."""
-    return [
-        opened(data / path) if path is not None else _blank(data / example.image)
-        for path, example in zip(batch.images, batch.examples, strict=True)
-    ]
+    shown = list(zip(batch.images, batch.examples, strict=True))
+    own = {path: opened(data / path) for path in {*batch.images} if path is not None}
+    return [_blank(data / example.image) if path is None else own[path] for path, example in shown]
 
 
 def _blank(path: Path) -> Image.Image:

@@ -13,9 +13,7 @@ from transformers import Cache, PreTrainedModel
 
 from reinforced_cot.models import backbone_of
 from reinforced_cot.segment_attention import Tree, no_trees, seen_by_trees
-from reinforced_cot.shared_prefix import find_groups, images_by_row
-
-_FIELDS = {"input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw"}
+from reinforced_cot.shared_prefix import PROMPT_FIELDS, find_groups, images_by_row
 
 
 @torch.no_grad()
@@ -36,7 +34,7 @@ def prefilled(
     # As `generate` does, without an adapter's wrapper: a trainer may have put that, and it alone, under autocast.
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     backbone = backbone_of(model)
-    if prompts.keys() == _FIELDS and not no_trees(backbone):
+    if prompts.keys() == PROMPT_FIELDS | {"input_ids", "attention_mask"} and not no_trees(backbone):
         return _in_one_row(inner, backbone, prompts, index)
     ids, mask = prompts["input_ids"], prompts["attention_mask"]
     inputs = {name: value[:, :-1] if value.shape == ids.shape else value for name, value in prompts.items()}
@@ -59,7 +57,7 @@ def _in_one_row(
     images = images_by_row(prompts["pixel_values"], grid, (is_image.diff(dim=1) == 1).sum(dim=1).tolist())
     ends = (is_image * torch.arange(last + 2, device=ids.device)).amax(dim=1).tolist()
     shown = [ids[row, start : max(start, end)] for row, (start, end) in enumerate(zip(starts, ends, strict=True))]
-    groups = find_groups(shown, [patches for _, patches in images])
+    groups = find_groups(shown, images)
     row = lay_out([tokens[start:last] for tokens, start in zip(ids.tolist(), starts, strict=True)], groups)
     stretches = [(prompt, slice(starts[prompt] + start, starts[prompt] + end)) for prompt, start, end in row.stretches]
     grids, patches = zip(*(images[group[0]] for group in groups), strict=True)

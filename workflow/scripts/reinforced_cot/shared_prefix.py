@@ -17,6 +17,8 @@ import torch
 from reinforced_cot.segment_attention import Tree
 
 IGNORED = -100  # a label that is not scored
+PROMPT_FIELDS = {"pixel_values", "image_grid_thw", "mm_token_type_ids"}  # what a prompt with images has beside its ids
+Images = tuple[torch.Tensor, torch.Tensor]  # of a row: grids, shape (images, 3), and patches, shape (patches, features)
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ class Rows:
         """Ids without padding, at most C."""
         return self.input_ids[row, -self.completion :][self.attention_mask[row, -self.completion :].bool()]
 
-    def images(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def images(self) -> list[Images]:
         """The grids and the patches of each row's images."""
         return images_by_row(self.pixel_values, self.image_grid_thw, self.num_images)
 
     def groups(self, among: range) -> list[list[int]]:
         """Rows of the same prompt and images ``among`` some."""
         images = self.images()
-        found = find_groups([self.prompt(row) for row in among], [images[row][1] for row in among])
+        found = find_groups([self.prompt(row) for row in among], [images[row] for row in among])
         return [[among[place] for place in group] for group in found]
 
 
@@ -79,28 +81,26 @@ class Packed:
     starts: Mapping[int, int]
 
 
-def images_by_row(
-    pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, num_images: Sequence[int]
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def images_by_row(pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, num_images: Sequence[int]) -> list[Images]:
     """The grids and the patches of each row's images; arguments as `Rows` has them."""
     grids = image_grid_thw.split(list(num_images))
     patches = pixel_values.split([int(grid.prod(dim=-1).sum()) for grid in grids])
     return list(zip(grids, patches, strict=True))
 
 
-def find_groups(prompts: Sequence[torch.Tensor], images: Sequence[torch.Tensor]) -> list[list[int]]:
+def find_groups(prompts: Sequence[torch.Tensor], images: Sequence[Images]) -> list[list[int]]:
     """Rows of the same prompt and the same images together, in the order of their first ones.
 
     Args:
         prompts: ids of each row, shape ``(P,)``.
-        images: patches of all images of each row.
+        images: of each row; a blank one upright has the patches of a blank one lying down, and another grid.
     """
     groups: list[list[int]] = []
     by_prompt: dict[bytes, list[list[int]]] = {}
-    for row, (prompt, patches) in enumerate(zip(prompts, images, strict=True)):
+    for row, (prompt, shown) in enumerate(zip(prompts, images, strict=True)):
         alike = by_prompt.setdefault(prompt.cpu().numpy().tobytes(), [])
         for group in alike:
-            if torch.equal(images[group[0]], patches):
+            if all(map(torch.equal, images[group[0]], shown)):
                 group.append(row)
                 break
         else:

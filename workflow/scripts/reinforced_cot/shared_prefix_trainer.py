@@ -13,12 +13,20 @@ from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, uns
 from reinforced_cot.models import backbone_of
 from reinforced_cot.segment_attention import NEFTUNE, no_trees, seen_by_trees
 from reinforced_cot.shared_generation import forwards_together
-from reinforced_cot.shared_prefix import Packed, Rows, find_groups, images_by_row, pack, positions, unpack
+from reinforced_cot.shared_prefix import (
+    PROMPT_FIELDS,
+    Packed,
+    Rows,
+    find_groups,
+    images_by_row,
+    pack,
+    positions,
+    unpack,
+)
 from reinforced_cot.shared_rollouts import complete, not_resumable
 from reinforced_cot.switches import is_on
 
 SWITCH = "rl.*.shared_prefix"
-PROMPT_FIELDS = {"pixel_values", "image_grid_thw", "mm_token_type_ids"}  # what a prompt with images has beside its ids
 
 
 class SharedPrefixTrainer(GRPOTrainer):
@@ -157,7 +165,7 @@ def distinct(
     rows = [torch.tensor(ids) for ids in prompt_ids]
     pixels, grid = (torch.as_tensor(fields[name]) for name in ("pixel_values", "image_grid_thw"))
     images = images_by_row(pixels, grid, num_images)
-    groups = find_groups(rows, [patches for _, patches in images])
+    groups = find_groups(rows, images)
     first = [group[0] for group in groups]
     index = torch.empty(len(rows), dtype=torch.long)
     for number, group in enumerate(groups):
