@@ -35,7 +35,7 @@ class Stage:
         self.write_settings()
         command = [*self.command, "--topology", topology, "--processes", str(processes)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(processes), **environment}  # one thread each
-        with open(self.output.with_suffix(".log"), "wb") as log:
+        with open(self.output.with_suffix(".log"), "ab") as log:  # two machines write to it
             return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log)
 
     def write_settings(self) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,30 @@ def test_two_processes_learn_what_one_learns(
     for name, weight in wanted.items():
         assert torch.allclose(found[name], weight, atol=1e-4), name
     assert sum(float(weight.norm()) for name, weight in found.items() if "lora_B" in name) > 0
+
+
+DECIDING = """
+import sys
+from pathlib import Path
+from reinforced_cot import training
+from reinforced_cot.launching import rank, world_size
+from reinforced_cot.topologies import read_topology
+assert world_size() == 2
+training.resume_point = lambda *_: Path("newest") if rank() == 0 else 1 / 0
+script = Path(training.__file__).parents[1] / "train_sft.py"
+assert training.resume(script, {}, [], read_topology(sys.argv[1], 2), Path("out")) == Path("newest")
+"""
+
+
+@pytest.mark.parametrize("topology", ["config/accelerate/cpu.yaml", ZERO_2])
+def test_one_process_says_where_all_go_on(repo: Path, tmp_path: Path, topology: str) -> None:
+    """Two that each emptied the checkpoints' folder would now and then meet there."""
+    (tmp_path / "deciding.py").write_text(DECIDING)
+    launch = ["-m", "accelerate.commands.launch", "--config_file", topology, "--num_processes", "2"]
+    command = [sys.executable, *launch, "--main_process_port", "0", str(tmp_path / "deciding.py"), topology]
+    environment = {**os.environ, "PYTHONPATH": str(repo / "workflow/scripts"), "CUDA_VISIBLE_DEVICES": ""}
+    run = subprocess.run(command, cwd=repo, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-3000:]
 
 
 def test_two_machines_learn_what_one_learns(
@@ -147,5 +172,6 @@ def test_a_killed_training_goes_on_where_it_stood(
     # Another configuration starts afresh (fault 58).
     shutil.rmtree(stage.output / "adapter")
     stage.settings[name]["training"] |= {"max_steps": 2, "learning_rate": 1.0e-3}
+    stage.output.with_suffix(".log").unlink()
     assert series(stage.run("cpu", processes), "step")[-1] == 2
     assert "resuming from" not in stage.log()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, set_seed
+from accelerate.utils import set_seed
 from peft import PeftModel
 from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
@@ -18,7 +18,7 @@ from reinforced_cot.batches import accumulation
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
 from reinforced_cot.full_parameter import publish_model
-from reinforced_cot.launching import world_size
+from reinforced_cot.launching import rank, world_size
 from reinforced_cot.models import device
 from reinforced_cot.resuming import fingerprint, resume_point
 from reinforced_cot.seeds import mixed
@@ -77,9 +77,12 @@ def resume(
     if topology and topology.distributed_type == "DEEPSPEED":
         spread["zero_stage"] = topology.zero_stage
     run = fingerprint(script, {**settings, "spread": spread}, inputs)
-    decided = [resume_point(output / "checkpoints", run) if PartialState().is_main_process else None]
-    found: Path | None = broadcast_object_list(decided)[0]
-    return found
+    # It connects the processes; on CPUs it takes each for the only one, so that the launcher's count is asked instead.
+    PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
+    decided = [resume_point(output / "checkpoints", run) if rank() == 0 else None]
+    if world_size() > 1:
+        torch.distributed.broadcast_object_list(decided)
+    return decided[0]
 
 
 def run(
