@@ -66,7 +66,7 @@ def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -
 
 
 def by_processes(sample: Path, out: Path, processes: int, threads: int, *options: str) -> dict[str, Any]:
-    """A whole step of two groups, which the processes divide, as grpo_step.py has it, which the options are of."""
+    """Seconds of a whole step of two groups, which the processes divide; further options are grpo_step.py's."""
     launched = ["-m", "accelerate.commands.launch", "--config_file", str(CPU), "--num_processes", str(processes)]
     step = [str(Path(__file__).with_name("grpo_step.py")), "--sample", str(sample), "--out", str(out), *options]
     command = [*launched, "--main_process_port", "0", *step] if processes > 1 else step  # as the stages do

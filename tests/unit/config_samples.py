@@ -14,6 +14,9 @@ REPO = Path(__file__).resolve().parents[2]
 COMMIT = "66285546d2b821cf421d4f5eb2576359d3770cd3"
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
 PHOTOS = {"file": "a.jsonl", "images": "photos"}
+GRPO = "rl.grpo.training"
+TINY = "base_model.tiny.architecture"
+ON_GPUS = {f"launch.{stage}.topology": "single_gpu" for stage in ("sft", "rl", "merge_lora", "evaluate")}
 
 
 def minimal() -> dict[str, Any]:

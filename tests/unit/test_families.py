@@ -11,6 +11,7 @@ import torch
 from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
+from test_prefill import alike
 from tiny_families import TILE, published_checkpoint
 from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, made_trainer, with_large_weights
 from trl import GRPOTrainer
@@ -380,8 +381,4 @@ def test_prompts_in_one_row_are_as_each_by_itself(
     assert passes == [4 if family.tiled else 1, 4]
     (own, own_deltas), (stock, stock_deltas) = found
     assert family.tiled or torch.equal(own_deltas, stock_deltas)
-    seen = inputs["attention_mask"][index, :-1].bool()
-    for ours, theirs in zip(own.layers, stock.layers, strict=True):
-        for name in ("keys", "values"):
-            one, other = (getattr(layer, name).transpose(1, 2)[seen] for layer in (ours, theirs))
-            assert torch.allclose(one, other, atol=1e-4, rtol=1e-4)
+    assert alike(own, stock, inputs["attention_mask"][index, :-1].bool())

@@ -51,6 +51,15 @@ def prompts(run: TinyRun, asked: Sequence[tuple[str, Sequence[int], str]], shown
     return dict(processor(text=texts, images=images, **options))
 
 
+def alike(found: Any, expected: Any, seen: torch.Tensor) -> bool:
+    """Whether two caches hold the same keys and values where ``seen``, shape ``(rows, tokens)``, is true."""
+    return all(
+        torch.allclose(*(getattr(layer, name).transpose(1, 2)[seen] for layer in layers), atol=1e-4, rtol=1e-4)
+        for layers in zip(found.layers, expected.layers, strict=True)
+        for name in ("keys", "values")
+    )
+
+
 ASKED = [
     ("", [0], "what is red?"),
     ("", [1], "what color is the left one?"),
@@ -76,12 +85,7 @@ def test_keys_and_values_are_those_of_each_prompt_by_itself(
     monkeypatch.setattr(prefill, "no_trees", lambda backbone: "told so")
     expected, expected_deltas = prefilled(model, inputs, index)
     assert deltas is not None and expected_deltas is not None and torch.equal(deltas, expected_deltas)
-    seen = inputs["attention_mask"][index, :-1].bool()
-    for own, stock in zip(found.layers, expected.layers, strict=True):
-        for name in ("keys", "values"):
-            ours, theirs = (getattr(layer, name).transpose(1, 2) for layer in (own, stock))
-            assert ours.shape == theirs.shape
-            assert torch.allclose(ours[seen], theirs[seen], atol=1e-4, rtol=1e-4)
+    assert alike(found, expected, inputs["attention_mask"][index, :-1].bool())
 
 
 def test_what_prompts_begin_with_is_computed_once(tiny_run: TinyRun, model: Any) -> None:

@@ -77,7 +77,7 @@ def resume(
     if topology and topology.distributed_type == "DEEPSPEED":
         spread["zero_stage"] = topology.zero_stage
     run = fingerprint(script, {**settings, "spread": spread}, inputs)
-    # It connects the processes; on CPUs it takes each for the only one, so that the launcher's count is asked instead.
+    # It connects the processes. Its own count is not asked: under DeepSpeed on CPUs each takes itself for the only one.
     PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
     decided = [resume_point(output / "checkpoints", run) if rank() == 0 else None]
     if world_size() > 1:
