@@ -53,6 +53,7 @@ def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) 
     make_checkpoint(examples, work / "policy")
     processor = load_processor(work / "policy/model")
     model = load_model(work / "policy/model", LOADING)
+    as_the_original(model, processor, examples[:1], work, 2, {"do_sample": False})  # warms up
     started = time.perf_counter()
     for sampling in [{"do_sample": False}, *[{"do_sample": True, "top_k": 0}] * samples]:
         as_the_original(model, processor, examples[:ORIGINAL_BATCH], work, tokens, sampling)

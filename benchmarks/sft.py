@@ -3,12 +3,14 @@
     python benchmarks/sft.py --sample ../shared/data/gqa-cot-sample
 
 The original padded every row to 2048 tokens. Stock is TRL's SFTTrainer with its own collator and order. A random model
-of Qwen2.5-VL's architecture with LoRA; the trainers run in turn in one process. Writes sft.json and sft.md.
+of Qwen2.5-VL's architecture with LoRA; the trainers run in turn in one process, each time from nothing. Writes sft.json
+and sft.md.
 """
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -48,33 +50,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__, __file__)
     parser.add_argument("--rows", type=int, default=64, help="chains of an epoch")
     parser.add_argument("--batch", type=int, default=8, help="chains of a step")
+    parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args(argv)
     claim_devices(0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         examples = [example for example in photo_examples(args.sample, work, 2 * args.rows) if example.cot][: args.rows]
-        results = measure(examples, work, args.batch)
-    publish(args.out, {"rows": len(examples), "batch": args.batch, **results}, page)
+        results = measure(examples, work, args.batch, args.repeats)
+    publish(args.out, {"rows": len(examples), "batch": args.batch, "repeats": args.repeats, **results}, page)
 
 
-def measure(examples: Sequence[Example], work: Path, batch: int) -> dict[str, Any]:
-    """Samples a second of each way: over an epoch, and of this pipeline over a second one, too."""
+def measure(examples: Sequence[Example], work: Path, batch: int, repeats: int) -> dict[str, Any]:
+    """Samples a second of each way, medians: over an epoch, and of this pipeline over a second one, too."""
     epoch = len(examples) // batch
-    found: dict[str, Any] = {}
-    for way, epochs in (("stock", 1), ("own", 2), ("original", 0.25)):
-        watch, steps = Stopwatch(), 1 + max(1, int(epochs * epoch))
-        trainer = make_trainer(way, examples, work, batch, steps)
-        trainer.add_callback(watch)
-        trainer.train()
-        counted = watch.seconds[1:]  # the first step warms up
-        found[way] = batch * len(counted[:epoch]) / sum(counted[:epoch])
-        if epochs > 1:
-            found["own_later_epochs"] = batch * len(counted[epoch:]) / sum(counted[epoch:])
-    return found
+    found: dict[str, list[float]] = {way: [] for way in (*WAYS, "own_later_epochs")}
+    for repeat in range(1 + repeats):
+        for way, epochs in (("stock", 1), ("own", 2), ("original", 0.25)):
+            watch, steps = Stopwatch(), max(1, int(epochs * epoch)) if repeat else 1
+            trainer = make_trainer(way, examples, work, work / f"run {repeat}" / way, batch, steps)
+            trainer.add_callback(watch)
+            trainer.train()
+            if repeat:  # the first run, of a step each, warms up
+                first, later = watch.seconds[:epoch], watch.seconds[epoch:]
+                found[way].append(batch * len(first) / sum(first))
+                if later:
+                    found["own_later_epochs"].append(batch * len(later) / sum(later))
+    return {name: median(rates) for name, rates in found.items()}
 
 
-def make_trainer(way: str, examples: Sequence[Example], data: Path, batch: int, steps: int) -> SFTTrainer:
-    """A trainer of a random model, the same one each time."""
+def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path, batch: int, steps: int) -> SFTTrainer:
+    """A trainer of a random model, the same one each time; image features are kept beside ``output``."""
     tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
     processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
     torch.manual_seed(1)
@@ -87,7 +92,6 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, batch: int, 
     prompts = prompt_lengths(processor, examples, data, SETTINGS["prompt"], SIZES.max_position_embeddings, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
     dataset = sft_dataset(examples, data, SETTINGS["prompt"], lengths)
-    output = data / way
     common = {"model": model, "train_dataset": dataset, "peft_config": lora_config(LORA, model)}
     if way == "own":
         settings = {**SETTINGS, "base_model": {"dtype": "float32", "vision_cache": "on"}}
@@ -122,7 +126,8 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# SFT",
         "",
-        f"Samples a second over an epoch of {found['rows']} chains about real photographs, {found['batch']} a step.",
+        f"Samples a second over an epoch of {found['rows']} chains about real photographs, {found['batch']} a step;",
+        f"medians of {found['repeats']} runs.",
         f"Written by sft.py; {found['machine']}, torch {found['torch']}, a random model of {SIZES.num_hidden_layers} "
         "layers.",
         "",

@@ -313,6 +313,29 @@ CROSS_CASES = [
         "`use_reentrant`",
     ),
     (
+        {"rl.grpo.training.gradient_checkpointing_kwargs": {"selective": True}},
+        "`rl.grpo.training.gradient_checkpointing_kwargs.selective` is there for `sft` alone: leave it out",
+    ),
+    (
+        {
+            "rl.grpo.shared_prefix": "on",
+            "rl.grpo.training.per_device_train_batch_size": 1,
+            "rl.grpo.training.steps_per_generation": 10,
+            "rl.grpo.training.num_generations": 2,
+        },
+        "`rl.grpo.shared_prefix` is on and `rl.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
+        "make it num_generations",
+    ),
+    (
+        {"rl.grpo.shared_prefix": "on", "rl.grpo.lora.lora_dropout": 0.1},
+        "`rl.grpo.shared_prefix` is on, and dropout is drawn for each completion: set `rl.grpo.lora.lora_dropout` 0, "
+        "or auto",
+    ),
+    (
+        {"rl.grpo.shared_prefix": "on", "rl.grpo.training.neftune_noise_alpha": 5.0},
+        "`rl.grpo.shared_prefix` is on, and NEFTune's noise depends on how long a row is: set shared_prefix auto",
+    ),
+    (
         {"sft.lora.target_modules": ["lm_head"]},
         "`sft.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out",
     ),

@@ -1,6 +1,7 @@
 """Every model family goes through the same code: a tiny checkpoint of each, from its base to its answers."""
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from reinforced_cot.merging import merge
 from reinforced_cot.model_shapes import shapes_of
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor, prompt_length, vision_token_ids
-from reinforced_cot.refill import joined, selected
+from reinforced_cot.refill import joined, selected, with_tiles_counted
 from reinforced_cot.rewards import REWARDS
 from reinforced_cot.seeds import subset
 from reinforced_cot.vision_cache import use_vision_cache
@@ -296,12 +297,22 @@ def test_prompts_are_shared_as_if_each_row_were_computed(run: TinyRun, family: F
     assert (calls.pop() < separate) == (not family.tiled)
 
 
-def test_rows_of_two_generations_keep_their_images(run: TinyRun, tmp_path: Path) -> None:
-    """Put together as refilling does it: an image is a stretch of patches, InternVL's some tiles."""
-    trainer = made_trainer(reinforcement, run.settings(), run.examples, run.data, run.base, tmp_path, None)
-    generations = iter(trainer.get_train_dataloader())
-    drawn = [trainer._generate_and_score_completions(next(generations)) for _ in range(2)]
-    first, second = map(split_pixel_values_by_grid, drawn)
+@pytest.mark.parametrize("numbers", [(0, 1, 2, 5), (2, 5, 0, 1), (0, 2, 1, 5), (2, 5, 8, 11)])
+def test_rows_of_two_generations_keep_their_images(
+    run: TinyRun, family: Family, tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    """Put together as refilling does it: an image is a stretch of patches, InternVL's some tiles, or one each."""
+    data = tmp_path / "data"
+    shutil.copytree(run.data, data)
+    for number in range(2, 12, 3):
+        Image.new("RGB", (TILE, TILE), (20 * number, 0, 99)).save(data / run.examples[number].image)
+    trainer = made_trainer(reinforcement, run.settings(), run.examples, data, run.base, tmp_path / "rl", None)
+    questions = [trainer.train_dataset[number] for number in numbers for _ in range(2)]
+    drawn = [trainer._generate_and_score_completions(questions[start : start + 4]) for start in (0, 4)]
+    single = [all(number % 3 == 2 for number in numbers[start : start + 2]) for start in (0, 2)]
+    # Where each image is one tile, TRL does not say how many a row has.
+    assert ["num_tiles" in batch for batch in drawn] == [family.tiled and not one_each for one_each in single]
+    first, second = map(split_pixel_values_by_grid, with_tiles_counted(*drawn))
     both = joined(first, second, trainer._tokenizer.pad_token_id)
     found = unsplit_pixel_values_by_grid(selected(both, [3, 0], 2))
     scored = [

@@ -14,14 +14,15 @@ from test_reinforcement import lottery
 from tiny_run import TinyRun
 from trl import GRPOTrainer
 
-from reinforced_cot import reinforcement
+from reinforced_cot import reinforcement, shared_prefix_trainer
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
 from reinforced_cot.processors import load_processor
 from reinforced_cot.prompts import prompt_messages, with_image
 from reinforced_cot.rewards import REWARDS
+from reinforced_cot.segment_attention import NEFTUNE, no_trees
 from reinforced_cot.shared_prefix import Rows, pack
-from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer, shuffled_groups, unsupported
+from reinforced_cot.shared_prefix_trainer import SharedPrefixTrainer, not_images, shuffled_groups
 
 SIZES = [(84, 56), (56, 112), (56, 56), (112, 84)]
 WORDS = ["what", "is", "the", "red", "digit", "left", "of", "blue", "green", "yellow", "corner"]
@@ -106,23 +107,82 @@ def test_prompts_are_shared_where_text_and_image_are_the_same(tiny_run: TinyRun)
     groups = made.groups(range(12))
     assert sorted(map(len, groups)) == [4, 4, 4]
     packed = pack(made, groups)
-    tokens = sum(len(made.prompt(group[0])) - 1 for group in groups)
+    tokens = sum(len(made.prompts[group[0]]) - 1 for group in groups)
     tokens += sum(1 + len(made.completion_ids(row)) for row in range(12))
     assert packed.input_ids.shape == (1, tokens) and tokens == sum(t.prefix + sum(t.branches) for t in packed.trees)
-    made.images()[0][1].add_(1)  # another image under the same question
+    made.images[0][1].add_(1)  # another image under the same question
     assert sorted(map(len, made.groups(range(12)))) == [1, 3, 4, 4]
 
 
-def test_a_model_of_other_positions_keeps_its_rows(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_bfloat16_by_autocast_is_that_of_separate_rows(
+    tiny_run: TinyRun, trainer: SharedPrefixTrainer, checkpointing: bool
+) -> None:
+    """Weights in float32, as where all are trained: rotary positions make queries and keys wider than values."""
+    rows = make_rows(tiny_run, 3, groups=3, size=4)
+    trainer.model.gradient_checkpointing_enable() if checkpointing else trainer.model.gradient_checkpointing_disable()
+    results = []
+    for shared in (False, True):
+        trainer.model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            found, _ = log_probs(trainer, rows, shared)
+        found.sum().backward()
+        gradients = [weight.grad.flatten() for weight in trainer.model.parameters() if weight.grad is not None]
+        results.append((found.detach().float(), torch.cat(gradients)))
+    (expected, wanted), (found, gradient) = results
+    with torch.no_grad():
+        exact, _ = log_probs(trainer, rows, True)
+    noise = float((expected - exact).abs().max())
+    assert float((found - expected).abs().max()) <= 2 * noise and noise > 1e-4
+    assert float((gradient - wanted).norm()) <= 0.05 * float(wanted.norm())
+
+
+def test_a_model_of_other_positions_keeps_its_rows(trainer: SharedPrefixTrainer) -> None:
     given = dict.fromkeys(("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"), 0)
+    assert not_images(given) is None
+    assert not_images({**given, "num_tiles": 3}) == "the rows have num_tiles"
     backbone: Any = trainer.model.get_base_model().model
-    assert unsupported(backbone, given) is None
-    assert unsupported(backbone, {**given, "num_tiles": 3}) == "the rows have num_tiles"
+    assert trainer._kept_apart(trainer.model) is None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbone.config.get_text_config(), "layer_types", ["full_attention", "sliding_attention"])
-        assert unsupported(backbone, given) == "some of its layers see a window only"
+        assert trainer._kept_apart(trainer.model) == "some of its layers see a window only"
     other: Any = SimpleNamespace()
-    assert unsupported(other, given) == "SimpleNamespace has no M-RoPE positions"
+    assert no_trees(other) == "SimpleNamespace has no M-RoPE positions"
+
+
+def test_rows_are_kept_apart_where_sharing_would_change_them(trainer: SharedPrefixTrainer) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.args, "per_device_train_batch_size", 1)
+        assert "a micro-batch has no two completions" in str(trainer._kept_apart(trainer.model))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.args, "neftune_noise_alpha", 5.0)
+        assert trainer._kept_apart(trainer.model) == NEFTUNE
+    config = trainer.model.get_base_model().config.get_text_config()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "attention_dropout", 0.1)
+        assert "dropout is drawn for each completion" in str(trainer._kept_apart(trainer.model))
+
+
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("base_model", {"attn_implementation": "eager"}),
+        ("rl", {"lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["q_proj"]}}),
+    ],
+)
+def test_where_nothing_is_shared_rows_are_shuffled_as_by_trl(
+    tiny_run: TinyRun, tmp_path: Path, fails_if_called: Any, section: str, keys: dict[str, Any]
+) -> None:
+    settings = tiny_run.settings()
+    settings[section] |= keys
+    settings["rl"]["training"] |= {"max_steps": 2, "save_steps": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("shuffled_groups", "pack"):
+            patch.setattr(shared_prefix_trainer, name, fails_if_called)
+        patch.setitem(REWARDS, "lottery", lottery)
+        settings["rewards"] = {"lottery": 1.0}
+        reinforcement.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
+    assert read_json(tmp_path / "metrics.json")["history"]
 
 
 def test_groups_stay_together_when_they_are_shuffled() -> None:

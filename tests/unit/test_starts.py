@@ -140,6 +140,14 @@ def test_rl_goes_on_after_a_kill(tiny_run: TinyRun, tmp_path: Path, beta: float,
         assert kl[0] == pytest.approx(kl[1]) and kl[0][0] == pytest.approx(0, abs=1e-6) and kl[0][-1] > 1e-6
 
 
+def test_rl_in_full_computes_in_bfloat16_and_keeps_float32(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """Autocast meets float32 weights in every pass, shared prompts included."""
+    settings = rl_settings(tiny_run, rl__lora=None, base_model__dtype="bfloat16", rl__training__max_steps=2)
+    settings["rl"]["training"]["learning_rate"] = 1e-2  # a smaller step would be lost in the published bfloat16
+    reinforce(tiny_run, settings, tiny_run.base, tmp_path / "grpo")
+    assert {weight.dtype for weight in load_file(tmp_path / "grpo" / WEIGHTS).values()} == {torch.bfloat16}
+
+
 def test_a_fresh_adapter_on_a_model_trained_in_full(tiny_run: TinyRun, tmp_path: Path) -> None:
     fine_tune(tiny_run, tiny_run.settings(sft__lora=None), tmp_path / "sft")
     reinforce(tiny_run, rl_settings(tiny_run), tmp_path / "sft", tmp_path / "grpo")

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 from test_reinforcement import lottery
-from tiny_run import LORA, TinyRun
+from tiny_run import LORA, TinyRun, with_large_weights
 
 from reinforced_cot import evaluation, reinforcement, supervised, switches
 from reinforced_cot.answer_log import AnswerLog
 from reinforced_cot.conversations import rendered_prompt
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import write_manifest
 from reinforced_cot.generation import opened
 from reinforced_cot.models import load_model
 from reinforced_cot.processors import load_processor
@@ -81,6 +82,18 @@ def test_another_tower_or_type_has_features_of_its_own(tiny_run: TinyRun) -> Non
     weight = next(model.model.visual.parameters()).data.flatten()
     weight[-1] += 1e-3
     assert len({known, changed, tower_hash(model.model.visual)}) == 3
+
+
+def test_features_that_autocast_computed_are_others(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """QLoRA's passes compute under autocast, its rollouts without: neither finds what the other computed."""
+    inputs = inputs_of(tiny_run, [0])
+    expected = load(tiny_run)(**inputs).logits
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path, "on")
+    with torch.autocast("cpu", torch.bfloat16):
+        model(**inputs)
+    assert len(files_of(tmp_path)) == 1
+    assert torch.equal(model(**inputs).logits, expected) and len(files_of(tmp_path)) == 2
 
 
 def test_images_are_told_apart_by_each_of_their_values() -> None:
@@ -174,12 +187,15 @@ def test_stages_share_what_was_computed(tiny_run: TinyRun, tmp_path: Path, monke
 
 
 def test_answers_are_the_same_with_and_without(tiny_run: TinyRun, tmp_path: Path) -> None:
-    (tmp_path / "base").symlink_to(tiny_run.base)
+    model = tmp_path / "base" / "model"
+    shutil.copytree(tiny_run.base / "model", model)
+    with_large_weights(load(tiny_run)).save_pretrained(model)
+    write_manifest(model, model.with_suffix(".json"))
     found: list[Any] = []
     for wanted in ("off", "auto", "auto"):
         settings = tiny_run.settings(base_model__vision_cache=wanted)
         log = tmp_path / f"log {len(found)}"
         log.mkdir()
-        evaluation.answer(settings, tiny_run.examples, tiny_run.data, tmp_path / "base" / "model", AnswerLog(log))
+        evaluation.answer(settings, tiny_run.examples, tiny_run.data, model, AnswerLog(log))
         found.append([answered.texts for answered in AnswerLog(log).read().values()])
-    assert found[0] == found[1] == found[2] and found[0]
+    assert found[0] == found[1] == found[2] and len({str(texts) for texts in found[0]}) == len(found[0]) > 5

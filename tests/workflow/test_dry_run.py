@@ -255,6 +255,7 @@ def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowC
     text = workflow.snakemake("--cores", "1", "--resources", "gpu=8", "--", "plan")
     assert "sft: zero3, 4 process(es) on GPUs; prompts of 2048 tokens, 32 rows an update = 4 x 4 processes" in text
     assert "32 rows an update = 4 x 8 processes x 1 accumulated; 64 a generation = 8 groups" in text
+    assert "whose prompts are computed once for 4 of 8 completions" in text
     assert text.count("GiB  at most at once") == 4
     assert not (full_size.root / "results/qwen2.5-vl-3b-gqa/data").exists()
 

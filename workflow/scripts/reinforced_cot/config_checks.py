@@ -265,7 +265,9 @@ def _trainer(key: str, settings: Settings, training: Settings) -> Iterator[str]:
         if training[name] > 1 and training[name] != int(training[name]):
             yield f"`{key}.training.{name}` is {training[name]}; above 1 it must be a whole number"
     checkpointing = training["gradient_checkpointing_kwargs"] or {}
-    if checkpointing.get("selective") and (
+    if checkpointing.get("selective") and key != "sft":
+        yield f"`{key}.training.gradient_checkpointing_kwargs.selective` is there for `sft` alone: leave it out"
+    elif checkpointing.get("selective") and (
         checkpointing.get("use_reentrant") or not training["gradient_checkpointing"]
     ):
         yield (

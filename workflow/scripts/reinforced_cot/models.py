@@ -34,6 +34,11 @@ def device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
+def autocast_dtype(device_type: str) -> torch.dtype | None:
+    """The type that autocast computes in on such a device, or None where it is off."""
+    return torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
+
+
 def load_model(
     folder: Path, base_model: Mapping[str, Any], quantization: str | None = None, dtype: str | None = None
 ) -> PreTrainedModel:

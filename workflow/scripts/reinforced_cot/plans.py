@@ -39,6 +39,8 @@ def stage_plan(base: Mapping[str, Any], settings: Mapping[str, Any], stage: str,
         training = section["training"]
         groups = training["generation_batch_size"] // training["num_generations"]
         rows += f"; {training['generation_batch_size']} a generation = {groups} groups"
+        if section["shared_prefix"] != "off" and per_device < training["num_generations"]:
+            rows += f", whose prompts are computed once for {per_device} of {training['num_generations']} completions"
         plan = rl_plan(settings, shapes, topology, longest)
     return f"{head}, {rows}\n{plan}"
 

@@ -101,7 +101,7 @@ class RefillingTrainer(GRPOTrainer):
     ) -> dict[str, Any]:
         """A process's batch with some groups, by their numbers, replaced by others of ``further``."""
         if pairs:
-            by_row = [split_pixel_values_by_grid(drawn) for drawn in (batch, further)]
+            by_row = [split_pixel_values_by_grid(drawn) for drawn in with_tiles_counted(batch, further)]
             both = joined(by_row[0], by_row[1], self._tokenizer.pad_token_id)
             groups = list(range(len(batch["prompt_ids"]) // self.num_generations))
             for old, new in pairs:
@@ -142,6 +142,13 @@ def replacements(dead: torch.Tensor, live: torch.Tensor) -> list[tuple[int, int]
     """
     numbers = (state.nonzero()[:, 0].tolist() for state in (dead, live))
     return list(zip(*numbers, strict=False))
+
+
+def with_tiles_counted(*batches: dict[str, Any]) -> list[dict[str, Any]]:
+    """Batches that all say, or all do not say, how many tiles a row has: TRL leaves it out where each image is one."""
+    if not any("num_tiles" in batch for batch in batches):
+        return list(batches)
+    return [{"num_tiles": list(batch["num_images"]), **batch} for batch in batches]
 
 
 def joined(first: Mapping[str, Any], second: Mapping[str, Any], pad_token: int) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def problems(key: str, settings: Settings, training: Settings, processes: int) -
     """
     yield from _sampling(f"{key}.training", training)
     yield from _generation_batch(f"{key}.training", settings, training, processes)
+    if settings["shared_prefix"] == "on":
+        yield from _nothing_shared(key, settings, training)
     if settings["refill_generations"]:
         yield from _advantages_by_group(f"{key}.training", training)
     low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
@@ -89,6 +91,18 @@ def _sampling(key: str, training: Settings) -> Iterator[str]:
             yield f"`{key}.{name}` is {training[name]}; it must be {wanted} while training: {why}"
     for name in sorted((training["generation_kwargs"] or {}).keys() - EXECUTION):
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
+
+
+def _nothing_shared(key: str, settings: Settings, training: Settings) -> Iterator[str]:
+    """What a trainer that is to share prompts would refuse at its first step."""
+    insisted = f"`{key}.shared_prefix` is on"
+    if training["per_device_train_batch_size"] == 1:
+        name = f"`{key}.training.per_device_train_batch_size`"
+        yield f"{insisted} and {name} 1, which shares nothing: make it num_generations"
+    if settings["lora"] and settings["lora"].get("lora_dropout") and not training["disable_dropout"]:
+        yield f"{insisted}, and dropout is drawn for each completion: set `{key}.lora.lora_dropout` 0, or auto"
+    if training["neftune_noise_alpha"]:
+        yield f"{insisted}, and NEFTune's noise depends on how long a row is: set shared_prefix auto"
 
 
 def _advantages_by_group(key: str, training: Settings) -> Iterator[str]:

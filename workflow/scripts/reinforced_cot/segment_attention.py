@@ -16,6 +16,8 @@ from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from reinforced_cot.models import autocast_dtype
+
 NEFTUNE = "NEFTune's noise depends on how long a row is"
 IMPLEMENTATIONS = ("sdpa", "flash_attention_2", "flash_attention_3")  # which `trees` can be given to
 
@@ -46,6 +48,9 @@ def tree_attention(
     Returns:
         Shape ``(1, heads, tokens, features)``.
     """
+    kind = autocast_dtype(query.device.type)
+    if kind:  # by hand: autocast does not see a call whose mask is a `CausalBias`
+        query, key, value = (part.to(kind) for part in (query, key, value))
     shared = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout}
@@ -55,7 +60,8 @@ def tree_attention(
     found = []
     for tree in trees:
         own, prefix_key, prefix_value = next(parts)
-        found.append(scaled_dot_product_attention(own, prefix_key, prefix_value, is_causal=True, **options))
+        if tree.prefix:
+            found.append(scaled_dot_product_attention(own, prefix_key, prefix_value, is_causal=True, **options))
         for length in tree.branches:
             own, keys, values = next(parts)
             if tree.prefix:

@@ -1,15 +1,16 @@
 """Log-probabilities of a group's completions with their prompt, and its image, computed once.
 
-In GRPO the G completions of a question are G rows that repeat the prompt. Here a group is one stretch of a row that
-holds all groups: the prompt without its last token, then for each completion that last token again (it predicts the
-first one) and the completion. Each completion sees the prompt and itself, positions go on from the prompt's end in
-each, and so every token is computed from what it is computed from in a row of its own.
+In GRPO the G completions of a question are G rows that repeat the prompt. Here a group, or what a micro-batch holds of
+it, is one stretch of a row of all groups: the prompt without its last token, then for each completion that last token
+again (it predicts the first one) and the completion. Each completion sees the prompt and itself, positions go on from
+the prompt's end in each, and so every token is computed from what it is computed from in a row of its own.
 
 Notation: P tokens of a prompt, C of the longest completion, L the sum over groups of P - 1 + sum of (1 + completion).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class Rows:
 
     Attributes:
         input_ids, attention_mask: shape ``(rows, tokens)``; the last ``completion`` tokens are completions.
-        pixel_values: patches of all images, shape ``(patches, features)``, or None without images.
+        pixel_values: patches of all images, shape ``(patches, features)``.
         image_grid_thw: of each image, shape ``(images, 3)``; num_images: of each row.
         mm_token_type_ids: 0 text, 1 image; as input_ids.
     """
@@ -40,13 +41,14 @@ class Rows:
     num_images: Sequence[int]
     mm_token_type_ids: torch.Tensor
 
-    def prompt(self, row: int) -> torch.Tensor:
-        """Ids without padding, shape ``(P,)``."""
-        prompt = slice(None, -self.completion)
-        return self.input_ids[row, prompt][self.attention_mask[row, prompt].bool()]
+    @cached_property
+    def prompts(self) -> list[torch.Tensor]:
+        """Of each row, ids without padding, shape ``(P,)``."""
+        prompts, there = (part[:, : -self.completion] for part in (self.input_ids, self.attention_mask.bool()))
+        return [ids[real] for ids, real in zip(prompts, there, strict=True)]
 
     def types(self, row: int) -> torch.Tensor:
-        """Types of `prompt`."""
+        """Types of a row's prompt."""
         prompt = slice(None, -self.completion)
         return self.mm_token_type_ids[row, prompt][self.attention_mask[row, prompt].bool()]
 
@@ -54,14 +56,14 @@ class Rows:
         """Ids without padding, at most C."""
         return self.input_ids[row, -self.completion :][self.attention_mask[row, -self.completion :].bool()]
 
+    @cached_property
     def images(self) -> list[Images]:
         """The grids and the patches of each row's images."""
         return images_by_row(self.pixel_values, self.image_grid_thw, self.num_images)
 
     def groups(self, among: range) -> list[list[int]]:
         """Rows of the same prompt and images ``among`` some."""
-        images = self.images()
-        found = find_groups([self.prompt(row) for row in among], [images[row] for row in among])
+        found = find_groups([self.prompts[row] for row in among], [self.images[row] for row in among])
         return [[among[place] for place in group] for group in found]
 
 
@@ -115,7 +117,7 @@ def pack(rows: Rows, groups: Sequence[Sequence[int]]) -> Packed:
     labels: list[torch.Tensor] = []
     trees, starts, length = [], {}, 0
     for group in groups:
-        prompt = rows.prompt(group[0])
+        prompt = rows.prompts[group[0]]
         ids.append(prompt[:-1])
         labels.append(torch.full_like(prompt[:-1], IGNORED))
         length += len(prompt) - 1
@@ -139,12 +141,11 @@ def positions(
     Args:
         rope_index: the model's ``get_rope_index``, which knows how an image is counted.
     """
-    prompts = [rows.prompt(group[0]) for group in groups]
-    images = rows.images()
+    prompts = [rows.prompts[group[0]] for group in groups]
     found, _ = rope_index(
         _padded(prompts),
         mm_token_type_ids=_padded([rows.types(group[0]) for group in groups]),
-        image_grid_thw=torch.cat([images[group[0]][0] for group in groups]),
+        image_grid_thw=torch.cat([rows.images[group[0]][0] for group in groups]),
         attention_mask=_padded([torch.ones_like(prompt) for prompt in prompts]),
     )
     parts = []

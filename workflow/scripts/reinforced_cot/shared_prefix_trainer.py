@@ -42,7 +42,7 @@ class SharedPrefixTrainer(GRPOTrainer):
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """As TRL's, with groups shuffled where that one shuffles rows: a prompt is shared within a micro-batch."""
-        if self.shared_prefix == "off" or not self.model.training:
+        if self.shared_prefix == "off" or not self.model.training or self._kept_apart(self.model):
             return super()._prepare_inputs(generation_batch)
         steps = self.args.steps_per_generation
         if self._step % (steps * self.num_iterations) == 0 or self._buffered_inputs is None:
@@ -89,6 +89,17 @@ class SharedPrefixTrainer(GRPOTrainer):
             return "weights are gathered from all processes token by token, which must then all be as many"
         return not_resumable(self.generation_config)
 
+    def _kept_apart(self, model: torch.nn.Module) -> str | None:
+        """Why the completions of a group cannot share their prompt in a pass, or None if they can."""
+        own = self.accelerator.unwrap_model(model)
+        if self.args.per_device_train_batch_size == 1:
+            return "per_device_train_batch_size is 1, so that a micro-batch has no two completions"
+        if self.args.neftune_noise_alpha:
+            return NEFTUNE
+        if drops_out(own):
+            return "dropout is drawn for each completion; disable_dropout or lora_dropout 0 would allow it"
+        return no_trees(backbone_of(own))
+
     def _get_per_token_logps_and_entropies(
         self,
         model: torch.nn.Module,
@@ -100,10 +111,9 @@ class SharedPrefixTrainer(GRPOTrainer):
         compute_aux_loss: bool = False,
         **multimodal: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        backbone = backbone_of(self.accelerator.unwrap_model(model))
         given = {name: value for name, value in multimodal.items() if value is not None}
-        reason = "router losses count every row's tokens" if compute_aux_loss else unsupported(backbone, given)
-        reason = reason or (NEFTUNE if self.args.neftune_noise_alpha else None)
+        reason = "router losses count every row's tokens" if compute_aux_loss else self._kept_apart(model)
+        reason = reason or not_images(given)
         if not is_on(SWITCH, self.shared_prefix, reason):
             return super()._get_per_token_logps_and_entropies(
                 model,
@@ -115,6 +125,7 @@ class SharedPrefixTrainer(GRPOTrainer):
                 compute_aux_loss,
                 **multimodal,
             )
+        backbone = backbone_of(self.accelerator.unwrap_model(model))
         rows = Rows(input_ids, attention_mask, logits_to_keep, **given)
         lengths = attention_mask[:, -logits_to_keep:].sum(dim=1).tolist()
         found: list[tuple[int, torch.Tensor, torch.Tensor]] = []
@@ -182,16 +193,20 @@ def distinct(
     return prompts, index
 
 
-def unsupported(backbone: torch.nn.Module, given: dict[str, Any]) -> str | None:
-    """Why rows cannot share their prompts, or None if they can."""
-    expected = PROMPT_FIELDS | {"num_images"}
-    other = f"the rows have {', '.join(sorted(given.keys() ^ expected))}" if given.keys() != expected else None
-    return no_trees(backbone) or other
+def drops_out(model: torch.nn.Module) -> bool:
+    """Whether a model that is trained draws dropout; an adapter's is a module, that of attention a number."""
+    found = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    return any(found) or bool(getattr(backbone_of(model).config.get_text_config(), "attention_dropout", 0))
+
+
+def not_images(given: Mapping[str, Any]) -> str | None:
+    """Why rows with these fields beside their ids cannot be packed, or None if they can."""
+    odd = given.keys() ^ (PROMPT_FIELDS | {"num_images"})
+    return f"the rows have {', '.join(sorted(odd))}" if odd else None
 
 
 def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbone: torch.nn.Module) -> dict[str, Any]:
-    images = rows.images()
-    grids, patches = zip(*(images[group[0]] for group in groups), strict=True)
+    grids, patches = zip(*(rows.images[group[0]] for group in groups), strict=True)
     return {
         "input_ids": packed.input_ids,
         **seen_by_trees(packed.trees, packed.input_ids.device),

@@ -17,8 +17,7 @@ from reinforced_cot.prefill import prefilled
 GOING_ON = 0.75  # when no more than this share of the rows goes on, the others are dropped
 # Options of `generate` that do not count from the beginning of a call, so that several calls do as one.
 _RESUMABLE = {
-    *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
-    *("repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "suppress_tokens", "sequence_bias"),
+    *("do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "suppress_tokens"),
     *("max_new_tokens", "bos_token_id", "eos_token_id", "pad_token_id", "disable_compile", "transformers_version"),
 }
 

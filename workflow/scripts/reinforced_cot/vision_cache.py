@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from reinforced_cot.models import backbone_of
+from reinforced_cot.models import autocast_dtype, backbone_of
 from reinforced_cot.switches import is_on
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class _Remembering:
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, **options: Any) -> Any:
         patches = pixel_values.split(image_grid_thw.prod(dim=-1).tolist())
-        kind = _autocast_dtype(pixel_values.device.type)
+        kind = autocast_dtype(pixel_values.device.type)
         names = [f"{key}{f'_{kind}' if kind else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
         found: list[dict[str, torch.Tensor]] = []
         for name, image, grid in zip(names, patches, image_grid_thw, strict=True):
@@ -160,7 +160,3 @@ def _unsupported(backbone: Any, sharded: bool) -> str | None:
     if any(weight.requires_grad for weight in tower.parameters()):
         return "the vision tower is trained"
     return "its weights are split over processes" if sharded else None
-
-
-def _autocast_dtype(device: str) -> torch.dtype | None:
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
