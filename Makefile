@@ -24,11 +24,13 @@ test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
 
 SAMPLE ?= ../shared/data/gqa-cot-sample
 
-bench: $(READY)  ## what speed is claimed, measured again (some 30 minutes of idle cores): benchmarks/*.md
+bench: $(READY)  ## what speed is claimed, measured again (an hour of idle cores): benchmarks/*.md
 	cd benchmarks && for script in shared_prefix grpo_step sft evaluation scaling; do \
 		../$(BIN)/python $$script.py --sample $(abspath $(SAMPLE)) || exit 1; done
 	$(BIN)/python benchmarks/merge.py
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/run_time.py
+	$(BIN)/python benchmarks/summary.py
 
 check: $(READY)  ## what needs no training: format, lint, types
 	$(BIN)/ruff check .

@@ -8,7 +8,6 @@ whose scans are used nowhere else. Runs are kept under results/learning/: a call
 
 import argparse
 import json
-import platform
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from machine import machine
 from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
 from reinforced_cot.cheats import SHUFFLED_IMAGE
@@ -114,7 +114,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         f"once a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings",
         f"were chosen on val at other seeds ({', '.join(map(str, TUNED_ON))}); the test scans are used nowhere else.",
         "",
-        f"Machine: {platform.machine()}, {platform.system()}, CPU only. Accuracy is greedy unless it says T=1 (several",
+        f"Machine: {machine()}, CPU only. Accuracy is greedy unless it says T=1 (several",
         "samples a question). A malformed completion counts as wrong.",
         "",
         "| seed | policy | accuracy | well-formed | accuracy, well-formed only | consistent | T=1 "

@@ -9,7 +9,6 @@ proof and with it (the whole stage, hashes included). Writes merge.json and merg
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import torch
+from machine import machine
 from peft import PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLForConditionalGeneration
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for way in WAYS if repeat == 0 else ("peft", "ours"):  # a proof takes minutes
                 measured[way].append(measure(way, work))
     found = {
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": f"{machine()}, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
         **shape,
         "repeats": args.repeats,

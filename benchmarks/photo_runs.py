@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import torch
+from machine import machine
 
 from reinforced_cot.examples import Example, read_examples
 from reinforced_cot.gqa_cot import read_gqa_cot
@@ -56,7 +56,7 @@ def photo_examples(sample: Path, work: Path, count: int = 64) -> list[Example]:
 
 def publish(out: Path, results: dict[str, Any], page: Callable[[dict[str, Any]], str]) -> None:
     """Write the results with what they were measured on as JSON, and as a page beside it."""
-    found = {"machine": f"{platform.machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
+    found = {"machine": f"{machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
     found |= results
     out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     out.with_suffix(".md").write_text(page(found), encoding="utf-8")

@@ -7,11 +7,11 @@ is there already under results/reward-ablation/ is not done again.
 """
 
 import argparse
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from machine import machine
 from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
 from reinforced_cot.comparisons import compare
@@ -51,7 +51,7 @@ def table(runs: Mapping[int, Path]) -> str:
         f"`python benchmarks/reward_ablation.py --seeds {' '.join(map(str, runs))}`: the demo with two GRPO policies",
         "that differ in their rewards alone. Greedy answers to the test questions.",
         "",
-        f"Machine: {platform.machine()}, {platform.system()}, CPU only.",
+        f"Machine: {machine()}, CPU only.",
         "",
         "| seed | rewards | " + " | ".join(MEASURES.values()) + " |",
         "| --- | --- |" + " --- |" * len(MEASURES),

@@ -1,4 +1,4 @@
-"""How long the embedded default takes, stage by stage, and how much memory; writes benchmarks/run_time.md.
+"""How long the embedded default takes, stage by stage, and how much memory; writes run_time.json and run_time.md.
 
     python benchmarks/run_time.py
 
@@ -9,7 +9,7 @@ everything (`snakemake --cores all`). Run it on an otherwise idle machine.
 
 import argparse
 import csv
-import os
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
+
+from machine import machine
 
 REPO = Path(__file__).resolve().parents[1]
 MAIN = "results/grpo/eval.json"
@@ -74,27 +77,41 @@ def main(argv: Sequence[str] | None = None) -> None:
         forget(folder)
         everything = seconds(snakemake, folder)
         jobs = stages(folder)
+    found = {
+        "machine": machine(),
+        "seconds": {"main": main_job, "switched_off": switched_off, "everything": everything, "dry_run": dry_run},
+        "ratio": switched_off / main_job,
+        "jobs": [{"job": name, "seconds": duration, "mib": memory} for name, duration, memory in jobs],
+    }
+    out = REPO / "benchmarks" / "run_time.json"
+    out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+
+
+def page(found: dict[str, Any]) -> str:
+    """The tables as Markdown."""
+    seconds_of = found["seconds"]
     lines = [
         "# How long the embedded default takes",
         "",
-        f"`python benchmarks/run_time.py` on {os.cpu_count()} CPU cores, no GPU, after set-up.",
+        f"`python benchmarks/run_time.py` on {found['machine']}, no GPU, after set-up.",
         "",
         "| what | seconds |",
         "| --- | --- |",
-        f"| `make run`: data, base, SFT, merge, GRPO, merge, evaluation | {main_job:.0f} |",
-        f"| the same with `vision_cache`, `padding_free` and `shared_prefix` off ({switched_off / main_job:.2f} times) "
-        f"| {switched_off:.0f} |",
-        f"| `snakemake -n` after it, with nothing to be done | {dry_run:.1f} |",
-        f"| `snakemake --cores all`, from nothing: GSPO beside GRPO, every evaluation, the report | {everything:.0f} |",
+        f"| `make run`: data, base, SFT, merge, GRPO, merge, evaluation | {seconds_of['main']:.0f} |",
+        f"| the same with `vision_cache`, `padding_free` and `shared_prefix` off ({found['ratio']:.2f} times) "
+        f"| {seconds_of['switched_off']:.0f} |",
+        f"| `snakemake -n` after it, with nothing to be done | {seconds_of['dry_run']:.1f} |",
+        "| `snakemake --cores all`, from nothing: GSPO beside GRPO, every evaluation, the report "
+        f"| {seconds_of['everything']:.0f} |",
         "",
         "The jobs of `snakemake --cores all`:",
         "",
         "| job | seconds | resident memory, MiB |",
         "| --- | --- | --- |",
-        *(f"| {name} | {duration:.0f} | {memory:.0f} |" for name, duration, memory in jobs),
-        "",
+        *(f"| {job['job']} | {job['seconds']:.0f} | {job['mib']:.0f} |" for job in found["jobs"]),
     ]
-    (REPO / "benchmarks" / "run_time.md").write_text("\n".join(lines), encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

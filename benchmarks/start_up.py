@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from machine import machine
+
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 NOTHING, YARDSTICK = "python -c pass", "import torch, transformers' model"
 EXTRAS = ("bitsandbytes", "deepspeed", "torchvision", "vllm")  # which libraries import where they are installed
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folders = {"now": SCRIPTS} | ({"before": args.before.resolve() / "workflow" / "scripts"} if args.before else {})
     scripts = sorted(path.stem for path in SCRIPTS.glob("*.py"))
     found = {
-        "machine": platform.machine(),
+        "machine": machine(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "transformers")},
         "extras": [name for name in EXTRAS if find_spec(name)],

@@ -1,0 +1,62 @@
+"""The ratios of all pages in one table, written into benchmarks/README.md from the figures of their last runs.
+
+python benchmarks/summary.py
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+README = FOLDER / "README.md"
+BLOCK = re.compile(r"(?<=<!-- summary.py writes this -->\n).*(?=<!-- until here -->)", re.DOTALL)
+PAGES = ("shared_prefix", "scaling", "grpo_step", "sft", "evaluation", "merge", "run_time")
+Row = tuple[str, str, str, str, str]
+
+
+def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
+    """What, against what, the ratio aimed at, the ratio found, and the page.
+
+    Args:
+        found: of each of `PAGES`, its JSON.
+    """
+    [update] = [row for row in found["shared_prefix"]["results"] if row["completions_per_group"] == 8]
+    [long] = [row for row in found["scaling"]["results"] if (row["G"], row["C"]) == (8, 300)]
+    [step] = [row for row in found["grpo_step"]["results"] if row["completions_per_group"] == 8]
+    sft, evaluation, ways = found["sft"], found["evaluation"], found["merge"]["ways"]
+    shortest, longest = update["completion_tokens"]
+    prompts = " and ".join(map(str, update["prompt_tokens"]))
+    tokens = f"8 completions of {shortest} to {longest} tokens after {prompts}"
+    share = ways["ours"]["rss"] / ways["peft"]["rss"]
+    times = "{:.2f} times".format
+    return [
+        (f"GRPO's update: {tokens}", "stock TRL", "2.5", times(update["ratio"]), "shared_prefix"),
+        (f"the same, 8 of {long['C']} after {long['P']}", "stock TRL", "", times(long["ratio"]), "scaling"),
+        ("a whole GRPO step, rollouts included", "stock TRL", "2", times(step["ratio"]), "grpo_step"),
+        ("SFT", "the original, padded to 2048", "5", times(sft["own"] / sft["original"]), "sft"),
+        ("SFT", "stock TRL", "1.3", times(sft["own"] / sft["stock"]), "sft"),
+        (
+            *("evaluation", "the original, padded to 2048", "5"),
+            *(times(evaluation["first_policy"] / evaluation["original"]), "evaluation"),
+        ),
+        ("merge, without its proof", "PEFT", "1.5", times(ways["peft"]["seconds"] / ways["ours"]["seconds"]), "merge"),
+        ("memory of a merge", "PEFT", "0.25 of it", f"{share:.2f} of it", "merge"),
+        ("the embedded default, whole", "its switches off", "1.5", times(found["run_time"]["ratio"]), "run_time"),
+    ]
+
+
+def table() -> str:
+    """The table as Markdown, and the machines that its figures are from."""
+    found = {page: json.loads((FOLDER / f"{page}.json").read_text(encoding="utf-8")) for page in PAGES}
+    lines = ["| what | against | aimed at | measured | page |", "| --- | --- | --- | --- | --- |"]
+    lines += [f"| {' | '.join(cells)} | [{page}.md]({page}.md) |" for *cells, page in rows(found)]
+    machines: dict[str, list[str]] = {}
+    for page, figures in found.items():
+        machines.setdefault(figures["machine"], []).append(page)
+    lines += ["", *(f"Measured on {machine}: {', '.join(pages)}." for machine, pages in machines.items())]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    README.write_text(BLOCK.sub(lambda _: table(), README.read_text(encoding="utf-8")), encoding="utf-8")
