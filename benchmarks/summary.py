@@ -28,7 +28,8 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
     shortest, longest = update["completion_tokens"]
     prompts = " and ".join(map(str, update["prompt_tokens"]))
     tokens = f"8 completions of {shortest} to {longest} tokens after {prompts}"
-    share = ways["ours"]["rss"] / ways["peft"]["rss"]
+    merge = {way: ways["peft"]["seconds"] / figures["seconds"] for way, figures in ways.items()}
+    share = ways["proved"]["rss"] / ways["peft"]["rss"]
     times = "{:.2f} times".format
     return [
         (f"GRPO's update: {tokens}", "stock TRL", "2.5", times(update["ratio"]), "shared_prefix"),
@@ -40,8 +41,9 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
             *("evaluation", "the original, padded to 2048", "5"),
             *(times(evaluation["first_policy"] / evaluation["original"]), "evaluation"),
         ),
-        ("merge, without its proof", "PEFT", "1.5", times(ways["peft"]["seconds"] / ways["ours"]["seconds"]), "merge"),
-        ("memory of a merge", "PEFT", "0.25 of it", f"{share:.2f} of it", "merge"),
+        ("merge, without its proof", "PEFT", "1.5", times(merge["ours"]), "merge"),
+        ("merge with its proof", "PEFT, without one", "", times(merge["proved"]), "merge"),
+        ("memory of a merge, with its proof", "PEFT", "0.25 of it", f"{share:.2f} of it", "merge"),
         ("the embedded default, whole", "its switches off", "1.5", times(found["run_time"]["ratio"]), "run_time"),
     ]
 
