@@ -54,6 +54,11 @@ KEY_CASES = [
 VALUE_CASES = [
     ({f"{GRPO}.learning_rate": "1e-4"}, f'`{GRPO}.learning_rate` is "1e-4"; YAML reads 1e-4 as text: write 1.0e-4'),
     ({f"{GRPO}.learning_rate": "1.5E4"}, f'`{GRPO}.learning_rate` is "1.5E4"; YAML reads 1.5E4 as text: write 1.5e+4'),
+    (
+        {f"{GRPO}.learning_rate": "1.0e-4"},
+        f'`{GRPO}.learning_rate` is "1.0e-4"; what is nested in --config is read as text: write it into a file for '
+        "--configfile",
+    ),
     ({f"{GRPO}.max_steps": "1e3"}, f'`{GRPO}.max_steps` is "1e3"; YAML reads 1e3 as text: write 1000'),
     (
         {"evaluation.batch_size": "16"},
@@ -324,12 +329,12 @@ CROSS_CASES = [
             "rl.grpo.training.num_generations": 2,
         },
         "`rl.grpo.shared_prefix` is on and `rl.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
-        "make it num_generations",
+        "make it num_generations or more",
     ),
     (
         {"rl.grpo.shared_prefix": "on", "rl.grpo.lora.lora_dropout": 0.1},
-        "`rl.grpo.shared_prefix` is on, and dropout is drawn for each completion: set `rl.grpo.lora.lora_dropout` 0, "
-        "or auto",
+        "`rl.grpo.shared_prefix` is on, and dropout is drawn for each completion: set "
+        "`rl.grpo.training.disable_dropout` true, or auto",
     ),
     (
         {"rl.grpo.shared_prefix": "on", "rl.grpo.training.neftune_noise_alpha": 5.0},

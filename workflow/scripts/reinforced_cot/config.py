@@ -265,6 +265,8 @@ def _number_hint(value: Any, types: Sequence[str]) -> str:
     whole = "number" not in types and number.is_integer()
     # YAML 1.1 wants both the point and the sign of the exponent.
     written = str(int(number)) if whole else f"{parts[1]}.{parts[2] or 0}e{int(parts[3]):+d}"
+    if written == value:
+        return "what is nested in --config is read as text: write it into a file for --configfile"
     return f"YAML reads {value} as text: write {written}"
 
 

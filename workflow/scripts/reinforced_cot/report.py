@@ -8,7 +8,7 @@ import jinja2
 import pandas as pd
 
 from reinforced_cot import report_tables as tables
-from reinforced_cot.cheats import NEAR
+from reinforced_cot.cheats import NEAR, NEAR_KEEPING_THE_ANSWER
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json
 from reinforced_cot.report_curves import curves, history
@@ -49,6 +49,7 @@ def render(results: Path, policies: Sequence[str], merged: Sequence[str], templa
         consistency=tables.as_html(tables.consistency(evaluations)),
         probes=tables.as_html(tables.probes(evaluations)),
         near=NEAR,
+        near_keeping=NEAR_KEEPING_THE_ANSWER,
         flags=[*tables.flags(evaluations), *tables.training_flags(histories)],
         official=_unless_empty(tables.official(evaluations)),
         merges=_unless_empty(merge_proofs(results, merged)),

@@ -98,9 +98,10 @@ def _nothing_shared(key: str, settings: Settings, training: Settings) -> Iterato
     insisted = f"`{key}.shared_prefix` is on"
     if training["per_device_train_batch_size"] == 1:
         name = f"`{key}.training.per_device_train_batch_size`"
-        yield f"{insisted} and {name} 1, which shares nothing: make it num_generations"
+        yield f"{insisted} and {name} 1, which shares nothing: make it num_generations or more"
     if settings["lora"] and settings["lora"].get("lora_dropout") and not training["disable_dropout"]:
-        yield f"{insisted}, and dropout is drawn for each completion: set `{key}.lora.lora_dropout` 0, or auto"
+        name = f"`{key}.training.disable_dropout`"
+        yield f"{insisted}, and dropout is drawn for each completion: set {name} true, or auto"
     if training["neftune_noise_alpha"]:
         yield f"{insisted}, and NEFTune's noise depends on how long a row is: set shared_prefix auto"
 
