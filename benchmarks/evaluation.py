@@ -17,16 +17,16 @@ import torch
 from photo_runs import MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
 from transformers import PreTrainedModel, ProcessorMixin
 
-from reinforced_cot.answer_log import AnswerLog
-from reinforced_cot.conversations import rendered_prompt
-from reinforced_cot.devices import claim_devices
-from reinforced_cot.evaluation import answer
-from reinforced_cot.examples import Example
+from reinforced_cot.data.examples import Example
+from reinforced_cot.evaluation.answer_log import AnswerLog
+from reinforced_cot.evaluation.answering import answer
 from reinforced_cot.files import write_manifest
-from reinforced_cot.generation import opened
-from reinforced_cot.models import load_model
-from reinforced_cot.processors import load_processor
-from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.generation.batching import opened
+from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.processors import load_processor
+from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 
 PADDED, ORIGINAL_BATCH = 2048, 8
 LOADING = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False, "vision_cache": "on"}

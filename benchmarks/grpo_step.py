@@ -19,15 +19,15 @@ from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments,
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from reinforced_cot.adapters import lora_config
-from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import Example
-from reinforced_cot.image_memo import remember_images
-from reinforced_cot.launching import rank, world_size
-from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
-from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
-from reinforced_cot.trainer_datasets import rl_dataset
-from reinforced_cot.training import keep_features
+from reinforced_cot.data.examples import Example
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.lora.adapter import lora_config
+from reinforced_cot.models.image_cache import remember_images
+from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.processes import rank, world_size
+from reinforced_cot.training.grpo import ResumableGRPOTrainer, grpo_config
+from reinforced_cot.training.trainer import keep_features
+from reinforced_cot.training.trainer_data import rl_dataset
 
 WAYS = {"stock": GRPOTrainer, "shared": ResumableGRPOTrainer}
 

@@ -28,14 +28,14 @@ from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLForConditionalGeneration
 from transformers.core_model_loading import revert_weight_conversion
 
-from reinforced_cot.adapters import ADAPTER_FILES, lora_config, publish_adapter
-from reinforced_cot.devices import claim_devices
 from reinforced_cot.files import write_json, write_manifest
-from reinforced_cot.merging import merge
-from reinforced_cot.shard_merge import write_merged
-from reinforced_cot.stored_models import StoredModel
-from reinforced_cot.tensor_files import INDEX
-from reinforced_cot.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.lora.adapter import ADAPTER_FILES, lora_config, publish_adapter
+from reinforced_cot.lora.merge import merge
+from reinforced_cot.lora.shard_merge import write_merged
+from reinforced_cot.lora.streamed_model import StoredModel
+from reinforced_cot.lora.tensor_files import INDEX
+from reinforced_cot.models.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer
 
 FREE_DISK = 25e9  # bytes: the base, what is written of it, and room
 LORA = {

@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 import torch
 from machine import machine
 
-from reinforced_cot.examples import Example, read_examples
-from reinforced_cot.gqa_cot import read_gqa_cot
-from reinforced_cot.images import PixelBudget
-from reinforced_cot.preparation import prepare
-from reinforced_cot.tiny_model import ModelSizes
+from reinforced_cot.data.examples import Example, read_examples
+from reinforced_cot.data.images import PixelBudget
+from reinforced_cot.data.preparation import prepare
+from reinforced_cot.models.tiny_model import ModelSizes
+from reinforced_cot.sources.gqa_cot import read_gqa_cot
 
 MIN_PIXELS, MAX_PIXELS = 3136, 301056  # at most 384 visual tokens
 BUDGET = PixelBudget(MIN_PIXELS, MAX_PIXELS)

@@ -14,9 +14,9 @@ from typing import Any
 from machine import machine
 from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
-from reinforced_cot.comparisons import compare
+from reinforced_cot.evaluation.comparisons import compare
 from reinforced_cot.files import read_json, write_text
-from reinforced_cot.predictions import read_predictions, scored
+from reinforced_cot.scoring.predictions import read_predictions, scored
 
 PRESET = "config/presets/reward-ablation.yaml"
 NAMES = {"grpo": "this pipeline's", "grpo_original": "the original's"}

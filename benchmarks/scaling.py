@@ -23,8 +23,8 @@ import torch
 from photo_runs import SIZES, arguments, photo_examples, publish
 from shared_prefix import make_trainer, update
 
-from reinforced_cot.devices import claim_devices
-from reinforced_cot.reinforcement import ResumableGRPOTrainer
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.training.grpo import ResumableGRPOTrainer
 
 BASE = {"G": 8, "P": 400, "C": 100}
 VARIED = {"G": [2, 4, 8, 16, 32], "P": [100, 400, 1000, 2000], "C": [50, 100, 300, 1000]}

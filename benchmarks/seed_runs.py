@@ -11,8 +11,8 @@ import yaml
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "workflow" / "scripts"))
 
+from reinforced_cot.config.stage_settings import seed_folders  # noqa: E402
 from reinforced_cot.files import write_text  # noqa: E402
-from reinforced_cot.stages import seed_folders  # noqa: E402
 
 
 def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *presets: str) -> dict[int, Path]:

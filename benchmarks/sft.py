@@ -19,15 +19,15 @@ from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments,
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from reinforced_cot.adapters import lora_config
-from reinforced_cot.completions import completion_text
-from reinforced_cot.conversations import prompt_lengths
-from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import Example
-from reinforced_cot.supervised import AnswerSelectingTrainer, CompletionCollator, sft_config
-from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
-from reinforced_cot.trainer_datasets import sft_dataset
-from reinforced_cot.training import keep_features
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.examples import Example
+from reinforced_cot.generation.rendering import prompt_lengths
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.lora.adapter import lora_config
+from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.training.sft import AnswerSelectingTrainer, CompletionCollator, sft_config
+from reinforced_cot.training.trainer import keep_features
+from reinforced_cot.training.trainer_data import sft_dataset
 
 PADDED = 2048
 WAYS = {"original": "every row padded to 2048 tokens", "stock": "TRL's SFTTrainer", "own": "this pipeline"}

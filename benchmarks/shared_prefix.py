@@ -18,13 +18,13 @@ import torch
 from datasets import Dataset
 from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
 
-from reinforced_cot.adapters import lora_config
-from reinforced_cot.devices import claim_devices
-from reinforced_cot.examples import Example
-from reinforced_cot.generation import opened
-from reinforced_cot.prompts import prompt_messages, with_image
-from reinforced_cot.reinforcement import ResumableGRPOTrainer, grpo_config
-from reinforced_cot.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.data.examples import Example
+from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.generation.batching import opened
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.lora.adapter import lora_config
+from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
+from reinforced_cot.training.grpo import ResumableGRPOTrainer, grpo_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:

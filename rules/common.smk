@@ -1,5 +1,6 @@
 # Validation of the configuration and the helpers that rules share. Nothing here writes a file: a dry-run is free.
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,22 +10,27 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-SCANS = "workflow/digits/digits.csv.gz"
 sys.path.insert(0, str(SCRIPTS))
 
-from reinforced_cot import stages
-from reinforced_cot.code_closure import code_hashes, module_hashes
-from reinforced_cot.config import validated, warnings_of
-from reinforced_cot.config_checks import missing_data
+from reinforced_cot.config import stage_settings
+from reinforced_cot import paths
+from reinforced_cot.code_hashes import code_hashes, module_hashes
+from reinforced_cot.config.validation import validated, warnings_of
+from reinforced_cot.config.checks import missing_data
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import checkpoint_files, sha256_of
-from reinforced_cot.interpreter import put_first_on_path
-from reinforced_cot.launch_checks import missing_packages, stage_topology
-from reinforced_cot.reward_loading import own_modules
-from reinforced_cot.rollout_server import server_gpus
-from reinforced_cot.yaml_keys import repeated_keys
+from reinforced_cot.config.launch_checks import missing_packages, stage_topology
+from reinforced_cot.scoring.reward_loading import own_modules
+from reinforced_cot.launch.vllm_server import server_gpus
+from reinforced_cot.config.repeated_keys import repeated_keys
 
-put_first_on_path()
+# Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is not
+# written into the rules' commands, where another machine's path would make every job rerun.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
+
+SCANS = str(paths.SCANS.relative_to(paths.REPOSITORY))
 
 try:
     if repeated := [
@@ -43,7 +49,7 @@ if workflow.is_main_process:
 SPLITS = list(config["data"]["splits"])
 RL_POLICIES = config["policies"]
 # Adapters are merged; the others' stage makes the model itself.
-ADAPTED = [p for p in ["sft", *RL_POLICIES] if stages.is_adapted(config, p)]
+ADAPTED = [p for p in ["sft", *RL_POLICIES] if stage_settings.is_adapted(config, p)]
 
 
 def one_of(names):
@@ -54,7 +60,7 @@ def one_of(names):
 wildcard_constraints:
     split=one_of(SPLITS),
     # A typo in a policy's name, or a path under another results folder, matches no rule.
-    policy=one_of(stages.policies(config)),
+    policy=one_of(stage_settings.policies(config)),
 
 
 def code(script):
@@ -66,7 +72,7 @@ def code(script):
 
 def own_rewards(wildcards):
     """The same for a user's own rewards, which are found from the working directory."""
-    modules = own_modules(stages.rewards(config, wildcards.policy))
+    modules = own_modules(stage_settings.rewards(config, wildcards.policy))
     return [
         f"{name} {digest}" for name, digest in module_hashes(modules, Path()).items()
     ]
@@ -132,7 +138,7 @@ def gqa_files():
 def of_parent(pattern):
     """An input function: ``pattern`` with ``{parent}`` filled in, the policy that an adapter belongs to."""
     return lambda wildcards: pattern.format(
-        parent=stages.parent(config, wildcards.policy)
+        parent=stage_settings.parent(config, wildcards.policy)
     )
 
 
@@ -153,7 +159,7 @@ def if_continued(path):
 def if_quantized(path):
     """An input function: ``path`` where a policy's adapter is trained on a quantized base."""
     return lambda wildcards: (
-        [path] if stages.is_quantized(config, wildcards.policy) else []
+        [path] if stage_settings.is_quantized(config, wildcards.policy) else []
     )
 
 

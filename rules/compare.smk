@@ -4,7 +4,10 @@
 
 rule compare:
     input:
-        expand("<results>/{policy}/predictions.jsonl", policy=stages.policies(config)),
+        expand(
+            "<results>/{policy}/predictions.jsonl",
+            policy=stage_settings.policies(config),
+        ),
     output:
         "<results>/comparisons.json",
     log:
@@ -15,7 +18,7 @@ rule compare:
         "../environment.yml"
     params:
         *code("compare_policies.py"),
-        policies=stages.policies(config),
+        policies=stage_settings.policies(config),
         results=subpath(output[0], parent=True),
     shell:
         "python workflow/scripts/compare_policies.py --results {params.results} --policies {params.policies}"

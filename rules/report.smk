@@ -8,7 +8,7 @@ rule report:
     input:
         summary="<results>/data/summary.json",
         evaluations=expand(
-            "<results>/{policy}/eval.json", policy=stages.policies(config)
+            "<results>/{policy}/eval.json", policy=stage_settings.policies(config)
         ),
         comparisons="<results>/comparisons.json",
         seeds="<results>/seeds.json" if config["seeds"] else [],
@@ -26,7 +26,7 @@ rule report:
         *code("write_report.py"),
         # By content, not by time: a checkout gives every file a new time.
         template=sha256_of(Path(workflow.basedir) / TEMPLATE),
-        policies=stages.policies(config),
+        policies=stage_settings.policies(config),
         merged=ADAPTED,
         results=subpath(output[0], parent=True),
         seeds="--seeds" if config["seeds"] else "",

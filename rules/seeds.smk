@@ -8,7 +8,7 @@ for further in config["seeds"]:
         snakefile:
             "../Snakefile"
         config:
-            stages.replica(config, further)
+            stage_settings.replica(config, further)
 
     use rule * from replica as replica*
 
@@ -17,8 +17,8 @@ rule seeds:
     input:
         [
             f"<results>/{folder}{policy}/eval.json"
-            for folder in stages.seed_folders(config).values()
-            for policy in stages.policies(config)
+            for folder in stage_settings.seed_folders(config).values()
+            for policy in stage_settings.policies(config)
         ],
     output:
         "<results>/seeds.json",
@@ -30,8 +30,8 @@ rule seeds:
         "../environment.yml"
     params:
         *code("summarise_seeds.py"),
-        seeds=list(stages.seed_folders(config)),
-        policies=stages.policies(config),
+        seeds=list(stage_settings.seed_folders(config)),
+        policies=stage_settings.policies(config),
         results=subpath(output[0], parent=True),
     shell:
         "python workflow/scripts/summarise_seeds.py --results {params.results} --policies {params.policies}"

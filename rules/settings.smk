@@ -18,7 +18,7 @@ rule data_settings:
         "../environment.yml"
     params:
         settings=lambda wildcards: as_yaml(
-            stages.data_settings(config, wildcards.split)
+            stage_settings.data_settings(config, wildcards.split)
         ),
     shell:
         "printf '%s' {params.settings:q} > {output} 2> {log}"
@@ -33,7 +33,7 @@ rule train_settings:
         "../environment.yml"
     params:
         settings=lambda wildcards: as_yaml(
-            stages.train_settings(config, wildcards.policy)
+            stage_settings.train_settings(config, wildcards.policy)
         ),
     shell:
         "printf '%s' {params.settings:q} > {output} 2> {log}"
@@ -47,6 +47,6 @@ rule eval_settings:
     conda:
         "../environment.yml"
     params:
-        settings=as_yaml(stages.eval_settings(config)),
+        settings=as_yaml(stage_settings.eval_settings(config)),
     shell:
         "printf '%s' {params.settings:q} > {output} 2> {log}"

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO / "workflow" / "scripts"), str(REPO / "tests")]  # as Python does for a stage script
+sys.path.insert(0, str(Path(__file__).parent))
+
+from places import REPO, SCRIPTS
+
+sys.path.insert(1, str(SCRIPTS))  # as Python does for a stage script
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a test that reaches for the network is a defect
 
-from workflow_copy import WorkflowCopy, copy_workflow  # noqa: E402
+from workflow_copy import WorkflowCopy, copy_workflow
 
 
 @pytest.fixture(scope="session")

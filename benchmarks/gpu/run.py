@@ -30,20 +30,20 @@ from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForCondit
 from trl import GRPOTrainer, SFTTrainer  # noqa: E402
 
 from reinforced_cot import reinforcement, supervised  # noqa: E402
-from reinforced_cot.answer_log import AnswerLog  # noqa: E402
-from reinforced_cot.evaluation import answer, timing  # noqa: E402
-from reinforced_cot.examples import Example, read_examples  # noqa: E402
+from reinforced_cot.data.examples import Example, read_examples  # noqa: E402
+from reinforced_cot.data.images import PixelBudget  # noqa: E402
+from reinforced_cot.data.preparation import prepare  # noqa: E402
+from reinforced_cot.evaluation.answer_log import AnswerLog  # noqa: E402
+from reinforced_cot.evaluation.answering import answer, timing  # noqa: E402
 from reinforced_cot.files import new_folder, read_json, write_json, write_manifest  # noqa: E402
-from reinforced_cot.gqa_cot import read_gqa_cot  # noqa: E402
-from reinforced_cot.images import PixelBudget  # noqa: E402
-from reinforced_cot.memory_checks import evaluation_plan, rl_plan, sft_plan  # noqa: E402
-from reinforced_cot.merging import merge  # noqa: E402
-from reinforced_cot.model_shapes import shapes_of  # noqa: E402
-from reinforced_cot.models import device  # noqa: E402
-from reinforced_cot.plans import CHAIN  # noqa: E402
-from reinforced_cot.preparation import prepare  # noqa: E402
-from reinforced_cot.stage_scripts import start  # noqa: E402
-from reinforced_cot.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer  # noqa: E402
+from reinforced_cot.lora.merge import merge  # noqa: E402
+from reinforced_cot.models.loading import device  # noqa: E402
+from reinforced_cot.models.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer  # noqa: E402
+from reinforced_cot.planning.model_shapes import shapes_of  # noqa: E402
+from reinforced_cot.planning.preview import CHAIN  # noqa: E402
+from reinforced_cot.planning.stage_memory import evaluation_plan, rl_plan, sft_plan  # noqa: E402
+from reinforced_cot.sources.gqa_cot import read_gqa_cot  # noqa: E402
+from reinforced_cot.stage_script import start  # noqa: E402
 
 TOKENIZER = 8192  # entries that are trained on the sample's texts; the model's embedding is as large as the real one
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, as NVIDIA's data sheets say

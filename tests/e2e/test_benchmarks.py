@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import REPO, SHARED
 
 from reinforced_cot.files import read_json
 
-REPO = Path(__file__).resolve().parents[2]
-SAMPLE = REPO.parent / "shared/data/gqa-cot-sample"
+SAMPLE = SHARED / "data/gqa-cot-sample"
 pytestmark = pytest.mark.skipif(not SAMPLE.is_dir(), reason="needs ../shared/data/gqa-cot-sample")
 
 

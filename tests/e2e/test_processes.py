@@ -49,13 +49,14 @@ def test_two_processes_learn_what_one_learns(
 DECIDING = """
 import sys
 from pathlib import Path
-from reinforced_cot import training
-from reinforced_cot.launching import rank, world_size
-from reinforced_cot.topologies import read_topology
+from reinforced_cot.paths import SCRIPTS
+from reinforced_cot.training import trainer
+from reinforced_cot.processes import rank, world_size
+from reinforced_cot.launch.topologies import read_topology
 assert world_size() == 2
-training.resume_point = lambda *_: Path("newest") if rank() == 0 else 1 / 0
-script = Path(training.__file__).parents[1] / "train_sft.py"
-assert training.resume(script, {}, [], read_topology(sys.argv[1], 2), Path("out")) == Path("newest")
+trainer.resume_point = lambda *_: Path("newest") if rank() == 0 else 1 / 0
+script = SCRIPTS / "train_sft.py"
+assert trainer.resume(script, {}, [], read_topology(sys.argv[1], 2), Path("out")) == Path("newest")
 """
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from places import REPO
 from snakemake.utils import update_config
 
-from reinforced_cot.config import validated
+from reinforced_cot.config.validation import validated
 from reinforced_cot.errors import ConfigError
 
-REPO = Path(__file__).resolve().parents[2]
 COMMIT = "66285546d2b821cf421d4f5eb2576359d3770cd3"
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
 PHOTOS = {"file": "a.jsonl", "images": "photos"}

@@ -15,10 +15,10 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
 @pytest.fixture(scope="module")
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """RL's trainer, before its training, whose adapter changes something."""
-    from reinforced_cot import reinforcement
+    from reinforced_cot.training import grpo as grpo_stage
 
     data, output = (tiny_run.examples, tiny_run.data, tiny_run.base), tmp_path_factory.mktemp("rl")
-    return made_trainer(reinforcement, tiny_run.settings(), *data, output, None)
+    return made_trainer(grpo_stage, tiny_run.settings(), *data, output, None)
 
 
 @pytest.fixture

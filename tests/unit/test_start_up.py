@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reinforced_cot.code_closure import SCRIPTS, code_hashes
+from reinforced_cot.code_hashes import code_hashes
+from reinforced_cot.paths import SCRIPTS
 
 TRAINING = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "deepspeed", "vllm"}
 HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels"}
@@ -75,16 +76,16 @@ except DataError:
 @pytest.mark.parametrize(
     "modules",
     [
-        "reinforced_cot.config, reinforced_cot.stages, reinforced_cot.code_closure",  # a dry-run
-        "reinforced_cot.consistency, reinforced_cot.rewards, reinforced_cot.metrics, reinforced_cot.prompts",
+        ("config.validation", "config.stage_settings", "code_hashes"),  # a dry-run
+        ("scoring.consistency", "scoring.rewards", "scoring.metrics", "data.prompts"),
     ],
 )
-def test_pure_logic_imports_no_library(modules: str) -> None:
-    assert imported(f"import {modules}") == set()
+def test_pure_logic_imports_no_library(modules: tuple[str, ...]) -> None:
+    assert imported("\n".join(f"import reinforced_cot.{module}" for module in modules)) == set()
 
 
 def test_answering_and_building_a_base_import_nothing_of_training() -> None:
-    assert imported("import reinforced_cot.evaluation, reinforced_cot.base_models") & TRAINING == {
+    assert imported("import reinforced_cot.evaluation.answering, reinforced_cot.models.base_model") & TRAINING == {
         "torch",
         "transformers",
         "accelerate",  # by transformers

@@ -18,10 +18,10 @@ from transformers import (
     Qwen3VLConfig,
 )
 
-from reinforced_cot import tiny_model
-from reinforced_cot.families import FAMILIES
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.processors import processor_class
+from reinforced_cot.models import tiny_model
+from reinforced_cot.models.families import FAMILIES
+from reinforced_cot.models.processors import processor_class
 
 WIDTH = 32
 TEXT = {

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from reinforced_cot.examples import Example, read_examples
-from reinforced_cot.images import PixelBudget
-from reinforced_cot.preparation import RawRecord, prepare
+from reinforced_cot.data.examples import Example, read_examples
+from reinforced_cot.data.images import PixelBudget
+from reinforced_cot.data.preparation import RawRecord, prepare
 
 MIN_PIXELS, MAX_PIXELS = 28 * 28, 16 * 28 * 28
 COLORS, PLACES = ("red", "green", "blue", "yellow"), ("top left", "top right", "bottom")
@@ -106,9 +106,9 @@ def make_tiny_run(root: Path) -> TinyRun:
 
     from peft import PeftModel, get_peft_model
 
-    from reinforced_cot.adapters import lora_config, publish_adapter
-    from reinforced_cot.base_models import make_base
-    from reinforced_cot.models import load_model
+    from reinforced_cot.lora.adapter import lora_config, publish_adapter
+    from reinforced_cot.models.base_model import make_base
+    from reinforced_cot.models.loading import load_model
 
     make_base(SETTINGS, examples, base)
     model = load_model(base / "model", SETTINGS["base_model"])

@@ -61,12 +61,12 @@ def test_vllm_answers_what_transformers_answers(
 
 def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: str) -> bool:
     """Whether somewhere in a greedy completion the two best logits are all but equal, so that rounding may choose."""
-    from reinforced_cot.conversations import rendered_prompt
-    from reinforced_cot.evaluation import passes
-    from reinforced_cot.examples import read_examples
-    from reinforced_cot.generation import Batch, shown_images
-    from reinforced_cot.models import load_model
-    from reinforced_cot.processors import load_processor, vision_token_ids
+    from reinforced_cot.data.examples import read_examples
+    from reinforced_cot.evaluation.answering import passes
+    from reinforced_cot.generation.batching import Batch, shown_images
+    from reinforced_cot.generation.rendering import rendered_prompt
+    from reinforced_cot.models.loading import load_model
+    from reinforced_cot.models.processors import load_processor, vision_token_ids
 
     asked = next(asked for asked in passes(settings, read_examples(results / "data/test.jsonl")) if asked.name == key)
     shown = zip(asked.examples, asked.images, strict=True)

@@ -20,10 +20,10 @@ def dispatch(layer: torch.nn.Module, remove_weight: bool) -> None:
 vllm.model_executor.layers.utils.dispatch_cpu_unquantized_gemm = dispatch
 
 if "--uncollapsed" in sys.argv:
-    from reinforced_cot import reinforcement
+    from reinforced_cot.training import grpo
 
     sys.argv.remove("--uncollapsed")
-    reinforcement.with_collapsed_prompts = lambda generate, image_token: generate
+    grpo.with_collapsed_prompts = lambda generate, image_token: generate
 
 if "--without-weight-sync" in sys.argv:  # which goes from GPU to GPU
     from trl.generation.vllm_client import VLLMClient

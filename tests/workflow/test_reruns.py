@@ -149,8 +149,8 @@ def test_the_reason_names_the_module_that_changed(stale: WorkflowCopy) -> None:
     changed = [line for line in text.splitlines() if "Params have changed" in line]
     assert len(changed) == 2
     for line in changed:
-        assert line.count("reinforced_cot.rewards ") == 2  # before and after
-        assert "reinforced_cot.prompts" not in line
+        assert line.count("reinforced_cot.scoring.rewards ") == 2  # before and after
+        assert "reinforced_cot.data.prompts" not in line
 
 
 OWN_REWARD = '''"""A reward of the user's own."""

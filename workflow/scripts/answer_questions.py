@@ -13,14 +13,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.answer_log import AnswerLog
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError, exit_with_message
-from reinforced_cot.examples import read_examples
+from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import write_json, write_jsonl
-from reinforced_cot.launching import add_launch_arguments, asked_topology, claim, end_with_launcher
-from reinforced_cot.resuming import fingerprint, is_same_run
-from reinforced_cot.shards import run_shards
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, claim
+from reinforced_cot.launch.shards import run_shards
+from reinforced_cot.processes import end_with_launcher
+from reinforced_cot.run_fingerprint import fingerprint, is_same_run
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     answers, shards = AnswerLog(log), topology.processes if topology else 1
     if args.shard is not None:
         end_with_launcher()
-        from reinforced_cot.evaluation import answer
+        from reinforced_cot.evaluation.answering import answer
 
         answer(settings, examples, args.data, args.policy / "model", answers, args.shard, shards)
         return
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     is_same_run(log, fingerprint(Path(__file__), settings, inputs))
     if topology is not None and shards > 1:
         run_shards(topology)  # before torch is imported, for which they would wait
-    from reinforced_cot.evaluation import answer, collect, timing
+    from reinforced_cot.evaluation.answering import answer, collect, timing
 
     if shards == 1:
         answer(settings, examples, args.data, args.policy / "model", answers)

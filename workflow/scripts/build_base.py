@@ -7,10 +7,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.devices import claim_devices
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.examples import read_examples
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     claim_devices(0)  # no GPU
     settings = read_settings(args.settings)
     train = read_examples(args.data / "train.jsonl") if settings["base_model"]["path"] is None else []
-    from reinforced_cot.base_models import make_base
+    from reinforced_cot.models.base_model import make_base
 
     make_base(settings, train, args.output)
 

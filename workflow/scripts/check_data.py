@@ -10,11 +10,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.data_checks import check
+from reinforced_cot.data.examples import read_examples
+from reinforced_cot.data.split_checks import check
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.examples import read_examples
+from reinforced_cot.evaluation.gqa_metrics import check_ids, read_questions
 from reinforced_cot.files import read_jsonl, write_json
-from reinforced_cot.gqa_metrics import check_ids, read_questions
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.files import write_json
-from reinforced_cot.predictions import read_predictions, scored
+from reinforced_cot.scoring.predictions import read_predictions, scored
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--policies", nargs="+", required=True, help="folders below it, each with a predictions.jsonl")
     parser.add_argument("--output", type=Path, required=True, help="JSON file of the comparisons")
     args = parser.parse_args(argv)
-    from reinforced_cot.comparisons import compare
+    from reinforced_cot.evaluation.comparisons import compare
 
     predictions = {
         policy: [scored(row) for row in read_predictions(args.results / policy / "predictions.jsonl")]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.examples import read_examples
-from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"{args.settings} has a quantized base: give --data, the folder of val.jsonl")
     examples = read_examples(args.data / "val.jsonl") if section["quantization"] else []
     launch(asked_topology(args))
-    from reinforced_cot.merging import merge
-    from reinforced_cot.quantized_merges import quantized_and_merged
+    from reinforced_cot.lora.merge import merge
+    from reinforced_cot.lora.quantized_merge import quantized_and_merged
 
     def measure(merged: Path) -> dict[str, Any]:
         base, adapter = args.parent / "model", args.output / "adapter"

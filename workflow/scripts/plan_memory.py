@@ -12,11 +12,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.devices import claim_devices
 from reinforced_cot.errors import PipelineError, exit_with_message
-from reinforced_cot.memory_plan import SLACK
-from reinforced_cot.stage_scripts import read_settings, start
-from reinforced_cot.topologies import read_topology
+from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.launch.topologies import read_topology
+from reinforced_cot.planning.memory_plan import SLACK
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = {name: f"{name}/train.yaml" for name in stages} | {"evaluation": "base/eval.yaml"}
     settings = {name: read_settings(args.results / file) for name, file in files.items()}
     topologies = {stage: read_topology(asked["topology"], asked["processes"]) for stage, asked in args.launch.items()}
-    from reinforced_cot.plans import stage_plan
+    from reinforced_cot.planning.preview import stage_plan
 
     for name, stage in stages.items():
         try:

@@ -12,18 +12,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.data.images import PixelBudget
+from reinforced_cot.data.preparation import RawRecord, Rejection, draw, prepare
 from reinforced_cot.errors import ConfigError, exit_with_message
-from reinforced_cot.gqa_cot import read_gqa_cot
-from reinforced_cot.images import PixelBudget
-from reinforced_cot.preparation import RawRecord, Rejection, draw, prepare
-from reinforced_cot.stage_scripts import read_settings
+from reinforced_cot.sources.gqa_cot import read_gqa_cot
+from reinforced_cot.stage_script import read_settings
 
 
 def read_source(data: dict[str, Any], split: str, seed: int) -> Iterable[RawRecord | Rejection]:
     """The raw records of one split; ``data`` is the configuration's section."""
     source, settings = data["source"], data["splits"][split]
     if source == "digits":
-        from reinforced_cot.digit_records import QUESTION_TYPES, make_digit_records  # NumPy is needed for these alone
+        from reinforced_cot.sources.digit_records import (  # NumPy is needed for these alone
+            QUESTION_TYPES,
+            make_digit_records,
+        )
 
         digits = data["digits"]
         types = (split == "train" and digits["train_question_types"]) or tuple(QUESTION_TYPES)

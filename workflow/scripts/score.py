@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
+from reinforced_cot.evaluation.gqa_metrics import gqa_files
 from reinforced_cot.files import write_json, write_jsonl
-from reinforced_cot.gqa_metrics import gqa_files
-from reinforced_cot.predictions import read_predictions, scored
+from reinforced_cot.scoring.predictions import read_predictions, scored
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.gqa_choices and not args.gqa_questions:
         parser.error("--gqa-choices needs --gqa-questions")
-    from reinforced_cot.scores import evaluate
+    from reinforced_cot.evaluation.scores import evaluate
 
     rows = [scored(row) for row in read_predictions(args.predictions)]
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})

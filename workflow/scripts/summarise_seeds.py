@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
+from reinforced_cot.evaluation.seed_summary import spread
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.seed_spread import spread
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,13 +11,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.code_closure import module_hashes
+from reinforced_cot.code_hashes import module_hashes
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.examples import read_examples
-from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
-from reinforced_cot.reward_loading import own_modules
-from reinforced_cot.rollout_server import rollout_server
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.launch.vllm_server import rollout_server
+from reinforced_cot.scoring.reward_loading import own_modules
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings, topology = read_settings(args.settings), asked_topology(args)
     examples = read_examples(args.data / "train.jsonl")
     launch(topology, rollout_server(settings, args.sft, args.output))
-    from reinforced_cot.reinforcement import train
-    from reinforced_cot.training import resume
+    from reinforced_cot.training.grpo import train
+    from reinforced_cot.training.trainer import resume
 
     own = module_hashes(own_modules(settings["rewards"]), Path())  # a run on other rewards is another run
     inputs = [args.data / "train.jsonl", args.sft / f"{settings['rl']['start']}.json"]

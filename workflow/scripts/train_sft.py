@@ -11,10 +11,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.examples import read_examples
-from reinforced_cot.launching import add_launch_arguments, asked_topology, launch
-from reinforced_cot.stage_scripts import read_settings, start
+from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     splits = {split: args.data / f"{split}.jsonl" for split in ("train", "val")}
     examples = {split: read_examples(path) for split, path in splits.items()}
     launch(topology)
-    from reinforced_cot.supervised import train
-    from reinforced_cot.training import resume
+    from reinforced_cot.training.sft import train
+    from reinforced_cot.training.trainer import resume
 
     inputs = [*splits.values(), args.parent / "model.json"]
     resume_from = resume(Path(__file__), settings, inputs, topology, args.output)

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", action="store_true", help="the run was repeated at other seeds: read seeds.json")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
-    from reinforced_cot.report import render
+    from reinforced_cot.evaluation.report import render
 
     write_text(args.output, render(args.results, args.policies, args.merged, args.template, args.seeds))
 

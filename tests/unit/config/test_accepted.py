@@ -1,0 +1,165 @@
+"""Configurations that are taken: what is allowed, what is filled in, and what is warned about."""
+
+import copy
+from typing import Any
+
+import pytest
+from config_samples import COMMIT, GRPO, LORA, ON_GPUS, TINY, changed, photos, problems
+from places import REPO
+
+from reinforced_cot.config.validation import validated, warnings_of
+
+ALLOWED = [
+    {},
+    {"policies": []},
+    {"rewards": {"correctness": 1.0, "brevity": None}},
+    {"rewards": "original"},
+    {"rl.grpo.rewards": "original"},
+    {"rl.grpo.rewards": None},
+    {"rl.grpo.rewards": {"original": 0.5, "format": 1}},
+    {"seeds": [2, 3]},
+    photos(),
+    photos(val={"file": "b.jsonl", "images": "photos"}),
+    {
+        "base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct",
+        "base_model.revision": COMMIT,
+        "base_model.trust_remote_code": True,
+    },
+    {"base_model.path": str(REPO / "tests/data/checkpoint")},  # a folder needs no revision
+    {"rl.later": {"lora": LORA, "training": {"save_steps": 7}}},  # not trained: not named by `policies`
+    {f"{GRPO}.fp16": True, f"{GRPO}.bf16": False, "base_model.dtype": "bfloat16"},
+    {f"{GRPO}.steps_per_generation": 3, f"{GRPO}.gradient_accumulation_steps": 3},
+    {f"{GRPO}.generation_batch_size": 128, f"{GRPO}.save_steps": 4},
+    {"rl.grpo.global_batch_size": 64, f"{GRPO}.per_device_train_batch_size": 32, "launch.rl.processes": 2},
+    {"launch.sft": {"topology": "zero2", "processes": 8}, "sft.quantization": "nf4"},
+    {"launch.evaluate": {"topology": "multi_gpu", "processes": 8}},
+    {"sft.lora": None, "rl.grpo.lora": None},
+    {"base_model.attn_implementation": "flash_attention_2", "base_model.dtype": "bfloat16", **ON_GPUS},
+    {"rl.grpo.start": "adapter"},
+    {"rl.grpo.start": "adapter", "rl.grpo.quantization": "nf4"},
+    {f"{GRPO}.learning_rate": 1},  # an integer is a number
+    {f"{TINY}.hidden_size": 24, f"{TINY}.vision_hidden_size": 80},
+    {"sft.lora.target_modules": "all-linear"},
+    {"sft.lora.target_modules": r".*language_model.*\.(q|k)_proj"},
+    {
+        "base_model.path": str(REPO / "tests/data/checkpoint"),
+        "evaluation.max_new_tokens": 4096,
+    },
+]
+
+
+@pytest.mark.parametrize("changes", ALLOWED)
+def test_what_is_right_passes(changes: dict[str, Any]) -> None:
+    assert problems(changed(changes)) == []
+
+
+def test_defaults_are_filled_in_a_copy() -> None:
+    config = changed({"rewards": {"format": 1.0}, "rl.later": {"lora": LORA}})
+    before = copy.deepcopy(config)
+    result = validated(config)
+    assert config == before
+    assert (result["seed"], result["policies"], result["rewards"]["format"]) == (1, ["grpo", "gspo"], 1.0)
+    assert result["data"]["splits"]["val"] == {
+        "size": 100,
+        "file": None,
+        "images": None,
+        "part": None,
+    }
+    assert result["base_model"]["tiny"]["architecture"]["hidden_size"] == 96
+    assert result["launch"]["merge_lora"] == {"topology": "cpu", "processes": None, "threads": 1}
+    # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.
+    assert result["sft"]["lora"] == LORA
+    assert result["sft"]["training"] == {
+        "save_strategy": "epoch",
+        "save_steps": 500,
+        "per_device_train_batch_size": 8,
+        "gradient_accumulation_steps": 1,
+    }
+    assert result["rl"]["grpo"]["training"] == {
+        **config["rl"]["grpo"]["training"],
+        "gradient_accumulation_steps": 1,
+        "generation_batch_size": None,
+        "steps_per_generation": None,
+        "num_generations": 8,
+        "max_completion_length": 512,
+    }
+    assert result["rl"]["later"] == {"lora": LORA}  # not trained
+
+
+def test_the_tiny_model_of_a_hub_model_is_left_alone() -> None:
+    result = validated(changed({"base_model.path": "a/b", "base_model.revision": COMMIT}))
+    assert "tiny" not in result["base_model"]
+
+
+GSPO = "rl.gspo.training"
+WARNINGS = [
+    ({}, []),
+    (
+        {f"{GSPO}.epsilon": 0.2},
+        [
+            f"`{GSPO}.epsilon` is 0.2 at sequence level; a sequence's ratio is a geometric mean, hardly leaves 1 and "
+            "is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
+        ],
+    ),
+    ({f"{GSPO}.epsilon": 3.0e-4, f"{GSPO}.epsilon_high": 4.0e-4}, []),
+    (
+        {f"{GSPO}.loss_type": "bnpo"},
+        [
+            f"`{GSPO}.loss_type` is bnpo at sequence level; it weighs long completions more, and GSPO's paper means "
+            "over sequences: use grpo"
+        ],
+    ),
+    ({f"{GSPO}.beta": 0.04}, [f"`{GSPO}.beta` is 0.04 at sequence level; GSPO's paper has no KL term: use 0.0"]),
+    (
+        {f"{GRPO}.epsilon": 3.0e-4},
+        [
+            f"`{GRPO}.epsilon` is 0.0003 at token level, where ratios leave 1 by more, and most tokens would be "
+            "clipped: use 0.2, or importance_sampling_level sequence"
+        ],
+    ),
+    (
+        {f"{GRPO}.num_iterations": 1},
+        [
+            f"`{GRPO}` makes one optimizer step a generation, so that every importance ratio is 1 and "
+            "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
+        ],
+    ),
+    ({f"{GRPO}.num_iterations": 1, f"{GRPO}.steps_per_generation": 2}, []),
+    ({f"{GSPO}.epsilon": 0.2, "policies": ["grpo"]}, []),  # not trained
+    # what contradicts the paper of the loss that is named
+    (
+        {f"{GRPO}.loss_type": "dr_grpo"},
+        [
+            f"`{GRPO}.scale_rewards` is group with loss_type dr_grpo; its paper does not divide by the deviation, "
+            'which favours questions that are too easy or too hard: use "none"'
+        ],
+    ),
+    ({f"{GRPO}.loss_type": "dr_grpo", f"{GRPO}.scale_rewards": "none"}, []),
+    (
+        {f"{GRPO}.loss_type": "cispo", f"{GRPO}.epsilon_high": 0.28},
+        [
+            f"`{GRPO}.epsilon_high` is 0.28 with loss_type cispo, where it is the largest importance weight itself, so "
+            "that every weight would be cut: use 5.0"
+        ],
+    ),
+    ({f"{GRPO}.loss_type": "cispo", f"{GRPO}.epsilon_high": 5.0}, []),
+    (
+        {f"{GRPO}.loss_type": "sapo", f"{GRPO}.sapo_temperature_neg": 1.0},
+        [
+            f"`{GRPO}.sapo_temperature_neg` is 1.0, not above sapo_temperature_pos; its paper lets the gate of "
+            "negative advantages close sooner: use 1.05 and 1.0"
+        ],
+    ),
+    (
+        {f"{GRPO}.loss_type": "dapo", f"{GRPO}.beta": 0.04},
+        [
+            f"`{GRPO}.beta` is 0.04 with loss_type dapo; its paper has no KL term: use 0.0",
+            f"`{GRPO}.epsilon_high` is None with loss_type dapo; its paper clips higher above than below: use 0.28",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), WARNINGS)
+def test_what_contradicts_the_method_is_warned_about(changes: dict[str, Any], expected: list[str]) -> None:
+    assert warnings_of(validated(changed(changes))) == expected

@@ -1,0 +1,365 @@
+"""The configuration: mistakes that span several keys get their literal message, too."""
+
+from typing import Any
+
+import pytest
+from config_samples import COMMIT, GRPO, ON_GPUS, PHOTOS, TINY, changed, minimal, photos, problems
+from places import REPO
+
+from reinforced_cot.scoring.rewards import REWARDS
+
+ACCELERATE = REPO / "config" / "accelerate"
+BIASED = (
+    "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
+)
+CASES = [
+    ({"policies": ["grpo", "gsp"]}, "`policies` names gsp, which has no settings under `rl`; did you mean gspo?"),
+    (
+        {"policies": ["dapo_2"]},
+        "`policies` names dapo_2, which has no settings under `rl`; add `rl.dapo_2` or remove the name",
+    ),
+    # the batch (fault 39)
+    (
+        {f"{GRPO}.num_generations": 7},
+        f"`{GRPO}.num_generations` is 7; the 64 completions of one generation (per_device_train_batch_size x "
+        "steps_per_generation x processes) must be a multiple of it",
+    ),
+    (
+        {f"{GRPO}.per_device_train_batch_size": 6, f"{GRPO}.gradient_accumulation_steps": 2},
+        f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size x "
+        "steps_per_generation x processes) must be a multiple of it",
+    ),
+    (
+        {f"{GRPO}.generation_batch_size": 96},
+        f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of per_device_train_batch_size x processes, 64",
+    ),
+    (
+        {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
+        f"`{GRPO}.generation_batch_size` and `{GRPO}.steps_per_generation` are both set; keep one",
+    ),
+    ({"rl.grpo.examples": 7}, "`rl.grpo.examples` is 7; one generation of `rl.grpo` takes 8 different prompts"),
+    # checkpoints that can be resumed
+    (
+        {f"{GRPO}.save_steps": 5},
+        f"`{GRPO}.save_steps` is 5; it must be a multiple of 2, the optimizer steps from one generation to the next: "
+        "a checkpoint in between cannot be resumed exactly",
+    ),
+    (
+        {f"{GRPO}.save_steps": 10, f"{GRPO}.steps_per_generation": 6, f"{GRPO}.gradient_accumulation_steps": 4},
+        f"`{GRPO}.save_steps` is 10; it must be a multiple of 3, the optimizer steps from one generation to the next: "
+        "a checkpoint in between cannot be resumed exactly",
+    ),
+    (
+        {f"{GRPO}.save_strategy": "epoch"},
+        f"`{GRPO}.save_strategy` is epoch; RL saves between two generations only: use steps",
+    ),
+    (
+        {"sft.training.save_strategy": "no"},
+        "`sft.training.save_strategy` is no; the best checkpoint is chosen among the saved ones: use steps or epoch",
+    ),
+    # sampling that would bias the importance ratio (trl#6789)
+    ({f"{GRPO}.top_p": 0.9}, f"`{GRPO}.top_p` is 0.9; {BIASED.format(1.0)}"),
+    ({f"{GRPO}.top_k": 50}, f"`{GRPO}.top_k` is 50; {BIASED.format(0)}"),
+    ({f"{GRPO}.min_p": 0.1}, f"`{GRPO}.min_p` is 0.1; {BIASED.format('null')}"),
+    (
+        {f"{GRPO}.generation_kwargs": {"guidance_scale": 2.0, "use_cache": True}},
+        f"`{GRPO}.generation_kwargs.guidance_scale` is not available while training: log-probabilities know nothing "
+        "of it, so that the importance ratio would be biased",
+    ),
+    # vLLM (fault 65b)
+    (
+        {"base_model.attn_implementation": "flash_attention_2", **ON_GPUS},
+        "`base_model.attn_implementation` is flash_attention_2 and `base_model.dtype` is float32; its kernels take "
+        "bfloat16: change either",
+    ),
+    (
+        {
+            **{"base_model.attn_implementation": "flash_attention_3", "base_model.dtype": "bfloat16"},
+            **{**ON_GPUS, "launch.merge_lora.topology": "cpu"},
+        },
+        "`base_model.attn_implementation` is flash_attention_3 and `launch.merge_lora.topology` is cpu; use sdpa there",
+    ),
+    (
+        {"rl.grpo.lora": None, "rl.grpo.quantization": "nf4"},
+        "`rl.grpo.lora` is null and `rl.grpo.quantization` is nf4; quantized weights cannot be trained: give an "
+        "adapter, or set quantization null",
+    ),
+    (
+        {"sft.lora": None, "rl.grpo.start": "adapter"},
+        "`rl.grpo.start` is adapter and `sft.lora` is null, so that there is none: use start model",
+    ),
+    (
+        {"rl.grpo.lora.r": 8, "rl.grpo.start": "adapter"},
+        "`rl.grpo.start` is adapter, and `rl.grpo.lora` differs from `sft.lora`, whose adapter it is: write the same",
+    ),
+    ({"rl.grpo.start": "merged"}, '`rl.grpo.start` is "merged"; it must be one of "model", "adapter"'),
+    ({"sft.lora": 3}, "`sft.lora` is 3; it must be a mapping of keys to values or null"),
+    (
+        {f"{GRPO}.use_vllm": True, "rl.grpo.quantization": "nf4"},
+        f"`rl.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
+        "quantized policy: set quantization null or use_vllm false",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server"},
+        f"`{GRPO}.vllm_mode` is server and `launch.rl.topology` is cpu; weights reach a server from GPU to GPU: use a "
+        "topology with GPUs, or vllm_mode colocate",
+    ),
+    (
+        {
+            **{f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server", "data.splits.train.size": 500},
+            **{"launch.rl.topology": "two_node", f"{GRPO}.save_steps": 16, "rl.gspo": minimal()["rl"]["gspo"]},
+        },
+        f"`{GRPO}.vllm_mode` is server and `launch.rl.topology` is two_node; trainer and server share one machine: use "
+        "a topology of one, or vllm_mode colocate",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_tensor_parallel_size": 2},
+        f"`{GRPO}.vllm_tensor_parallel_size` is 2; in colocate mode it must divide the number of processes, 1",
+    ),
+    (
+        {"launch.rl.topology": "fsdp2", "policies": ["gspo"], "rl.gspo.training.per_device_train_batch_size": 32},
+        "`launch.rl.topology` is fsdp2 and `rl.gspo` trains an adapter; FSDP2 cannot generate with one before it has "
+        "trained: use zero3, use_vllm true, or lora null",
+    ),
+    (
+        {f"{GRPO}.vllm_server_port": 8000},
+        f"`{GRPO}.vllm_server_port` is set by the pipeline: a stage with `vllm_mode: server` starts its server itself, "
+        "and says where it is; remove it",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_importance_sampling_correction": False},
+        f"`{GRPO}.vllm_importance_sampling_correction` is false; without it TRL does not compare vLLM's "
+        "log-probabilities with the trainer's, and rollouts of another policy would pass unseen: leave it true",
+    ),
+    # how a stage is spread
+    ({"launch.sft.topology": "zero4"}, "`launch.sft`: there is no topology zero4; did you mean zero3?"),
+    (
+        {"launch.rl": {"topology": "single_gpu", "processes": 2}},
+        f"`launch.rl`: {ACCELERATE}/single_gpu.yaml is for one process, and 2 are asked for: take multi_gpu, or cpu "
+        "without GPUs",
+    ),
+    (
+        {"launch.rl": {"topology": "two_node", "processes": 9}},
+        f"`launch.rl`: 9 processes cannot be spread evenly over the 2 machines of {ACCELERATE}/two_node.yaml",
+    ),
+    (
+        {"launch.merge_lora.topology": "zero3"},
+        "`launch.merge_lora.topology` is zero3, which is for training; use cpu, single_gpu or multi_gpu",
+    ),
+    (
+        {"launch.merge_lora": {"topology": "multi_gpu", "processes": 8}},
+        "`launch.merge_lora` asks for 8 processes; a merge is one: use cpu or single_gpu",
+    ),
+    (
+        {"launch.evaluate.topology": "two_node"},
+        "`launch.evaluate.topology` is two_node; an evaluation stays on one machine: use multi_gpu",
+    ),
+    (
+        {"launch.sft.topology": "fsdp2", "sft.quantization": "nf4"},
+        "`launch.sft.topology` is fsdp2, which splits the weights, and a quantized base cannot be split: use multi_gpu "
+        "or zero2, or set `sft.quantization` null",
+    ),
+    (
+        {"launch.rl.topology": "zero3", "rl.gspo.quantization": "nf4"},
+        "`launch.rl.topology` is zero3, which splits the weights, and a quantized base cannot be split: use multi_gpu "
+        "or zero2, or set `rl.gspo.quantization` null",
+    ),
+    # the batch over all processes
+    (
+        {"launch.rl.processes": 3, f"{GRPO}.per_device_train_batch_size": 4, "policies": ["grpo"]},
+        f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size x "
+        "steps_per_generation x processes) must be a multiple of it",
+    ),
+    (
+        {"sft.global_batch_size": 24, "sft.training.per_device_train_batch_size": 16},
+        "`sft.global_batch_size` is 24; it must be a multiple of per_device_train_batch_size x processes, 16 x 1: "
+        "lower per_device_train_batch_size to 24 or a divisor of it",
+    ),
+    (
+        {"rl.grpo.global_batch_size": 64, "launch.rl.processes": 2},
+        "`rl.grpo.global_batch_size` is 64; it must be a multiple of per_device_train_batch_size x processes, 64 x 2: "
+        "lower per_device_train_batch_size to 32 or a divisor of it",
+    ),
+    (
+        {"sft.global_batch_size": 32, "sft.training.gradient_accumulation_steps": 2},
+        "`sft.global_batch_size` and `sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
+        "other",
+    ),
+    (
+        {f"{GRPO}.vllm_importance_sampling_clip_min": 4},
+        f"`{GRPO}.vllm_importance_sampling_clip_min` is 4; it must be below the clip_max, 3.0",
+    ),
+    # what both trainers refuse
+    (
+        {f"{GRPO}.fp16": True, "base_model.dtype": "bfloat16"},
+        f"`{GRPO}.fp16` is true and so is bf16, which follows `base_model.dtype` unless written; keep one",
+    ),
+    (
+        {"sft.training.dataloader_prefetch_factor": 2},
+        "`sft.training.dataloader_prefetch_factor` needs `dataloader_num_workers` of 1 or more",
+    ),
+    (
+        {"sft.training.logging_steps": 2.5},
+        "`sft.training.logging_steps` is 2.5; above 1 it must be a whole number",
+    ),
+    (
+        {
+            "sft.training.gradient_checkpointing_kwargs": {"selective": True},
+            "sft.training.gradient_checkpointing": False,
+        },
+        "`sft.training.gradient_checkpointing_kwargs.selective` needs `gradient_checkpointing: true` and no "
+        "`use_reentrant`",
+    ),
+    (
+        {"rl.grpo.training.gradient_checkpointing_kwargs": {"selective": True}},
+        "`rl.grpo.training.gradient_checkpointing_kwargs.selective` is there for `sft` alone: leave it out",
+    ),
+    (
+        {
+            "rl.grpo.shared_prefix": "on",
+            "rl.grpo.training.per_device_train_batch_size": 1,
+            "rl.grpo.training.steps_per_generation": 10,
+            "rl.grpo.training.num_generations": 2,
+        },
+        "`rl.grpo.shared_prefix` is on and `rl.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
+        "make it num_generations or more",
+    ),
+    (
+        {"rl.grpo.shared_prefix": "on", "rl.grpo.lora.lora_dropout": 0.1},
+        "`rl.grpo.shared_prefix` is on, and dropout is drawn for each completion: set "
+        "`rl.grpo.training.disable_dropout` true, or auto",
+    ),
+    (
+        {"rl.grpo.shared_prefix": "on", "rl.grpo.training.neftune_noise_alpha": 5.0},
+        "`rl.grpo.shared_prefix` is on, and NEFTune's noise depends on how long a row is: set shared_prefix auto",
+    ),
+    (
+        {"sft.lora.target_modules": ["lm_head"]},
+        "`sft.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out",
+    ),
+    (
+        {"sft.lora.target_modules": None},
+        "`sft.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]",
+    ),
+    (
+        {"sft.lora.target_modules": "language_model.*(q|k_proj"},
+        "`sft.lora.target_modules` is language_model.*(q|k_proj; give a list of names, all-linear, or a regular "
+        "expression",
+    ),
+    # the tiny model
+    (
+        {f"{TINY}.hidden_size": 100},
+        f"`{TINY}.hidden_size` is 100; it must be a multiple of 2 x num_attention_heads, 8",
+    ),
+    (
+        {f"{TINY}.num_key_value_heads": 3},
+        f"`{TINY}.num_attention_heads` is 4; it must be a multiple of num_key_value_heads, 3",
+    ),
+    (
+        {f"{TINY}.vision_hidden_size": 72},
+        f"`{TINY}.vision_hidden_size` is 72; it must be a multiple of 4 x vision_num_heads, 16",
+    ),
+    (
+        {"base_model.tiny.pretraining.mix": dict.fromkeys(("caption", "short", "steps", "chain"), 0)},
+        "`base_model.tiny.pretraining.mix` has no share above 0; the language model needs something to read",
+    ),
+    (
+        {"evaluation.max_new_tokens": 2048},
+        "`evaluation.max_new_tokens` is 2048; the tiny model has 2048 positions, for prompt and completion together",
+    ),
+    (
+        {"sft.selection.max_new_tokens": 3000},
+        "`sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for prompt and completion together",
+    ),
+    (
+        {f"{TINY}.max_position_embeddings": 512, "policies": ["grpo"]},  # TRL's default is 512, too
+        f"`{GRPO}.max_completion_length` is 512; the tiny model has 512 positions, for prompt and completion together",
+    ),
+    (
+        {"image.min_pixels": 12544},
+        "`image.min_pixels` is 12544; the tiny model is trained on digit scenes of 3136 pixels, which must stay as "
+        "they are: change it or set `base_model.tiny.pretraining` null",
+    ),
+    (
+        {"launch.base_model": {"gpus": 1}},
+        "unknown key `launch.base_model.gpus`; valid keys are threads",
+    ),
+    # data
+    (
+        {"data.splits.val": {"size": None}},
+        "`data.splits.val.size` is null; digits are generated, say how many questions",
+    ),
+    (
+        {"data.splits.val.file": "a.jsonl"},
+        "`data.splits.val.file` is only read with `data.source: gqa_cot`; set it null or change the source",
+    ),
+    (
+        photos(val={"file": "a.jsonl", "part": [0.5, 0.7]}),
+        "`data.splits.val.images` is missing; `data.source: gqa_cot` reads it",
+    ),
+    (
+        photos(val={**PHOTOS, "part": [0.7, 0.5]}),
+        "`data.splits.val.part` is [0.7, 0.5]; it must be [from, to] with from below to",
+    ),
+    (
+        photos(test={**PHOTOS, "file": "./a.jsonl", "part": [0.6, 1]}),
+        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.part` [0.6, 1] overlap, and both read a.jsonl; give "
+        "parts that share nothing",
+    ),
+    (
+        {"image.min_pixels": 60000, "base_model.tiny.pretraining": None},
+        "`image.min_pixels` is 60000; it must not be above `image.max_pixels`",
+    ),
+    ({"rewards": dict.fromkeys(REWARDS)}, "`rewards` has no weight above 0; a policy needs something to learn from"),
+    ({"rewards": None}, "`rewards` has no weight above 0; a policy needs something to learn from"),
+    ({"rewards": "orginal"}, '`rewards` is "orginal"; give a mapping of names to weights, or the word original'),
+    (
+        {"rl.grpo.rewards": {"format": 0}},
+        "`rl.grpo.rewards` has no weight above 0; a policy needs something to learn from",
+    ),
+    (
+        {"rewards.mine:polite": 1.0},
+        "`rewards` names mine:polite; mine.py does not exist; a reward of your own is module:function, found from the "
+        "working directory",
+    ),
+    (
+        {"rl.gspo.rewards": {"mine.polite": 1.0}},
+        "unknown key `rl.gspo.rewards.mine.polite`; valid keys are format, "
+        "correctness, consistency, brevity, tag_count, overlong, original",
+    ),
+    ({"seeds": [3, 1]}, "`seeds` names 1, which is `seed` itself; leave it out: seeds are further ones"),
+    ({"seeds": [3, 3]}, "`seeds` is [3, 3]; an entry stands there twice"),
+    (
+        {"evaluation.gqa_questions": "questions.json"},
+        "`evaluation.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
+        "`data.source` gqa_cot, `data.splits.test.size` null and its `part` null",
+    ),
+    (
+        {"evaluation.gqa_choices": "choices.json"},
+        "`evaluation.gqa_choices` is only read with `evaluation.gqa_questions`; set that too, or this null",
+    ),
+    # the base model (fault 41)
+    (
+        {"base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct"},
+        "`base_model.revision` is null and `base_model.path` Qwen/Qwen2.5-VL-3B-Instruct is no folder here, so it is "
+        "read as a hub id; correct the folder, or pin the model's commit (40 hexadecimal digits; it can change under "
+        "its name): git ls-remote https://huggingface.co/Qwen/Qwen2.5-VL-3B-Instruct HEAD",
+    ),
+    (
+        {"base_model.path": "./checkpoints/qwen"},
+        "`base_model.path` is ./checkpoints/qwen; it is neither a folder that exists nor a hub id like owner/name",
+    ),
+    (
+        {"base_model.revision": COMMIT},
+        f"`base_model.revision` is {COMMIT}; it pins a hub id, and `base_model.path` is none; set it null",
+    ),
+    (
+        {"base_model.trust_remote_code": True},
+        "`base_model.trust_remote_code` is true; code is only run from a hub id with its `base_model.revision`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), CASES)
+def test_a_mistake_that_spans_keys_is_explained(changes: dict[str, Any], message: str) -> None:
+    assert problems(changed(changes)) == [message]

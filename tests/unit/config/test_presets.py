@@ -1,0 +1,58 @@
+"""The configurations that come with the pipeline: each valid, without a warning, and what its page says of it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from config_samples import COMMIT, merged, problems
+from places import REPO
+
+from reinforced_cot.config.validation import validated, warnings_of
+
+FULL_SIZE = REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml"
+# Each is given after the full-size preset, and with a commit.
+MODELS = [REPO / f"config/presets/{name}-gqa.yaml" for name in ("qwen2.5-vl-7b", "qwen3-vl-4b", "internvl3-2b")]
+PRESETS = sorted(set((REPO / "config" / "presets").glob("*.yaml")) - set(MODELS))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_valid_and_without_warnings(preset: Path) -> None:
+    assert warnings_of(validated(merged(preset))) == []
+
+
+@pytest.mark.parametrize("preset", MODELS, ids=lambda path: path.stem)
+def test_presets_of_models_want_a_commit_and_change_nothing_but_the_model(preset: Path) -> None:
+    config = merged(FULL_SIZE, preset)
+    (problem,) = problems(config)
+    assert problem.startswith("`base_model.revision` is null and ") and "pin the model's commit" in problem
+    config["base_model"]["revision"] = COMMIT
+    config, full_size = validated(config), validated(merged(FULL_SIZE))
+    assert warnings_of(config) == []
+    path, where = config["base_model"]["path"], config["pathvars"]
+    assert path != full_size["base_model"]["path"] and where != full_size["pathvars"]
+    base_model = full_size["base_model"] | {"path": path, "revision": COMMIT}
+    assert config == full_size | {"base_model": base_model, "pathvars": where}
+
+
+def test_the_demo_is_valid_and_without_warnings() -> None:
+    assert warnings_of(validated(merged())) == []
+
+
+def test_the_two_policies_of_the_reward_ablation_differ_in_their_rewards_alone() -> None:
+    config = validated(merged(REPO / "config/presets/reward-ablation.yaml"))
+    assert config["policies"] == ["grpo", "grpo_original"]
+    assert config["rl"]["grpo_original"] == {**config["rl"]["grpo"], "rewards": "original"}
+
+
+def test_no_training_value_of_the_demo_reaches_the_full_size_run() -> None:
+    demo, preset = (
+        yaml.safe_load((REPO / "config" / file).read_text(encoding="utf-8"))
+        for file in ("config.yaml", "presets/qwen2.5-vl-3b-gqa.yaml")
+    )
+    pairs = {
+        "sft": (demo["sft"], preset["sft"]),
+        **{name: (demo["rl"][name], preset["rl"][name]) for name in demo["rl"]},
+    }
+    for section, (small, large) in pairs.items():
+        for part in ("training", "lora"):
+            assert small[part].keys() <= large[part].keys(), f"{section}.{part} inherits values of the demo"

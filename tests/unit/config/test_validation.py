@@ -1,0 +1,180 @@
+"""The configuration: a mistake in a key or a value gets its literal message (in several: test_config_cross.py)."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_samples import GRPO, LORA, changed, minimal, problems
+from places import REPO
+
+KEY_CASES = [
+    # unknown keys (fault 38)
+    ({"sed": 1}, "unknown key `sed`; did you mean `seed`?"),
+    ({f"{GRPO}.num_generation": 8}, f"unknown key `{GRPO}.num_generation`; did you mean `num_generations`?"),
+    ({"sft.learning_rate": 1.0}, "unknown key `sft.learning_rate`; did you mean `sft.training.learning_rate`?"),
+    (
+        {"sft.training.num_generations": 8},
+        "unknown key `sft.training.num_generations`; TRL's SFTConfig has no such field",
+    ),
+    ({"sft.lora.rank": 8}, "unknown key `sft.lora.rank`; PEFT's LoraConfig has no such field"),
+    ({"image.size": 8}, "unknown key `image.size`; valid keys are min_pixels, max_pixels"),
+    ({"rl.grpo.tranining": {}}, "unknown key `rl.grpo.tranining`; did you mean `training`?"),
+    ({"rewards.corectness": 1}, "unknown key `rewards.corectness`; did you mean `correctness`?"),
+    # fields that the pipeline sets
+    (
+        {"sft.training.output_dir": "x"},
+        "`sft.training.output_dir` is set by the pipeline (results/{policy}/checkpoints); remove it",
+    ),
+    (
+        {"sft.training.packing": True},
+        "`sft.training.packing` is not available: TRL packs no sequences with images; remove it",
+    ),
+    (
+        {f"{GRPO}.seed": 3},
+        f"`{GRPO}.seed` is set by the pipeline: there is one `seed`, at the top level; remove it",
+    ),
+    (
+        {f"{GRPO}.vllm_importance_sampling_cap": 2.0},
+        f"`{GRPO}.vllm_importance_sampling_cap` is deprecated by TRL: use `vllm_importance_sampling_clip_max` instead; "
+        "remove it",
+    ),
+    (
+        {"sft.training.max_lenght": 1},
+        "unknown key `sft.training.max_lenght`; did you mean `max_length`? It is not available: nothing is ever "
+        "truncated, since a cut prompt loses image tokens (`prompt.max_tokens`)",
+    ),
+]
+VALUE_CASES = [
+    ({f"{GRPO}.learning_rate": "1e-4"}, f'`{GRPO}.learning_rate` is "1e-4"; YAML reads 1e-4 as text: write 1.0e-4'),
+    ({f"{GRPO}.learning_rate": "1.5E4"}, f'`{GRPO}.learning_rate` is "1.5E4"; YAML reads 1.5E4 as text: write 1.5e+4'),
+    (
+        {f"{GRPO}.learning_rate": "1.0e-4"},
+        f'`{GRPO}.learning_rate` is "1.0e-4"; what is nested in --config is read as text: write it into a file for '
+        "--configfile",
+    ),
+    ({f"{GRPO}.max_steps": "1e3"}, f'`{GRPO}.max_steps` is "1e3"; YAML reads 1e3 as text: write 1000'),
+    (
+        {"evaluation.batch_size": "16"},
+        '`evaluation.batch_size` is "16"; write 16 without quotes (what is nested in --config is read as text: write '
+        "it into a file for --configfile)",
+    ),
+    (
+        {"sft.training": {"gradient_checkpointing": "true"}},
+        '`sft.training.gradient_checkpointing` is "true"; it must be true or false (what is nested in --config is read '
+        "as text: write it into a file for --configfile)",
+    ),
+    (  # a stage that there is not is no KeyError
+        {"launch.grpo": {"topology": "zero3"}},
+        "unknown key `launch.grpo`; valid keys are base_model, sft, rl, merge_lora, evaluate",
+    ),
+    ({"data.splits.valid": {"size": 3}}, "unknown key `data.splits.valid`; did you mean `val`?"),
+    (
+        {"sft.global_batch_size": 32, "launch.sft.processes": 6},
+        "`sft.global_batch_size` is 32; it must be a multiple of per_device_train_batch_size x processes, 8 x 6: "
+        "6 processes share no 32 rows evenly: take 30 or 36 rows",
+    ),
+    (
+        {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_max_model_length": 600},
+        f"`{GRPO}.vllm_max_model_length` is 600; it must hold prompt.max_tokens and max_completion_length, 1024: raise "
+        "it, or leave it out",
+    ),
+    ({"evaluation.batch_size": 16.0}, "`evaluation.batch_size` is 16.0; it must be a whole number"),
+    ({"evaluation.batch_size": True}, "`evaluation.batch_size` is true; it must be a whole number"),
+    ({"evaluation.batch_size": 0}, "`evaluation.batch_size` is 0; it must be at least 1"),
+    ({f"{GRPO}.learning_rate": float("nan")}, f"`{GRPO}.learning_rate` is NaN; it must be a number"),
+    ({f"{GRPO}.temperature": 0}, f"`{GRPO}.temperature` is 0; it must be above 0"),
+    ({f"{GRPO}.num_generations": 1}, f"`{GRPO}.num_generations` is 1; it must be at least 2"),  # fault 39
+    ({"seed": 5000000000}, "`seed` is 5000000000; it must be at most 4294967295"),
+    ({"data.max_rejected_share": 2}, "`data.max_rejected_share` is 2; it must be at most 1"),
+    ({"sft.selection.examples": 0}, "`sft.selection.examples` is 0; it must be at least 1"),
+    ({"sft": None}, "`sft` is null; it must be a mapping of keys to values"),
+    ({"sft.quantization": "int4"}, '`sft.quantization` is "int4"; did you mean "int8"?'),
+    ({"sft.training.optim": "adamw_torchh"}, '`sft.training.optim` is "adamw_torchh"; did you mean "adamw_torch"?'),
+    (
+        {"sft.training.logging_strategy": False},
+        '`sft.training.logging_strategy` is false; YAML reads an unquoted no as false: write "no"',
+    ),
+    ({"policies": ["grpo", "grpo"]}, '`policies` is ["grpo", "grpo"]; an entry stands there twice'),
+    (
+        {"policies": ["data"]},
+        '`policies[0]` is "data"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
+        "benchmarks, report or seed_1, which stand for something else in the results folder",
+    ),
+    (
+        {"rl.GRPO": {"lora": LORA}},
+        '`rl.GRPO` is "GRPO"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
+        "benchmarks, report or seed_1, which stand for something else in the results folder",
+    ),
+    (
+        {"base_model.path": "a/b", "base_model.revision": "main"},
+        '`base_model.revision` is "main"; give the full commit hash (40 hexadecimal digits); a branch or a tag '
+        "can move",
+    ),
+    ({"rl.grpo.lora": {"r": 8}}, "`rl.grpo.lora.target_modules` is missing; config/README.md says what it means"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), [*KEY_CASES, *VALUE_CASES])
+def test_a_mistake_is_explained(changes: dict[str, Any], message: str) -> None:
+    assert problems(changed(changes)) == [message]
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    changes = {
+        f"{GRPO}.lerning_rate": 1,
+        "sft.training.max_steps": "1e3",
+        "image.min_pixels": 60000,
+        "base_model.tiny.pretraining": None,
+        "policies": ["gsp"],
+    }
+    found = problems(changed(changes))
+    assert len(found) == 4
+    assert [line.split("`")[1] for line in found] == [
+        f"{GRPO}.lerning_rate",
+        "sft.training.max_steps",
+        "image.min_pixels",
+        "policies",
+    ]
+
+
+def test_missing_sections_are_named_once_each() -> None:
+    config = minimal()
+    del config["sft"], config["rl"]
+    assert problems(config) == [
+        "`sft` is missing; config/README.md says what it means",
+        "`rl` is missing; config/README.md says what it means",
+    ]
+
+
+def checkpoint(folder: Path, content: str) -> dict[str, Any]:
+    folder.mkdir()
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    return {"base_model.path": str(folder), f"{GRPO}.use_vllm": True}
+
+
+def test_the_family_of_a_folder_is_checked_at_once(tmp_path: Path) -> None:
+    for number, content in enumerate(('{"model_type": "llava"}', "[]", "{")):
+        (problem,) = problems(changed(checkpoint(tmp_path / f"unknown-{number}", content)))
+        assert problem.startswith(f"`base_model.path`: {tmp_path}/unknown-{number} ")
+    assert (
+        "is a model of type llava, which is not supported; use one of Qwen2-VL (qwen2_vl), "
+        in problems(changed({"base_model.path": str(tmp_path / "unknown-0")}))[0]
+    )
+    assert problems(changed(checkpoint(tmp_path / "qwen", '{"model_type": "qwen3_vl"}'))) == []
+
+
+def test_rollouts_by_vllm_are_refused_by_family(tmp_path: Path) -> None:
+    assert problems(changed(checkpoint(tmp_path / "internvl", '{"model_type": "internvl"}'))) == [
+        "`rl.grpo.training.use_vllm` is true; rollouts by vLLM are known to be right for Qwen2-VL, Qwen2.5-VL, "
+        "Qwen3-VL only, and the base is InternVL: set it false"
+    ]
+
+
+def test_dry_run_needs_no_torch() -> None:
+    code = (
+        "import reinforced_cot.config.validation, sys\n"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'trl')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPO / "workflow" / "scripts").returncode == 0

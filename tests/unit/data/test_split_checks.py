@@ -1,0 +1,93 @@
+"""Data on which a result would mean nothing is refused before training; the rest is described."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reinforced_cot.data.examples import Example
+from reinforced_cot.data.split_checks import check
+from reinforced_cot.errors import DataError
+
+
+def example(split: str, number: int, **changes: str) -> Example:
+    group = f"{split}{number:03d}"
+    one = Example(f"{group}-0", f"images/{split}/{group}.png", "Is it red?", "yes", "It is so.", "verify", group)
+    return replace(one, **changes)
+
+
+def put_images(folder: Path, splits: dict[str, list[Example]]) -> None:
+    for examples in splits.values():
+        for one in examples:
+            path = folder / one.image
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+
+@pytest.fixture
+def splits() -> dict[str, list[Example]]:
+    return {split: [example(split, number) for number in range(4)] for split in ("train", "val", "test")}
+
+
+def test_summary(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+    splits["train"][0] = example("train", 0, answer="no", question="Is this one red?", question_type="query", cot="")
+    splits["train"][1] = example("train", 1, group="train000", cot_answer="no")
+    put_images(tmp_path, splits)
+    summary = check(splits, {"train": [{"reason": "missing answer"}, {"reason": "missing answer"}]}, tmp_path)
+    assert summary["shared_images"] == {"train/val": 0, "train/test": 0, "val/test": 0}
+    assert summary["splits"]["train"] == {
+        "questions": 4,
+        "images": 3,
+        "chains": 3,
+        "erring_chains": 1,
+        "question_types": {"query": 1, "verify": 3},
+        "answers": {"distinct": 2, "most_frequent": "yes", "most_frequent_share": 0.75},
+        "words": {
+            "question": {"min": 3, "median": 3.0, "mean": 3.25, "max": 4},
+            "chain": {"min": 3, "median": 3.0, "mean": 3.0, "max": 3},
+        },
+        "rejected": {"missing answer": 2},
+    }
+    assert summary["splits"]["val"]["rejected"] == {}
+
+
+def test_split_without_chains_serves_evaluation(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+    splits["test"] = [replace(one, cot="") for one in splits["test"]]
+    put_images(tmp_path, splits)
+    assert check(splits, {}, tmp_path)["splits"]["test"]["words"]["chain"] is None
+
+
+# fault 10: the same content under other names
+@pytest.mark.parametrize("pair", [("train", "val"), ("train", "test"), ("val", "test")])
+def test_image_in_two_splits_is_refused(
+    tmp_path: Path, splits: dict[str, list[Example]], pair: tuple[str, str]
+) -> None:
+    one, other = pair
+    splits[other] = [
+        replace(second, group=first.group) for first, second in zip(splits[one], splits[other], strict=True)
+    ]
+    put_images(tmp_path, splits)
+    with pytest.raises(DataError, match=rf"'{one}' and '{other}' share 4 images") as caught:
+        check(splits, {}, tmp_path)
+    assert f"e.g. {one}000, {one}001, {one}002;" in str(caught.value)
+
+
+def test_id_in_two_splits_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+    splits["test"][2] = replace(splits["test"][2], id="val001-0")
+    put_images(tmp_path, splits)
+    with pytest.raises(DataError, match=r"'val' and 'test' share 1 ids, e\.g\. val001-0;"):
+        check(splits, {}, tmp_path)
+
+
+def test_train_without_any_chain_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+    splits["train"] = [replace(one, cot="") for one in splits["train"]]
+    put_images(tmp_path, splits)
+    with pytest.raises(DataError, match="'train' has a chain"):
+        check(splits, {}, tmp_path)
+
+
+def test_missing_image_file_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+    put_images(tmp_path, splits)
+    (tmp_path / splits["val"][1].image).unlink()
+    with pytest.raises(DataError, match=r"val\.jsonl names 1 images that do not exist .* images/val/val001\.png"):
+        check(splits, {}, tmp_path)

@@ -1,0 +1,120 @@
+"""Kinds of answers, and another answer of the same kind: tables, and every question of the real sample."""
+
+import json
+
+import pytest
+from places import SHARED
+
+from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools
+from reinforced_cot.scoring.answer_matching import is_correct
+
+SAMPLE = SHARED / "data/gqa-cot-sample/train_data.jsonl"
+PREFIX = "Please answer based on the image content: "
+
+
+@pytest.mark.parametrize(
+    ("question", "truth", "kind"),
+    [
+        ("Is it red?", "No", "yes/no"),
+        ("Is it red or blue?", "yes", "yes/no"),
+        ("Is it red or blue?", "Red", "choice"),
+        ("Is it red or blue?", "the blue", "choice"),
+        ("Is it red or blue?", "green", "open"),  # neither of what is offered
+        ("On which side is the cup?", "Left", "choice"),
+        ("How many cups are there?", "12", "number"),
+        ("How many cups are there?", "Two", "number"),
+        ("What color is the cup?", "light brown", "color"),
+        ("What colour is the cup?", "red", "color"),
+        ("What is red?", "cup", "open"),
+        ("What does he hold?", "tennis racket", "open"),
+    ],
+)
+def test_kinds(question: str, truth: str, kind: str) -> None:
+    assert answer_type(question, truth) == kind
+
+
+def test_pools_hold_each_answer_once() -> None:
+    rows = [
+        ("What does he hold?", "A Tennis Racket."),
+        ("What is it?", "tennis racket"),
+        ("What is it?", "bowl"),
+        ("What is it?", "!"),
+        ("What color is it?", "Red"),
+        ("How many are there?", "two"),
+        ("Is it red?", "No"),
+    ]
+    expected = {"open": ["bowl", "tennis racket"], "color": ["red"], "number": ["2"], "yes/no": ["no"]}
+    assert pools(rows) == pools(reversed(rows)) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "other"),
+    [
+        ("Is it red?", "yes", "no"),
+        ("Is it red?", "No.", "yes"),
+        ("Are there cups?", "There are no cups", "yes"),
+        ("Is it red or blue?", "red", "blue"),
+        ("Is it red or blue?", "It is blue.", "red"),
+        ("Is the man on the left or on the right?", "right", "left"),
+        ("On which side is the cup?", "Left", "right"),  # also where the question names none
+    ],
+)
+def test_the_opposite_or_what_the_question_offers(question: str, answer: str, other: str) -> None:
+    assert another_answer("q1", question, answer, {"open": ["table"], "choice": ["table"]}) == other
+
+
+def test_otherwise_one_of_the_pool_by_name() -> None:
+    kinds = {"open": ["bed", "bowl", "cup", "knife", "table"], "color": ["red"]}
+    chosen = {name: another_answer(name, "What is it?", "cup", kinds) for name in ("q1", "q2", "q3")}
+    assert chosen == {"q1": "table", "q2": "bed", "q3": "bowl"}  # sha256 of the name, 48 bits: 3, 0 and 1 modulo 4
+
+
+def test_every_one_of_the_pool_is_chosen_by_some_name() -> None:
+    kinds = {"open": ["bed", "bowl", "cup", "knife", "table"]}
+    chosen = {another_answer(f"q{n}", "What is it?", "cup", kinds) for n in range(100)}
+    assert chosen == {"bed", "bowl", "knife", "table"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "pool", "left"),
+    [
+        ("tennis racket", ["bowl", "racket", "table tennis", "tennis rackets"], {"bowl"}),
+        ("It is a cup.", ["bowl", "cup", "cups"], {"bowl"}),
+        ("cups", ["bowl", "cup holder"], {"bowl"}),
+        ("cup", ["cup", "cups"], {None}),
+        ("cup", [], {None}),
+    ],
+)
+def test_no_answer_of_the_pool_that_shares_a_word(answer: str, pool: list[str], left: set[str | None]) -> None:
+    assert {another_answer(f"q{n}", "What is it?", answer, {"open": pool}) for n in range(30)} == left
+
+
+def test_a_kind_without_a_pool_has_no_other_answer() -> None:
+    assert another_answer("q1", "What is it?", "cup", {}) is None
+    assert another_answer("q1", "What color is it?", "red", {"open": ["cup"]}) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Is it black or black and white?", "black"),
+        ("Is it light brown or brown?", "brown"),
+        ("Is it a red car or a red bus?", "red car"),
+    ],
+)
+def test_what_the_question_offers_is_not_the_answer_again(question: str, answer: str) -> None:
+    other = another_answer("q1", question, answer, {"choice": ["table"]})
+    assert other not in ("black", "brown", "red")
+
+
+def test_all_questions_of_the_sample_have_another_answer_that_is_wrong() -> None:
+    if not SAMPLE.is_file():
+        pytest.skip("gqa-cot-sample is not beside the repository")
+    lines = map(json.loads, SAMPLE.read_text(encoding="utf-8").splitlines())
+    rows = [(line["instruction"].removeprefix(PREFIX), line["answer"]) for line in lines]
+    assert len(rows) == 498
+    kinds = pools(rows)
+    others = [another_answer(f"line-{n}", *row, kinds) for n, row in enumerate(rows, start=1)]
+    assert sum(other is None for other in others) <= 4  # 1 %; none when it was written
+    for (question, truth), other in zip(rows, others, strict=True):
+        assert other is None or not is_correct(other, truth, question)

@@ -1,0 +1,112 @@
+"""Pairs of policies on the same questions: every number of a small case written out."""
+
+import random
+from math import sqrt
+from typing import Any
+
+import pytest
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation.comparisons import compare
+from reinforced_cot.scoring.prediction_rows import Prediction
+
+# Questions 1 to 5 are of one type, 6 to 8 of another; two an image.
+RIGHT = {"base": {1, 6}, "sft": {1, 2, 3, 4, 5, 7}, "gspo": {1, 2, 3, 4, 5, 6, 7, 8}}
+
+
+def rows(right: set[int], questions: int = 8) -> list[Prediction]:
+    return [
+        {
+            "id": f"q{n}",
+            "image_id": f"image-{(n + 1) // 2}",
+            "question_type": "query" if n <= 5 else "verify",
+            "is_correct": n in right,
+        }
+        for n in range(1, questions + 1)
+    ]
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[dict[str, Any]]:
+    return compare({policy: rows(right) for policy, right in RIGHT.items()})
+
+
+def test_all_pairs_in_the_order_of_the_policies(pairs: list[dict[str, Any]]) -> None:
+    assert [(pair["before"], pair["after"]) for pair in pairs] == [("base", "sft"), ("base", "gspo"), ("sft", "gspo")]
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "n", "difference", "gained", "lost", "p", "holm"),
+    [
+        (0, None, 8, 4 / 8, 5, 1, 14 / 64, None),
+        (0, "query", 5, 4 / 5, 4, 0, 2 / 16, 0.25),
+        (0, "verify", 3, 0.0, 1, 1, 1.0, 1.0),
+        (1, None, 8, 6 / 8, 6, 0, 2 / 64, None),
+        (1, "query", 5, 4 / 5, 4, 0, 2 / 16, 0.25),
+        (1, "verify", 3, 2 / 3, 2, 0, 2 / 4, 0.5),
+        (2, None, 8, 2 / 8, 2, 0, 2 / 4, None),
+        (2, "query", 5, 0.0, 0, 0, 1.0, 1.0),
+        (2, "verify", 3, 2 / 3, 2, 0, 2 / 4, 1.0),
+    ],
+)
+def test_what_changed(
+    pairs: list[dict[str, Any]],
+    place: int,
+    kind: str | None,
+    n: int,
+    difference: float,
+    gained: int,
+    lost: int,
+    p: float,
+    holm: float | None,
+) -> None:
+    found = pairs[place] if kind is None else pairs[place]["by_question_type"][kind]
+    assert (found["n"], found["gained"], found["lost"]) == (n, gained, lost)
+    assert (found["difference"], found["p_value"]) == pytest.approx((difference, p))
+    assert found.get("p_holm") == (None if holm is None else pytest.approx(holm))
+
+
+def test_errors_and_intervals_are_clustered_by_image(pairs: list[dict[str, Any]]) -> None:
+    to_sft, to_gspo, _ = pairs
+    # changes sum to 1, 2, 0, 1 and to 1, 2, 1, 2 in the four images
+    assert to_sft["error"] == pytest.approx(sqrt(4 / 3 * 2) / 8)
+    assert to_gspo["error"] == pytest.approx(sqrt(4 / 3 * 1) / 8)
+    assert to_gspo["detectable"] == pytest.approx(2.8016 * sqrt(4 / 3 * 1) / 8, rel=1e-5)
+    assert to_gspo["interval"] == pytest.approx((4 / 8, 8 / 8))  # (4 + Binomial(4, 1/2)) / 8
+    assert list(to_sft["by_question_type"]) == ["query", "verify"]
+
+
+def test_one_image_says_nothing_of_how_images_differ() -> None:
+    [pair] = compare({"base": rows(set(), 2), "sft": rows({1, 2}, 2)})
+    assert (pair["error"], pair["interval"], pair["detectable"]) == (None, None, None)
+    assert (pair["difference"], pair["gained"], pair["p_value"]) == (1.0, 2, 0.5)
+
+
+def test_no_change_detects_nothing() -> None:
+    [pair] = compare({"base": rows({1, 2}), "sft": rows({1, 2})})
+    assert (pair["difference"], pair["p_value"], pair["detectable"]) == (0.0, 1.0, None)
+    assert pair["interval"] == (0.0, 0.0)
+
+
+def test_one_policy_has_no_pairs() -> None:
+    assert compare({"sft": rows({1})}) == []
+
+
+def test_the_order_of_rows_is_irrelevant(pairs: list[dict[str, Any]]) -> None:
+    rng = random.Random(0)
+    assert compare({policy: rng.sample(rows(right), 8) for policy, right in RIGHT.items()}) == pairs
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named"),
+    [
+        ({"base": 8, "sft": 7}, ("base", "sft", "q8")),
+        ({"base": 6, "sft": 8}, ("base", "sft", "q7")),
+        ({"base": 8, "sft": 8, "gspo": 7}, ("base", "gspo", "q8")),
+    ],
+)
+def test_different_questions_are_refused(sizes: dict[str, int], named: tuple[str, ...]) -> None:  # fault 64
+    with pytest.raises(DataError) as refusal:
+        compare({policy: rows({1}, size) for policy, size in sizes.items()})
+    assert all(name in str(refusal.value) for name in named)
+    assert not any(policy in str(refusal.value) for policy in sizes if policy not in named)

@@ -1,0 +1,144 @@
+"""The content of eval.json, number by number, and score.py, which computes it again from a file alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import score
+
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.examples import Example
+from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation.scores import chain_consistency, evaluate
+from reinforced_cot.files import read_json, write_json, write_jsonl
+from reinforced_cot.scoring.hack_probes import BLANK_IMAGE, SHUFFLED_IMAGE
+from reinforced_cot.scoring.prediction_rows import Prediction, unscored
+from reinforced_cot.scoring.predictions import scored
+
+STEPS = "SELECT(a): red 7\nQUERY(color): "
+RED, BLUE = completion_text(STEPS + "red", "red"), completion_text(STEPS + "blue", "blue")
+
+
+def row(number: int, completion: str, answer: str = "red", **further: Any) -> Prediction:
+    example = Example(f"q{number}", "a.png", "What color?", answer, "", "color", f"g{number // 2}", "", "attr")
+    return scored(unscored(example, completion, **further))
+
+
+def four() -> list[Prediction]:
+    return [
+        row(0, RED, samples=[RED, BLUE], truncated=False, direct_raw="red\n</answer>", blank_image_raw=BLUE),
+        row(1, completion_text(STEPS + "red", "blue"), samples=[BLUE, BLUE], truncated=False, direct_raw="blue"),
+        row(2, "red is the", samples=["", RED], truncated=True, direct_raw="", shuffled_image_raw=RED),
+        row(3, BLUE, "blue", samples=[BLUE, BLUE], truncated=False, direct_raw="blue </answer>"),
+    ]
+
+
+def test_the_shares_and_their_errors() -> None:
+    found = evaluate(four())
+    assert (found["n"], found["n_images"], found["accuracy"], found["format_rate"]) == (4, 2, 0.5, 0.75)
+    assert found["accuracy_interval"] == pytest.approx([0.1500, 0.8500], abs=1e-4)
+    assert found["truncation_rate"] == 0.25
+    assert found["parse_problems"] == {"no <think>": 1}
+    # Each image has one right and one wrong answer: no difference between images, so no error is seen.
+    assert found["accuracy_error"] == pytest.approx(0.0, abs=1e-12) and found["detectable_difference"] is None
+
+
+def test_the_breakdowns() -> None:
+    found = evaluate(four())
+    for key in ("by_question_type", "by_answer_type", "by_semantic_type"):
+        (name,) = found[key]
+        assert name in ("color", "attr") and found[key][name]["accuracy"] == 0.5
+    assert {name: part["n"] for name, part in found["by_chain_length"].items()} == {"4-7": 3}
+    assert evaluate([row(0, RED) | {"semantic_type": None}])["by_semantic_type"] == {}
+
+
+def test_samples_and_answers_without_a_chain() -> None:
+    found = evaluate(four())
+    assert found["sampled"] == {
+        "samples_per_question": 2,
+        "accuracy": 0.5,  # RED; none; RED; BLUE, BLUE: 4 of 8
+        "accuracy_well_formed": pytest.approx(4 / 7),
+        "format_rate": 7 / 8,
+        "pass_at_k": {"1": 0.5, "2": 0.75},
+    }
+    assert (found["direct"]["n"], found["direct"]["accuracy"], found["direct"]["p_value"]) == (4, 0.5, 1.0)
+    bare = evaluate([row(0, RED)])
+    assert (bare["sampled"], bare["direct"], bare["truncation_rate"], bare["gqa"]) == (None, None, None, None)
+
+
+def test_chain_consistency_and_its_negative_control() -> None:
+    found = chain_consistency(four())
+    assert found["all"] == {"n": 3, "coverage": 1.0, "support": 2 / 3, "contradiction": 1 / 3, "bare": 0.0}
+    assert found["correct"]["support"] == 1.0 and found["wrong"]["contradiction"] == 1.0
+    # red for blue and the other way about: the second chain says red, its answer was blue
+    assert found["negative_control"] == {"n": 3, "coverage": 1.0, "support": 1 / 3, "contradiction": 2 / 3}
+
+
+def test_probes_are_held_against_the_policy_on_the_same_questions() -> None:
+    found = evaluate(four())["probes"]
+    constants = {probe["text"]: probe for probe in found if probe["probe"] == "constant_answer"}
+    assert constants["red"]["score"] == 0.75 and constants["red"]["near"] and constants["red"]["policy"] == 0.5
+    assert constants["is it not right, left?"]["score"] == 0.0 and not constants[""]["near"]
+    others = {probe["probe"]: probe for probe in found if probe["text"] is None}
+    assert others["copied_chain"]["score"] == others["repeated_tags"]["score"] == 0.0
+    assert (others[BLANK_IMAGE]["n"], others[BLANK_IMAGE]["score"], others[BLANK_IMAGE]["policy"]) == (1, 0.0, 1.0)
+    assert (others[SHUFFLED_IMAGE]["n"], others[SHUFFLED_IMAGE]["score"], others[SHUFFLED_IMAGE]["near"]) == (1, 1, 0)
+
+
+def test_the_originals_figures_stand_apart() -> None:
+    found = evaluate([row(0, "<think>a red cup</think><answer>is it red or blue</answer>"), row(1, "red")])
+    assert (found["accuracy"], found["legacy_accuracy"], found["legacy_consistency"]) == (0.0, 0.5, 1.0)
+
+
+def test_the_questions_are_known_by_their_ids() -> None:  # fault 64
+    rows = four()
+    asked = evaluate(rows)["questions"]
+    assert evaluate([scored(row | {"prediction_raw": ""}) for row in rows])["questions"] == asked
+    assert evaluate(rows[1:])["questions"] != asked
+
+
+def test_no_predictions_are_refused() -> None:  # fault 63
+    with pytest.raises(DataError, match="no predictions"):
+        evaluate([])
+
+
+def test_gqas_metrics_go_by_the_parsed_answers() -> None:
+    record = {"isBalanced": True, "answer": "red", "types": {"structural": "query", "semantic": "attr"}}
+    questions = {f"q{number}": record for number in range(4)}
+    found = evaluate(four(), questions)["gqa"]
+    assert (found["n"], found["accuracy"], found["binary"]) == (4, 25.0, None)
+
+
+def test_score_gives_what_evaluate_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_jsonl(tmp_path / "p.jsonl", four())
+    write_jsonl(tmp_path / "reversed.jsonl", four()[::-1])
+    write_json(tmp_path / "expected.json", evaluate(four()))
+    for name in ("p", "reversed"):
+        score.main([str(tmp_path / f"{name}.jsonl"), "--out", str(tmp_path / f"{name}.json")])
+        assert (tmp_path / f"{name}.json").read_bytes() == (tmp_path / "expected.json").read_bytes()
+    score.main([str(tmp_path / "p.jsonl")])
+    assert json.loads(capsys.readouterr().out) == read_json(tmp_path / "expected.json")
+
+
+def test_score_needs_no_torch_and_names_line_and_key(tmp_path: Path, repo: Path) -> None:
+    """As a user of another system calls it, in a folder of their own, with the training libraries out of reach."""
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch here')", encoding="utf-8")
+    rows = [{"instruction": "Is it red?", "gt_answer": "no", "prediction_raw": "no"}, {"instruction": "Is it?"}]
+    write_jsonl(tmp_path / "good.jsonl", rows[:1])
+    write_jsonl(tmp_path / "bad.jsonl", rows)
+
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(repo / "workflow/scripts/score.py"), name, "--out", "eval.json"]
+        environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    finished = run("good.jsonl")
+    assert finished.returncode == 0, finished.stderr
+    assert read_json(tmp_path / "eval.json")["accuracy"] == 0.0  # without its tags
+    finished = run("bad.jsonl")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("error: bad.jsonl, line 2: the key `gt_answer` is missing")
+    assert "Traceback" not in finished.stderr

@@ -1,0 +1,328 @@
+"""Merging proves itself: the numbers are real, and a merge that does nothing, or something else, is refused."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from tiny_run import LORA, TinyRun
+from transformers import AutoModelForImageTextToText
+
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.files import check_manifest, read_json, write_manifest
+from reinforced_cot.lora import merge as merging
+from reinforced_cot.lora import merge_proof, shard_merge
+from reinforced_cot.lora.adapter import check_base, lora_config, publish_adapter
+from reinforced_cot.lora.merge import merge
+from reinforced_cot.lora.merge_proof import (
+    check_proof,
+    first_choices,
+    logits,
+    not_loaded,
+    probe,
+    relative_difference,
+    sampled_layers,
+)
+from reinforced_cot.lora.shard_merge import merged_parameter, write_merged
+from reinforced_cot.lora.streamed_model import StoredModel
+from reinforced_cot.models.checkpoints import weights_hash
+from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.processors import load_processor
+
+
+@pytest.fixture
+def policy(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """A folder that holds the tiny run's adapter and nothing else."""
+    shutil.copytree(tiny_run.sft / "adapter", tmp_path / "sft/adapter")
+    shutil.copy(tiny_run.sft / "adapter.json", tmp_path / "sft/adapter.json")
+    return tmp_path / "sft"
+
+
+def unmerged(folder: Path) -> bool:
+    """Nothing was published, and nothing temporary is left."""
+    return sorted(path.name for path in folder.iterdir()) == ["adapter", "adapter.json"]
+
+
+def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
+    settings = tiny_run.settings()
+    merge(settings, tiny_run.base, policy)
+    proof = read_json(policy / "merge.json")
+    assert proof["adapter_vs_base"] > 0.01
+    assert proof["adapter_vs_merged"] <= 1e-4 and proof["adapter_vs_saved"] <= 1e-4
+    assert (proof["dtype"], proof["tolerance"], proof["cast_floor"], proof["top1_agreement"]) == (
+        "float32",
+        1e-4,
+        0.0,
+        1.0,
+    )
+    base_weights = weights_hash(read_json(tiny_run.base / "model.json"))
+    manifest = check_manifest(policy / "model", policy / "model.json")
+    assert proof["base_weights"] == manifest["base_weights"] == base_weights
+    assert proof["adapter_weights"] == manifest["adapter"] == weights_hash(read_json(policy / "adapter.json"))
+    assert proof["merged_weights"] == weights_hash(manifest) != base_weights
+    assert {"model.safetensors", "config.json", "chat_template.jinja", "tokenizer.json", "README.md"} <= set(
+        manifest["files"]
+    )
+    assert sorted(path.name for path in policy.iterdir()) == [
+        "adapter",
+        "adapter.json",
+        "merge.json",
+        "model",
+        "model.json",
+    ]
+
+    # the folder is complete for stock transformers, and computes what base and adapter computed
+    stock = AutoModelForImageTextToText.from_pretrained(policy / "model")
+    inputs = probe(load_processor(policy / "model"), settings["prompt"])
+    base = load_model(tiny_run.base / "model", settings["base_model"])
+    without = logits(base, inputs)
+    expected = logits(PeftModel.from_pretrained(base, policy / "adapter"), inputs)
+    assert relative_difference(expected, logits(stock, inputs)) == pytest.approx(proof["adapter_vs_saved"], abs=1e-7)
+    assert relative_difference(expected, without) == pytest.approx(proof["adapter_vs_base"], abs=1e-7)
+    assert load_processor(policy / "model").tokenizer.padding_side == "left"
+
+
+def test_half_precision_is_held_to_what_rounding_does(tiny_run: TinyRun, policy: Path) -> None:
+    merge(tiny_run.settings(base_model__dtype="bfloat16"), tiny_run.base, policy)
+    proof = read_json(policy / "merge.json")
+    assert proof["dtype"] == "bfloat16" and proof["adapter_vs_merged"] <= 1e-4
+    assert 0 < proof["adapter_vs_saved"] <= 2 * proof["cast_floor"] and proof["cast_floor"] > 1e-4
+    assert proof["top1_positions"] > 10 and proof["top1_agreement"] >= 0.99
+    stock = AutoModelForImageTextToText.from_pretrained(policy / "model")
+    assert stock.dtype == torch.bfloat16
+
+
+def test_another_base_is_refused(tiny_run: TinyRun, policy: Path) -> None:  # fault 52, pitfall 18
+    other = policy.parent / "other"
+    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model.lm_head.weight.data[0, 0] += 1.0
+    shutil.copytree(tiny_run.base / "model", other / "model")
+    model.save_pretrained(other / "model")
+    write_manifest(other / "model", other / "model.json")
+    with pytest.raises(DataError, match=r"was trained on a base with weights .*merge it into .*\(base\)"):
+        merge(tiny_run.settings(), other, policy)
+    assert unmerged(policy)
+
+
+def test_a_damaged_adapter_is_refused(tiny_run: TinyRun, policy: Path) -> None:
+    file = policy / "adapter/adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors has \d+ bytes"):
+        check_base(policy / "adapter", tiny_run.base)
+
+
+def test_an_adapter_with_flipped_bits_is_refused(tiny_run: TinyRun, policy: Path) -> None:
+    file = policy / "adapter/adapter_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors is not what .*adapter\.json recorded"):
+        check_base(policy / "adapter", tiny_run.base)
+
+
+def zero_adapter(run: TinyRun) -> Any:
+    base = load_model(run.base / "model", run.settings()["base_model"])
+    return get_peft_model(base, lora_config(LORA, base))
+
+
+def test_an_adapter_that_changes_nothing_is_refused(tiny_run: TinyRun, policy: Path) -> None:  # peft#2586
+    zero_adapter(tiny_run).save_pretrained(policy / "adapter")
+    manifest = read_json(policy / "adapter.json")
+    write_manifest(policy / "adapter", policy / "adapter.json", **{k: v for k, v in manifest.items() if k != "files"})
+    with pytest.raises(PipelineError, match=r"the adapter changes the logits of its base by 0\.00e\+00, no more"):
+        merge(tiny_run.settings(), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+def test_a_zero_adapter_is_not_published(tiny_run: TinyRun, tmp_path: Path) -> None:
+    zero_adapter(tiny_run).save_pretrained(tmp_path / "checkpoint")
+    with pytest.raises(PipelineError, match="the trained adapter is zero"):
+        publish_adapter(tmp_path / "checkpoint", tiny_run.base, tmp_path / "policy")
+    assert not (tmp_path / "policy").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_merged_layer_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:  # peft#2368
+    def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
+        return (1.001 * part for part in merged_parameter(stored, layer, name))
+
+    for module in (shard_merge, merge_proof):
+        monkeypatch.setattr(module, "merged_parameter", wrong)
+    with pytest.raises(PipelineError, match="outputs of a merged layer and of its adapter differ by"):
+        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.5])
+def test_a_small_change_must_be_merged_too(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """An adapter that changes less than the tolerance, as after a few steps at RL's learning rates."""
+    file = policy / "adapter/adapter_model.safetensors"
+    weights = load_file(file)
+    save_file({name: weight * (3e-5 if "lora_B" in name else 1) for name, weight in weights.items()}, file)
+    exact = tiny_run.settings()["base_model"]
+    adapted = StoredModel(tiny_run.base / "model", exact, policy / "adapter")
+
+    def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
+        base = stored.read(layer.get_base_layer().get_parameter(name))
+        return iter([base + factor * (torch.cat([*merged_parameter(stored, layer, name)]) - base)])
+
+    monkeypatch.setattr(merge_proof, "merged_parameter", wrong)
+    found = sampled_layers(adapted, adapted)
+    assert found["layers"] == len(found["layers_not_saved"]) == 6 and found["adapter_vs_merged"] <= 1e-4
+    assert len(found["layers_not_merged"]) == (0 if factor == 1.0 else 6)
+
+
+def change_what_is_saved(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[torch.Tensor], None]) -> None:
+    """Let a weight be saved otherwise than it was merged."""
+
+    def changed(adapted: StoredModel, folder: Path, dtype: torch.dtype) -> None:
+        write_merged(adapted, folder, dtype)
+        weights = load_file(folder / "model.safetensors")
+        change(weights[name])
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    monkeypatch.setattr(merging, "write_merged", changed)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_saved_model_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    change_what_is_saved(monkeypatch, "model.layers.0.mlp.up_proj.weight", lambda weight: weight.mul_(1.5))
+    with pytest.raises(PipelineError, match="logits of the saved model and of the adapter differ by"):
+        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_one_number_of_a_layer_that_differs_is_refused(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """By the layers that are looked at by themselves, where the logits show nothing."""
+    change_what_is_saved(monkeypatch, "model.layers.1.self_attn.k_proj.weight", lambda weight: weight[3, 4].mul_(1.01))
+    with pytest.raises(PipelineError, match=r"layers\.1\.self_attn\.k_proj\.weight is not saved as it was merged"):
+        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+    assert unmerged(policy)
+
+
+def test_what_from_pretrained_does_not_find_is_named(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_run.base / "model", folder)
+    assert not_loaded(folder, trust_remote_code=False) == []
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm_of_another_name"] = weights.pop("model.norm.weight")
+    narrower = "model.layers.0.self_attn.q_proj.weight"
+    weights[narrower] = weights[narrower][:-1].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    found = not_loaded(folder, trust_remote_code=False)
+    assert [name.rpartition("language_model.")[2] for name in found] == [
+        "layers.0.self_attn.q_proj.weight",
+        "norm.weight",
+    ]
+
+
+def test_a_refused_merge_keeps_the_old_model(
+    tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:
+    merge(tiny_run.settings(), tiny_run.base, policy)
+    before = read_json(policy / "model.json")
+    monkeypatch.setattr(merging, "check_proof", fails_if_called)
+    with pytest.raises(AssertionError):
+        merge(tiny_run.settings(), tiny_run.base, policy)
+    assert check_manifest(policy / "model", policy / "model.json") == before
+
+
+PROOF: dict[str, Any] = {
+    "adapter_vs_base": 0.1,
+    "adapter_vs_merged": 1e-6,
+    "layers_not_merged": [],
+    "layers_not_saved": [],
+    "not_loaded": [],
+    "adapter_vs_saved": 1e-6,
+    "cast_floor": 0.0,
+    "top1_positions": 40,
+    "top1_agreement": 1.0,
+    "dtype": "float32",
+}
+HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"adapter_vs_merged": 1e-4, "adapter_vs_saved": 1e-4}, None),
+        ({"top1_agreement": 0.5}, None),  # says nothing in float32, where ties may fall either way
+        ({**HALF, "adapter_vs_saved": 0.02, "top1_agreement": 0.99}, None),
+        ({"adapter_vs_base": 0.0}, r"no more than rounding does \(peft#2586\)"),
+        ({"adapter_vs_base": 1e-6}, r"changes the logits of its base by 1\.00e-06, no more than rounding"),
+        ({"adapter_vs_base": float("nan")}, "no more than rounding"),
+        ({"dtype": "bfloat16", "top1_positions": 0}, "no first choice decided"),
+        ({"adapter_vs_merged": 1.1e-4}, "a merged layer and of its adapter differ by 1.10e-04"),
+        ({"adapter_vs_merged": float("nan")}, "a merged layer and of its adapter differ by nan"),
+        ({"layers_not_merged": ["a", "b"]}, "refused: a differs from its adapter by more than that changes it"),
+        ({"layers_not_saved": ["a.weight", "b.weight"]}, "refused: a.weight is not saved as it was merged"),
+        ({"not_loaded": ["a.weight"]}, "refused: from_pretrained finds no weights that fit for a.weight"),
+        ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),
+        ({"adapter_vs_saved": float("nan")}, "differ by nan"),
+        ({**HALF, "adapter_vs_merged": 2e-4}, "a merged layer and of its adapter differ"),
+        ({**HALF, "adapter_vs_saved": 0.021}, "differ by 2.10e-02 of the largest logit, more than 2.00e-02"),
+        ({**HALF, "top1_agreement": 0.989}, "agrees at only 98.9% of positions"),
+    ],
+)
+def test_check_proof(changes: dict[str, Any], message: str | None) -> None:
+    if message is None:
+        check_proof(PROOF | changes)
+    else:
+        with pytest.raises(PipelineError, match=message):
+            check_proof(PROOF | changes)
+
+
+def test_relative_difference() -> None:
+    expected = torch.tensor([[1.0, -4.0], [2.0, 0.0]])
+    assert relative_difference(expected, expected) == 0.0
+    assert relative_difference(expected, expected + torch.tensor([[0.0, 1.0], [0.0, -0.5]])) == 0.25
+
+
+def test_the_probe_looks_at_images(tiny_run: TinyRun) -> None:
+    settings = tiny_run.settings()
+    processor = load_processor(tiny_run.base / "model")
+    inputs = probe(processor, settings["prompt"])
+    model = load_model(tiny_run.base / "model", settings["base_model"])
+    seen = logits(model, inputs)
+    of_text = inputs["attention_mask"].bool() & (inputs["input_ids"] != processor.image_token_id)
+    assert seen.shape == (int(of_text.sum()), model.config.get_text_config().vocab_size)
+    inputs["pixel_values"] = inputs["pixel_values"].flip(0)
+    assert relative_difference(seen, logits(model, inputs)) > 1e-3
+
+
+def test_manifest_of_the_adapter_names_its_base(tiny_run: TinyRun) -> None:
+    manifest = read_json(tiny_run.sft / "adapter.json")
+    assert manifest["base"] == "base"
+    assert check_base(tiny_run.sft / "adapter", tiny_run.base) == manifest
+
+
+def test_first_choices_count_only_where_rounding_cannot_decide() -> None:
+    expected = torch.tensor([[4.0, 0.0], [1.0, 0.9], [0.0, 2.0]])
+    found = torch.tensor([[3.9, 0.0], [0.9, 1.0], [1.0, 0.0]])
+    assert first_choices(expected, found, 0.0) == {"top1_positions": 3, "top1_agreement": pytest.approx(1 / 3)}
+    assert first_choices(expected, found, 0.05) == {"top1_positions": 2, "top1_agreement": 0.5}
+    assert first_choices(expected, found, 10.0) == {"top1_positions": 0, "top1_agreement": 1.0}
+
+
+def test_a_base_that_changed_under_its_manifest_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:  # fault 52
+    shutil.copytree(tiny_run.base, tmp_path / "base")
+    weights = tmp_path / "base/model/model.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-1] ^= 1  # the same size, another content
+    weights.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"model\.safetensors is not what .*model\.json recorded"):
+        check_manifest(tmp_path / "base/model", tmp_path / "base/model.json", content=True)

@@ -1,0 +1,204 @@
+"""The vision cache: each image is computed once, whoever asks, and what it gives is what the tower computes."""
+
+import resource
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_reinforcement import lottery
+from tiny_run import LORA, TinyRun, with_large_weights
+
+from reinforced_cot import switches
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.evaluation import answering
+from reinforced_cot.evaluation.answer_log import AnswerLog
+from reinforced_cot.files import write_manifest
+from reinforced_cot.generation.batching import opened
+from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.processors import load_processor
+from reinforced_cot.models.vision_cache import VISION_CACHE, fingerprints, tower_hash, use_vision_cache
+from reinforced_cot.scoring.rewards import REWARDS
+from reinforced_cot.training import grpo as grpo_stage
+from reinforced_cot.training import sft as sft_stage
+
+
+def load(run: TinyRun) -> Any:
+    return load_model(run.base / "model", run.settings()["base_model"]).requires_grad_(False)
+
+
+def inputs_of(run: TinyRun, numbers: list[int]) -> Any:
+    processor = load_processor(run.base / "model")
+    asked = [run.examples[number] for number in numbers]
+    texts = [rendered_prompt(processor, example.question, run.settings()["prompt"]) for example in asked]
+    images = [opened(run.data / example.image) for example in asked]
+    return processor(text=texts, images=images, padding=True, return_tensors="pt")
+
+
+def count_images(model: Any) -> list[int]:
+    """The patches of each call of the vision tower, as they come."""
+    calls: list[int] = []
+    model.model.visual.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))
+    return calls
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/*.safetensors"))
+
+
+def test_an_image_is_computed_once_by_all_models_and_processes(tiny_run: TinyRun, tmp_path: Path) -> None:
+    inputs = inputs_of(tiny_run, [0, 1, 2, 0])
+    expected = load(tiny_run)(**inputs).logits
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path, "on")
+    calls = count_images(model)
+    assert torch.allclose(model(**inputs).logits, expected, atol=1e-5)
+    assert len(calls) == 3  # the fourth is the first one again
+    other = load(tiny_run)  # another policy: its language model differs, its tower does not
+    other.lm_head.weight.data += 1
+    use_vision_cache(other, tmp_path, "on")
+    seen = count_images(other)
+    other(**inputs_of(tiny_run, [2, 1, 5]))
+    assert len(seen) == 1 and len(files_of(tmp_path)) == 4
+    assert not list(tmp_path.glob("*/*.part"))
+
+
+def test_features_do_not_depend_on_the_batch(tiny_run: TinyRun, tmp_path: Path) -> None:
+    found = []
+    for name, first in (("alone", [1]), ("together", [0, 1, 2])):
+        model = load(tiny_run)
+        use_vision_cache(model, tmp_path / name, "on")
+        model(**inputs_of(tiny_run, first))
+        found.append(model(**inputs_of(tiny_run, [1])).logits)
+    assert torch.equal(*found)
+
+
+def test_another_tower_or_type_has_features_of_its_own(tiny_run: TinyRun) -> None:
+    model = load(tiny_run)
+    known = tower_hash(model.model.visual)
+    assert known == tower_hash(load(tiny_run).model.visual)
+    assert tower_hash(load(tiny_run).to(torch.bfloat16).model.visual) != known
+    model.model.visual.config.window_size *= 2
+    changed = tower_hash(model.model.visual)
+    weight = next(model.model.visual.parameters()).data.flatten()
+    weight[-1] += 1e-3
+    assert len({known, changed, tower_hash(model.model.visual)}) == 3
+
+
+def test_features_that_autocast_computed_are_others(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """QLoRA's passes compute under autocast, its rollouts without: neither finds what the other computed."""
+    inputs = inputs_of(tiny_run, [0])
+    expected = load(tiny_run)(**inputs).logits
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path, "on")
+    with torch.autocast("cpu", torch.bfloat16):
+        model(**inputs)
+    assert len(files_of(tmp_path)) == 1
+    assert torch.equal(model(**inputs).logits, expected) and len(files_of(tmp_path)) == 2
+
+
+def test_images_are_told_apart_by_each_of_their_values() -> None:
+    torch.manual_seed(0)
+    image, grid = torch.randn(16, 48), torch.tensor([[1, 4, 4]])
+    known = fingerprints([image], grid)
+    assert known == fingerprints([image.clone()], grid) and known != fingerprints([image], torch.tensor([[1, 2, 8]]))
+    larger = torch.randn(36, 48)
+    assert fingerprints([larger, image], torch.tensor([[1, 6, 6], [1, 4, 4]]))[1] == known[0]
+    found = set(known)
+    for patch, value in [(0, 0), (0, 47), (15, 0), (7, 20)]:
+        for change in (-1.0, 1 + 2**-23):  # the sign, and the last bit
+            other = image.clone()
+            other[patch, value] *= change
+            found.add(fingerprints([other], grid)[0])
+    found.add(fingerprints([image[torch.arange(15, -1, -1)]], grid)[0])  # the order of the patches
+    found.add(fingerprints([image.flip(1)], grid)[0])
+    assert len(found) == 11
+
+
+def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path) -> None:
+    inputs = inputs_of(tiny_run, [0])
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path, "on")
+    expected = model(**inputs).logits
+    [file] = files_of(tmp_path)
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:100])
+    assert torch.equal(model(**inputs).logits, expected) and file.stat().st_size == size
+
+
+def test_a_full_disk_does_not_end_the_run(tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path, "on")
+    inputs = inputs_of(tiny_run, [0, 1])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # a file may have so many bytes
+    try:
+        found = model(**inputs).logits
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert torch.allclose(found, load(tiny_run)(**inputs).logits, atol=1e-5)
+    assert caplog.text.count("image features are no longer kept") == 1 and not list(tmp_path.glob("*/*"))
+
+
+def test_the_cache_may_be_deleted_at_any_time(tiny_run: TinyRun, tmp_path: Path) -> None:
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path / "cache", "on")
+    expected = model(**inputs_of(tiny_run, [0, 1])).logits
+    shutil.rmtree(tmp_path / "cache")
+    assert torch.equal(model(**inputs_of(tiny_run, [0, 1])).logits, expected)
+    assert len(files_of(tmp_path / "cache")) == 2
+
+
+def test_a_tower_that_is_trained_is_not_looked_up(
+    tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    switches._say.cache_clear()  # it says a thing once a process
+    settings = tiny_run.settings()
+    settings["sft"]["lora"] = {**LORA, "target_modules": ["q_proj", "qkv"]}
+    data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
+    sft_stage.train(settings, *data, tmp_path / "sft", None)
+    assert "base_model.vision_cache is off: the vision tower is trained" in caplog.text
+    assert not (tmp_path / VISION_CACHE).exists()
+    settings["base_model"]["vision_cache"] = "on"
+    with pytest.raises(
+        PipelineError,
+        match=r"base_model.vision_cache is on, and cannot be: the vision tower is trained; set it auto or off",
+    ):
+        sft_stage.train(settings, *data, tmp_path / "again", None)
+
+
+def test_stages_share_what_was_computed(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SFT, RL and the evaluation of the base see the same images: the tower computes each of them once in all."""
+    monkeypatch.setitem(REWARDS, "lottery", lottery)
+    settings = tiny_run.settings(rl__training__max_steps=3)
+    settings["rewards"] = {"lottery": 1.0}
+    settings["sft"]["training"] |= {"num_train_epochs": 2, "max_steps": -1, "save_strategy": "epoch"}
+    sft_stage.train(
+        settings, tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / "sft", None
+    )
+    files = {path: path.stat().st_mtime_ns for path in files_of(tmp_path / VISION_CACHE)}
+    assert len(files) == len({example.image for example in tiny_run.examples}) == 24
+    grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / "grpo", None)
+    (tmp_path / "base").symlink_to(tiny_run.base)
+    log = tmp_path / "log"
+    log.mkdir()
+    answering.answer(settings, tiny_run.examples, tiny_run.data, tmp_path / "base" / "model", AnswerLog(log))
+    assert files == {path: path.stat().st_mtime_ns for path in files_of(tmp_path / VISION_CACHE)}
+
+
+def test_answers_are_the_same_with_and_without(tiny_run: TinyRun, tmp_path: Path) -> None:
+    model = tmp_path / "base" / "model"
+    shutil.copytree(tiny_run.base / "model", model)
+    with_large_weights(load(tiny_run)).save_pretrained(model)
+    write_manifest(model, model.with_suffix(".json"))
+    found: list[Any] = []
+    for wanted in ("off", "auto", "auto"):
+        settings = tiny_run.settings(base_model__vision_cache=wanted)
+        log = tmp_path / f"log {len(found)}"
+        log.mkdir()
+        answering.answer(settings, tiny_run.examples, tiny_run.data, model, AnswerLog(log))
+        found.append([answered.texts for answered in AnswerLog(log).read().values()])
+    assert found[0] == found[1] == found[2] and len({str(texts) for texts in found[0]}) == len(found[0]) > 5

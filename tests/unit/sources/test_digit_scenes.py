@@ -1,0 +1,85 @@
+"""Digit scenes: true answers are read off the scene anew, and a chain says what its teacher saw and concluded."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from reinforced_cot.sources.digit_scenes import COLORS, QUESTION_TYPES, Record, Scene, make_records, make_scenes
+
+PLACES = {"top left": (0, 0), "top right": (0, 1), "bottom left": (1, 0), "bottom right": (1, 1)}
+STEPS = {"to the left of": (0, -1), "to the right of": (0, 1), "above": (-1, 0), "below": (1, 0)}
+PLACE, RELATION = f"({'|'.join(PLACES)})", f"({'|'.join(STEPS)})"
+TWO_OBJECTS = {"neighbor_color", "neighbor_value", "compare"}
+
+
+def read_off(scene: Scene, question: str) -> str:
+    """The answer, by another way than the generator's: from the question's words."""
+    cells = {place: scene.digits.get(position) for place, position in PLACES.items()}
+    if match := re.fullmatch(f"What is the larger of the {PLACE} and the {PLACE} digits\\?", question):
+        return str(max(cells[place].value for place in match.groups()))  # type: ignore[union-attr]
+    if match := re.fullmatch(f"What (color|digit) is (?:the digit )?{RELATION} the {PLACE} one\\?", question):
+        (row, column), (down, right) = PLACES[match[3]], STEPS[match[2]]
+        target = scene.digits[row + down, column + right]
+        return target.color if match[1] == "color" else str(target.value)
+    match = re.search(f"the {PLACE} digit", question)
+    assert match, question
+    digit = cells[match[1]]
+    assert digit, question
+    if "or" in question.split():
+        assert digit.color in re.findall(r"\w+", question.partition("digit")[2])
+    return str(digit.value) if question.startswith("What is") else digit.color
+
+
+def records(share: float, split: str = "train", size: int = 300, seed: int = 3) -> tuple[list[Scene], list[Record]]:
+    scenes = make_scenes(split, size, seed)
+    return scenes, make_records(scenes, seed, 1, share)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_the_answer_is_true_whatever_the_teacher_concludes(share: float) -> None:
+    for scene, record in zip(*records(share), strict=True):
+        assert record["answer"] == read_off(scene, record["question"])
+
+
+def test_without_shortcuts_every_chain_is_right_and_says_what_it_sees() -> None:
+    for scene, record in zip(*records(0.0), strict=True):
+        assert record["cot_answer"] == record["answer"]
+        for place, seen in re.findall(rf"SELECT\({PLACE}\): (.+)", record["cot"]):
+            digit = scene.digits[PLACES[place]]
+            assert seen == f"{digit.color} {digit.value}"
+        assert record["cot"].endswith(f": {record['answer']}")
+        assert record["cot"].count("SELECT") == (2 if record["question_type"] in TWO_OBJECTS else 1)
+
+
+def test_shortcuts_look_at_one_of_two_objects_in_the_share_asked_for() -> None:
+    _, found = records(0.6, size=1200)
+    looked = Counter((record["question_type"], record["cot"].count("SELECT")) for record in found)
+    for name in QUESTION_TYPES:
+        if name in TWO_OBJECTS:
+            assert looked[name, 1] / (looked[name, 1] + looked[name, 2]) == pytest.approx(0.6, abs=0.01)
+        else:
+            assert looked[name, 2] == 0
+    for record in found:
+        assert record["cot"].endswith(f": {record['cot_answer']}")
+    shortcuts = [r for r in found if r["question_type"] in TWO_OBJECTS and r["cot"].count("SELECT") == 1]
+    right = sum(record["cot_answer"] == record["answer"] for record in shortcuts) / len(shortcuts)
+    assert 0.05 < right < 0.35  # the first of two is the larger half the time; a neighbour never looks the same
+
+
+def test_colors_and_digits_of_a_scene_differ() -> None:
+    for scene in make_scenes("test", 200, 5):
+        digits = scene.digits.values()
+        assert 2 <= len(digits) == len({digit.color for digit in digits}) == len({digit.value for digit in digits})
+        assert {digit.color for digit in digits} <= set(COLORS)
+
+
+def test_splits_share_no_scan_and_seeds_no_scene() -> None:
+    scans = {
+        split: {digit.scan for scene in make_scenes(split, 1000, 1) for digit in scene.digits.values()}
+        for split in ("train", "val", "test")
+    }
+    assert not (scans["train"] & scans["val"] or scans["train"] & scans["test"] or scans["val"] & scans["test"])
+    assert make_scenes("train", 20, 1) == make_scenes("train", 20, 1)
+    drawn = [[scene.digits for scene in make_scenes("train", 20, seed)] for seed in (1, 2, "pretraining-1")]
+    assert drawn[0] != drawn[1] and drawn[0] != drawn[2]

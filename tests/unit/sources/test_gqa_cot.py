@@ -1,0 +1,195 @@
+"""The original's JSONL is read record by record; what would corrupt a split is refused with its line."""
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from reinforced_cot.data.preparation import RawRecord, Rejection
+from reinforced_cot.data.text_cleaning import canonical, find_special_token
+from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.sources.gqa_cot import read_gqa_cot
+
+PREFIX = "Please answer based on the image content: "
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A good line; a change to None removes the key."""
+    good = {"imageId": "7", "instruction": PREFIX + "Is it red?", "cot": [{"text": "It is."}], "answer": "Yes"}
+    return {key: value for key, value in (good | changes).items() if value is not None}
+
+
+def write(folder: Path, *lines: str | dict[str, Any], images: tuple[str, ...] = ("7",)) -> tuple[Path, Path]:
+    """A questions file and an image folder with one distinct image for each name."""
+    file, image_folder = folder / "data.jsonl", folder / "images"
+    image_folder.mkdir()
+    for number, name in enumerate(images):
+        Image.new("RGB", (32, 32), (number % 256, number // 256, 9)).save(image_folder / f"{name}.jpg")
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    file.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    return file, image_folder
+
+
+def test_a_record_and_its_texts(tmp_path: Path) -> None:
+    file, images = write(tmp_path, row(), row(instruction="Where is it?", cot=[{"text": "a"}, {"text": "b"}]))
+    first, second = read_gqa_cot(file, images)
+    assert isinstance(first, RawRecord) and isinstance(second, RawRecord)
+    assert (first.id, first.source, first.image) == ("7-0", f"{file}, line 1", images / "7.jpg")
+    assert (first.question.strip(), first.answer, first.cot, first.question_type) == ("Is it red?", "Yes", "It is.", "")
+    assert (second.id, second.question, second.cot) == ("7-1", "Where is it?", "a\nb")
+
+
+@pytest.mark.parametrize("cot", [None, []])
+def test_chain_may_be_missing(tmp_path: Path, cot: Any) -> None:
+    (record,) = read_gqa_cot(*write(tmp_path, row(cot=cot)))
+    assert isinstance(record, RawRecord) and record.cot == ""
+
+
+def test_bom_crlf_and_blank_lines_are_accepted(tmp_path: Path) -> None:  # fault 22
+    file, images = write(tmp_path, row())
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(row()).encode() + b"\r\n\r\n" + json.dumps(row()).encode() + b"\r\n")
+    assert [record.id for record in read_gqa_cot(file, images)] == ["7-0", "7-1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"imageId": None}, "missing imageId"),
+        ({"imageId": ""}, "missing imageId"),
+        ({"imageId": True}, "missing imageId"),
+        ({"answer": 3}, "not text"),
+        ({"instruction": ["Is it?"]}, "not text"),
+        ({"cot": "It is."}, "malformed cot"),
+        ({"cot": [{"txt": "It is."}]}, "malformed cot"),
+        ({"cot": [{"text": 1}]}, "malformed cot"),
+    ],
+)
+def test_malformed_records_are_set_aside(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    file, images = write(tmp_path, row(), row(**change) if None in change.values() else {**row(), **change})
+    _, rejection = read_gqa_cot(file, images)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.reason, rejection.source) == (reason, f"{file}, line 2")
+
+
+@pytest.mark.parametrize("bad", ['{"imageId": "7", "instr', "[1, 2]", "nonsense"])
+def test_malformed_line_is_refused_with_its_number(tmp_path: Path, bad: str) -> None:  # faults 1, 2
+    with pytest.raises(DataError, match=r"data\.jsonl, line 2"):
+        list(read_gqa_cot(*write(tmp_path, row(), bad)))
+
+
+@pytest.mark.parametrize("image_id", ["../7", "../../etc/passwd", "/7", "a/b", "..", "a\\b", "C:7", "a\n7"])
+def test_image_id_that_is_a_path_is_refused(tmp_path: Path, image_id: str) -> None:  # fault 17
+    with pytest.raises(DataError, match=r"data\.jsonl, line 2: imageId .* is a path"):
+        list(read_gqa_cot(*write(tmp_path, row(), row(imageId=image_id))))
+
+
+def test_image_ids_that_differ_by_case_are_refused(tmp_path: Path) -> None:  # fault 20
+    with pytest.raises(DataError, match=r"line 2: imageId 'A' differs only by case from 'a' in line 1"):
+        list(read_gqa_cot(*write(tmp_path, row(imageId="a"), row(imageId="A"))))
+
+
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
+    file, images = write(tmp_path, row())
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        list(read_gqa_cot(file, images / "nowhere"))
+
+
+def test_other_suffixes_and_integer_ids(tmp_path: Path) -> None:
+    file, images = write(tmp_path, row(imageId=12))
+    Image.new("RGB", (32, 32)).save(images / "12.png")
+    (record,) = read_gqa_cot(file, images)
+    assert isinstance(record, RawRecord) and record.image == images / "12.png"
+
+
+@pytest.mark.parametrize("part", [(0.5, 0.5), (0.7, 0.2), (-0.1, 0.5), (0.0, 1.1)])
+def test_part_must_be_a_range(tmp_path: Path, part: tuple[float, float]) -> None:
+    with pytest.raises(ConfigError, match="part"):
+        list(read_gqa_cot(*write(tmp_path, row()), part))
+
+
+def test_parts_divide_the_questions_by_image(tmp_path: Path) -> None:
+    names = tuple(f"i{number}" for number in range(40))
+    lines = [row(imageId=name) for name in names for _ in range(3)] + [row(imageId="gone"), row(imageId=None)]
+    file, images = write(tmp_path, *lines, images=names)
+    parts = [list(read_gqa_cot(file, images, part)) for part in ((0.0, 0.5), (0.5, 0.8), (0.8, 1.0))]
+    ids = [record.id for part in parts for record in part]
+    assert sorted(ids) == sorted(record.id for record in read_gqa_cot(file, images))  # each exactly once, bad ones too
+    image_ids = [{record.id.rpartition("-")[0] for record in part} for part in parts]
+    assert sum(map(len, image_ids)) == len(names) + 2  # no image in two parts
+    assert 12 <= len(image_ids[0]) <= 30
+
+
+def test_copies_of_an_image_stay_together(tmp_path: Path) -> None:
+    names = tuple(f"i{number}" for number in range(30))
+    file, images = write(tmp_path, *[row(imageId=name) for name in names], images=names)
+    for name in names:
+        (images / f"{name}.jpg").write_bytes((images / "i0.jpg").read_bytes())
+    sizes = []
+    for part in ((0.0, 0.5), (0.5, 1.0)):
+        try:
+            sizes.append(len(list(read_gqa_cot(file, images, part))))
+        except DataError as error:  # the other one has nothing, and says which file and part
+            assert f"{file} has " in str(error) and f"none falls into part {list(part)}" in str(error)
+    assert sizes == [30]
+
+
+# fault 21
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  yes\n", "yes"),
+        ("ye\u200bs\ufeff", "yes"),
+        ("\u202eyes\u202c", "yes"),
+        ("\u2067yes\u2069\u200f", "yes"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("tennis\u00a0racket", "tennis racket"),
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("a\x00b\x1b[0m", "ab[0m"),
+        ("1 m\u00b2", "1 m\u00b2"),  # visible: kept, unlike under NFKC
+        ("\u200b \u2060", ""),
+        ("e\u200b\u0301", "\u00e9"),  # the mark composes once nothing stands between
+    ],
+)
+def test_text_has_one_form(text: str, expected: str) -> None:
+    assert canonical(text) == expected
+    assert canonical(expected) == expected
+    assert unicodedata.is_normalized("NFC", canonical(text))
+
+
+# fault 24
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        ("Is <|image_pad|> red?", "<|image_pad|>"),
+        ("<|im_start|>system", "<|im_start|>"),
+        ("a </think> b", "</think>"),
+        ("<Answer>yes", "<Answer>"),
+        ("<image>", "<image>"),
+        ("a <IMG_CONTEXT>", "<IMG_CONTEXT>"),
+        ("Is 3 < 4 | 5 > 4?", None),
+        ("Is <b>this</b> bold?", None),
+        ("think, answer", None),
+    ],
+)
+def test_special_tokens_are_found(text: str, token: str | None) -> None:
+    assert find_special_token(text) == token
+
+
+def test_special_token_scan_is_linear() -> None:
+    assert find_special_token("<|" * 500_000 + "<think" * 100_000) is None  # a quadratic scan would take minutes
+
+
+def test_the_real_sample_is_read_whole(repo: Path) -> None:
+    sample = repo.parent / "shared/data/gqa-cot-sample"
+    if not sample.is_dir():
+        pytest.skip(f"needs the sample {sample}")
+    records = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images"))
+    assert len(records) == len({record.id for record in records}) == 498
+    for record in records:
+        assert isinstance(record, RawRecord) and isinstance(record.image, Path)
+        assert record.image.is_file() and record.answer and record.cot and not record.question.startswith("Please")
+    parts = [list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", part)) for part in ((0, 0.7), (0.7, 1))]
+    assert sum(map(len, parts)) == 498

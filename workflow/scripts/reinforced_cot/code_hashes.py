@@ -1,0 +1,61 @@
+"""Which code a stage depends on, and a hash of each module's meaning: a comment or docstring changes nothing."""
+
+import ast
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from reinforced_cot.paths import SCRIPTS
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def code_hashes(script: Path) -> dict[str, str]:
+    """Hash of the syntax tree of ``script`` and of every module of this repository that it imports, lazy imports too.
+
+    Args:
+        script: a stage script, such as ``workflow/scripts/train_sft.py``.
+
+    Returns:
+        ``{"train_sft": "1f0c...", "reinforced_cot.data.prompts": "77aa...", ...}``, sorted by name.
+    """
+    return _closure([(script.stem, script)], SCRIPTS)
+
+
+def module_hashes(modules: Sequence[str], folder: Path) -> dict[str, str]:
+    """The same for a user's own modules, which stand in ``folder`` or below it, and what they import from there."""
+    return _closure([(name, path) for name in modules if (path := _module_path(name, folder))], folder)
+
+
+def _closure(queue: list[tuple[str, Path]], folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while queue:
+        name, path = queue.pop()
+        if name in found:
+            continue
+        found[name], imported = _read(path)
+        queue += [(module, file) for module in imported if (file := _module_path(module, folder))]
+    return dict(sorted(found.items()))
+
+
+@cache
+def _read(path: Path) -> tuple[str, frozenset[str]]:
+    """The hash of one file's syntax tree without docstrings, and the names of all modules it may import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module)
+            imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # from package import module
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(imported)
+
+
+@cache
+def _module_path(name: str, folder: Path) -> Path | None:
+    path = folder.joinpath(*name.split("."))
+    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None

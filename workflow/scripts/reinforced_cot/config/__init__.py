@@ -1,0 +1,1 @@
+"""The configuration: validated at dry-run, all problems at once, and divided among the stages."""

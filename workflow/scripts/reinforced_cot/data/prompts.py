@@ -1,0 +1,44 @@
+"""The one place where prompts and completions are written: SFT, RL and evaluation all call it.
+
+A prompt is a conversation whose user message holds text; the image is inserted before that text by `with_image` here
+and by TRL's ``prepare_multimodal_messages`` in its trainers, which gives the same token ids
+(tests/unit/test_reinforcement.py proves it).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reinforced_cot.data.completions import completion_text
+
+Message = dict[str, Any]
+
+
+def prompt_messages(question: str, prompt: Mapping[str, Any]) -> list[Message]:
+    """The conversation that asks ``question``.
+
+    Args:
+        question: the question alone.
+        prompt: the config's ``prompt`` section; ``system`` (text or None) and ``instruction`` (text, maybe empty).
+    """
+    system = [{"role": "system", "content": prompt["system"]}] if prompt["system"] else []
+    text = f"{question}\n{prompt['instruction']}" if prompt["instruction"] else question
+    return [*system, {"role": "user", "content": text}]
+
+
+def completion_messages(cot: str, answer: str) -> list[Message]:
+    """The assistant's turn that SFT learns: the chain of thought and the answer, each in its tags."""
+    return [{"role": "assistant", "content": completion_text(cot, answer)}]
+
+
+def with_image(messages: list[Message]) -> list[Message]:
+    """Every content as a list of parts, with an image part before the user's text, as chat templates want it."""
+    return [
+        {
+            **message,
+            "content": [
+                *([{"type": "image"}] if message["role"] == "user" else []),
+                {"type": "text", "text": message["content"]},
+            ],
+        }
+        for message in messages
+    ]

@@ -1,0 +1,101 @@
+"""Checks over all splits together, before anything is trained, and the summary that the report shows."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from reinforced_cot.data.examples import Example
+from reinforced_cot.errors import DataError
+
+
+def check(
+    splits: Mapping[str, Sequence[Example]], rejected: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path
+) -> dict[str, Any]:
+    """Refuse data on which a result would mean nothing; else describe it.
+
+    Args:
+        splits: records by split; ``train`` is the split that SFT learns from.
+        rejected: the lines of ``rejected.{split}.jsonl`` by split.
+        folder: what the records' image paths are relative to.
+
+    Returns:
+        ``splits``: per split the number of questions, images, chains and erring chains (which conclude something else
+        than the true answer), question types, the answers' distribution, length in words, rejections by reason;
+        ``shared_images``: 0 for every pair.
+
+    Raises:
+        DataError: an image or id occurs in two splits, no record of ``train`` has a chain, or an image is missing.
+    """
+    for (name_a, examples_a), (name_b, examples_b) in combinations(splits.items(), 2):
+        _refuse_shared(name_a, examples_a, name_b, examples_b)
+    for name, examples in splits.items():
+        _refuse_missing_images(name, examples, folder)
+    if "train" in splits and not any(example.cot for example in splits["train"]):
+        raise DataError("no record of split 'train' has a chain of thought (cot); SFT has nothing to learn from")
+    return {
+        "splits": {name: _describe(examples, rejected.get(name, ())) for name, examples in splits.items()},
+        "shared_images": {f"{a}/{b}": 0 for a, b in combinations(splits, 2)},
+    }
+
+
+def _refuse_shared(name_a: str, examples_a: Sequence[Example], name_b: str, examples_b: Sequence[Example]) -> None:
+    images = {example.group for example in examples_a}
+    shared = [example for example in examples_b if example.group in images]
+    if shared:
+        groups = sorted({example.group for example in shared})
+        raise DataError(
+            f"splits {name_a!r} and {name_b!r} share {len(groups)} images by content ({len(shared)} questions of "
+            f"{name_b!r}), e.g. {_three(groups)}; split by image (data.splits.*.part) or remove the copies"
+        )
+    ids = {example.id for example in examples_a}
+    same_ids = sorted(example.id for example in examples_b if example.id in ids)
+    if same_ids:
+        raise DataError(
+            f"splits {name_a!r} and {name_b!r} share {len(same_ids)} ids, e.g. {_three(same_ids)}; "
+            "rename the images so that each has its own imageId"
+        )
+
+
+def _refuse_missing_images(name: str, examples: Sequence[Example], folder: Path) -> None:
+    missing = sorted({example.image for example in examples if not (folder / example.image).is_file()})
+    if missing:
+        raise DataError(
+            f"{folder / name}.jsonl names {len(missing)} images that do not exist under {folder}, e.g. "
+            f"{_three(missing)}; delete {folder} so that the data is prepared again"
+        )
+
+
+def _three(values: Sequence[str]) -> str:
+    return ", ".join(values[:3])
+
+
+def _describe(examples: Sequence[Example], rejected: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    answers = Counter(example.answer for example in examples)
+    top_answer, top_count = answers.most_common(1)[0]
+    chains = [example.cot for example in examples if example.cot]
+    return {
+        "questions": len(examples),
+        "images": len({example.group for example in examples}),
+        "chains": len(chains),
+        "erring_chains": sum(bool(example.cot_answer) for example in examples),
+        "question_types": dict(Counter(example.question_type for example in examples)),
+        "answers": {
+            "distinct": len(answers),
+            "most_frequent": top_answer,
+            "most_frequent_share": round(top_count / len(examples), 4),  # what a constant answer scores
+        },
+        "words": {"question": _words(example.question for example in examples), "chain": _words(chains)},
+        "rejected": dict(Counter(str(row["reason"]) for row in rejected)),
+    }
+
+
+def _words(texts: Iterable[str]) -> dict[str, float] | None:
+    """Least, median, mean and greatest number of words; None without texts."""
+    counts = [len(text.split()) for text in texts]
+    if not counts:
+        return None
+    mean = round(statistics.fmean(counts), 2)
+    return {"min": min(counts), "median": float(statistics.median(counts)), "mean": mean, "max": max(counts)}

@@ -1,0 +1,1 @@
+"""Answers, scores, comparisons between policies, and the report."""

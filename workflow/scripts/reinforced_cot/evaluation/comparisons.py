@@ -1,0 +1,85 @@
+"""Differences between policies that were asked the same questions, paired question by question."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation import uncertainty
+from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.seeds import mixed
+
+
+def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
+    """Every pair of policies: how much more often the second is right than the first.
+
+    Args:
+        predictions: scored rows by policy, in the order of the report.
+
+    Returns:
+        One mapping a pair: ``before`` and ``after`` (names); `difference` of all questions; ``by_question_type``, the
+        same for each type with ``p_holm``, its p-value adjusted for the number of types.
+
+    Raises:
+        DataError: two policies were asked different questions (fault 64).
+    """
+    by_id = {policy: {row["id"]: row for row in rows} for policy, rows in predictions.items()}
+    refuse_different_questions(by_id)
+    found = []
+    for before, after in combinations(by_id, 2):
+        pairs = [(by_id[before][id], by_id[after][id]) for id in sorted(by_id[before])]
+        types = sorted({row["question_type"] for row, _ in pairs})
+        parts = {name: difference([pair for pair in pairs if pair[0]["question_type"] == name]) for name in types}
+        adjusted = uncertainty.holm([part["p_value"] for part in parts.values()])
+        found.append(
+            {
+                "before": before,
+                "after": after,
+                **difference(pairs),
+                "by_question_type": {
+                    name: {**part, "p_holm": p} for (name, part), p in zip(parts.items(), adjusted, strict=True)
+                },
+            }
+        )
+    return found
+
+
+def difference(pairs: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]:
+    """What changed between two policies' answers to the same questions.
+
+    Returns:
+        ``difference`` in accuracy (second minus first) with its 95 % ``interval`` (bootstrap, images drawn whole),
+        ``error`` (standard error, clustered by image), ``detectable`` (the smallest that these questions would show,
+        power .8), ``gained`` and ``lost`` questions, and McNemar's exact ``p_value``. None where there are too few
+        images to say.
+    """
+    first, second = ([bool(pair[side]["is_correct"]) for pair in pairs] for side in (0, 1))
+    changes = [float(after) - float(before) for before, after in zip(first, second, strict=True)]
+    images = [pair[0]["image_id"] for pair in pairs]
+    error = uncertainty.clustered_error(changes, images)
+    return {
+        "n": len(pairs),
+        "difference": fmean(changes),
+        "interval": uncertainty.bootstrap_interval(changes, images, seed=mixed(0, "bootstrap")),
+        "error": error,
+        "detectable": uncertainty.detectable_difference(error),
+        "gained": sum(change > 0 for change in changes),
+        "lost": sum(change < 0 for change in changes),
+        "p_value": uncertainty.exact_mcnemar(first, second),
+    }
+
+
+def refuse_different_questions(by_id: Mapping[str, Mapping[str, Prediction]]) -> None:
+    """Policies are compared on the same questions or not at all.
+
+    Raises:
+        DataError: names two policies and a question that only one was asked.
+    """
+    (first, expected), *others = by_id.items()
+    for policy, rows in others:
+        if odd := sorted(expected.keys() ^ rows.keys()):
+            raise DataError(
+                f"{first} and {policy} were asked different questions, {odd[0]} only one of them: evaluate both on the "
+                "same test split"
+            )

@@ -1,0 +1,91 @@
+"""The report's content: tables with pandas, curves with matplotlib, laid out by a Jinja template. No torch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation import report_tables as tables
+from reinforced_cot.evaluation.report_curves import curves, history
+from reinforced_cot.files import read_json
+from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
+
+
+def render(results: Path, policies: Sequence[str], merged: Sequence[str], template: Path, seeds: bool = False) -> str:
+    """The page as HTML text, with styles and pictures inside it.
+
+    Args:
+        results: folder of the run; comparisons.json, eval.json of each policy, metrics.json of the trained ones and
+            merge.json of the merged ones are read.
+        policies: names, in the order of the report.
+        merged: those of them that were trained as adapters.
+        template: Jinja file; whatever comes from a model or data is escaped.
+        seeds: whether seeds.json is there.
+    """
+    evaluations = {policy: read_json(results / policy / "eval.json") for policy in policies}
+    refuse_different_questions(evaluations)
+    trained = [policy for policy in policies if policy != "base"]
+    histories = {policy: history(read_json(results / policy / "metrics.json")) for policy in trained}
+    comparisons = read_json(results / "comparisons.json")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    first = evaluations[policies[0]]
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        title=results.resolve().name,
+        n=first["n"],
+        images=first["n_images"],
+        overview=tables.as_html(tables.overview(evaluations)),
+        sampling=_unless_empty(tables.sampling(evaluations)),
+        seeds=tables.as_html(tables.seeds(read_json(results / "seeds.json"))) if seeds else None,
+        differences=_unless_empty(tables.differences(comparisons)),
+        differences_by_type=_unless_empty(tables.differences_by_type(comparisons)),
+        breakdowns=[
+            (title, tables.as_html(tables.breakdown(evaluations, key)))
+            for key, title in tables.BREAKDOWNS.items()
+            if any(scores[key] for scores in evaluations.values())
+        ],
+        consistency=tables.as_html(tables.consistency(evaluations)),
+        probes=tables.as_html(tables.probes(evaluations)),
+        near=NEAR,
+        near_keeping=NEAR_KEEPING_THE_ANSWER,
+        flags=[*tables.flags(evaluations), *tables.training_flags(histories)],
+        official=_unless_empty(tables.official(evaluations)),
+        merges=_unless_empty(merge_proofs(results, merged)),
+        quantized=_unless_empty(quantized_merges(results, merged)),
+        curves=curves(histories),
+        summary=read_json(results / "data" / "summary.json"),
+    )
+
+
+def _unless_empty(table: pd.DataFrame) -> str | None:
+    return None if table.empty else tables.as_html(table)
+
+
+def refuse_different_questions(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+    """Policies are compared on the same questions or not at all (fault 64).
+
+    Raises:
+        DataError: names two policies that were asked different questions.
+    """
+    (first, expected), *others = evaluations.items()
+    for policy, scores in others:
+        if scores["questions"] != expected["questions"]:
+            raise DataError(
+                f"{first} and {policy} were asked different questions: evaluate both on the same test split"
+            )
+
+
+def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
+    """One row a merged policy: relative logit differences (see `merging.merge`)."""
+    columns = ["adapter_vs_base", "adapter_vs_merged", "adapter_vs_saved", "dtype"]
+    return pd.DataFrame(
+        {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in merged}
+    ).T
+
+
+def quantized_merges(results: Path, merged: Sequence[str]) -> pd.DataFrame:
+    """One row a policy whose adapter was trained on a quantized base: what merging changed (`quantized_merges`)."""
+    measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in merged}
+    return pd.DataFrame({policy: found for policy, found in measured.items() if found}).T

@@ -1,0 +1,61 @@
+"""The report's curves: training histories as inline SVG."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from markupsafe import Markup
+
+from reinforced_cot.scoring.hack_probes import PROBES
+
+matplotlib.use("svg")  # no display on a cluster node
+matplotlib.rcParams.update(
+    {"svg.hashsalt": "report", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+)
+
+
+def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """The logged training steps; a supervised run's loss is kept apart from RL's, which means something else."""
+    frame = pd.DataFrame(metrics["history"]).set_index("step")
+    return frame if "reward" in frame else frame.rename(columns={"loss": "loss_sft"})
+
+
+def curves(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, Markup]]:
+    """Titles and pictures: what every policy logged, then what cheating would have earned each RL policy."""
+    shared = [
+        ("Reward of the sampled completions", "reward", "weighted sum"),
+        ("Share of right answers among the sampled completions", "rewards/correctness_reward/mean", "share"),
+        ("Supervised loss", "loss_sft", "cross-entropy"),
+    ]
+    found = []
+    for title, key, label in shared:
+        lines = {policy: frame[key] for policy, frame in histories.items() if key in frame}
+        if lines:
+            found.append((title, picture(lines, label)))
+    for policy, frame in histories.items():
+        probes = {name.removeprefix(PROBES).replace("_", " "): frame[name] for name in frame if name.startswith(PROBES)}
+        if probes:
+            found.append((f"What cheating would have earned {policy}", picture(probes, "reward, greedy")))
+    return found
+
+
+def picture(lines: Mapping[str, pd.Series], label: str) -> Markup:
+    """One picture as inline SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 2.6), layout="constrained")
+    axes = figure.subplots()
+    for name, values in lines.items():
+        known = values.dropna()
+        axes.plot(known.index, known, label=name, linewidth=1.5, marker=".")
+    axes.set(xlabel="step", ylabel=label)
+    if len(lines) > 4:  # beside the curves, which they would cover
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        axes.legend(frameon=False)
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = text.getvalue()
+    return Markup(svg[svg.index("<svg") :])

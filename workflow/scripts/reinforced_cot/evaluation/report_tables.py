@@ -1,0 +1,266 @@
+"""The report's tables, one function each, as pandas frames; shares are numbers, intervals are written out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from reinforced_cot.scoring.hack_probes import KEEPING_THE_ANSWER, NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, is_near
+
+Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
+
+SIGNIFICANT = 0.05
+BREAKDOWNS = {
+    "by_question_type": "Accuracy by question type",
+    "by_answer_type": "Accuracy by answer type",
+    "by_semantic_type": "Accuracy by semantic type",
+    "by_chain_length": "Accuracy by length of the chain, in words",
+}
+
+
+def overview(evaluations: Evaluations) -> pd.DataFrame:
+    """One row a policy: its greedy answers."""
+    return pd.DataFrame.from_dict(
+        {
+            policy: {
+                "accuracy": scores["accuracy"],
+                "95 % interval": interval(scores["accuracy_interval"]),
+                "error by image": scores["accuracy_error"],
+                "well-formed": scores["format_rate"],
+                "accuracy, well-formed only": scores["accuracy_well_formed"],
+                "consistent": scores["consistency"],
+                "right and supported": scores["supported_accuracy"],
+                "cut off": scores["truncation_rate"],
+                "accuracy by the original's matcher": scores["legacy_accuracy"],
+            }
+            for policy, scores in evaluations.items()
+        },
+        orient="index",
+    )
+
+
+def sampling(evaluations: Evaluations) -> pd.DataFrame:
+    """One row a policy that was sampled or asked without a chain."""
+    rows = {}
+    for policy, scores in evaluations.items():
+        row: dict[str, Any] = {}
+        if sampled := scores["sampled"]:
+            row |= {"accuracy at T=1": sampled["accuracy"], "well-formed at T=1": sampled["format_rate"]}
+            row |= {f"pass@{k}": value for k, value in sampled["pass_at_k"].items() if k != "1"}
+        if direct := scores["direct"]:
+            row |= {"without a chain": direct["accuracy"], "with it": direct["accuracy_with_chain"]}
+            row["p"] = p_value(direct["p_value"])
+        if row:
+            rows[policy] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def seeds(spread: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a policy: mean, deviation and each seed's value."""
+    names = {"accuracy": "accuracy", "sampled_accuracy": "at T=1", "consistency": "consistent"}
+    rows: dict[str, dict[str, Any]] = {}
+    for policy, found in spread["policies"].items():
+        rows[policy] = {
+            label: mean_and_deviation(found[measure]) for measure, label in names.items() if measure in found
+        }
+        rows[policy] |= {
+            f"accuracy, seed {seed}": value
+            for seed, value in zip(spread["seeds"], found["accuracy"]["values"], strict=True)
+        }
+        if policy in spread["gains"]:
+            rows[policy]["gain over sft"] = mean_and_deviation(spread["gains"][policy])
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def mean_and_deviation(summary: Mapping[str, Any]) -> str:
+    """``0.812 ± 0.020``."""
+    return f"{summary['mean']:.3f}" + ("" if summary["deviation"] is None else f" ± {summary['deviation']:.3f}")
+
+
+def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
+    """One row a class, two columns a policy where chains decide the class, else one and the number of questions."""
+    names = sorted({name for scores in evaluations.values() for name in scores[key]}, key=_by_number)
+    counts = {name: {scores[key].get(name, {}).get("n", 0) for scores in evaluations.values()} for name in names}
+    shared = all(len(each) == 1 for each in counts.values())
+    columns: dict[str, dict[str, Any]] = {}
+    if shared:
+        columns["questions"] = {name: min(counts[name]) for name in names}
+    for policy, scores in evaluations.items():
+        if not shared:
+            columns[f"{policy}: chains"] = {name: scores[key].get(name, {}).get("n", 0) for name in names}
+        columns[policy] = {name: scores[key].get(name, {}).get("accuracy") for name in names}
+    return pd.DataFrame(columns, index=names)
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    first = name.partition("-")[0]
+    return (int(first) if first.isdigit() else 0, name)
+
+
+def differences(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row a pair of policies."""
+    return pd.DataFrame.from_dict(
+        {
+            pair_name(pair): {
+                "difference": signed(pair["difference"]),
+                "95 % interval": interval(pair["interval"], signs=True),
+                "gained": pair["gained"],
+                "lost": pair["lost"],
+                "p": p_value(pair["p_value"]),
+                "smallest detectable": pair["detectable"],
+            }
+            for pair in comparisons
+        },
+        orient="index",
+    )
+
+
+def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row a question type, one column a pair; a star where the difference is more than chance.
+
+    That is, after Holm's correction, and by the interval too, which knows that questions share images.
+    """
+    return pd.DataFrame(
+        {
+            pair_name(pair): {
+                name: signed(part["difference"]) + (" *" if _is_significant(part) else "")
+                for name, part in pair["by_question_type"].items()
+            }
+            for pair in comparisons
+        }
+    )
+
+
+def _is_significant(part: Mapping[str, Any]) -> bool:
+    low, high = part["interval"] or (0.0, 0.0)
+    return bool(part["p_holm"] < SIGNIFICANT and not low <= 0 <= high)
+
+
+def pair_name(pair: Mapping[str, Any]) -> str:
+    """``sft → grpo``."""
+    return f"{pair['before']} → {pair['after']}"
+
+
+def consistency(evaluations: Evaluations) -> pd.DataFrame:
+    """A row a policy and group of answers: what the judge of chains says of them, and of the negative control."""
+    groups = {"all": "all", "correct": "right", "wrong": "wrong", "negative_control": "another answer (control)"}
+    rows = {}
+    for policy, scores in evaluations.items():
+        for key, label in groups.items():
+            found = scores["chain_consistency"][key]
+            rows[policy, label] = {
+                "chains": found["n"],
+                "decided": found["coverage"],
+                "support": found["support"],
+                "contradict": found["contradiction"],
+                "only copy the answer": found.get("bare"),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def probes(evaluations: Evaluations) -> pd.DataFrame:
+    """One row a probe, of the constant answers the best; two columns a policy: the probe's score and the policy's."""
+    columns: dict[tuple[str, str], dict[str, Any]] = {}
+    for policy, scores in evaluations.items():
+        for probe in best_probes(scores["probes"]):
+            name = probe["probe"].replace("_", " ")
+            flag = " ⚑" if probe["near"] else ""
+            columns.setdefault((policy, "probe"), {})[name] = f"{probe['score']:.3f}{flag}"
+            columns.setdefault((policy, "policy"), {})[name] = f"{probe['policy']:.3f}"
+    return pd.DataFrame(columns)
+
+
+def best_probes(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of each kind of probe the one that scores highest."""
+    best: dict[str, Mapping[str, Any]] = {}
+    for probe in found:
+        if probe["probe"] not in best or probe["score"] > best[probe["probe"]]["score"]:
+            best[probe["probe"]] = probe
+    return list(best.values())
+
+
+def flags(evaluations: Evaluations) -> list[str]:
+    """A line a probe that comes near the policy."""
+    lines = []
+    for policy, scores in evaluations.items():
+        for probe in best_probes(scores["probes"]):
+            if probe["near"]:
+                name, text = probe["probe"].replace("_", " "), probe["text"]
+                shown = f"{name} “{text}”" if text is not None else name
+                measure = probe["measure"].replace("_", " ")
+                lines.append(f"{policy}: {shown} has {measure} {probe['score']:.3f}, the policy {probe['policy']:.3f}")
+    return lines
+
+
+def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A line a cheat that the rewards pay like the policy when training ends."""
+    lines = []
+    for policy, frame in histories.items():
+        probes = {name.removeprefix(PROBES): frame[name].dropna() for name in frame if name.startswith(PROBES)}
+        last = {name: values.iloc[-1] for name, values in probes.items() if len(values)}
+        earned = last.pop("policy", None)
+        for name, score in last.items():
+            share = NEAR_KEEPING_THE_ANSWER if name in KEEPING_THE_ANSWER else NEAR
+            if earned is not None and is_near(score, earned, share):
+                shown = name.replace("_", " ")
+                lines.append(f"{policy}, in training: {shown} earns {score:.3f}, the policy {earned:.3f}")
+    return lines
+
+
+def official(evaluations: Evaluations) -> pd.DataFrame:
+    """One row a policy with GQA's own metrics, where they were asked for."""
+    names = (
+        "n",
+        "accuracy",
+        "accuracy_ignoring_case",
+        "binary",
+        "open",
+        "consistency",
+        "validity",
+        "plausibility",
+        "distribution",
+    )
+    rows = {policy: scores["gqa"] for policy, scores in evaluations.items() if scores["gqa"]}
+    return pd.DataFrame.from_dict(
+        {policy: {name: found[name] for name in names} for policy, found in rows.items()}, orient="index"
+    )
+
+
+def interval(bounds: Sequence[float] | None, signs: bool = False) -> str:
+    """``[0.512, 0.591]``."""
+    if bounds is None:
+        return "-"
+    return f"[{', '.join(signed(bound) if signs else f'{bound:.3f}' for bound in bounds)}]"
+
+
+def signed(value: float) -> str:
+    """``+0.120``."""
+    return f"{value:+.3f}"
+
+
+def p_value(value: float) -> str:
+    """Three places, or a power of ten."""
+    if value < 1e-300:  # below what a float can hold
+        return "< 1e-300"
+    return f"{value:.3f}" if value >= 1e-3 else f"{value:.0e}"
+
+
+def as_html(table: pd.DataFrame) -> Markup:
+    """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values."""
+    return Markup(table.map(shown).to_html(border=0))
+
+
+def shown(value: Any) -> str:
+    """One cell.
+
+    >>> [shown(value) for value in (0.12345, 0.00012, 40, 1.0, None, "sft")]
+    ['0.123', '1.2e-04', '40', '1.000', '-', 'sft']
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:  # nothing was counted
+        return "-"
+    if isinstance(value, int) or (value == int(value) and abs(value) > 1):  # counts beside a gap become floats
+        return f"{int(value)}"
+    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.3f}"

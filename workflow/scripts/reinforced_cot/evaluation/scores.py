@@ -1,0 +1,191 @@
+"""The content of `eval.json`: everything that follows from a predictions file, the same bytes for the same file."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from statistics import fmean
+from typing import Any
+
+from reinforced_cot.data.completions import ANSWER_CLOSE, parse_completion
+from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation import uncertainty
+from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools
+from reinforced_cot.evaluation.gqa_metrics import Choices, Questions, gqa_metrics
+from reinforced_cot.evaluation.probe_scores import probe_scores
+from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.scoring.consistency import Verdict, judge
+from reinforced_cot.scoring.metrics import mean, samples_correct, shares
+from reinforced_cot.scoring.original import legacy_extract, legacy_matches
+from reinforced_cot.scoring.prediction_rows import Prediction
+
+
+def evaluate(
+    rows: Sequence[Prediction], gqa_questions: Questions | None = None, gqa_choices: Choices | None = None
+) -> dict[str, Any]:
+    """The scores of one policy's predictions (`predictions.scored`).
+
+    Args:
+        gqa_questions: GQA's own records by id; its official metrics then stand under ``gqa``.
+        gqa_choices: for those of them that need it.
+
+    Returns:
+        `metrics.shares` at the top level; ``accuracy_interval`` (95 %, Wilson) and ``accuracy_error`` (standard error,
+        clustered by image); ``detectable_difference`` (smallest between two such policies, power .8); the shares again
+        under ``by_question_type``, ``by_answer_type``, ``by_semantic_type`` (GQA's, where the data has it) and
+        ``by_chain_length`` (words); ``chain_consistency``, ``sampled``, ``direct`` and ``probes``; ``parse_problems``,
+        ``truncation_rate``; ``legacy_*`` by the original's matcher, for comparison only; and ``questions``, a hash of
+        the ids asked, so that policies are compared on the same ones.
+
+    Raises:
+        DataError: there are no predictions (fault 63: no 0/0).
+    """
+    if not rows:
+        raise DataError("there are no predictions to evaluate")
+    rows = sorted(rows, key=lambda row: row["id"])  # sums of floats depend on their order
+    error = uncertainty.clustered_error([row["is_correct"] for row in rows], [row["image_id"] for row in rows])
+    return {
+        "questions": sha256("\n".join(row["id"] for row in rows).encode()).hexdigest()[:16],
+        **_with_interval(rows),
+        "n_images": len({row["image_id"] for row in rows}),
+        "accuracy_error": error,
+        "detectable_difference": uncertainty.detectable_difference(error and 2**0.5 * error),
+        "by_question_type": _split(rows, lambda row: row["question_type"]),
+        "by_answer_type": _split(rows, lambda row: answer_type(row["instruction"], row["gt_answer"])),
+        "by_semantic_type": _split([row for row in rows if row["semantic_type"]], lambda row: row["semantic_type"]),
+        "by_chain_length": _split([row for row in rows if row["pred_think"]], _length_class),
+        "parse_problems": dict(sorted(Counter(row["parse_problem"] for row in rows if row["parse_problem"]).items())),
+        "truncation_rate": mean(row["truncated"] for row in rows if row["truncated"] is not None),
+        "chain_consistency": chain_consistency(rows),
+        "sampled": _sampled(rows),
+        "direct": _direct(rows),
+        "probes": probe_scores(rows),
+        **_legacy(rows),
+        "gqa": None if gqa_questions is None else _official(rows, gqa_questions, gqa_choices),
+    }
+
+
+def _official(rows: Sequence[Prediction], questions: Questions, choices: Choices | None) -> dict[str, Any]:
+    """GQA's metrics of the answers as they stand; a malformed completion answers nothing.
+
+    GQA compares raw strings, and its answers are lower case: ``accuracy_ignoring_case`` tells what that alone costs.
+    """
+    answers = {row["id"]: row["pred_answer"] or "" for row in rows}
+    plain = {id: answer.lower().rstrip(".") for id, answer in answers.items()}
+    ignoring_case = gqa_metrics(questions, plain)["accuracy"]
+    return {**gqa_metrics(questions, answers, choices), "accuracy_ignoring_case": ignoring_case}
+
+
+def chain_consistency(rows: Sequence[Prediction]) -> dict[str, Any]:
+    """Whether answers follow from their chains, among well-formed completions: all, right and wrong ones apart.
+
+    ``coverage`` is the share that the judge decides, ``support`` and ``contradiction`` its verdicts as shares of all,
+    ``bare`` the chains that only copy their answer. ``negative_control`` holds the same chains against a *different*
+    answer of each one's kind: what support means nothing below.
+    """
+    well_formed = [row for row in rows if row["parse_problem"] is None]
+    kinds = pools(
+        (row["instruction"], answer) for row in well_formed for answer in (row["pred_answer"], row["gt_answer"])
+    )
+    control = []
+    for row in well_formed:
+        other = another_answer(row["id"], row["instruction"], row["pred_answer"], kinds)
+        if other is not None:
+            control.append(judge(row["pred_think"], other, row["instruction"]).value)
+    return {
+        "all": _verdicts(well_formed),
+        "correct": _verdicts([row for row in well_formed if row["is_correct"]]),
+        "wrong": _verdicts([row for row in well_formed if not row["is_correct"]]),
+        "negative_control": _verdict_shares(control),
+    }
+
+
+def _verdicts(rows: Sequence[Prediction]) -> dict[str, Any]:
+    return {**_verdict_shares([row["chain_verdict"] for row in rows]), "bare": mean(row["bare_chain"] for row in rows)}
+
+
+def _verdict_shares(verdicts: Sequence[str]) -> dict[str, Any]:
+    return {
+        "n": len(verdicts),
+        "coverage": mean(verdict != Verdict.UNKNOWN.value for verdict in verdicts),
+        "support": mean(verdict == Verdict.SUPPORT.value for verdict in verdicts),
+        "contradiction": mean(verdict == Verdict.CONTRADICT.value for verdict in verdicts),
+    }
+
+
+def _with_interval(rows: Sequence[Prediction]) -> dict[str, Any]:
+    found = shares(rows)
+    return {**found, "accuracy_interval": uncertainty.wilson(found["n_correct"], found["n"])}
+
+
+def _split(rows: Sequence[Prediction], key: Callable[[Prediction], str]) -> dict[str, Any]:
+    groups: dict[str, list[Prediction]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return {name: _with_interval(group) for name, group in sorted(groups.items())}
+
+
+def _length_class(row: Prediction) -> str:
+    """``8-15`` words: classes that double, so that a chain of steps and one of paragraphs both fall into a few.
+
+    >>> _length_class({"pred_think": "one two three four five"})
+    '4-7'
+    """
+    words = len(row["pred_think"].split())
+    low = 1 << (words.bit_length() - 1)
+    return f"{low}-{2 * low - 1}" if low > 1 else "1"
+
+
+def _sampled(rows: Sequence[Prediction]) -> dict[str, Any] | None:
+    """Completions at temperature 1: shares over all of them, and pass@k for k = 1, 2, 4, ..."""
+    drawn = min(len(row["samples"]) for row in rows)
+    if not drawn:
+        return None
+    right = [samples_correct(row)[:drawn] for row in rows]
+    well_formed = [
+        (parse_completion(text).well_formed, correct)
+        for row, each in zip(rows, right, strict=True)
+        for text, correct in zip(row["samples"][:drawn], each, strict=True)
+    ]
+    tries = [k for k in (2**power for power in range(drawn.bit_length())) if k <= drawn]
+    return {
+        "samples_per_question": drawn,
+        "accuracy": fmean(correct for _, correct in well_formed),
+        "accuracy_well_formed": mean(correct for formed, correct in well_formed if formed),
+        "format_rate": fmean(formed for formed, _ in well_formed),
+        "pass_at_k": {str(k): fmean(uncertainty.pass_at_k(drawn, sum(each), k) for each in right) for k in tries},
+    }
+
+
+def _direct(rows: Sequence[Prediction]) -> dict[str, Any] | None:
+    """The same questions answered without a chain, and whether thinking helps (McNemar's exact p)."""
+    asked = [row for row in rows if row["direct_raw"] is not None]
+    if not asked:
+        return None
+    right = [is_correct(direct_answer(row["direct_raw"]), row["gt_answer"], row["instruction"]) for row in asked]
+    thinking = [row["is_correct"] for row in asked]
+    return {
+        "n": len(asked),
+        "accuracy": fmean(right),
+        "accuracy_interval": uncertainty.wilson(sum(right), len(asked)),
+        "accuracy_with_chain": fmean(thinking),
+        "p_value": uncertainty.exact_mcnemar(right, thinking),
+    }
+
+
+def direct_answer(text: str) -> str:
+    """The answer of a completion that was begun for the policy with an empty chain: up to the tag, one line.
+
+    >>> direct_answer("red\\\\n</answer>")
+    'red'
+    """
+    return text.partition(ANSWER_CLOSE)[0].strip().partition("\n")[0]
+
+
+def _legacy(rows: Sequence[Prediction]) -> dict[str, Any]:
+    """Accuracy and consistency as the original counted them: of all, and of the right ones."""
+    extracted = [(*legacy_extract(row["prediction_raw"]), row["gt_answer"]) for row in rows]
+    right = [(think, truth) for think, answer, truth in extracted if answer and legacy_matches(answer, truth)]
+    return {
+        "legacy_accuracy": len(right) / len(rows),
+        "legacy_consistency": mean(legacy_matches(think, truth) for think, truth in right),
+    }

@@ -1,0 +1,12 @@
+"""What to install for what the default environment lacks, in the words of every message that says so."""
+
+GPU_EXTRA = (
+    "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock (in .venv-vllm, whose numpy is "
+    "another: -c .venv-vllm/constraints.txt)"
+)
+
+EXTRAS = {
+    "vllm": "`make vllm` makes an environment with it; call .venv-vllm/bin/snakemake",
+    "flash_attn": "see requirements-flash.in, or use sdpa",
+    "flash_attn_interface": "it is built from FlashAttention's repository (hopper/); or use sdpa",
+}

@@ -1,0 +1,58 @@
+"""Generation in the midst of training: the processes of a trainer divide the questions, each learns all the answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import DistributedType, gather_object
+from transformers import Trainer
+from transformers.integrations import is_deepspeed_zero3_enabled
+from trl.models import unwrap_model_for_generation
+
+from reinforced_cot.data.examples import Example
+from reinforced_cot.generation.batching import Completion, batches
+from reinforced_cot.generation.transformers_engine import generate_batches
+
+
+def generate_together(
+    trainer: Trainer,
+    examples: Sequence[Example],
+    data: Path,
+    prompt: Mapping[str, Any],
+    *,
+    batch_size: int,
+    images: Sequence[str | None] | None = None,
+    **options: Any,
+) -> list[list[Completion]]:
+    """As `generation.generate`, with the trainer's policy in its present state; every process must call it."""
+    accelerator = trainer.accelerator
+    asked = batches(examples, batch_size, images)
+    gathered = getattr(trainer.args, "ds3_gather_for_generation", True)  # GRPOConfig's; SFTConfig has no such field
+    together = forwards_together(trainer.accelerator, gathered)
+    own = asked if together else asked[accelerator.process_index :: accelerator.num_processes]
+    checkpointing = trainer.args.gradient_checkpointing_kwargs
+    training = trainer.model.training
+    with unwrap_model_for_generation(
+        trainer.model_wrapped,
+        accelerator,
+        gather_deepspeed3_params=gathered,
+        gradient_checkpointing_kwargs=checkpointing,
+    ) as model:
+        try:
+            answered = generate_batches(model, trainer.processing_class, own, data, prompt, **options)
+            found = [(batch.number, completions) for batch, completions in answered]
+        finally:
+            model.train(training)
+    everyone = dict(found if together else gather_object(found))
+    return [completions for batch in asked for completions in everyone[batch.number]]
+
+
+def forwards_together(accelerator: Accelerator, gathered: bool) -> bool:
+    """Whether each forward pass gathers weights from all processes, which must then make the same passes.
+
+    Args:
+        gathered: ZeRO-3's weights are gathered before, once for all passes.
+    """
+    split = accelerator.distributed_type == DistributedType.FSDP or is_deepspeed_zero3_enabled()
+    return bool(split and not (gathered and is_deepspeed_zero3_enabled()))

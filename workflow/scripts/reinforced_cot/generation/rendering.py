@@ -1,0 +1,85 @@
+"""Prompts as a model's chat template renders them, and how long they are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from transformers import ProcessorMixin
+
+from reinforced_cot.data.examples import Example
+from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.errors import DataError
+from reinforced_cot.models.processors import prompt_length
+
+
+def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Mapping[str, Any]) -> str:
+    """The prompt's text as the chat template writes it, up to and with the assistant's header.
+
+    Raises:
+        DataError: the template dropped the question (pitfall 8: the original trained without it).
+    """
+    messages = with_image(prompt_messages(question, prompt))
+    text: str = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if question not in text:
+        raise DataError(f"the chat template drops the question: {question!r} is not in {text!r}")
+    return text
+
+
+def _check_assistant_header(processor: ProcessorMixin, prompt: Mapping[str, Any]) -> None:
+    messages = with_image(prompt_messages("?", prompt))
+    texts = {
+        processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=add) for add in (True, False)
+    }
+    if len(texts) == 1:
+        raise DataError("the chat template has no assistant header: add_generation_prompt changes nothing")
+
+
+def prompt_lengths(
+    processor: ProcessorMixin,
+    examples: Sequence[Example],
+    data: Path,
+    prompt: Mapping[str, Any],
+    context: int,
+    new_tokens: int | Sequence[int],
+) -> list[int]:
+    """Tokens of each prompt, checked before a model is loaded: nothing is ever truncated (trl#4289).
+
+    Args:
+        context: how many positions the model has.
+        new_tokens: how many tokens follow each prompt: one limit for all, or the length of each one's completion.
+
+    Raises:
+        DataError: the template drops the question or the assistant's header; a prompt is longer than
+            ``prompt.max_tokens``, or does not fit into the context with its completion.
+    """
+    _check_assistant_header(processor, prompt)
+    following = [new_tokens] * len(examples) if isinstance(new_tokens, int) else new_tokens
+    lengths = unchecked_lengths(processor, examples, data, prompt)
+    for example, length, after in zip(examples, lengths, following, strict=True):
+        if length > prompt["max_tokens"]:
+            raise DataError(
+                f"the prompt of {example.id} ({example.image}) has {length} tokens, more than prompt.max_tokens "
+                f"{prompt['max_tokens']}: raise it, or lower image.max_pixels"
+            )
+        if length + after > context:
+            raise DataError(
+                f"the prompt of {example.id} ({example.image}) has {length} tokens, which with {after} more "
+                f"do not fit into the model's {context} positions: lower image.max_pixels or the number of new tokens"
+            )
+    return lengths
+
+
+def unchecked_lengths(
+    processor: ProcessorMixin, examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]
+) -> list[int]:
+    """Tokens of each prompt with its image."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for example in examples:
+        if example.image not in sizes:
+            with Image.open(data / example.image) as image:
+                sizes[example.image] = image.size
+    return [
+        prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
+        for example in examples
+    ]

@@ -1,0 +1,89 @@
+"""Answering with vLLM's offline engine: many times faster on a GPU, the same answers."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # no hidden network access
+os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one engine a process: no second one to start and stop
+
+from transformers import GenerationConfig, ProcessorMixin
+from vllm import LLM, SamplingParams
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.generation.batching import Batch, Completion, shown_images
+from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.models.checkpoints import context_length
+from reinforced_cot.models.loading import device
+from reinforced_cot.models.processors import NEVER, prompt_length, vision_token_ids
+from reinforced_cot.seeds import mixed
+
+
+class VllmEngine:
+    """A checkpoint in vLLM, asked as `generation.generate_batch` asks one in transformers."""
+
+    def __init__(self, folder: Path, processor: ProcessorMixin, settings: Mapping[str, Any], data: Path) -> None:
+        """
+        Args:
+            folder: a checkpoint; its processor has the pixel budget.
+            settings: sections prompt, base_model and evaluation.
+            data: the folder that image paths are relative to.
+        """
+        loading, evaluation = settings["base_model"], settings["evaluation"]
+        self._processor, self._prompt, self._data = processor, settings["prompt"], data
+        context = context_length(folder, loading["trust_remote_code"])
+        self._engine = LLM(
+            model=str(folder),
+            dtype=loading["dtype"],  # "auto" would make bfloat16 of float32
+            trust_remote_code=loading["trust_remote_code"],
+            max_model_len=min(context, self._prompt["max_tokens"] + evaluation["max_new_tokens"]),
+            max_num_seqs=evaluation["batch_size"] * max(1, evaluation["samples"]),
+            gpu_memory_utilization=evaluation["gpu_memory_utilization"],
+            limit_mm_per_prompt={"image": 1, "video": 0},
+            generation_config="vllm",  # not the checkpoint's own sampling defaults
+            enforce_eager=device().type == "cpu",  # compiling takes longer there than a short evaluation
+            disable_log_stats=True,
+        )
+        ends = GenerationConfig.from_pretrained(folder).eos_token_id
+        self._options = {
+            "top_p": 1.0,
+            "top_k": 0,
+            "logit_bias": dict.fromkeys(vision_token_ids(processor), NEVER),
+            "stop_token_ids": [ends] if isinstance(ends, int) else ends,
+        }
+
+    def generate_batch(
+        self, batch: Batch, *, max_new_tokens: int, samples: int = 0, seed: int = 0, begin: str = ""
+    ) -> list[list[Completion]]:
+        """As `generation.generate_batch`.
+
+        Raises:
+            PipelineError: vLLM read a prompt of another length than was trained on.
+        """
+        texts = [rendered_prompt(self._processor, example.question, self._prompt) + begin for example in batch.examples]
+        images = shown_images(batch, self._data)
+        sampling = [
+            SamplingParams(
+                n=samples or 1,
+                temperature=1.0 if samples else 0.0,
+                max_tokens=max_new_tokens,
+                seed=mixed(seed, "vllm", batch.number, position) % 2**31,
+                **self._options,
+            )
+            for position in range(len(texts))
+        ]
+        prompts = [
+            {"prompt": text, "multi_modal_data": {"image": image}} for text, image in zip(texts, images, strict=True)
+        ]
+        found = self._engine.generate(prompts, sampling, use_tqdm=False)
+        for text, image, example, output in zip(texts, images, batch.examples, found, strict=True):
+            expected = prompt_length(self._processor, text, *image.size)
+            if len(output.prompt_token_ids) != expected:
+                raise PipelineError(
+                    f"vLLM read the prompt of {example.id} as {len(output.prompt_token_ids)} tokens, not {expected}: "
+                    "its pixel budget or template differs from the checkpoint's"
+                )
+        return [
+            [Completion(answer.text, answer.finish_reason == "length") for answer in output.outputs] for output in found
+        ]

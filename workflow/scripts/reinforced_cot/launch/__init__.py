@@ -1,0 +1,1 @@
+"""Starting a stage on its devices: topologies, GPUs, processes, vLLM's server; no torch."""

@@ -1,0 +1,206 @@
+"""vLLM as a server for RL's rollouts, on GPUs of its own: started by the stage, waited for, and stopped with it.
+
+TRL sends it prompts and, before each generation, the policy's weights (over NCCL, so between GPUs). The process that
+starts a stage starts the server, too, before it becomes accelerate's launcher; the training processes find it by the
+environment.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import read_json
+from reinforced_cot.processes import end_with_parent
+
+log = logging.getLogger(__name__)
+
+_PLACE = "ROLLOUT_SERVER"
+_SHUTDOWN = 60.0  # seconds that a server has to end, before it is killed
+
+
+def server_gpus(training: Mapping[str, Any]) -> int:
+    """GPUs that the server of an RL policy takes: as many as its weights are split over; 0 without one.
+
+    Args:
+        training: the policy's, TRL's field names.
+    """
+    if not training.get("use_vllm") or training.get("vllm_mode", "colocate") != "server":
+        return 0
+    return int(training.get("vllm_tensor_parallel_size", 1))
+
+
+def vllm_context(settings: Mapping[str, Any]) -> int:
+    """Tokens that vLLM makes room for in a row: a model's own context would often not fit beside a trainer.
+
+    Args:
+        settings: sections prompt and rl.
+    """
+    training = settings["rl"]["training"]
+    longest = settings["prompt"]["max_tokens"] + training["max_completion_length"]
+    return int(training.get("vllm_max_model_length") or longest)
+
+
+@dataclass(frozen=True)
+class RolloutServer:
+    """A server that is to be started.
+
+    Attributes:
+        gpus: how many it has. arguments: of ``vllm serve``. log: a file for what it has to say.
+    """
+
+    gpus: int
+    arguments: list[str]
+    log: Path
+
+    def start(self, devices: list[str]) -> None:
+        """Start it on ``devices``; it ends with this process. The environment then says where it is."""
+        port = _free_port()
+        eager = [] if devices else ["--enforce-eager"]  # compiling takes longer on a CPU than a short run
+        command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *self.arguments, *eager]
+        environment = os.environ | {
+            "CUDA_VISIBLE_DEVICES": ",".join(devices),
+            "VLLM_SERVER_DEV_MODE": "1",  # the endpoints by which TRL sends weights
+            "VLLM_NO_USAGE_STATS": "1",  # no hidden network access
+        }
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "wb") as file:
+            server = subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--port", str(port)],
+                env=environment,
+                stdout=file,
+                stderr=file,
+                close_fds=False,  # the lock on its GPUs is held until it has ended
+                preexec_fn=lambda: end_with_parent(signal.SIGTERM),
+            )
+        place = {"url": f"http://127.0.0.1:{port}", "pid": server.pid, "log": str(self.log)}
+        os.environ[_PLACE] = json.dumps(place)
+
+
+def rollout_server(settings: Mapping[str, Any], sft: Path, output: Path) -> RolloutServer | None:
+    """The server that an RL policy's settings ask for, or None.
+
+    Args:
+        settings: sections prompt, base_model and rl.
+        sft: ``results/sft``, from whose model, or on whose base, RL starts.
+        output: ``results/{policy}``; the server's log goes there.
+
+    Raises:
+        DataError: the adapter that is to be trained on is not there.
+    """
+    training, loading = settings["rl"]["training"], settings["base_model"]
+    if not (gpus := server_gpus(training)):
+        return None
+    continued = settings["rl"]["start"] == "adapter"
+    model = (sft.parent / read_json(sft / "adapter.json")["base"] if continued else sft) / "model"
+    arguments = [
+        str(model),
+        *("--dtype", loading["dtype"], "--tensor-parallel-size", str(gpus)),
+        *("--gpu-memory-utilization", str(training.get("vllm_gpu_memory_utilization", 0.9))),
+        *("--max-model-len", str(vllm_context(settings))),
+        *("--model-impl", training.get("vllm_model_impl", "vllm")),
+        *("--generation-config", "vllm"),  # not the checkpoint's own sampling defaults
+        *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0})),
+        *("--logprobs-mode", "processed_logprobs", "--max-logprobs", "-1"),  # of the distribution that is sampled
+        *("--weight-transfer-config", json.dumps({"backend": "nccl"})),
+        "--enable-scale-out",  # the endpoints that take token ids and images
+        *(["--trust-remote-code"] if loading["trust_remote_code"] else []),
+    ]
+    return RolloutServer(gpus, arguments, output / "vllm_server.log")
+
+
+def server_arguments() -> dict[str, Any]:
+    """TRL's fields that say where the server is that this stage has started."""
+    place = json.loads(os.environ[_PLACE])
+    return {"vllm_server_base_url": place["url"], "vllm_group_port": _free_port()}
+
+
+@contextmanager
+def ready_server(training: Mapping[str, Any], is_main: bool) -> Iterator[None]:
+    """Wait until the server answers, and stop it at the end of the block; does nothing where there is none.
+
+    Args:
+        training: the policy's, TRL's field names.
+        is_main: one process of the stage sees to it.
+
+    Raises:
+        PipelineError: it ended, or does not answer in time; shows the end of its log.
+    """
+    if not (server_gpus(training) and is_main):
+        yield
+        return
+    place = json.loads(os.environ[_PLACE])
+    try:
+        _wait(place, training.get("vllm_server_timeout", 600.0))
+        yield
+    finally:
+        _stop(place["pid"])
+
+
+def _wait(place: Mapping[str, Any], timeout: float) -> None:
+    until = time.monotonic() + timeout
+    while not _answers(f"{place['url']}/health"):
+        ended = not _runs(place["pid"])
+        if ended or time.monotonic() > until:
+            said = Path(place["log"]).read_text(errors="replace").splitlines()[-15:]
+            what = "vLLM's server ended" if ended else f"vLLM's server does not answer after {timeout:.0f} s"
+            raise PipelineError("\n".join([f"{what}; {place['log']} ends with:", *said]))
+        time.sleep(1)
+    log.info("vLLM's server answers at %s", place["url"])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process has not ended; one whose parent did not ask for its exit status has."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _stop(pid: int) -> None:
+    """End the server and what it has started, so that its GPUs are free when the stage ends."""
+    try:
+        server = psutil.Process(pid)
+        family = [server, *server.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    server.terminate()
+    _await_end([server], _SHUTDOWN)
+    for process in family:
+        if _runs(process.pid):
+            process.kill()
+    _await_end(family, _SHUTDOWN)
+
+
+def _await_end(processes: Sequence[psutil.Process], timeout: float) -> None:
+    until = time.monotonic() + timeout
+    while any(_runs(process.pid) for process in processes) and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    """A port that nobody listens at now: two jobs of a machine would meet at a fixed one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

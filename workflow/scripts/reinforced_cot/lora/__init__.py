@@ -1,0 +1,1 @@
+"""Adapters, and merging them into their base with a proof."""

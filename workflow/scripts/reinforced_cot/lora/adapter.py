@@ -1,0 +1,166 @@
+"""LoRA adapters: their configuration, publication with provenance, and the refusal of another base."""
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch.nn import Linear
+from transformers import PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
+
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
+from reinforced_cot.models.checkpoints import weights_hash
+from reinforced_cot.models.families import family_of
+from reinforced_cot.models.loading import count
+
+
+def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> LoraConfig | None:
+    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names); None is in full.
+
+    A name in the list ``target_modules`` means the language model's modules where it has some, since vision towers may
+    have modules of the same name. Whoever gives ``exclude_modules``, be it null, says otherwise, as does a name that
+    only the tower has, ``all-linear`` or a regular expression.
+
+    Raises:
+        DataError: the model is of no family that is known.
+        PipelineError: a target module occurs nowhere in the model, so that less would be trained than was asked for.
+    """
+    if settings is None:
+        return None
+    targets = settings["target_modules"]
+    modules = [name for name, _ in model.named_modules()]
+    if isinstance(targets, list):
+        unknown = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in modules)]
+    else:  # PEFT's own word for every linear layer, or a regular expression over whole paths
+        unknown = [] if targets == "all-linear" or any(re.fullmatch(targets, name) for name in modules) else [targets]
+    if unknown:
+        family = family_of(model.config.model_type, model.name_or_path)
+        layers = [path for path, module in model.named_modules() if isinstance(module, Linear)]
+        linear = sorted({path.rpartition(".")[-1] for path in layers if not family.is_vision(path)})
+        raise PipelineError(
+            f"lora.target_modules: no module of the model is named {', '.join(unknown)}; its language model's linear "
+            f"layers are {', '.join(linear)}"
+        )
+    if isinstance(targets, list) and "exclude_modules" not in settings:
+        settings = {**settings, **_language_model_first(targets, modules, model)}
+    return LoraConfig(task_type="CAUSAL_LM", **settings)
+
+
+def _language_model_first(targets: list[str], modules: Sequence[str], model: PreTrainedModel) -> dict[str, str]:
+    """PEFT's field that leaves out a vision tower's modules of names which the language model has, too; else none."""
+    family = family_of(model.config.model_type, model.name_or_path)
+    places = {
+        target: {family.is_vision(name) for name in modules if f".{name}".endswith(f".{target}")} for target in targets
+    }
+    both = "|".join(re.escape(target) for target, found in places.items() if len(found) == 2)
+    vision = "|".join(map(re.escape, family.vision))
+    return {"exclude_modules": rf"(?:{vision})\.(?:.*\.)?(?:{both})"} if both else {}
+
+
+def continued(model: PreTrainedModel, adapter: Path) -> PeftModel:
+    """``model`` with an adapter that is trained on.
+
+    Under ZeRO-3 the adapter must have the type of the weights beside it (trl#6089).
+    """
+    autocast = not is_deepspeed_zero3_enabled()
+    return PeftModel.from_pretrained(model, adapter, is_trainable=True, autocast_adapter_dtype=autocast)
+
+
+def check_trainable(model: PreTrainedModel | PeftModel) -> int:
+    """Number of trainable parameters.
+
+    Raises:
+        PipelineError: there are none (fault 47).
+    """
+    trainable = count(parameter for parameter in model.parameters() if parameter.requires_grad)
+    if trainable == 0:
+        raise PipelineError("no parameter is trainable: lora.target_modules matches no module of the model")
+    return trainable
+
+
+def adapter_weights(settings: Mapping[str, Any], model: PreTrainedModel) -> int:
+    """How many numbers a fresh adapter of ``model`` has; the model is changed."""
+    return check_trainable(get_peft_model(model, lora_config(settings, model)))
+
+
+def train_in_float32(model: PeftModel, start: Path | None = None) -> None:
+    """Keep the weights that are trained in float32, whatever the base has.
+
+    TRL makes the adapter of a quantized base bfloat16, where a step of 1e-5 on a weight of 1e-2 is rounded away.
+
+    Args:
+        start: the adapter that is trained on, which was rounded, too; None for a fresh one.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    if start:
+        set_peft_model_state_dict(model, load_file(start / ADAPTER_FILES[1]))
+
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | None = None) -> None:
+    """Write ``{output}/adapter`` and its manifest ``{output}/adapter.json``, which names the base by its weights' hash.
+
+    Args:
+        checkpoint: a folder that holds `ADAPTER_FILES`.
+        base: the folder of the policy that was adapted, which holds ``model`` and ``model.json``.
+        output: ``results/{policy}``.
+        start: the adapter that was trained on; None for a fresh one.
+
+    Raises:
+        PipelineError: the adapter changes nothing, as an empty one under ZeRO-3 does (trl#4416), or is still ``start``.
+    """
+    weights = load_file(checkpoint / ADAPTER_FILES[1])
+    before = load_file(start / ADAPTER_FILES[1]) if start else {}
+    if before and all(name in before and torch.equal(before[name], weight) for name, weight in weights.items()):
+        raise PipelineError(
+            f"the trained adapter is still {start}: nothing was learned; raise learning_rate, or look at the rewards"
+        )
+    norm = sum(float(weight.float().norm()) for name, weight in weights.items() if "lora_B" in name)
+    if not norm > 0:
+        raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")
+    with new_folder(output / "adapter") as folder:
+        for name in ADAPTER_FILES:
+            shutil.copyfile(checkpoint / name, folder / name)
+    base_weights = weights_hash(read_json(base / "model.json"))
+    write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights)
+
+
+def base_of(adapter: Path) -> Path:
+    """The folder of the policy that an adapter was trained on: by its manifest, beside its own policy's.
+
+    Raises:
+        DataError: the adapter is damaged, or that policy has other weights by now.
+    """
+    base = adapter.parents[1] / read_json(adapter.with_suffix(".json"))["base"]
+    check_base(adapter, base)
+    return base
+
+
+def check_base(adapter: Path, base: Path) -> dict[str, Any]:
+    """The adapter's manifest, after checking that ``base`` is what it was trained on.
+
+    Args:
+        adapter: ``results/{policy}/adapter``.
+        base: the folder that holds ``model`` and ``model.json``.
+
+    Raises:
+        DataError: the adapter is damaged, or was trained on other weights (pitfall 18).
+    """
+    manifest = check_manifest(adapter, adapter.with_suffix(".json"), content=True)
+    found = weights_hash(check_manifest(base / "model", base / "model.json", content=True))
+    if found != manifest["base_weights"]:
+        raise DataError(
+            f"{adapter} was trained on a base with weights {manifest['base_weights'][:12]}, but {base / 'model'} has "
+            f"{found[:12]}: merge it into the base it was trained on ({manifest['base']})"
+        )
+    return manifest

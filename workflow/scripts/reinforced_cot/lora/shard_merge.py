@@ -1,0 +1,112 @@
+"""An adapter merged into its base file by file: no more than a layer's weights are in memory.
+
+What PEFT can merge is merged here, too: rsLoRA, DoRA, patterns of ranks, modules that are trained in full.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from peft.tuners.lora import Linear
+from torch.nn import Module
+from transformers import GenerationConfig
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import read_json, write_json
+from reinforced_cot.lora.streamed_model import ADAPTED, StoredModel
+from reinforced_cot.lora.tensor_files import INDEX, places_in, write_like
+from reinforced_cot.models.loading import special_tokens
+
+_NUMBERS = 2**19  # of a weight that are merged at a time
+
+
+def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
+    """Write the merged weights into as many files as the base has, under its names, and what loads them.
+
+    Tensors that the base's model does not know are taken over.
+
+    Args:
+        stored: the base with the adapter, computing in float32.
+        folder: a new checkpoint folder, which lacks its processor afterwards.
+        dtype: of the weights that are written.
+
+    Raises:
+        PipelineError: the adapter changes one of several parameters for which the base has one tensor.
+    """
+    layers = adapted_layers(stored)
+    owners = {name: path for path in layers for name in stored.parameters if name.startswith(f"{path}.")}
+    places = places_in(stored.folder)
+
+    def parameter(name: str) -> Iterator[torch.Tensor]:
+        if name not in owners:
+            return iter([stored.read(stored.parameters[name])])
+        path = owners[name]
+        return merged_parameter(stored, layers[path], name.removeprefix(f"{path}."))
+
+    def value(key: str) -> Iterator[torch.Tensor]:
+        names = stored.names.get(key)
+        if not names:
+            return iter([places[key].read()])
+        first, *others = names
+        for other in others if owners.keys() & names else []:
+            if not torch.equal(torch.cat([*parameter(first)]), torch.cat([*parameter(other)])):
+                raise PipelineError(
+                    f"the adapter changes {' and '.join(names)} in different ways, for which the base has one tensor: "
+                    "it cannot be merged; leave them out of `lora`'s target_modules and modules_to_save"
+                )
+        return parameter(first)
+
+    files = sorted({place.file for place in places.values()})
+    size = sum(write_like(folder / file.name, file, dtype, value) for file in files)
+    if (stored.folder / INDEX).is_file():
+        index = read_json(stored.folder / INDEX)
+        write_json(folder / INDEX, {**index, "metadata": {**index.get("metadata", {}), "total_size": size}})
+    config = stored.model.get_base_model().config
+    for part in (config, config.get_text_config(), config.vision_config):
+        part.dtype = dtype
+    config.save_pretrained(folder)
+    stated = (stored.folder / "generation_config.json").is_file()
+    generation = (
+        GenerationConfig.from_pretrained(stored.folder) if stated else GenerationConfig.from_model_config(config)
+    )
+    special_tokens(generation).save_pretrained(folder)
+
+
+def adapted_layers(stored: StoredModel) -> dict[str, Module]:
+    """The modules that an adapter has put in the place of others, by their path in the base."""
+    layers: dict[str, Module] = {}
+    for path, module in stored.model.get_base_model().named_modules():
+        if isinstance(module, ADAPTED) and not any(path.startswith(f"{outer}.") for outer in layers):
+            layers[path] = module
+    return layers
+
+
+def merged_parameter(stored: StoredModel, layer: Module, name: str) -> Iterator[torch.Tensor]:
+    """One parameter of what an adapted layer is merged into, in pieces of some rows; what is changed is float32.
+
+    Plain LoRA is added to a few rows at a time, which stay in the processor's cache: PEFT makes several tensors of the
+    weight's size, and most of its time is the kernel's for giving them memory. All other kinds are PEFT's own answer.
+    """
+    if (
+        type(layer) is Linear
+        and not layer.lora_variant
+        and not layer.fan_in_fan_out
+        and not any(layer.lora_bias.values())
+    ):
+        base = stored.read(layer.base_layer.get_parameter(name))
+        if name != "weight":
+            yield base
+            return
+        (adapter,) = layer.lora_A
+        low, high = (stored.read(part[adapter].weight).float() for part in (layer.lora_A, layer.lora_B))
+        rows = max(1, _NUMBERS // base.shape[1])
+        for weight, change in zip(base.split(rows), high.split(rows), strict=True):
+            yield weight.to(torch.float32, copy=True).addmm_(change, low, alpha=layer.scaling[adapter])
+        return
+    filled = stored.filled(layer)
+    if hasattr(filled, "unload_and_optionally_merge_module"):
+        merged = filled.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
+    else:
+        filled.merge()
+        merged = filled.get_base_layer()
+    yield merged.get_parameter(name).data

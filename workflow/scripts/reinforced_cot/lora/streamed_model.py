@@ -1,0 +1,196 @@
+"""A model whose weights stay in their files: built without memory, it has those of a layer while that layer runs."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from torch.nn import Embedding, Linear, Module, Parameter
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming, rename_source_key
+
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.lora.adapter import ADAPTER_FILES
+from reinforced_cot.lora.tensor_files import Place, places_in, places_of
+from reinforced_cot.models.loading import device
+
+ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
+CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
+_ROWS = 8192  # of a head's weights that are cast at a time
+
+
+class StoredModel:
+    """A checkpoint, with an adapter or without.
+
+    Attributes:
+        model: on the meta device but for the buffers that no file holds (rotary frequencies), which are on `device`.
+        parameters: of the base, by name; an adapter wraps their modules and leaves them as they are.
+        names: of the parameters that have a key of the files; tied ones share it.
+    """
+
+    def __init__(self, folder: Path, base_model: Mapping[str, Any], adapter: Path | None = None) -> None:
+        """Build the model from its config.json alone.
+
+        Args:
+            folder: of the checkpoint.
+            base_model: the config's section; ``attn_implementation``, ``trust_remote_code`` and ``dtype`` are read.
+                Weights are cast to that dtype for computing, but for the adapter's: those are float32, as in training.
+            adapter: a folder of `ADAPTER_FILES`.
+
+        Raises:
+            DataError: the folder has no weights for a parameter of its model.
+            PipelineError: the adapter has weights of modules that the model does not have, or lacks weights.
+        """
+        self.folder, self.adapter = folder, adapter
+        options = {name: base_model[name] for name in ("attn_implementation", "trust_remote_code")}
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=base_model["trust_remote_code"])
+        if getattr(config, "quantization_config", None):
+            raise PipelineError(
+                f"{folder} is a quantized checkpoint (quantization_config in its config.json), into which nothing can "
+                "be merged: take the original weights as base_model.path, and quantize them by `quantization`"
+            )
+        with init_empty_weights(include_buffers=False):
+            model: PreTrainedModel = AutoModelForImageTextToText.from_config(
+                config, dtype=getattr(torch, base_model["dtype"]), **options
+            )
+        model.tie_weights()  # which building it so has undone
+        self.model: PreTrainedModel | PeftModel = model.eval()
+        self.parameters = dict(model.named_parameters(remove_duplicate=False))
+        self.names: dict[str, list[str]] = {}
+        self._places: dict[int, Place] = {}  # by the id of a parameter
+        self._held: dict[Module, dict[str, Parameter | None]] = {}
+        self._whole = set(model._no_split_modules)  # transformers' own list: decoder layers, blocks of vision towers
+        self._find()
+        for module in model.modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                module._buffers[name] = buffer.to(device())
+        if adapter:
+            self._adapt(adapter)
+
+    def _find(self) -> None:
+        """Give every parameter its place; files may have older names, which transformers translates when it loads."""
+        model, parameters = self.model, self.parameters
+        known = model.state_dict()
+        renamings = [entry for entry in get_model_conversion_mapping(model) if isinstance(entry, WeightRenaming)]
+        for key, place in places_in(self.folder).items():
+            name, _ = rename_source_key(key, renamings, [], model.base_model_prefix, known)
+            if name in parameters:
+                found = parameters[name]
+                known_place = self._places.get(id(found))
+                if known_place and not torch.equal(known_place.read(), place.read()):
+                    raise PipelineError(
+                        f"{self.folder} has two tensors for {name}, {known_place.key} and {key}, and they differ, "
+                        "though its config.json ties them: set tie_word_embeddings false there"
+                    )
+                self._places[id(found)] = place
+                self.names[key] = [other for other, parameter in parameters.items() if parameter is found]
+        missing = [name for name, parameter in parameters.items() if id(parameter) not in self._places]
+        if missing:
+            raise DataError(
+                f"{self.folder} has no weights for {', '.join(missing[:3])}, of {len(missing)} that a model of its "
+                "config.json needs: is a file of it missing?"
+            )
+
+    def _adapt(self, adapter: Path) -> None:
+        config, stored = LoraConfig.from_pretrained(adapter), places_of(adapter / ADAPTER_FILES[1])
+        if str(config.init_lora_weights).partition("_")[0] in CHANGES_BASE:
+            raise PipelineError(
+                f"{adapter} was begun by init_lora_weights {config.init_lora_weights}, which changes the base itself: "
+                "it cannot be merged into the base on disk"
+            )
+        self.model = get_peft_model(self.model, config, low_cpu_mem_usage=True).eval()
+        # By the names that PEFT saves them under; an embedding that is adapted is saved with its base.
+        parameters = get_peft_model_state_dict(
+            self.model,
+            state_dict=dict(self.model.named_parameters(remove_duplicate=False)),
+            save_embedding_layers=any(key.endswith(".base_layer.weight") for key in stored),
+        )
+        if unknown := sorted(set(stored) - set(parameters)):
+            raise PipelineError(
+                f"{adapter} has weights that no module of its base takes ({unknown[0]}, and {len(unknown) - 1} more): "
+                "it cannot be merged into this base"
+            )
+        if missing := sorted(set(parameters) - set(stored)):
+            raise PipelineError(f"{adapter} lacks {len(missing)} weights that its configuration names: {missing[0]}")
+        self._places |= {id(parameter): stored[key] for key, parameter in parameters.items()}
+
+    def read(self, parameter: Parameter) -> torch.Tensor:
+        """A parameter's values as they are stored.
+
+        Raises:
+            PipelineError: they have another shape.
+        """
+        place = self._places[id(parameter)]
+        if (tensor := place.read()).shape != parameter.shape:
+            raise PipelineError(
+                f"{place.file}: {place.key} has the shape {tuple(tensor.shape)}, the model needs "
+                f"{tuple(parameter.shape)}; a base and an adapter of another vocabulary cannot be merged"
+            )
+        return tensor
+
+    def filled(self, module: Module) -> Module:
+        """A copy of one of the model's modules that has its weights, on the CPU."""
+        copied = copy.deepcopy(module, {id(parameter): parameter for parameter in module.parameters()})
+        for part in copied.modules():
+            for name, parameter in part._parameters.items():
+                if parameter is not None:
+                    values = self.read(parameter).to(parameter.dtype, copy=True)  # else a merge would be in the file
+                    part._parameters[name] = Parameter(values, requires_grad=False)
+        return copied
+
+    @contextmanager
+    def streaming(self) -> Iterator[PreTrainedModel | PeftModel]:
+        """The model, able to run on `device`."""
+        handles, heads = [], []
+        for module, whole in self._blocks(self.model):
+            if type(module) is Linear:
+                heads.append(module)
+                module.forward = partial(self._in_rows, module)
+            else:
+                handles.append(module.register_forward_pre_hook(partial(self._fill, whole)))
+                handles.append(module.register_forward_hook(self._empty))
+        try:
+            yield self.model
+        finally:
+            for handle in handles:
+                handle.remove()
+            for module in heads:
+                del module.forward
+
+    def _blocks(self, module: Module) -> Iterator[tuple[Module, bool]]:
+        """Modules that get their weights at once: with all below them, or their own alone."""
+        if type(module).__name__ in self._whole or isinstance(module, ADAPTED):
+            yield module, True
+            return
+        if module._parameters:
+            yield module, False
+        for child in module.children():
+            yield from self._blocks(child)
+
+    def _fill(self, whole: bool, module: Module, inputs: Any) -> None:
+        for part in module.modules() if whole else [module]:
+            self._held[part] = dict(part._parameters)
+            for name, parameter in part._parameters.items():
+                if parameter is not None:
+                    # A whole vocabulary is not cast for the few rows that are looked up.
+                    dtype = None if type(module) is Embedding else parameter.dtype
+                    part._parameters[name] = Parameter(self.read(parameter).to(device(), dtype), requires_grad=False)
+
+    def _empty(self, module: Module, inputs: Any, output: Any) -> Any:
+        for part in module.modules():
+            part._parameters.update(self._held.pop(part, {}))
+        return output.to(module.weight.dtype) if type(module) is Embedding else output
+
+    def _in_rows(self, linear: Linear, hidden: torch.Tensor) -> torch.Tensor:
+        """A linear layer outside the blocks, as a head is: of its many rows, `_ROWS` are cast at a time."""
+        rows = self.read(linear.weight).split(_ROWS)
+        output = torch.cat([torch.nn.functional.linear(hidden, part.to(hidden)) for part in rows], dim=-1)
+        return output if linear.bias is None else output + self.read(linear.bias).to(hidden)

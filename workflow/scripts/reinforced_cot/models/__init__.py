@@ -1,0 +1,1 @@
+"""Checkpoints: families, loading, processors, the tiny model, and attention over packed rows."""

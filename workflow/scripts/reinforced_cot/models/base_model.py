@@ -1,0 +1,106 @@
+"""The base policy's checkpoint: a published model laid out as a folder, or a tiny one built from nothing."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.examples import Example
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, write_text
+from reinforced_cot.models.checkpoints import model_card, refuse_pickles
+from reinforced_cot.models.families import family_of_checkpoint
+from reinforced_cot.models.processors import load_processor, set_pixel_budget
+
+log = logging.getLogger(__name__)
+
+# Older forms of what `save_pretrained` writes: left beside it, they would tell some readers another pixel budget.
+_LEGACY_PROCESSOR_FILES = ("preprocessor_config.json", "chat_template.json")
+_HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+
+
+def make_base(settings: Mapping[str, Any], train: Sequence[Example], output: Path) -> None:
+    """Write ``{output}/model`` and its manifest ``{output}/model.json``.
+
+    Args:
+        settings: the sections base_model, image, data and the seed (`stages.base_settings`).
+        train: the training split, whose texts a tiny tokenizer is made from.
+        output: ``results/base``.
+
+    Raises:
+        DataError: the checkpoint is incomplete, of no family that is known, or its weights are pickles.
+    """
+    base_model = settings["base_model"]
+    model = output / "model"
+    with new_folder(model) as folder:
+        if base_model["path"] is None:
+            _build_tiny(settings, train, folder)
+            facts = {"source": "built from its config", "revision": None}
+        else:
+            facts = _lay_out(settings, folder)
+        write_text(folder / "README.md", model_card("base", facts))
+    write_manifest(model, output / "model.json", **facts)
+
+
+def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget."""
+    base_model, image = settings["base_model"], settings["image"]
+    source, revision = Path(base_model["path"]), base_model["revision"]
+    if not source.is_dir():
+        from huggingface_hub import snapshot_download
+
+        source = Path(
+            snapshot_download(
+                base_model["path"],
+                revision=revision,
+                allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model["trust_remote_code"] else [])],
+            )
+        )
+    family_of_checkpoint(source)  # refuses what is not known
+    refuse_pickles(source)
+    if not list(source.glob("*.safetensors")):
+        raise DataError(f"{source} has no *.safetensors: base_model.path must name a complete checkpoint")
+    for file in checkpoint_files(source):
+        if file.suffix == ".safetensors":
+            os.symlink(file.resolve(), folder / file.name)
+        else:
+            shutil.copyfile(file, folder / file.name)
+    processor = load_processor(folder, trust_remote_code=base_model["trust_remote_code"])
+    set_pixel_budget(processor, image["min_pixels"], image["max_pixels"])
+    processor.save_pretrained(folder)
+    for name in _LEGACY_PROCESSOR_FILES:
+        (folder / name).unlink(missing_ok=True)
+    return {"source": base_model["path"], "revision": revision}
+
+
+def _build_tiny(settings: Mapping[str, Any], train: Sequence[Example], folder: Path) -> None:
+    """Tokenizer from the training texts, model from its config; trained on digit scenes unless pretraining is null."""
+    from reinforced_cot.models import tiny_model
+
+    tiny, seed, image = settings["base_model"]["tiny"], settings["seed"], settings["image"]
+    texts = [
+        text for example in train for text in (example.question, completion_text(example.cot, example.taught_answer))
+    ]
+    pretraining = dict(tiny["pretraining"] or {})
+    scenes, questions = [], []
+    if pretraining:
+        from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, PretrainingSettings, pretrain
+        from reinforced_cot.sources import digit_scenes
+
+        drawing = f"pretraining-{seed}"  # other scenes than SFT's and RL's, of the same scans
+        scenes = digit_scenes.make_scenes("train", pretraining.pop("scenes"), drawing)
+        per_scene = pretraining.pop("questions_per_scene")
+        records = digit_scenes.make_records(scenes, drawing, per_scene, pretraining.pop("shortcut_share"))
+        questions = [records[i : i + per_scene] for i in range(0, len(records), per_scene)]
+        texts += [CAPTION_PROMPT, *(scene.caption() for scene in scenes)]
+    tokenizer = tiny_model.build_tokenizer(texts, tiny["vocab_size"])
+    processor = tiny_model.build_processor(tokenizer, image["min_pixels"], image["max_pixels"])
+    model = tiny_model.build_model(tokenizer, tiny_model.ModelSizes(**tiny["architecture"]), seed)
+    log.info("tiny model: %d parameters, %d tokens", model.num_parameters(), len(tokenizer))
+    if pretraining:
+        pretrain(model, processor, scenes, questions, PretrainingSettings(**pretraining), seed)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)

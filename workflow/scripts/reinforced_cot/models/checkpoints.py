@@ -1,0 +1,58 @@
+"""Checkpoint folders: complete or refused, what their weights hash to, and what their README says."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
+
+
+def check_checkpoint(folder: Path) -> None:
+    """See that a checkpoint folder is complete, by its manifest beside it, and holds nothing that runs code.
+
+    Raises:
+        DataError: a file is missing or damaged, or the weights are pickles.
+    """
+    check_manifest(folder, folder.with_suffix(".json"))
+    refuse_pickles(folder)
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a checkpoint that has pickled weights and no safetensors.
+
+    Raises:
+        DataError: names the files.
+    """
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
+    if pickles and not list(folder.glob("*.safetensors")):
+        raise DataError(f"{folder} has pickled weights ({', '.join(pickles)}): convert them to safetensors")
+
+
+def weights_hash(manifest: Mapping[str, Any]) -> str:
+    """One hash for a checkpoint's weights, from the sha256 of its safetensors files in its manifest."""
+    shards = sorted(entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors"))
+    return hashlib.sha256("".join(shards).encode()).hexdigest()
+
+
+def context_length(folder: Path, trust_remote_code: bool = False) -> int:
+    """How many positions the checkpoint's language model has, from its config alone."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    return int(config.get_text_config().max_position_embeddings)
+
+
+def model_card(policy: str, facts: Mapping[str, Any]) -> str:
+    """Text of the model card of ``policy``; ``facts`` is its provenance."""
+    return (
+        "---\nlibrary_name: transformers\npipeline_tag: image-text-to-text\ntags: [reinforced-cot]\n---\n\n"
+        f"# {policy}\n\n"
+        "A vision-language model that thinks before it answers:\n"
+        "`<think>` chain of thought `</think>` `<answer>` answer `</answer>`.\n"
+        "Load it with `AutoModelForImageTextToText.from_pretrained` and, where torchvision is installed,\n"
+        "`AutoProcessor.from_pretrained`.\n\n"
+        f"```json\n{json.dumps(facts, indent=2, sort_keys=True)}\n```\n"
+    )

@@ -1,0 +1,162 @@
+"""Features of images that a frozen vision tower has computed, kept on disk: each image is computed once.
+
+Policies differ in their language model alone, so that the epochs of SFT, the passes of RL and the evaluations of all
+policies find one another's features. A file is named by what its content follows from: the image as the processor made
+it, the tower's weights and type, and what computes with them.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from reinforced_cot.models.loading import autocast_dtype, backbone_of
+from reinforced_cot.switches import is_on
+
+log = logging.getLogger(__name__)
+
+VISION_CACHE = "vision_cache"  # the folder, among the policies' own
+POOLED = "pooled"  # what enters the language model in place of an image's tokens
+DEEPSTACK = "deepstack"  # what Qwen3-VL adds in some of its layers, numbered
+
+
+def use_vision_cache(model: PreTrainedModel, folder: Path, wanted: str, sharded: bool = False) -> None:
+    """Let a model look an image's features up before its tower computes them.
+
+    Args:
+        model: whose tower is not trained from now on.
+        folder: of the cache; several processes, and several models, may use one.
+        wanted: `base_model.vision_cache`: ``auto`` uses it where the model allows it, ``on`` insists, ``off`` does not.
+        sharded: the tower's weights are split over processes, which must then all compute.
+
+    Raises:
+        PipelineError: ``on``, where the features cannot be kept.
+    """
+    backbone = backbone_of(model)
+    if is_on("base_model.vision_cache", wanted, _unsupported(backbone, sharded)):
+        backbone.get_image_features = _Remembering(backbone, folder)
+
+
+class _Remembering:
+    """``get_image_features`` of a backbone, image by image: what a file holds does not depend on a batch."""
+
+    def __init__(self, backbone: Any, folder: Path) -> None:
+        self._compute: Callable[..., Any] = backbone.get_image_features
+        self._tower, self._cache = backbone.visual, folder
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Known at the first call: by then the tower is where, and of the type, that it stays."""
+        return self._cache / tower_hash(self._tower)
+
+    @torch.no_grad()
+    def __call__(self, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, **options: Any) -> Any:
+        patches = pixel_values.split(image_grid_thw.prod(dim=-1).tolist())
+        kind = autocast_dtype(pixel_values.device.type)
+        names = [f"{key}{f'_{kind}' if kind else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
+        found: list[dict[str, torch.Tensor]] = []
+        for name, image, grid in zip(names, patches, image_grid_thw, strict=True):
+            features = self._read(name)
+            if features is None:
+                outputs = self._compute(image, grid[None], **options)
+                features = {POOLED: outputs.pooler_output[0]}
+                deepstack = enumerate(getattr(outputs, "deepstack_features", None) or [])
+                features |= {f"{DEEPSTACK}_{number}": layer for number, layer in deepstack}
+                self._write(name, features)
+            found.append({part: feature.to(pixel_values.device) for part, feature in features.items()})
+        return _Features(found)
+
+    def _read(self, name: str) -> dict[str, torch.Tensor] | None:
+        """Mapped into memory, not read."""
+        try:
+            return load_file(self._folder / name)
+        except (OSError, SafetensorError):  # not there, or damaged: it is written anew
+            return None
+
+    def _write(self, name: str, features: dict[str, torch.Tensor]) -> None:
+        part = self._folder / f"{name}.{uuid4().hex}.part"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)  # each time: it may be deleted at any time
+            save_file({key: feature.cpu().contiguous() for key, feature in features.items()}, part)
+            part.replace(self._folder / name)
+        except (OSError, SafetensorError) as error:  # the disk is full: the run must go on
+            part.unlink(missing_ok=True)
+            log.warning("image features are no longer kept in %s: %s", self._folder, error)
+            self._write = lambda *_: None  # type: ignore[method-assign]
+
+
+class _Features:
+    """What ``get_image_features`` returns: each image's features, and those of inner layers over all images."""
+
+    def __init__(self, images: Sequence[dict[str, torch.Tensor]]) -> None:
+        self.pooler_output = tuple(image[POOLED] for image in images)
+        inner = sorted((part for part in images[0] if part != POOLED), key=lambda part: int(part.split("_")[1]))
+        self.deepstack_features = [torch.cat([image[part] for image in images]) for part in inner]
+
+
+def fingerprints(images: Sequence[torch.Tensor], grids: torch.Tensor) -> list[str]:
+    """128 bits for each image, computed where the image is: a GPU's memory is not read back.
+
+    Two linear hashes of all its bits with random odd weights: images that differ have the same with probability 2^-64
+    or less, as long as nobody builds them to.
+
+    Args:
+        images: patches, float, shape ``(patches, features)`` each.
+        grids: shape ``(images, 3)``.
+    """
+    columns, rows = (_weights(size).to(grids.device) for size in (images[0].shape[1], max(map(len, images))))
+    found = []
+    for image in images:
+        bits = image.float().contiguous().view(torch.int32).long()
+        by_patch = torch.stack([(bits * weights).sum(dim=1) for weights in columns])
+        found.append((by_patch * rows[:, : len(image)]).sum(dim=1))
+    keys = torch.stack(found).tolist()
+    shapes = ["x".join(map(str, grid)) for grid in grids.tolist()]
+    return [
+        f"{shape}_{'_'.join(f'{part & (2**64 - 1):016x}' for part in key)}"
+        for shape, key in zip(shapes, keys, strict=True)
+    ]
+
+
+def _weights(count: int) -> torch.Tensor:
+    """Odd numbers, shape ``(2, count)``; the first ones are the same whatever the count."""
+    draw = torch.Generator().manual_seed(0)
+    return torch.randint(-(2**62), 2**62, (count, 2), generator=draw).mul(2).add(1).T
+
+
+def tower_hash(tower: Any) -> str:
+    """What features follow from beside the image: the weights, their type, the code and the device that computes."""
+    weights = next(tower.parameters())
+    digest = hashlib.sha256()
+    stated = {key: value for key, value in tower.config.to_dict().items() if not key.startswith("_")}
+    device = torch.cuda.get_device_name(weights.device) if weights.is_cuda else weights.device.type
+    setup = {
+        **{"config": stated, "attention": tower.config._attn_implementation, "device": device},
+        **{"torch": torch.__version__, "transformers": transformers.__version__},
+        "tf32": torch.backends.cuda.matmul.allow_tf32,
+    }
+    digest.update(json.dumps(setup, sort_keys=True, default=str).encode())
+    for name, weight in tower.state_dict().items():
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]
+
+
+def _unsupported(backbone: Any, sharded: bool) -> str | None:
+    """Why a model's features cannot be kept, or None."""
+    tower = getattr(backbone, "visual", None)
+    if tower is None or not hasattr(tower, "spatial_merge_size"):
+        return f"{type(backbone).__name__} takes images as tiles"
+    if any(weight.requires_grad for weight in tower.parameters()):
+        return "the vision tower is trained"
+    return "its weights are split over processes" if sharded else None

@@ -1,0 +1,1 @@
+"""Batch arithmetic and memory: what a stage will need, before it loads a model."""

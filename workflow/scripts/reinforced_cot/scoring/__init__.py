@@ -1,0 +1,1 @@
+"""What is right: matching answers, judging chains, rewards, hack probes; no torch."""

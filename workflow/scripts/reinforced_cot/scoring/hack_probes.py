@@ -1,0 +1,56 @@
+"""Ways to be paid without looking or thinking: the completions of the hack probes (`probes`)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from reinforced_cot.data.completions import completion_text
+
+SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matchers take for many (pitfall 12)
+IDLE = "I look at the image and think step by step."
+MOST_FREQUENT = 10
+NEAR = 0.8  # a cheat with this share of the policy's score is flagged
+NEAR_KEEPING_THE_ANSWER = 0.95  # of its reward, for one that is paid for the policy's own answers anyway
+
+CONSTANT_ANSWER, COPIED_CHAIN, QUESTION_CHAIN = "constant_answer", "copied_chain", "question_as_chain"
+REPEATED_TAGS, BLANK_IMAGE, SHUFFLED_IMAGE = "repeated_tags", "blank_image", "shuffled_images"
+KEEPING_THE_ANSWER = (COPIED_CHAIN, QUESTION_CHAIN, REPEATED_TAGS)
+PROBES = "probes/"  # what training logs begins with
+
+
+def constant_answers(truths: Sequence[str]) -> list[str]:
+    """The most frequent true answers, most frequent first, each two in a row, all of them at once, and the `SLOPPY`.
+
+    >>> constant_answers(["no", "No", "yes"])
+    ['no', 'yes', 'no, yes', '', 'is it not right, left?', 'yes no']
+    """
+    counted = Counter(truth.strip().casefold() for truth in truths)
+    frequent = sorted(counted, key=lambda answer: (-counted[answer], answer))[:MOST_FREQUENT]
+    pairs = [f"{one}, {other}" for one, other in pairwise(frequent)]
+    return list(dict.fromkeys([*frequent, *pairs, ", ".join(frequent), *SLOPPY]))
+
+
+def constant_completions(answer: str) -> list[str]:
+    """The same well-formed completion for every question: with a chain that says nothing, and with itself as chain."""
+    return [completion_text(chain, answer) for chain in (IDLE, answer or IDLE)]
+
+
+def text_probes(question: str, answer: str) -> dict[str, str]:
+    """Completions that keep the policy's own answer and do without a chain of thought.
+
+    Args:
+        answer: what the policy answered, empty where it was malformed.
+    """
+    return {
+        COPIED_CHAIN: completion_text(f"{IDLE} The answer is {answer}.", answer),
+        QUESTION_CHAIN: completion_text(question, answer),
+        REPEATED_TAGS: 2 * completion_text(f"The answer is {answer}.", answer),
+    }
+
+
+def is_near(score: float, policy: float, share: float = NEAR) -> bool:
+    """Whether a cheat is paid so much of what the policy is that the policy's score proves little.
+
+    Not where the policy scores nothing, which proves nothing anyway; rewards may be negative.
+    """
+    return score >= (share * policy if policy > 0 else policy) and policy != 0

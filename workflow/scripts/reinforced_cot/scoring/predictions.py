@@ -1,0 +1,117 @@
+"""One line of `predictions.jsonl`: a question, what a system wrote, and what that is worth.
+
+The keys are the original's. ``instruction``, ``gt_answer`` and ``prediction_raw`` say everything that is needed; all
+scores follow from the texts, so that a file of any other system is scored like this pipeline's own.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reinforced_cot.data.completions import parse_completion
+from reinforced_cot.data.question_types import infer_question_type
+from reinforced_cot.data.text_cleaning import without_prefix
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import read_jsonl
+from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
+from reinforced_cot.scoring.prediction_rows import FURTHER, Prediction
+from reinforced_cot.scoring.words import phrase
+
+REQUIRED = ("instruction", "gt_answer", "prediction_raw")
+
+
+def scored(row: Mapping[str, Any]) -> Prediction:
+    """``row`` with its completion's parts and their scores."""
+    question = row["instruction"]
+    parsed = parse_completion(row["prediction_raw"])
+    verdict, bare = Verdict.UNKNOWN, False
+    if parsed.think is not None and parsed.answer is not None:
+        verdict = judge(parsed.think, parsed.answer, question)
+        bare = is_bare(parsed.think, parsed.answer, question)
+    return {
+        **row,
+        "pred_think": parsed.think,
+        "pred_answer": parsed.answer,
+        "parse_problem": parsed.problem,
+        "is_correct": is_correct(parsed.answer, row["gt_answer"], question),
+        "is_consist": verdict is Verdict.SUPPORT,
+        "chain_verdict": verdict.value,
+        "bare_chain": bare,
+    }
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """The rows of a predictions file, unscored.
+
+    Required are the texts ``instruction``, ``gt_answer`` and ``prediction_raw``; without ``id`` a row is named by its
+    line, without ``image_id`` it is taken for the only one about its image, without ``question_type`` it is inferred
+    from the wording. What this pipeline's own files hold besides is read where it has that form; any other key, and
+    every score, is ignored.
+
+    Raises:
+        DataError: names the line and the key.
+    """
+    rows: list[Prediction] = []
+    lines: dict[str, int] = {}
+    for number, given in read_jsonl(path):
+        row = _row(given, number, f"{path}, line {number}")
+        if row["id"] in lines:
+            raise DataError(
+                f"{path}, line {number}: `id` {row['id']!r} stands in line {lines[row['id']]} as well; each question "
+                "must be answered once"
+            )
+        lines[row["id"]] = number
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path} holds no predictions")
+    return rows
+
+
+def _row(given: Mapping[str, Any], number: int, place: str) -> Prediction:
+    for key in REQUIRED:
+        if key not in given:
+            raise DataError(f"{place}: the key `{key}` is missing; required are {', '.join(REQUIRED)}")
+        if not isinstance(given[key], str):
+            raise DataError(f"{place}: `{key}` must be text, not {type(given[key]).__name__}")
+        if not given[key].isprintable() and any("\ud800" <= character <= "\udfff" for character in given[key]):
+            raise DataError(f"{place}: `{key}` holds half a character (a lone surrogate); it is no text")
+    question = without_prefix(given["instruction"])
+    for key, words in (("instruction", question.split()), ("gt_answer", phrase(given["gt_answer"]))):
+        if not words:
+            raise DataError(f"{place}: `{key}` is empty, or of articles and punctuation only: it cannot be scored")
+    row: Prediction = {
+        "id": _name(given, "id", place) or f"line-{number}",
+        "image_id": _name(given, "image_id", place),
+        "question_type": _text(given, "question_type", place) or infer_question_type(question, given["gt_answer"]),
+        "semantic_type": given.get("semantic_type") if isinstance(given.get("semantic_type"), str) else None,
+        "instruction": question,
+        "gt_answer": given["gt_answer"],
+        "prediction_raw": given["prediction_raw"],
+        "truncated": given.get("truncated") if isinstance(given.get("truncated"), bool) else None,
+        "samples": given["samples"] if _are_texts(given.get("samples")) else [],
+        **{key: given[key] if isinstance(given.get(key), str) else None for key in FURTHER},
+    }
+    row["image_id"] = row["image_id"] or row["id"]
+    return row
+
+
+def _name(given: Mapping[str, Any], key: str, place: str) -> str:
+    """A text or a number as text, empty where there is none."""
+    value = given.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as pandas writes a column of numbers with gaps
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
+        raise DataError(f"{place}: `{key}` must be text or a whole number, not {type(value).__name__}")
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()
+
+
+def _text(given: Mapping[str, Any], key: str, place: str) -> str:
+    value = given.get(key)
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{place}: `{key}` must be text, not {type(value).__name__}")
+    return value or ""
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)

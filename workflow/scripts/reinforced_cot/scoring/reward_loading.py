@@ -1,0 +1,150 @@
+"""From the config's ``rewards:`` to functions: built-in ones by name, a user's own by ``module:function``, all checked.
+
+A reward that raises, or returns anything but one finite number a completion, stops the run and names itself and the
+completion that is at fault (fault 36): TRL would leave a None out of the sum and let a NaN into the gradient.
+"""
+
+import ast
+import functools
+import importlib.util
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.scoring.rewards import REWARDS, Reward
+
+Weights = Mapping[str, float | None]
+
+
+def used_weights(rewards: str | Weights) -> dict[str, float]:
+    """The rewards that have a weight, by name: the word ``original`` or the config's mapping.
+
+    >>> used_weights("original"), used_weights({"format": 0.5, "tag_count": None})
+    ({'original': 1.0}, {'format': 0.5})
+    """
+    if isinstance(rewards, str):
+        return {rewards: 1.0}
+    return {name: weight for name, weight in rewards.items() if weight is not None}
+
+
+def own_modules(rewards: str | Weights) -> list[str]:
+    """The modules of the user's own rewards, whose code belongs to what makes a policy stale."""
+    return sorted({name.partition(":")[0] for name in used_weights(rewards) if ":" in name})
+
+
+def missing(name: str) -> str | None:
+    """What is wrong with a ``module:function``, read from the source without running it; None if it is there.
+
+    The module's file is looked for from the working directory: ``my_rewards:polite`` is ``polite`` in my_rewards.py
+    beside the Snakefile.
+    """
+    module, _, function = name.partition(":")
+    path = _module_file(module)
+    if not path.is_file():
+        return f"{path} does not exist; a reward of your own is module:function, found from the working directory"
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        return f"{path} is not Python: {error}"
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if function not in names:
+        return f"{path} defines no function {function}; it has {', '.join(names) or 'none'}"
+    return None
+
+
+def _module_file(module: str) -> Path:
+    return Path(*module.split(".")).with_suffix(".py")
+
+
+def load_rewards(rewards: str | Weights, **constants: Any) -> tuple[list[Reward], list[float]]:
+    """The functions that have a weight, each wrapped in `checked`, and their weights, in the order of the config.
+
+    Args:
+        constants: what every reward receives besides the columns.
+
+    Raises:
+        PipelineError: an own reward cannot be imported.
+    """
+    weights = used_weights(rewards)
+    functions = [checked(name, REWARDS.get(name) or _imported(name), **constants) for name in weights]
+    return functions, list(weights.values())
+
+
+def _imported(name: str) -> Reward:
+    if problem := missing(name):
+        raise PipelineError(f"reward {name}: {problem}")
+    module, _, function = name.partition(":")
+    path = _module_file(module)
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)  # for what it imports; last, so that no folder of the repository hides a library
+    # From its file: by its name, `score` or `statistics` would be another module.
+    spec = importlib.util.spec_from_file_location(f"own_rewards.{module}", path.resolve())
+    if spec is None or spec.loader is None:
+        raise PipelineError(f"reward {name}: {path} cannot be imported")
+    own = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(own)
+    except (Exception, SystemExit) as error:
+        raise PipelineError(f"reward {name}: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    loaded: Reward = getattr(own, function)
+    return loaded
+
+
+def checked(name: str, reward: Reward, **constants: Any) -> Reward:
+    """``reward``, held to one finite number a completion.
+
+    TRL logs it by its ``__name__``, which a reward of the user's own has from its whole path.
+    """
+
+    @functools.wraps(reward)
+    def function(completions: Sequence[Any], **columns: Any) -> list[float]:
+        columns = {**columns, **constants}
+        try:
+            values = reward(completions=completions, **columns)
+        except (Exception, SystemExit) as error:
+            place, alone = _culprit(reward, completions, columns, error)
+            raise _refused(name, completions, columns, place, f"raised {type(alone).__name__}: {alone}") from alone
+        if not isinstance(values, (list, tuple)) or len(values) != len(completions):
+            raise PipelineError(f"reward {name} must return a list of {len(completions)} numbers, not {values!r:.200}")
+        for place, value in enumerate(values):
+            if not _is_number(value):
+                raise _refused(name, completions, columns, place, f"returned {value!r}")
+        return [float(value) for value in values]
+
+    if ":" in name:
+        function.__name__ = name.replace(":", ".")
+    return function
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return value is not None and math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _culprit(
+    reward: Reward, completions: Sequence[Any], columns: Mapping[str, Any], error: BaseException
+) -> tuple[int, BaseException]:
+    """Which completion of a batch makes a reward raise, and what; the first one where none does so alone."""
+    n = len(completions)
+    for place in range(n):
+        one = {
+            key: value[place : place + 1] if isinstance(value, list) and len(value) == n else value
+            for key, value in columns.items()
+        }
+        try:
+            reward(completions=completions[place : place + 1], **one)
+        except (Exception, SystemExit) as alone:
+            return place, alone
+    return 0, error
+
+
+def _refused(name: str, completions: Sequence[Any], columns: Mapping[str, Any], place: int, what: str) -> PipelineError:
+    ids = columns.get("id")
+    question = f" to question {ids[place]}" if ids else ""
+    text = completions[place][-1]["content"]
+    return PipelineError(f"reward {name} {what} for this completion{question}: {text!r:.1000}")

@@ -1,0 +1,97 @@
+"""Rewards of RL as free functions in TRL's form: ``(completions, **columns) -> list[float]``, each logged by itself.
+
+``completions`` holds one conversation a completion (its last message is the policy's); ``question`` and ``answer`` are
+the data set's columns, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``;
+`reward_loading` finds the functions.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from reinforced_cot.data.completions import TAGS, parse_completion
+from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
+from reinforced_cot.scoring.original import legacy_reward
+
+MAX_ANSWER_WORDS = 3
+OVERLONG_SHARE = 0.2
+
+Completions = list[list[dict[str, Any]]]
+
+
+def _texts(completions: Completions) -> list[str]:
+    return [messages[-1]["content"] for messages in completions]
+
+
+def format_reward(completions: Completions, **columns: Any) -> list[float]:
+    """1 for a well-formed completion (`parsing.parse_completion`), else 0."""
+    return [float(parse_completion(text).well_formed) for text in _texts(completions)]
+
+
+def correctness_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
+    """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one (pitfall 14)."""
+    return [
+        float(is_correct(parse_completion(text).answer, truth, asked))
+        for text, asked, truth in zip(_texts(completions), question, answer, strict=True)
+    ]
+
+
+def consistency_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
+    """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0.
+
+    A chain that only copies the answer earns nothing: it agrees with whatever is answered. A malformed completion
+    counts as a contradiction: leaving the answer out must not pay (pitfall 14).
+    """
+    return [_consistency(*row) for row in zip(_texts(completions), question, answer, strict=True)]
+
+
+def _consistency(text: str, question: str, truth: str) -> float:
+    parsed = parse_completion(text)
+    if parsed.think is None or parsed.answer is None:
+        return -1.0
+    verdict = judge(parsed.think, parsed.answer, question)
+    if verdict is Verdict.CONTRADICT:
+        return -1.0
+    if verdict is Verdict.UNKNOWN or is_bare(parsed.think, parsed.answer, question):
+        return 0.0
+    return float(is_correct(parsed.answer, truth, question))
+
+
+def brevity_reward(completions: Completions, **columns: Any) -> list[float]:
+    """-1 for an answer of more than 3 words, right or wrong, and for none, else 0."""
+    answers = [parse_completion(text).answer for text in _texts(completions)]
+    return [-float(answer is None or len(answer.split()) > MAX_ANSWER_WORDS) for answer in answers]
+
+
+def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:
+    """Share of the four tags that occur exactly once, as in open-r1: a first foothold for a policy without the form."""
+    return [sum(text.count(tag) == 1 for tag in TAGS) / len(TAGS) for text in _texts(completions)]
+
+
+def overlong_reward(
+    completions: Completions, completion_ids: list[list[int]], max_completion_length: int, **columns: Any
+) -> list[float]:
+    """0 up to four fifths of the longest completion, then falling to -1 there: DAPO's soft overlong punishment.
+
+    Args:
+        completion_ids: the tokens of each completion; in the paper 16384 of 20480 are free (arXiv:2503.14476, eq. 13).
+    """
+    free = max_completion_length * (1 - OVERLONG_SHARE)
+    return [-min(1.0, max(0.0, (len(ids) - free) / (max_completion_length - free))) for ids in completion_ids]
+
+
+def original_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
+    """What the original system paid, from -1 to 3.3: for ablation (`legacy`)."""
+    return [legacy_reward(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
+
+
+Reward = Callable[..., list[float]]
+REWARDS: dict[str, Reward] = {
+    "format": format_reward,
+    "correctness": correctness_reward,
+    "consistency": consistency_reward,
+    "brevity": brevity_reward,
+    "tag_count": tag_count_reward,
+    "overlong": overlong_reward,
+    "original": original_reward,
+}

@@ -1,0 +1,1 @@
+"""Where questions come from: one reader per kind of data."""

@@ -1,0 +1,142 @@
+"""Reader of the original system's data: a JSONL file of questions with chains, beside a folder of images.
+
+A line is ``{"imageId": "1277", "instruction": "Please answer based on the image content: Is it ...?",
+"cot": [{"text": "..."}], "answer": "Yes"}``; the image is ``{folder}/{imageId}.jpg``. Lines for validation and test may
+lack the chain. Two more keys are GQA's own: ``questionId``, which its official metrics go by, and ``types``.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reinforced_cot.data.preparation import RawRecord, Rejection
+from reinforced_cot.data.text_cleaning import canonical, without_prefix
+from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.files import read_jsonl, sha256_of
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = None) -> Iterator[RawRecord | Rejection]:
+    """Yield the questions of one file in its order; malformed records come as rejections.
+
+    Ids are the ``questionId`` where there is one, else ``{imageId}-{n}`` with n counting the image's lines in the file,
+    so that splits cut out of one file by ``part`` have different ids.
+
+    Args:
+        file: the questions.
+        images: the folder of images.
+        part: from and to within [0, 1]: only images are taken whose hash lies there. Splits with disjoint parts
+            share no image file, whatever the files are called, and an image keeps its split when others are added.
+
+    Raises:
+        ConfigError: ``part`` is no such range.
+        DataError: the file is missing or a line is no JSON object, the folder is missing, an imageId is a path or
+            differs from another only by case (one file on some file systems), or no image falls into ``part``.
+    """
+    if part is not None and not 0 <= part[0] < part[1] <= 1:
+        raise ConfigError(f"part {list(part)} must be [from, to] with 0 <= from < to <= 1")
+    if not images.is_dir():
+        raise DataError(f"the image folder {images} does not exist")
+    first_spelling: dict[str, tuple[str, int]] = {}
+    taken: dict[str, Path | None] = {}  # image file of each imageId, None where it belongs to another split
+    lines_seen: Counter[str] = Counter()
+    for number, row in read_jsonl(file):
+        source = f"{file}, line {number}"
+        image_id = _image_id(row, source)
+        if not image_id:
+            # Counted in exactly one split, like everything else.
+            if part is None or _in_part(_hash_of_name(source), part):
+                yield Rejection(f"line-{number}", source, "missing imageId", "there is no image without it")
+            continue
+        spelling, line = first_spelling.setdefault(image_id.casefold(), (image_id, number))
+        if spelling != image_id:
+            raise DataError(
+                f"{source}: imageId {image_id!r} differs only by case from {spelling!r} in line {line}; rename one"
+            )
+        if image_id not in taken:
+            path = _find_image(images, image_id)
+            taken[image_id] = path if part is None or _in_part(_hash_of_image(path, image_id), part) else None
+        record_id = _question_id(row) or f"{image_id}-{lines_seen[image_id]}"
+        lines_seen[image_id] += 1
+        image = taken[image_id]
+        if image is not None:
+            yield _record(row, record_id, source, image)
+    if part is not None and taken and not any(taken.values()):
+        raise DataError(
+            f"{file} has {len(taken)} images, and none falls into part {list(part)}: widen it or add images"
+        )
+
+
+def _image_id(row: dict[str, Any], source: str) -> str:
+    """The record's imageId, empty where it has none.
+
+    Raises:
+        DataError: it could leave the image folder.
+    """
+    value = row.get("imageId")
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    image_id = canonical(str(value))
+    if any(character in image_id for character in "/\\:\n\t") or ".." in image_id:
+        raise DataError(f"{source}: imageId {value!r} is a path; it must be a file name within the image folder")
+    return image_id
+
+
+def _question_id(row: dict[str, Any]) -> str:
+    value = row.get("questionId")
+    return canonical(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def _find_image(folder: Path, image_id: str) -> Path:
+    """The image's file, or the path where it should have been."""
+    candidates = [folder / f"{image_id}{suffix}" for suffix in IMAGE_SUFFIXES]
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def _hash_of_image(path: Path, image_id: str) -> str:
+    # A missing image has no content to decide by; its name does, so that exactly one split reports it.
+    return sha256_of(path) if path.is_file() else _hash_of_name(image_id)
+
+
+def _hash_of_name(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _in_part(digest: str, part: tuple[float, float]) -> bool:
+    """Whether a hexadecimal sha256, read as a fraction of 2^256, lies in [from, to)."""
+    return part[0] <= int(digest, 16) / 2**256 < part[1]
+
+
+def _record(row: dict[str, Any], record_id: str, source: str, image: Path) -> RawRecord | Rejection:
+    texts: dict[str, str] = {}
+    for key in ("instruction", "answer"):
+        if key not in row:
+            return Rejection(record_id, source, f"missing {key}", f"the record has no key {key}")
+        value = row[key]
+        if value is not None and not isinstance(value, str):
+            return Rejection(record_id, source, "not text", f"{key} is {type(value).__name__}")
+        texts[key] = value or ""
+    steps = row.get("cot") or []
+    if not isinstance(steps, list) or not all(_is_step(step) for step in steps):
+        return Rejection(record_id, source, "malformed cot", 'cot must be a list of {"text": ...}')
+    types = row.get("types") or {}
+    if not isinstance(types, dict) or not all(isinstance(value, str | None) for value in types.values()):
+        return Rejection(record_id, source, "malformed types", 'types must be {"structural": ..., "semantic": ...}')
+    question = canonical(texts["instruction"])
+    return RawRecord(
+        id=record_id,
+        source=source,
+        image=image,
+        question=without_prefix(question),
+        answer=texts["answer"],
+        cot="\n".join(step["text"] for step in steps),
+        question_type=types.get("structural") or "",
+        semantic_type=types.get("semantic") or "",
+    )
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("text"), str)

@@ -1,0 +1,42 @@
+"""What every stage script does before its work: quiet libraries, a log, settings from a file."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.processes import is_rank, rank
+
+
+def start() -> None:
+    """Log to stderr, which a rule sends to its log file, and let no library report home."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while waiting take the other job's core
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else it warns at every fork
+    logging.basicConfig(
+        level=logging.INFO if rank() == 0 else logging.WARNING,
+        stream=sys.stderr,
+        format=f"%(asctime)s {f'rank {rank()} ' if is_rank() else ''}%(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The stage's part of the configuration, as its settings rule wrote it.
+
+    Raises:
+        DataError: the file is missing, or is not a YAML mapping.
+    """
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; `snakemake {path}` writes it") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(settings, dict):
+        raise DataError(f"{path} must hold a mapping of settings")
+    return settings

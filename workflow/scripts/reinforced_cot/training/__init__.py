@@ -1,0 +1,1 @@
+"""SFT and GRPO with TRL's trainers."""

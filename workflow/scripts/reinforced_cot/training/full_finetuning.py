@@ -1,0 +1,87 @@
+"""Training every weight of a model: in which type, and its publication as a complete checkpoint."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import new_folder, read_json, write_json, write_manifest, write_text
+from reinforced_cot.launch.topologies import Topology
+from reinforced_cot.models.checkpoints import model_card, weights_hash
+from reinforced_cot.models.processors import load_processor
+
+_INDEX = "model.safetensors.index.json"
+
+
+def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
+    """The type that a policy's weights are loaded in, given the config's.
+
+    Weights that are trained themselves are float32, computed with in bfloat16: a step of 1e-6 on a weight of 1e-2 would
+    be rounded away. DeepSpeed keeps such a copy by itself.
+    """
+    by_deepspeed = topology is not None and topology.distributed_type == "DEEPSPEED"
+    return "float32" if in_full and not by_deepspeed else dtype
+
+
+def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trust_remote_code: bool) -> None:
+    """Write ``{output}/model`` and its manifest ``{output}/model.json`` from a trainer's checkpoint, file by file.
+
+    Args:
+        checkpoint: a trainer's folder; its weights may be of a wider type.
+        parent: the folder of the policy that was trained, which holds ``model`` and ``model.json``.
+        output: ``results/{policy}``.
+        dtype: the weights' type in the new checkpoint.
+
+    Raises:
+        PipelineError: there are no weights, one is empty or not finite, or none differs from the parent's.
+    """
+    files, before = (sorted(folder.glob("*.safetensors")) for folder in (checkpoint, parent / "model"))
+    if not files:
+        raise PipelineError(f"{checkpoint} has no *.safetensors: the trainer did not gather the weights")
+    facts = {"base": parent.name, "base_weights": weights_hash(read_json(parent / "model.json"))}
+    with new_folder(output / "model") as folder:
+        changed, size = 0, 0
+        for file in files:
+            weights = {name: weight.to(getattr(torch, dtype)) for name, weight in load_file(file).items()}
+            changed += _changed(weights, before)
+            size += sum(weight.nbytes for weight in weights.values())
+            save_file(weights, folder / file.name, metadata={"format": "pt"})
+        if not changed:
+            raise PipelineError(
+                "no weight of the trained model differs from its parent's: nothing was learned; raise learning_rate, "
+                "or look at the rewards"
+            )
+        if (checkpoint / _INDEX).is_file():
+            index = read_json(checkpoint / _INDEX)
+            write_json(folder / _INDEX, {**index, "metadata": {**index["metadata"], "total_size": size}})
+        shutil.copyfile(checkpoint / "generation_config.json", folder / "generation_config.json")
+        config = AutoConfig.from_pretrained(parent / "model", trust_remote_code=trust_remote_code)
+        config.dtype = dtype
+        config.save_pretrained(folder)
+        load_processor(parent / "model", trust_remote_code=trust_remote_code).save_pretrained(folder)
+        write_text(folder / "README.md", model_card(output.name, facts))
+    write_manifest(output / "model", output / "model.json", **facts, changed_weights=changed)
+
+
+def _changed(weights: dict[str, torch.Tensor], before: Iterable[Path]) -> int:
+    """How many of ``weights`` are not what the same name was in the files of ``before``.
+
+    Raises:
+        PipelineError: names a weight that is no number, or that was not gathered from its processes.
+    """
+    for name, weight in weights.items():
+        if not weight.numel() or not torch.isfinite(weight).all():
+            raise PipelineError(
+                f"the trained weight {name} is empty or not finite: the run has diverged; lower learning_rate"
+            )
+    same = 0
+    for file in before:
+        with safe_open(file, "pt") as old:
+            for name in weights.keys() & set(old.keys()):
+                same += torch.equal(old.get_tensor(name).to(weights[name].dtype), weights[name])
+    return len(weights) - same

@@ -1,0 +1,113 @@
+"""Hack probes while RL trains: what cheating would earn of the very rewards that the policy learns from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import GRPOTrainer
+
+from reinforced_cot.data.completions import parse_completion
+from reinforced_cot.data.examples import Example, other_images
+from reinforced_cot.data.prompts import prompt_messages
+from reinforced_cot.generation.batching import opened
+from reinforced_cot.generation.distributed import generate_together
+from reinforced_cot.scoring.hack_probes import (
+    BLANK_IMAGE,
+    CONSTANT_ANSWER,
+    PROBES,
+    SHUFFLED_IMAGE,
+    constant_answers,
+    constant_completions,
+    text_probes,
+)
+from reinforced_cot.scoring.rewards import Reward
+from reinforced_cot.seeds import subset
+from reinforced_cot.training.trainer_data import REWARD_COLUMNS
+
+
+class ProbeCallback(TrainerCallback):
+    """Logs ``probes/...`` every so many steps: the mean reward of the policy and of each probe on the same questions.
+
+    The questions are asked greedily; nothing is drawn from the trainer's random state, so that a run with probes trains
+    exactly as one without.
+    """
+
+    def __init__(
+        self,
+        trainer: GRPOTrainer,
+        settings: Mapping[str, Any],
+        examples: Sequence[Example],
+        data: Path,
+        rewards: Sequence[Reward],
+        weights: Sequence[float],
+    ) -> None:
+        probes, seed = settings["rl"]["probes"], settings["seed"]
+        self._trainer, self._prompt, self._data = trainer, settings["prompt"], data
+        self._every, self._batch_size = probes["every"], probes["batch_size"]
+        self._tokens = settings["rl"]["training"]["max_completion_length"]
+        self._rewards = list(zip(rewards, weights, strict=True))
+        self._examples = subset(examples, probes["questions"], seed)
+        self._images: dict[str, Sequence[str | None]] = {
+            BLANK_IMAGE: [None] * len(self._examples),
+            SHUFFLED_IMAGE: other_images(self._examples, seed),
+        }
+        # What TRL passes besides the completions; read once, since some fifty constants are tried.
+        self._columns = {
+            "prompts": [prompt_messages(example.question, self._prompt) for example in self._examples],
+            "image": [opened(data / example.image) for example in self._examples],
+            "log_extra": lambda *_: None,  # what a reward logs of a cheat is not the policy's
+            "log_metric": lambda *_: None,
+            "environments": None,
+            **{name: [getattr(example, name) for example in self._examples] for name in REWARD_COLUMNS},
+        }
+        # What a constant earns does not change with the policy.
+        constants = constant_answers([example.answer for example in self._examples])
+        self._constant = max(
+            self._mean_reward([text] * len(self._examples))
+            for answer in constants
+            for text in constant_completions(answer)
+        )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step % self._every:
+            return
+        for name, value in self._probed().items():
+            # GRPOTrainer's own list of what its next log averages: a log of ours would close the step's figures.
+            self._trainer._metrics["train"][PROBES + name].append(value)
+
+    def _probed(self) -> dict[str, float]:
+        answers = {"policy": self._ask(None)}
+        answers |= {name: self._ask(images) for name, images in self._images.items()}
+        found = {name: self._mean_reward(texts) for name, texts in answers.items()}
+        cheats = [
+            text_probes(example.question, parse_completion(text).answer or "")
+            for example, text in zip(self._examples, answers["policy"], strict=True)
+        ]
+        for name in cheats[0]:
+            found[name] = self._mean_reward([texts[name] for texts in cheats])
+        return {**found, f"best_{CONSTANT_ANSWER}": self._constant}
+
+    def _ask(self, images: Sequence[str | None] | None) -> list[str]:
+        completions = generate_together(
+            self._trainer,
+            self._examples,
+            self._data,
+            self._prompt,
+            batch_size=self._batch_size,
+            max_new_tokens=self._tokens,
+            images=images,
+        )
+        return [completion.text for [completion] in completions]
+
+    def _mean_reward(self, texts: Sequence[str]) -> float:
+        """The weighted sum of all rewards, as RL would pay it, called as TRL calls them."""
+        tokenizer = self._trainer.processing_class.tokenizer
+        columns = {
+            **self._columns,
+            "completions": [[{"role": "assistant", "content": text}] for text in texts],
+            "completion_ids": tokenizer(list(texts), add_special_tokens=False)["input_ids"],
+            "trainer_state": self._trainer.state,
+        }
+        return sum(weight * fmean(reward(**columns)) for reward, weight in self._rewards)

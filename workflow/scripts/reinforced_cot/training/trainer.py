@@ -1,0 +1,168 @@
+"""What SFT and RL share: arguments of TRL's trainers, a run that resumes, curves, and what is published."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import set_seed
+from peft import PeftModel
+from transformers import Trainer, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
+
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import write_json
+from reinforced_cot.generation.distributed import forwards_together
+from reinforced_cot.launch.topologies import Topology
+from reinforced_cot.lora.adapter import check_trainable, publish_adapter
+from reinforced_cot.models.loading import device
+from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
+from reinforced_cot.planning.batch_sizes import accumulation
+from reinforced_cot.processes import rank, world_size
+from reinforced_cot.run_fingerprint import fingerprint, resume_point
+from reinforced_cot.seeds import mixed
+from reinforced_cot.training.full_finetuning import publish_model
+
+log = logging.getLogger(__name__)
+
+
+def trainer_arguments(
+    settings: Mapping[str, Any], stage: str, section: Mapping[str, Any], output: Path
+) -> dict[str, Any]:
+    """The user's fields and those that the pipeline sets, for ``SFTConfig`` or ``GRPOConfig``.
+
+    Args:
+        settings: seed and base_model; its bfloat16 trains in bfloat16 unless ``training`` says otherwise.
+        stage: ``sft`` or ``rl``. Each has a seed of its own, or RL's adapter would start as a copy of SFT's.
+        section: the stage's own, whose ``training`` has TRL's field names, and ``global_batch_size``.
+        output: ``results/{policy}``; checkpoints and TensorBoard curves go below it.
+
+    Raises:
+        PipelineError: this many processes cannot make the batch.
+    """
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")
+    training = section["training"]
+    total, per_device = section["global_batch_size"], training["per_device_train_batch_size"]
+    steps = accumulation(total, per_device, world_size())
+    if not steps:
+        raise PipelineError(
+            f"global_batch_size {total} is no multiple of per_device_train_batch_size x processes, {per_device} x "
+            f"{world_size()}: change one of the three"
+        )
+    return {
+        "bf16": settings["base_model"]["dtype"] == "bfloat16",
+        **training,
+        "gradient_accumulation_steps": steps,
+        "output_dir": str(output / "checkpoints"),
+        "seed": mixed(settings["seed"], stage) % 2**32,
+        "report_to": "tensorboard",
+        "use_cpu": device().type == "cpu",
+        "dataloader_pin_memory": device().type == "cuda",
+    }
+
+
+def resume(
+    script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], topology: Topology | None, output: Path
+) -> Path | None:
+    """The checkpoint from which this very run goes on, or None; one process decides and tells the others.
+
+    Args:
+        inputs: the files that the run depends on.
+        topology: checkpoints are written by process, so that another number of them starts afresh.
+    """
+    spread = {"processes": world_size(), "distributed_type": topology.distributed_type if topology else "NO"}
+    if topology and topology.distributed_type == "DEEPSPEED":
+        spread["zero_stage"] = topology.zero_stage
+    run = fingerprint(script, {**settings, "spread": spread}, inputs)
+    # It connects the processes. Its own count is not asked: under DeepSpeed on CPUs each takes itself for the only one.
+    PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
+    decided = [resume_point(output / "checkpoints", run) if rank() == 0 else None]
+    if world_size() > 1:
+        torch.distributed.broadcast_object_list(decided)
+    return decided[0]
+
+
+def run(
+    trainer: Trainer,
+    settings: Mapping[str, Any],
+    resume_from: Path | None,
+    parent: Path,
+    output: Path,
+    start: Path | None = None,
+) -> None:
+    """Train, from a checkpoint if there is one; publish ``adapter/`` (in full: ``model/``) with its manifest, and
+    ``metrics.json``.
+
+    Args:
+        settings: base_model's loading keys are read.
+        parent: folder of the policy that is adapted, or trained in full.
+        output: ``results/{policy}``.
+        start: the adapter that is trained on; None for a fresh one.
+    """
+    log.info("%d trainable parameters", check_trainable(trainer.model))
+    set_seed(trainer.args.seed, device_specific=True)
+    if trainer.args.device.type == "cpu":
+        # With several processes accelerate says cpu:0, where torch.load can place no optimizer state.
+        vars(trainer.args)["_setup_devices"] = torch.device("cpu")
+    if resume_from and _is_finished(resume_from):
+        # It had ended before it was published; `Trainer.train` would train one step more.
+        trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
+    else:
+        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        if isinstance(trainer.model, PeftModel):
+            publish_adapter(published_checkpoint(trainer), parent, output, start)
+        else:
+            dtype, trusted = (settings["base_model"][key] for key in ("dtype", "trust_remote_code"))
+            publish_model(published_checkpoint(trainer), parent, output, dtype, trusted)
+        write_json(output / "metrics.json", curves(trainer))
+    if torch.cuda.is_available():
+        log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
+    if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM takes its own groups down at exit
+        trainer.accelerator.end_training()
+
+
+def keep_features(trainer: Trainer, settings: Mapping[str, Any], output: Path) -> None:
+    """Let the model that is trained look up what its vision tower has computed before, in this run or another.
+
+    Args:
+        settings: ``base_model.vision_cache`` is read.
+        output: ``results/{policy}``; the cache stands beside it.
+    """
+    wanted = settings["base_model"]["vision_cache"]
+    sharded = forwards_together(trainer.accelerator, gathered=False)
+    use_vision_cache(trainer.model, output.parent / VISION_CACHE, wanted, sharded)
+
+
+def published_checkpoint(trainer: Trainer) -> Path:
+    """The checkpoint whose weights are the stage's outcome: the best one where one was chosen, else the last.
+
+    Trainers write it the right way under every topology; under ZeRO-3 a process has but a part of each weight.
+    """
+    best = trainer.state.best_model_checkpoint
+    return Path(trainer.args.output_dir) / (Path(best).name if best else f"checkpoint-{trainer.state.global_step}")
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    return state.global_step >= state.max_steps
+
+
+def curves(trainer: Trainer) -> dict[str, Any]:
+    """The training history: one entry a logged step, and which checkpoint was kept."""
+    best = trainer.state.best_model_checkpoint
+    return {
+        "history": [_finite(entry) for entry in trainer.state.log_history],
+        "best_checkpoint": Path(best).name if best else None,
+        "best_metric": trainer.state.best_metric,
+        "steps": trainer.state.global_step,
+    }
+
+
+def _finite(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: a metric that was not a number is left out of its entry."""
+    return {key: value for key, value in entry.items() if value == value and abs(value) != float("inf")}
