@@ -27,7 +27,7 @@ def seen() -> str | None:
 def other_job(tmp_path: Path) -> "subprocess.Popen[str]":
     """Another process that claims a GPU and holds it until it is killed."""
     program = (
-        "import sys; from pathlib import Path; from reinforced_cot import devices\n"
+        "import sys; from pathlib import Path; from reinforced_cot.launch import devices\n"
         f"devices.LOCKS = Path({str(tmp_path)!r}); devices.claim_devices(1)\n"
         "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
     )
