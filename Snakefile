@@ -1,8 +1,12 @@
 # From images and questions to a policy that thinks before it answers, and a report on what each stage changed.
-# What is configured stands in config/config.yaml; what a stage needs and makes, at the head of its file in rules/.
+# What is configured stands in config/config.yaml; what a stage needs and makes, in the docstring of its rule
+# (`snakemake --list`).
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+
+include: "rules/parsing.smk"
 
 
 configfile: "config/config.yaml"
@@ -12,9 +16,15 @@ include: "rules/common.smk"
 include: "rules/settings.smk"
 include: "rules/data.smk"
 include: "rules/base_model.smk"
-include: "rules/sft.smk"
+
+
+# Each method that makes a policy has a rule of its name.
+for method in METHODS:
+
+    include: f"rules/{method}.smk"
+
+
 include: "rules/merge_lora.smk"
-include: "rules/grpo.smk"
 include: "rules/answer.smk"
 include: "rules/evaluate.smk"
 include: "rules/compare.smk"
@@ -24,6 +34,9 @@ include: "rules/seeds.smk"
 
 
 rule all:
+    """
+    The report, and with it every policy that it compares.
+    """
     default_target: True
     input:
         "<results>/report.html",

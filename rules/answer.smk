@@ -1,11 +1,12 @@
-# Every question of the test split, asked of one policy: the part of an evaluation that takes a GPU.
-# Needs: {results}/{policy}/model/, the test split, a passed data check. Makes: {results}/{policy}/answers.jsonl (the same
-# bytes for the same checkpoint) and timing.json; partial_answers/ beside them survives a killed job, which goes on.
-
-
 rule answer:
+    """
+    Every question of the test split, asked of one policy: the part of an evaluation that takes a GPU.
+
+    Needs: {results}/{policy}/model/, the test split, a passed data check. Makes: {results}/{policy}/answers.jsonl (the
+    same bytes for the same checkpoint) and timing.json; partial_answers/ beside them survives a killed job, which goes on.
+    """
     input:
-        settings="<results>/{policy}/eval.yaml",
+        settings="<results>/{policy}/answer.yaml",
         examples="<results>/data/test.jsonl",
         images=ancient("<results>/data/images/test"),
         checked=ancient("<results>/data/summary.json"),
@@ -15,18 +16,18 @@ rule answer:
         answers="<results>/{policy}/answers.jsonl",
         timing="<results>/{policy}/timing.json",
     log:
-        "<results>/logs/answer/{policy}.log",
+        "<results>/logs/{policy}/answer.log",
     benchmark:
-        "<results>/benchmarks/answer/{policy}.tsv"
+        "<results>/benchmarks/{policy}/answer.tsv"
     conda:
         "../environment.yml"
-    threads: config["launch"]["evaluate"]["threads"]
+    threads: settings.launch.answer.threads
     resources:
-        **launched("evaluate"),
+        **launched("answer"),
     params:
-        *code("answer_questions.py"),
+        *code("answer.py"),
         data=subpath(input.examples, parent=True),
         policy=subpath(input.manifest, parent=True),
     shell:
-        "python workflow/scripts/answer_questions.py --settings {input.settings} --data {params.data}"
+        "python workflow/scripts/answer.py --settings {input.settings} --data {params.data}"
         " --policy {params.policy} --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"

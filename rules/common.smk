@@ -9,20 +9,21 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from reinforced_cot.config import stage_settings
 from reinforced_cot import paths
 from reinforced_cot.code_hashes import code_hashes, module_hashes
-from reinforced_cot.config.validation import validated, warnings_of
-from reinforced_cot.config.checks import missing_data
+from reinforced_cot.config import stage_settings
+from reinforced_cot.config.checks import warnings_of
+from reinforced_cot.config.data_checks import missing_data
+from reinforced_cot.config.launch_checks import missing_packages, stage_topology
+from reinforced_cot.config.validation import refuse_policy, validated
+from reinforced_cot.config.yaml_files import refuse_files
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import checkpoint_files, sha256_of
-from reinforced_cot.config.launch_checks import missing_packages, stage_topology
+from reinforced_cot.policies.graph import adapter_base, ancestors
+from reinforced_cot.policies.grpo import server_gpus
+from reinforced_cot.policies.methods import METHODS
+from reinforced_cot.policies.names import BASE
 from reinforced_cot.scoring.reward_loading import own_modules
-from reinforced_cot.launch.vllm_server import server_gpus
-from reinforced_cot.config.repeated_keys import repeated_keys
 
 # Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is not
 # written into the rules' commands, where another machine's path would make every job rerun.
@@ -33,23 +34,21 @@ os.environ["PATH"] = os.pathsep.join(
 SCANS = str(paths.SCANS.relative_to(paths.REPOSITORY))
 
 try:
-    if repeated := [
-        line for file in workflow.configfiles for line in repeated_keys(Path(file))
-    ]:
-        raise ConfigError("\n".join(repeated))
-    config = validated(config)
-    if absent := [*missing_data(config), *missing_packages(config)]:
+    refuse_files([Path(file) for file in workflow.configfiles])
+    settings = validated(config)
+    if absent := [*missing_data(settings), *missing_packages(settings, settings.made)]:
         raise ConfigError("\n".join(absent))
 except ConfigError as error:
     raise WorkflowError(f"the configuration is refused:\n{error}") from None
 if workflow.is_main_process:
-    for warning in warnings_of(config):
+    for warning in warnings_of(settings):
         logger.warning(warning)
 
-SPLITS = list(config["data"]["splits"])
-RL_POLICIES = config["policies"]
+SPLITS = list(type(settings.data.splits).model_fields)
+REPORT = list(settings.report)
+POLICIES = settings.policies
 # Adapters are merged; the others' stage makes the model itself.
-ADAPTED = [p for p in ["sft", *RL_POLICIES] if stage_settings.is_adapted(config, p)]
+ADAPTED = [name for name, policy in POLICIES.items() if policy.is_adapted]
 
 
 def one_of(names):
@@ -57,14 +56,23 @@ def one_of(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
+def made_by(method, adapted):
+    """The wildcard's constraint of a method's rule: its policies that train an adapter, or those trained in full."""
+    return one_of(
+        name
+        for name, policy in POLICIES.items()
+        if policy.method == method and policy.is_adapted == adapted
+    )
+
+
 wildcard_constraints:
     split=one_of(SPLITS),
     # A typo in a policy's name, or a path under another results folder, matches no rule.
-    policy=one_of(stage_settings.policies(config)),
+    policy=one_of([BASE, *POLICIES]),
 
 
 def code(script):
-    """Hashes of the code that a stage runs, one param a module: a dry-run's reason names the module that changed."""
+    """Hashes of the code that a stage runs, one param per module: a dry-run's reason names the module that changed."""
     return [
         f"{name} {digest}" for name, digest in code_hashes(SCRIPTS / script).items()
     ]
@@ -72,9 +80,10 @@ def code(script):
 
 def own_rewards(wildcards):
     """The same for a user's own rewards, which are found from the working directory."""
-    modules = own_modules(stage_settings.rewards(config, wildcards.policy))
+    rewards = stage_settings.rewards(settings, POLICIES[wildcards.policy])
     return [
-        f"{name} {digest}" for name, digest in module_hashes(modules, Path()).items()
+        f"{name} {digest}"
+        for name, digest in module_hashes(own_modules(rewards), Path()).items()
     ]
 
 
@@ -98,24 +107,25 @@ def refuse_more_gpus_than_there_are(stage, gpus, served=0):
 def launched(stage):
     """Resources of a stage's job, which its script is told: none of them makes anything stale.
 
-    A vLLM server of an RL policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the
+    A vLLM server of a policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the
     script starts itself there.
     """
-    topology = stage_topology(config["launch"], stage)
-    served = (
-        {p: server_gpus(config["rl"][p]["training"]) for p in RL_POLICIES}
-        if stage == "rl"
-        else {}
-    )
-    most = max(served.values(), default=0)
-    refuse_more_gpus_than_there_are(stage, topology.gpus + most, most)
+    topology = stage_topology(settings.launch, stage)
+    served = {
+        name: server_gpus(policy.training)
+        for name, policy in POLICIES.items()
+        if policy.method == stage
+    }
+    most = max((served[name] for name in settings.made if name in served), default=0)
+    if stage not in METHODS or any(name in served for name in settings.made):
+        refuse_more_gpus_than_there_are(stage, topology.gpus + most, most)
     resources = {
         "gpu": (
             (lambda wildcards: topology.gpus + served[wildcards.policy])
             if any(served.values())
             else topology.gpus
         ),
-        "topology": config["launch"][stage]["topology"],
+        "topology": settings.launch.of(stage).topology,
         "processes": topology.processes,
     }
     if topology.machines > 1:
@@ -130,59 +140,83 @@ def launched(stage):
 def gqa_files():
     """GQA's own files, by what they hold."""
     named = {
-        name: config["evaluation"][f"gqa_{name}"] for name in ("questions", "choices")
+        name: getattr(settings.evaluate, f"gqa_{name}")
+        for name in ("questions", "choices")
     }
     return {name: path for name, path in named.items() if path}
 
 
-def of_parent(pattern):
-    """An input function: ``pattern`` with ``{parent}`` filled in, the policy that an adapter belongs to."""
+def of_origin(pattern):
+    """An input function: ``pattern`` with ``{origin}`` and ``{start}`` filled in, the policy that one starts from and
+    what of it (its model or its adapter).
+    """
+
+    def found(wildcards):
+        policy = POLICIES[wildcards.policy]
+        return pattern.format(origin=policy.from_policy, start=policy.start)
+
+    return found
+
+
+def of_base(pattern):
+    """An input function: ``pattern`` with ``{base}`` filled in, the policy that an adapter belongs to."""
     return lambda wildcards: pattern.format(
-        parent=stage_settings.parent(config, wildcards.policy)
+        base=adapter_base(POLICIES, wildcards.policy)
     )
 
 
-def of_start(pattern):
-    """An input function: ``pattern`` with ``{start}`` filled in, what of SFT an RL policy starts from."""
-    return lambda wildcards: pattern.format(
-        start=config["rl"][wildcards.policy]["start"]
-    )
-
-
-def if_continued(path):
-    """An input function: ``path`` where an RL policy goes on with SFT's adapter."""
+def if_continued(pattern):
+    """As `of_base` where a policy goes on with an adapter, whose base is then read as well; else nothing."""
     return lambda wildcards: (
-        [path] if config["rl"][wildcards.policy]["start"] == "adapter" else []
+        [of_base(pattern)(wildcards)]
+        if POLICIES[wildcards.policy].start == "adapter"
+        else []
     )
 
 
 def if_quantized(path):
     """An input function: ``path`` where a policy's adapter is trained on a quantized base."""
     return lambda wildcards: (
-        [path] if stage_settings.is_quantized(config, wildcards.policy) else []
+        [path] if POLICIES[wildcards.policy].quantization is not None else []
     )
 
 
-def as_yaml(settings):
+def of_policy(wildcards):
+    """What the stage that makes a policy is told. A policy that the report does not need is checked when it is asked for."""
+    name = wildcards.policy
+    if name == BASE:
+        return as_yaml(stage_settings.base_settings(settings))
+    try:
+        if name not in settings.made:
+            refuse_policy(settings, name)
+            line = [*ancestors(POLICIES, name), name]
+            if absent := list(missing_packages(settings, line)):
+                raise ConfigError("\n".join(absent))
+    except ConfigError as error:
+        raise WorkflowError(f"policy {name} is refused:\n{error}") from None
+    return as_yaml(stage_settings.train_settings(settings, name))
+
+
+def as_yaml(section):
     """Sorted, so that the order of keys in the configuration changes nothing."""
-    return yaml.safe_dump(settings, sort_keys=True, allow_unicode=True)
+    return yaml.safe_dump(section.as_dict(), sort_keys=True, allow_unicode=True)
 
 
 def raw_file(wildcards):
     """The split's own raw file, of which a change reruns this split alone; all digit scenes are of the same scans."""
-    file = config["data"]["splits"][wildcards.split].get("file")
+    file = getattr(settings.data.splits, wildcards.split).file
     return [file] if file else [SCANS]
 
 
 def raw_images(wildcards):
     """The split's image folder; a missing one is an error before anything runs."""
-    folder = config["data"]["splits"][wildcards.split].get("images")
+    folder = getattr(settings.data.splits, wildcards.split).images
     return [folder] if folder else []
 
 
 def base_files(wildcards):
     """What the base is made from: training texts, a local checkpoint's files, or, for a hub id, nothing on this disk."""
-    path = config["base_model"]["path"]
+    path = settings.base_model.path
     if path is None:
         return ["<results>/data/train.jsonl", SCANS]
     return (

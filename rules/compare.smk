@@ -1,13 +1,11 @@
-# Every pair of policies, question by question: which differences are more than chance.
-# Needs: predictions.jsonl of every policy. Makes: {results}/comparisons.json.
-
-
 rule compare:
+    """
+    Every pair of the report's policies, question by question: which differences are more than chance.
+
+    Needs: predictions.jsonl of every policy. Makes: {results}/comparisons.json.
+    """
     input:
-        expand(
-            "<results>/{policy}/predictions.jsonl",
-            policy=stage_settings.policies(config),
-        ),
+        expand("<results>/{policy}/predictions.jsonl", policy=REPORT),
     output:
         "<results>/comparisons.json",
     log:
@@ -17,9 +15,9 @@ rule compare:
     conda:
         "../environment.yml"
     params:
-        *code("compare_policies.py"),
-        policies=stage_settings.policies(config),
+        *code("compare.py"),
+        policies=REPORT,
         results=subpath(output[0], parent=True),
     shell:
-        "python workflow/scripts/compare_policies.py --results {params.results} --policies {params.policies}"
+        "python workflow/scripts/compare.py --results {params.results} --policies {params.policies}"
         " --output {output} > {log} 2>&1"

@@ -1,9 +1,16 @@
-# Questions, answers and chains in one form, images normalised and within the pixel budget; then a check over all splits.
-# Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl, images/{split}/,
-# rejected.{split}.jsonl (records set aside, with the reason) and summary.json.
+# Which made policies learn from chains of thought: the data is refused where it has none for them.
+LEARN_FROM_CHAINS = [
+    name for name in settings.made if METHODS[POLICIES[name].method].learns_from_chains
+]
 
 
 rule prepare_data:
+    """
+    Questions, answers and chains of one split in one form; images normalised and within the pixel budget.
+
+    Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl, images/{split}/
+    and rejected.{split}.jsonl (records set aside, with the reason).
+    """
     input:
         settings="<results>/data/{split}.yaml",
         raw=raw_file,
@@ -13,9 +20,9 @@ rule prepare_data:
         rejected="<results>/data/rejected.{split}.jsonl",
         images=directory("<results>/data/images/{split}"),
     log:
-        "<results>/logs/prepare_data/{split}.log",
+        "<results>/logs/data/prepare_data.{split}.log",
     benchmark:
-        "<results>/benchmarks/prepare_data/{split}.tsv"
+        "<results>/benchmarks/data/prepare_data.{split}.tsv"
     conda:
         "../environment.yml"
     params:
@@ -27,6 +34,11 @@ rule prepare_data:
 
 
 rule check_data:
+    """
+    A check over all splits: no image in two of them, GQA's ids, chains for the policies that learn from chains.
+
+    Needs: every prepared split. Makes: {results}/data/summary.json, with counts.
+    """
     input:
         expand("<results>/data/{split}.jsonl", split=SPLITS),
         expand("<results>/data/rejected.{split}.jsonl", split=SPLITS),
@@ -34,16 +46,19 @@ rule check_data:
     output:
         "<results>/data/summary.json",
     log:
-        "<results>/logs/check_data.log",
+        "<results>/logs/data/check_data.log",
     benchmark:
-        "<results>/benchmarks/check_data.tsv"
+        "<results>/benchmarks/data/check_data.tsv"
     conda:
         "../environment.yml"
     params:
         *code("check_data.py"),
         splits=SPLITS,
         data=subpath(output[0], parent=True),
+        chains=(
+            "--chains-for " + " ".join(LEARN_FROM_CHAINS) if LEARN_FROM_CHAINS else ""
+        ),
         gqa="--gqa-questions" if "questions" in gqa_files() else "",
     shell:
         "python workflow/scripts/check_data.py --data {params.data} --splits {params.splits}"
-        " --output {output} {params.gqa} {input.gqa} > {log} 2>&1"
+        " --output {output} {params.chains} {params.gqa} {input.gqa} > {log} 2>&1"

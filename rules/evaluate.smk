@@ -1,9 +1,10 @@
-# The answers of one policy, scored; a change of what is right or how it is counted asks no question again.
-# Needs: {results}/{policy}/answers.jsonl. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for
-# the same answers).
-
-
 rule evaluate:
+    """
+    The answers of one policy, scored; a change of what is right or how it is counted asks no question again.
+
+    Needs: {results}/{policy}/answers.jsonl. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for
+    the same answers).
+    """
     input:
         **gqa_files(),
         answers="<results>/{policy}/answers.jsonl",
@@ -11,9 +12,9 @@ rule evaluate:
         predictions="<results>/{policy}/predictions.jsonl",
         metrics="<results>/{policy}/eval.json",
     log:
-        "<results>/logs/evaluate/{policy}.log",
+        "<results>/logs/{policy}/evaluate.log",
     benchmark:
-        "<results>/benchmarks/evaluate/{policy}.tsv"
+        "<results>/benchmarks/{policy}/evaluate.tsv"
     conda:
         "../environment.yml"
     params:

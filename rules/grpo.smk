@@ -1,52 +1,52 @@
-# Reinforcement learning from the merged SFT model, or from SFT's adapter; one rule for every policy under `rl:` (GRPO,
-# GSPO, ...), and the same for those that are trained in full.
-# Needs: what it starts from, the train split, a passed data check. Makes: {results}/{policy}/adapter/ and adapter.json (in
-# full: model/ and model.json), metrics.json; checkpoints/ and tensorboard/ beside them are not declared, so they survive a
-# killed job.
-
-
 rule grpo:
+    """
+    Reinforcement learning with GRPO, GSPO and other losses of TRL, of an adapter (`grpo_in_full`: of every weight).
+
+    Needs: the model or adapter of the policy it starts from, the train split, a passed data check. Makes:
+    {results}/{policy}/adapter/, adapter.json and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
+    not declared, so they survive a killed job.
+    """
     input:
         settings="<results>/{policy}/train.yaml",
         examples="<results>/data/train.jsonl",
         images=ancient("<results>/data/images/train"),
         # Only that it passed matters: what it says of the test split must not make training rerun.
         checked=ancient("<results>/data/summary.json"),
-        start=ancient(of_start("<results>/sft/{start}")),
-        manifest=of_start("<results>/sft/{start}.json"),
-        base=ancient(if_continued("<results>/base/model")),
-        base_manifest=if_continued("<results>/base/model.json"),
+        start=ancient(of_origin("<results>/{origin}/{start}")),
+        manifest=of_origin("<results>/{origin}/{start}.json"),
+        base=ancient(if_continued("<results>/{base}/model")),
+        base_manifest=if_continued("<results>/{base}/model.json"),
     output:
-        adapter=directory("<results>/{policy}/adapter"),
+        trained=directory("<results>/{policy}/adapter"),
         manifest="<results>/{policy}/adapter.json",
         metrics="<results>/{policy}/metrics.json",
     log:
-        "<results>/logs/grpo/{policy}.log",
+        "<results>/logs/{policy}/grpo.log",
     benchmark:
-        "<results>/benchmarks/grpo/{policy}.tsv"
+        "<results>/benchmarks/{policy}/grpo.tsv"
     wildcard_constraints:
-        policy=one_of(set(RL_POLICIES) & set(ADAPTED)),
+        policy=made_by("grpo", adapted=True),
     conda:
         "../environment.yml"
-    threads: config["launch"]["rl"]["threads"]
+    threads: settings.launch.grpo.threads
     resources:
-        **launched("rl"),
+        **launched("grpo"),
     params:
-        *code("train_grpo.py"),
+        *code("grpo.py"),
         own_rewards=own_rewards,
-        data=subpath(input.examples, parent=True),
-        sft=subpath(input.manifest, parent=True),
+        data=subpath(input.checked, parent=True),
+        origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/train_grpo.py --settings {input.settings} --data {params.data}"
-        " --sft {params.sft} --output {params.policy}"
+        "python workflow/scripts/grpo.py --settings {input.settings} --data {params.data}"
+        " --from {params.origin} --output {params.policy}"
         " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"
 
 
 use rule grpo as grpo_in_full with:
     output:
-        model=directory("<results>/{policy}/model"),
+        trained=directory("<results>/{policy}/model"),
         manifest="<results>/{policy}/model.json",
         metrics="<results>/{policy}/metrics.json",
     wildcard_constraints:
-        policy=one_of(set(RL_POLICIES) - set(ADAPTED)),
+        policy=made_by("grpo", adapted=False),

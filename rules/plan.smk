@@ -1,25 +1,30 @@
-# What every stage will need of each device's memory, and how its batch is made up; prints, and runs nothing else.
-# Needs: the settings of every stage, the base model's configuration (fetched, for a hub id). Makes: nothing.
-
-
 localrules:
     plan,
 
 
 rule plan:
+    """
+    The graph of policies, how each stage's batch is made up, and what it needs of each device's memory; runs nothing else.
+
+    Needs: the settings of every stage, the base model's configuration (fetched, for a hub id). Makes: nothing.
+    """
     input:
-        expand("<results>/{policy}/train.yaml", policy=["base", "sft", *RL_POLICIES]),
-        evaluation="<results>/base/eval.yaml",
+        expand("<results>/{policy}/train.yaml", policy=[BASE, *settings.made]),
+        answer="<results>/base/answer.yaml",
     log:
         "<results>/logs/plan.log",
     conda:
         "../environment.yml"
     params:
-        results=subpath(input.evaluation, ancestor=2),
-        policies=RL_POLICIES,
+        results=subpath(input.answer, ancestor=2),
+        policies=settings.made,
+        report=REPORT,
         launch=json.dumps(
-            {stage: config["launch"][stage] for stage in ("sft", "rl", "evaluate")}
+            {
+                stage: settings.launch.of(stage).as_dict()
+                for stage in [*METHODS, "answer"]
+            }
         ),
     shell:
-        "python workflow/scripts/plan_memory.py --results {params.results} --policies {params.policies}"
-        " --launch {params.launch:q} 2> {log}"
+        "python workflow/scripts/plan.py --results {params.results} --policies {params.policies}"
+        " --report {params.report} --launch {params.launch:q} 2> {log}"

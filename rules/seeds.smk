@@ -1,6 +1,5 @@
-# The whole run once more at each of `seeds`, as a module of this workflow, and the mean and spread over all of them.
-# Needs: eval.json of every policy at every seed. Makes: {results}/seed_{n}/ (a run of its own) and {results}/seeds.json.
-for further in config["seeds"]:
+# The whole run once more at each of `seeds`, as a module of this workflow: {results}/seed_{n}/ is a run of its own.
+for further in settings.seeds:
     replica = f"seed_{further}_"
 
     module:
@@ -8,17 +7,22 @@ for further in config["seeds"]:
         snakefile:
             "../Snakefile"
         config:
-            stage_settings.replica(config, further)
+            stage_settings.replica(config, settings.results, further)
 
     use rule * from replica as replica*
 
 
 rule seeds:
+    """
+    Mean and spread of every policy's scores over all seeds.
+
+    Needs: eval.json of every policy at every seed. Makes: {results}/seeds.json.
+    """
     input:
         [
             f"<results>/{folder}{policy}/eval.json"
-            for folder in stage_settings.seed_folders(config).values()
-            for policy in stage_settings.policies(config)
+            for folder in stage_settings.seed_folders(settings).values()
+            for policy in REPORT
         ],
     output:
         "<results>/seeds.json",
@@ -29,10 +33,10 @@ rule seeds:
     conda:
         "../environment.yml"
     params:
-        *code("summarise_seeds.py"),
-        seeds=list(stage_settings.seed_folders(config)),
-        policies=stage_settings.policies(config),
+        *code("seeds.py"),
+        seeds=list(stage_settings.seed_folders(settings)),
+        policies=REPORT,
         results=subpath(output[0], parent=True),
     shell:
-        "python workflow/scripts/summarise_seeds.py --results {params.results} --policies {params.policies}"
+        "python workflow/scripts/seeds.py --results {params.results} --policies {params.policies}"
         " --seeds {params.seeds} --output {output} > {log} 2>&1"

@@ -1,52 +1,60 @@
-# The part of the configuration that one stage reads, as a file: what makes the stage rerun, what the report can cite,
-# and what is needed to run the stage by hand.
-# Needs: nothing. Makes: {results}/data/{split}.yaml, {results}/{policy}/train.yaml and eval.yaml.
-
-
 localrules:
     data_settings,
-    train_settings,
-    eval_settings,
+    policy_settings,
+    answer_settings,
 
 
 rule data_settings:
+    """
+    The part of the configuration that `prepare_data` reads for one split.
+
+    Needs: nothing. Makes: {results}/data/{split}.yaml.
+    """
     output:
         "<results>/data/{split}.yaml",
     log:
-        "<results>/logs/settings/data.{split}.log",
+        "<results>/logs/data/settings.{split}.log",
     conda:
         "../environment.yml"
     params:
         settings=lambda wildcards: as_yaml(
-            stage_settings.data_settings(config, wildcards.split)
+            stage_settings.data_settings(settings, wildcards.split)
         ),
     shell:
         "printf '%s' {params.settings:q} > {output} 2> {log}"
 
 
-rule train_settings:
+rule policy_settings:
+    """
+    The part of the configuration that makes one policy: what reruns its stage, and all that is needed to run it by hand.
+
+    Needs: nothing. Makes: {results}/{policy}/train.yaml.
+    """
     output:
         "<results>/{policy}/train.yaml",
     log:
-        "<results>/logs/settings/{policy}.train.log",
+        "<results>/logs/{policy}/settings.log",
     conda:
         "../environment.yml"
     params:
-        settings=lambda wildcards: as_yaml(
-            stage_settings.train_settings(config, wildcards.policy)
-        ),
+        settings=of_policy,
     shell:
         "printf '%s' {params.settings:q} > {output} 2> {log}"
 
 
-rule eval_settings:
+rule answer_settings:
+    """
+    The part of the configuration that `answer` reads, the same for every policy.
+
+    Needs: nothing. Makes: {results}/{policy}/answer.yaml.
+    """
     output:
-        "<results>/{policy}/eval.yaml",
+        "<results>/{policy}/answer.yaml",
     log:
-        "<results>/logs/settings/{policy}.eval.log",
+        "<results>/logs/{policy}/answer_settings.log",
     conda:
         "../environment.yml"
     params:
-        settings=as_yaml(stage_settings.eval_settings(config)),
+        settings=as_yaml(stage_settings.answer_settings(settings)),
     shell:
         "printf '%s' {params.settings:q} > {output} 2> {log}"

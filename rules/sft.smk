@@ -1,38 +1,51 @@
-# Supervised fine-tuning of the base on chains of thought.
-# Needs: the base, the train and val splits, a passed data check. Makes: {results}/sft/adapter/, its manifest adapter.json
-# (with lora null: model/ and model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are not
-# declared, so they survive a killed job.
-SFT_MAKES = "adapter" if "sft" in ADAPTED else "model"
-
-
 rule sft:
+    """
+    Supervised fine-tuning on chains of thought, of an adapter (`sft_in_full`: of every weight).
+
+    Needs: the model or adapter of the policy it starts from, the train and val splits, a passed data check. Makes:
+    {results}/{policy}/adapter/, adapter.json and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
+    not declared, so they survive a killed job.
+    """
     input:
-        settings="<results>/sft/train.yaml",
+        settings="<results>/{policy}/train.yaml",
         examples=expand("<results>/data/{split}.jsonl", split=["train", "val"]),
         images=ancient(expand("<results>/data/images/{split}", split=["train", "val"])),
         # Only that it passed matters: what it says of the test split must not make training rerun.
         checked=ancient("<results>/data/summary.json"),
-        model=ancient("<results>/base/model"),
-        manifest="<results>/base/model.json",
+        start=ancient(of_origin("<results>/{origin}/{start}")),
+        manifest=of_origin("<results>/{origin}/{start}.json"),
+        base=ancient(if_continued("<results>/{base}/model")),
+        base_manifest=if_continued("<results>/{base}/model.json"),
     output:
-        trained=directory(f"<results>/sft/{SFT_MAKES}"),
-        manifest=f"<results>/sft/{SFT_MAKES}.json",
-        metrics="<results>/sft/metrics.json",
+        trained=directory("<results>/{policy}/adapter"),
+        manifest="<results>/{policy}/adapter.json",
+        metrics="<results>/{policy}/metrics.json",
     log:
-        "<results>/logs/sft.log",
+        "<results>/logs/{policy}/sft.log",
     benchmark:
-        "<results>/benchmarks/sft.tsv"
+        "<results>/benchmarks/{policy}/sft.tsv"
+    wildcard_constraints:
+        policy=made_by("sft", adapted=True),
     conda:
         "../environment.yml"
-    threads: config["launch"]["sft"]["threads"]
+    threads: settings.launch.sft.threads
     resources:
         **launched("sft"),
     params:
-        *code("train_sft.py"),
+        *code("sft.py"),
         data=subpath(input.checked, parent=True),
-        parent=subpath(input.manifest, parent=True),
+        origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/train_sft.py --settings {input.settings} --data {params.data}"
-        " --parent {params.parent} --output {params.policy}"
+        "python workflow/scripts/sft.py --settings {input.settings} --data {params.data}"
+        " --from {params.origin} --output {params.policy}"
         " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"
+
+
+use rule sft as sft_in_full with:
+    output:
+        trained=directory("<results>/{policy}/model"),
+        manifest="<results>/{policy}/model.json",
+        metrics="<results>/{policy}/metrics.json",
+    wildcard_constraints:
+        policy=made_by("sft", adapted=False),

@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that prepare_data.py wrote")
     parser.add_argument("--splits", nargs="+", required=True, help="names of the splits")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
+    parser.add_argument("--chains-for", nargs="+", default=[], help="policies that learn from chains of thought")
     parser.add_argument("--gqa-questions", type=Path, help="GQA's questions file: it must hold the test split's ids")
     arguments = parser.parse_args(argv)
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rejected = {name: [row for _, row in read_jsonl(folder / f"rejected.{name}.jsonl")] for name in arguments.splits}
     if arguments.gqa_questions:  # before hours of training and answering, not after
         check_ids(read_questions(arguments.gqa_questions), {example.id for example in splits["test"]})
-    write_json(arguments.output, check(splits, rejected, folder))
+    write_json(arguments.output, check(splits, rejected, folder, arguments.chains_for))
 
 
 if __name__ == "__main__":

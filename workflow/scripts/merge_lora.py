@@ -1,6 +1,6 @@
 """Merge a policy's adapter into the model it was trained on, and prove that nothing else changed.
 
-python workflow/scripts/merge_lora.py --settings results/grpo/train.yaml --parent results/sft --output results/grpo
+python workflow/scripts/merge_lora.py --settings results/grpo/train.yaml --base results/sft --output results/grpo
 
 An adapter that was trained on a quantized base needs --data, too: the policy that was trained and the merged one are
 then asked the questions of val, since they are not the same.
@@ -14,32 +14,33 @@ from typing import Any
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="the policy's train.yaml")
-    parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that the adapter belongs to")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the policy that the adapter belongs to")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy, which holds adapter/")
     parser.add_argument("--data", type=Path, help="folder of val.jsonl and images, for an adapter of a quantized base")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
-    settings = read_settings(args.settings)
-    section = settings["sft"] if "sft" in settings else settings["rl"]
-    if section["quantization"] and not args.data:
+    settings = read_settings(args.settings, MergeSettings)
+    quantized = settings.policy.quantization is not None
+    if quantized and not args.data:
         parser.error(f"{args.settings} has a quantized base: give --data, the folder of val.jsonl")
-    examples = read_examples(args.data / "val.jsonl") if section["quantization"] else []
+    examples = read_examples(args.data / "val.jsonl") if quantized else []
     launch(asked_topology(args))
     from reinforced_cot.lora.merge import merge
     from reinforced_cot.lora.quantized_merge import quantized_and_merged
 
     def measure(merged: Path) -> dict[str, Any]:
-        base, adapter = args.parent / "model", args.output / "adapter"
+        base, adapter = args.base / "model", args.output / "adapter"
         return quantized_and_merged(settings, examples, args.data, base, adapter, merged)
 
-    merge(settings, args.parent, args.output, measure if section["quantization"] else None)
+    merge(settings, args.base, args.output, measure if quantized else None)
 
 
 if __name__ == "__main__":

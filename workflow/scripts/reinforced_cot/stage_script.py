@@ -4,12 +4,16 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import yaml
+from pydantic import ValidationError
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.processes import is_rank, rank
+from reinforced_cot.section import Section
+
+Settings = TypeVar("Settings", bound=Section)
 
 
 def start() -> None:
@@ -25,11 +29,11 @@ def start() -> None:
     )
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_settings(path: Path, kind: type[Settings]) -> Settings:
     """The stage's part of the configuration, as its settings rule wrote it.
 
     Raises:
-        DataError: the file is missing, or is not a YAML mapping.
+        DataError: the file is missing, is no YAML, or does not hold what ``kind`` has.
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -37,6 +41,9 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} does not exist; `snakemake {path}` writes it") from None
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(settings, dict):
-        raise DataError(f"{path} must hold a mapping of settings")
-    return settings
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise DataError(f"{path}: {key}: {first['msg']}; `snakemake {path}` writes the file anew") from None

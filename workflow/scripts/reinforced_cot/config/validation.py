@@ -1,301 +1,209 @@
-"""The configuration: refused with every problem at once, or completed with the schema's defaults.
+"""The configuration: refused with every problem at once, or completed with defaults as a `Config`.
 
-Runs while Snakemake reads its Snakefile, so nothing here imports torch: TRL's and PEFT's own fields are read from
-``trl_fields.json`` (`workflow/schemas/generate_trl_fields.py`). Checks that span several keys stand in `config_checks`.
+Runs while Snakemake reads its Snakefile, so nothing here imports torch. The checks that span several keys stand in
+`checks`.
 """
 
 import copy
 import difflib
-import json
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.protocols import Validator
-from jsonschema.validators import extend
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from reinforced_cot.config import checks, inheritance, rl_checks
-from reinforced_cot.config.launch_checks import processes_of
+from reinforced_cot.config import checks
+from reinforced_cot.config.configuration import Config, Launch
+from reinforced_cot.config.messages import Schema, explained, missing, reserved_or_unknown, wrong_value
+from reinforced_cot.config.trl_fields import defaults, field_problems
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.paths import SCHEMAS
+from reinforced_cot.policies.graph import ancestors, graph_problems
+from reinforced_cot.policies.inheritance import completed, inheritance_problems
+from reinforced_cot.policies.methods import METHODS
+from reinforced_cot.policies.names import BASE, name_problem
+from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.scoring.rewards import REWARDS
+from reinforced_cot.section import Section
 
-_TYPE_NAMES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "boolean": "true or false",
-    "null": "null",
-    "array": "a list",
-    "object": "a mapping of keys to values",
-}
-# Fields of TRL that stage scripts read themselves: TRL's default is written out where the user left them away.
-_BATCHES = ("per_device_train_batch_size", "gradient_accumulation_steps")
-_READ_BY_STAGES = {
-    "sft": (*_BATCHES, "save_strategy", "save_steps"),
-    "rl": (*_BATCHES, "generation_batch_size", "steps_per_generation", "num_generations", "max_completion_length"),
-}
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-def validated(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of ``config`` with defaults filled in for the sections that are used.
+def validated(config: Mapping[str, Any]) -> Config:
+    """The configuration as one object, defaults filled in.
 
-    Unused are the policies under ``rl`` that ``policies`` does not name, and the tiny model where ``base_model.path``
-    is set: a preset is merged over config.yaml, whose values stay there. Their keys and types are checked all the same.
+    Policies that the report does not need are checked for keys and types alone, since a preset is merged over
+    config.yaml, whose policies stay there; `refuse_policy` checks the rest where one is asked for by name.
 
     Args:
         config: what Snakemake merged from config.yaml, presets and the command line.
 
     Raises:
-        ConfigError: one line a problem, with its dotted key, the value and what to do.
+        ConfigError: one line per problem, with its dotted key, the value and what to do.
     """
-    result: dict[str, Any] = copy.deepcopy(dict(config))
-    if isinstance(result.get("rl"), dict):
-        if astray := list(inheritance.problems(result["rl"])):
-            raise ConfigError("\n".join(astray))
-        result["rl"] = inheritance.completed(result["rl"])
-    errors = sorted(_validator().iter_errors(result), key=lambda error: [str(part) for part in error.absolute_path])
-    problems = [line for error in errors for line in _explain(error)]
-    # An unknown key leaves the values beside it sound; any other problem would only lead to puzzling further ones.
-    unsound = [place for error in errors if error.validator != "additionalProperties" for place in _places(error)]
-    _fill(result, _schema(), (), _unused(result))
-
-    def sound(*section: str) -> bool:
-        return not any(place[: len(section)] == section[: len(place)] for place in unsound)
-
-    problems += checks.problems(_without_unknown(result, errors), _trl_defaults(), sound)
+    given: dict[str, Any] = copy.deepcopy(dict(config))
+    problems: list[str] = []
+    sections: dict[str, Any] = {}
+    known = {"properties": {name: _schema(name) for name in Config.model_fields}, "reserved": {}}
+    problems += [reserved_or_unknown("", str(name), known) for name in given.keys() - Config.model_fields.keys()]
+    for name, field in Config.model_fields.items():
+        if name not in given:
+            if field.is_required():
+                problems.append(missing(name))
+            else:
+                sections[name] = field.get_default(call_default_factory=True)
+        elif name == "policies":
+            sections[name], wrong = _policies(given[name])
+            problems += wrong
+        else:
+            value, wrong = _section(name, given[name])
+            problems += wrong
+            if value is not None:
+                sections[name] = value
+    if "policies" in sections:
+        names = list(given["policies"]) if isinstance(given["policies"], Mapping) else []
+        in_graph = list(graph_problems(sections["policies"], names))
+        problems += in_graph
+        if "report" in sections:
+            problems += _report(sections["report"], names)
+            sections["made"] = [] if in_graph else _sound_part(sections["policies"], sections["report"])
+    problems += checks.problems(sections)
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))  # each missing key is reported once for all of them
-    _fill_trl_fields(result)
-    return result
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    sections["policies"] = {name: _with_fields_read(policy) for name, policy in sections["policies"].items()}
+    return Config.model_construct(**{name: sections[name] for name in Config.model_fields})
 
 
-def warnings_of(config: Mapping[str, Any]) -> list[str]:
-    """What is allowed but hardly meant, one line each.
+def refuse_policy(config: Config, name: str) -> None:
+    """Check a policy that the report does not need as `validated` checks the others.
 
-    Args:
-        config: as `validated` returns it.
+    Raises:
+        ConfigError: one line per problem.
     """
-    return list(rl_checks.warnings(config, _trl_defaults()["rl"], processes_of(config["launch"], "rl")))
+    sections = {field: getattr(config, field) for field in Config.model_fields}
+    needed = [*ancestors(config.policies, name), name]
+    if problems := list(checks.problems({**sections, "made": needed})):
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    text = (SCHEMAS / "config.schema.yaml").read_text(encoding="utf-8")
-    schema: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)  # in C, since every dry-run waits for it
-    return schema
-
-
-@cache
-def _trl_fields() -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads((SCHEMAS / "trl_fields.json").read_text(encoding="utf-8"))
-    return fields
-
-
-def _trl_defaults() -> dict[str, dict[str, Any]]:
-    """Defaults of SFTConfig (``sft``) and GRPOConfig (``rl``) by field."""
-    return {
-        section: {name: field["default"] for name, field in _trl_fields()[section]["properties"].items()}
-        for section in ("sft", "rl")
-    }
-
-
-@cache
-def _validator() -> Validator:
-    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),  # 16.0 is none
-            "number": lambda _, value: (
-                isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            ),
-        }
-    )
-    registry: Registry[Any] = Registry().with_resource("trl_fields.json", DRAFT202012.create_resource(_trl_fields()))
-    return extend(Draft202012Validator, type_checker=types)(_schema(), registry=registry)
-
-
-def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """``schema`` with its ``$ref`` replaced by what that names, in this file or in trl_fields.json."""
-    if "$ref" not in schema:
-        return schema
-    file, _, pointer = schema["$ref"].partition("#/")
-    target: Mapping[str, Any] = _trl_fields() if file else _schema()
-    for part in pointer.split("/"):
-        target = target[part]
-    return {**_resolved(target), **{key: value for key, value in schema.items() if key != "$ref"}}
-
-
-def _unused(config: Mapping[str, Any]) -> set[tuple[str, ...]]:
-    """Paths of the sections that no stage reads."""
-    base_model = config.get("base_model")
-    policies = config.get("policies", _schema()["properties"]["policies"]["default"])
-    unused: set[tuple[str, ...]] = set()
-    if isinstance(base_model, dict) and base_model.get("path") is not None:
-        unused.add(("base_model", "tiny"))
-    if isinstance(policies, list) and isinstance(config.get("rl"), dict):
-        unused |= {("rl", name) for name in config["rl"] if name not in policies}
-    return unused
-
-
-def _fill(value: Any, schema: Mapping[str, Any], path: tuple[str, ...], unused: set[tuple[str, ...]]) -> None:
-    """Add the defaults that ``value`` lacks, in place. Fields of TRL and PEFT keep their own defaults, unwritten."""
-    schema = _resolved(schema)
-    if not isinstance(value, dict) or path in unused or "reserved" in schema:
-        return
-    properties = schema.get("properties", {})
-    for key, entry in properties.items():
-        resolved = _resolved(entry)
-        if key not in value and "default" in resolved and (*path, key) not in unused:
-            value[key] = copy.deepcopy(resolved["default"])
-    for key in value:
-        entry = properties.get(key, schema.get("additionalProperties"))
-        if isinstance(entry, dict):
-            _fill(value[key], entry, (*path, key), unused)
-
-
-def _without_unknown(config: Mapping[str, Any], errors: Sequence[ValidationError]) -> dict[str, Any]:
-    """A copy without the stages and splits that the schema does not have, into which no defaults were filled.
-
-    Elsewhere, checks ask for keys by their names.
-    """
-    known = copy.deepcopy(dict(config))
-    walked = {("launch",), ("data", "splits")}
-    for error in errors:
-        if error.validator != "additionalProperties" or tuple(error.absolute_path) not in walked:
-            continue
-        section = known
-        for part in error.absolute_path:
-            section = section[part]
-        for name in set(section) - set(error.schema["properties"]):
-            del section[name]
-    return known
-
-
-def _fill_trl_fields(config: dict[str, Any]) -> None:
-    sections = [("sft", config["sft"]), *(("rl", config["rl"][policy]) for policy in config["policies"])]
-    for name, section in sections:
-        defaults = _trl_fields()[name]["properties"]
-        section["training"] = {
-            **{field: defaults[field]["default"] for field in _READ_BY_STAGES[name]},
-            **section["training"],
-        }
-
-
-def _places(error: ValidationError) -> list[tuple[Any, ...]]:
-    """Paths of the keys that are wrong or missing."""
-    path = tuple(error.absolute_path)
-    if error.validator == "required":
-        return [(*path, name) for name in error.validator_value if name not in error.instance]
-    return [(*path, error.instance) if "propertyNames" in error.absolute_schema_path else path]
-
-
-def _explain(error: ValidationError) -> Iterator[str]:
-    """The lines that tell a user about one violation of the schema."""
-    value, expected = error.instance, error.validator_value
-    key, shown = _dotted(_places(error)[0]), _shown(value)
-    match error.validator:
-        case "additionalProperties":
-            patterns = error.schema.get("patternProperties", ())
-            for name in value:
-                if name not in error.schema["properties"] and not any(re.search(p, str(name)) for p in patterns):
-                    yield _explain_unknown(tuple(error.absolute_path), str(name), error.schema)
-        case "required":
-            for place in _places(error):
-                yield f"`{_dotted(place)}` is missing; config/README.md says what it means"
-        case "type":
-            names = [expected] if isinstance(expected, str) else expected
-            hint = _number_hint(value, names) or f"it must be {_either(names)}"
-            yield f"`{key}` is {shown}; {hint}{_command_line_hint(value, names)}"
-        case "enum":
-            yield f"`{key}` is {shown}; {_enum_hint(value, expected)}"
-        case "pattern":
-            yield f"`{key}` is {shown}; {error.schema['patternErrorMessage']}"
-        case "minimum":
-            yield f"`{key}` is {shown}; it must be at least {expected}"
-        case "exclusiveMinimum":
-            yield f"`{key}` is {shown}; it must be above {expected}"
-        case "maximum":
-            yield f"`{key}` is {shown}; it must be at most {expected}"
-        case "minItems" | "maxItems":
-            yield f"`{key}` is {shown}; it must have {expected} entries"
-        case "minLength":
-            yield f"`{key}` is empty; give a text or remove the key"
-        case "uniqueItems":
-            yield f"`{key}` is {shown}; an entry stands there twice"
-        case _:
-            yield f"`{key}` is {shown}; {error.message}"
-
-
-def _explain_unknown(path: tuple[Any, ...], name: str, schema: Mapping[str, Any]) -> str:
-    """What to do about a key that the schema does not have: reserved, misspelt, or at the wrong depth."""
-    key = _dotted((*path, name))
-    reserved, properties = schema.get("reserved", {}), schema["properties"]
-    if name in reserved:
-        return f"`{key}` {reserved[name]}; remove it"
-    for near in difflib.get_close_matches(name, [*properties, *reserved], n=1):
-        return f"unknown key `{key}`; did you mean `{near}`?{f' It {reserved[near]}' if near in reserved else ''}"
-    for child, entry in properties.items():
-        if name in _resolved(entry).get("properties", {}):
-            return f"unknown key `{key}`; did you mean `{_dotted((*path, child, name))}`?"
-    if "title" in schema and path:
-        return f"unknown key `{key}`; {schema['title']} has no such field"
-    return f"unknown key `{key}`; valid keys are {', '.join(properties)}"
-
-
-def _number_hint(value: Any, types: Sequence[str]) -> str:
-    """How to write a number that YAML read as text, or nothing."""
-    if not isinstance(value, str) or not {"number", "integer"} & set(types):
-        return ""
+def _section(name: str, value: Any) -> tuple[Any, list[str]]:
+    """One section as its type, or None; and one line per mistake. An unknown key leaves the others sound."""
+    adapter = _adapter(name)
     try:
-        number = float(value)
-    except ValueError:
-        return ""
-    if not math.isfinite(number):
-        return ""
-    parts = re.fullmatch(r"([-+]?\d+)\.?(\d*)[eE]([-+]?\d+)", value)
-    if not parts:
-        return f"write {value} without quotes"
-    whole = "number" not in types and number.is_integer()
-    # YAML 1.1 wants both the point and the sign of the exponent.
-    written = str(int(number)) if whole else f"{parts[1]}.{parts[2] or 0}e{int(parts[3]):+d}"
-    if written == value:
-        return "what is nested in --config is read as text: write it into a file for --configfile"
-    return f"YAML reads {value} as text: write {written}"
+        return adapter.validate_python(value), list(_unknown_rewards(name, value))
+    except ValidationError as error:
+        problems = list(explained(error, name, _schema(name)))
+        return _without_unknown(adapter, value, error), problems
 
 
-def _command_line_hint(value: Any, types: Sequence[str]) -> str:
-    """That Snakemake reads what is nested in ``--config`` as text, where that may be why."""
-    wanted = {"boolean": ("true", "false"), "null": ("null",)}
-    is_text = isinstance(value, str) and (
-        re.fullmatch(r"\d+", value) or any(value in wanted.get(name, ()) for name in types)
-    )
-    return " (what is nested in --config is read as text: write it into a file for --configfile)" if is_text else ""
+def _without_unknown(adapter: TypeAdapter[Any], value: Any, error: ValidationError) -> Any:
+    """The section without its unknown keys, or None where these are not all that is wrong with it."""
+    left = copy.deepcopy(value)
+    for one in error.errors(include_url=False):
+        if one["type"] != "extra_forbidden":
+            return None
+        *path, last = one["loc"]
+        parent = left
+        for part in path:
+            parent = parent[part]
+        del parent[last]
+    return adapter.validate_python(left)
 
 
-def _enum_hint(value: Any, choices: Sequence[Any]) -> str:
-    words = {True: ("yes", "on"), False: ("no", "off")}.get(value, ()) if isinstance(value, bool) else ()
-    for word in (word for word in words if word in choices):
-        return f'YAML reads an unquoted {word} as {_shown(value)}: write "{word}"'
-    near = difflib.get_close_matches(str(value), [choice for choice in choices if isinstance(choice, str)], n=1)
-    listed = f"it must be one of {', '.join(_shown(choice) for choice in choices)}"
-    return f"did you mean {_shown(near[0])}?" if near else listed
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    field = Config.model_fields[name]
+    if name == "launch":
+        return TypeAdapter(Launch)
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        return TypeAdapter(field.annotation)
+    plain: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter(plain, config=_STRICT)
 
 
-def _dotted(path: Sequence[Any]) -> str:
-    """``rl.grpo.training`` or ``policies[1]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+@cache
+def _schema(name: str) -> Schema:
+    return _adapter(name).json_schema(by_alias=True)
 
 
-def _either(types: Sequence[str]) -> str:
-    return " or ".join(_TYPE_NAMES[name] for name in types)
+def _unknown_rewards(name: str, value: Any) -> Iterator[str]:
+    """Rewards are named by the table `REWARDS`, or ``module:function``."""
+    if isinstance(value, Mapping) and name.endswith("rewards"):
+        known: Schema = {"properties": {reward: {} for reward in REWARDS}}
+        for reward in value:
+            if reward not in REWARDS and ":" not in str(reward):
+                yield reserved_or_unknown(name, str(reward), known)
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _policies(given: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
+    """The policies whose settings are sound, and one line per mistake."""
+    if not isinstance(given, Mapping):
+        return {}, [wrong_value("policies", {"type": "dict_type", "input": given}, {"type": "object"})]
+    problems = [f"`policies.{name}`: {why}" for name in given if (why := name_problem(name))]
+    if astray := list(inheritance_problems(given)):
+        return {}, problems + astray
+    sound: dict[str, TrainedPolicy] = {}
+    for name, settings in completed(given).items():
+        policy, wrong = _policy(f"policies.{name}", settings)
+        problems += wrong
+        if policy is not None:
+            sound[name] = policy
+    return sound, problems
+
+
+def _policy(key: str, given: Any) -> tuple[TrainedPolicy | None, list[str]]:
+    if not isinstance(given, Mapping):
+        return None, [wrong_value(key, {"type": "dict_type", "input": given}, {"type": "object"})]
+    if "method" not in given:
+        return None, [missing(f"{key}.method")]
+    method = given["method"]
+    if method not in METHODS:
+        return None, [wrong_value(f"{key}.method", {"type": "enum", "input": method}, {"enum": list(METHODS)})]
+    adapter: TypeAdapter[Any] = TypeAdapter(METHODS[method].policy)
+    problems: list[str] = []
+    try:
+        policy = adapter.validate_python(dict(given))
+    except ValidationError as error:
+        problems += explained(error, key, adapter.json_schema(by_alias=True))
+        policy = _without_unknown(adapter, dict(given), error)
+    fields = [*_fields(key, "training", METHODS[method].trl_config, given), *_fields(key, "lora", "lora", given)]
+    problems += fields
+    problems += _unknown_rewards(f"{key}.rewards", given.get("rewards"))
+    only_unknown = all(line.startswith("unknown key") for line in fields)
+    return (policy if only_unknown else None), problems
+
+
+def _fields(key: str, name: str, section: str, given: Mapping[str, Any]) -> Iterator[str]:
+    values = given.get(name)
+    if isinstance(values, Mapping):
+        yield from field_problems(section, f"{key}.{name}", values)
+        if name == "lora" and "target_modules" not in values:
+            yield missing(f"{key}.lora.target_modules")
+
+
+def _report(report: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    for name in report:
+        if name != BASE and name not in names:
+            near = difflib.get_close_matches(name, [BASE, *names], n=1)
+            hint = f"did you mean {near[0]}?" if near else f"add `policies.{name}` or remove the name"
+            yield f"`report` names {name}, which is no policy; {hint}"
+
+
+def _sound_part(policies: Mapping[str, TrainedPolicy], report: Sequence[str]) -> list[str]:
+    """What is made for those policies of a report whose whole line is sound, each after what it starts from."""
+    found: dict[str, None] = {}
+    for name in report:
+        line = []
+        while name in policies:
+            line.append(name)
+            name = policies[name].from_policy
+        if name == BASE:
+            found |= dict.fromkeys(reversed(line))
+    return list(found)
+
+
+def _with_fields_read(policy: TrainedPolicy) -> TrainedPolicy:
+    """TRL's defaults written out where stages read them."""
+    method = METHODS[policy.method]
+    stock = defaults(method.trl_config)
+    training = {**{name: stock[name] for name in method.read_fields}, **policy.training}
+    return policy.model_copy(update={"training": training})

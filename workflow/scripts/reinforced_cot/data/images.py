@@ -4,12 +4,12 @@ import hashlib
 import math
 import shutil
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.errors import DataError
 
 MAX_ASPECT_RATIO = 200  # Qwen's image processor raises on more
 # Files are opened as one of these only, the common ones first: Pillow has a plug-in (EPS) that starts an interpreter.
@@ -29,20 +29,6 @@ class ImageRejected(DataError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-
-
-@dataclass(frozen=True)
-class PixelBudget:
-    """Area that an image may have, in pixels; the same two numbers go into every checkpoint's processor."""
-
-    min_pixels: int
-    max_pixels: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.min_pixels <= self.max_pixels:
-            raise ConfigError(
-                f"image: min_pixels ({self.min_pixels}) must be above 0 and at most max_pixels ({self.max_pixels})"
-            )
 
 
 def open_normalised(path: Path) -> Image.Image:

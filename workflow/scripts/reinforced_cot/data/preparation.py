@@ -13,8 +13,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from reinforced_cot.data.examples import Example, write_examples
-from reinforced_cot.data.images import ImageRejected, PixelBudget, content_id, fit_budget, open_normalised, save
+from reinforced_cot.data.images import ImageRejected, content_id, fit_budget, open_normalised, save
 from reinforced_cot.data.question_types import infer_question_type
+from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.data.text_cleaning import canonical, find_special_token
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_jsonl

@@ -5,23 +5,23 @@ and by TRL's ``prepare_multimodal_messages`` in its trainers, which gives the sa
 (tests/unit/test_reinforcement.py proves it).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.settings import Prompt
 
 Message = dict[str, Any]
 
 
-def prompt_messages(question: str, prompt: Mapping[str, Any]) -> list[Message]:
+def prompt_messages(question: str, prompt: Prompt) -> list[Message]:
     """The conversation that asks ``question``.
 
     Args:
         question: the question alone.
-        prompt: the config's ``prompt`` section; ``system`` (text or None) and ``instruction`` (text, maybe empty).
+        prompt: the configuration's section.
     """
-    system = [{"role": "system", "content": prompt["system"]}] if prompt["system"] else []
-    text = f"{question}\n{prompt['instruction']}" if prompt["instruction"] else question
+    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    text = f"{question}\n{prompt.instruction}" if prompt.instruction else question
     return [*system, {"role": "user", "content": text}]
 
 

@@ -12,14 +12,18 @@ from reinforced_cot.errors import DataError
 
 
 def check(
-    splits: Mapping[str, Sequence[Example]], rejected: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path
+    splits: Mapping[str, Sequence[Example]],
+    rejected: Mapping[str, Sequence[Mapping[str, Any]]],
+    folder: Path,
+    learn_from_chains: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Refuse data on which a result would mean nothing; else describe it.
 
     Args:
-        splits: records by split; ``train`` is the split that SFT learns from.
+        splits: records by split; ``train`` is the split that policies learn from.
         rejected: the lines of ``rejected.{split}.jsonl`` by split.
         folder: what the records' image paths are relative to.
+        learn_from_chains: names of the policies that will be made and that learn from chains of thought.
 
     Returns:
         ``splits``: per split the number of questions, images, chains and erring chains (which conclude something else
@@ -27,14 +31,19 @@ def check(
         ``shared_images``: 0 for every pair.
 
     Raises:
-        DataError: an image or id occurs in two splits, no record of ``train`` has a chain, or an image is missing.
+        DataError: an image or id occurs in two splits, an image is missing, or no record of ``train`` has a chain
+            though some policy learns from chains.
     """
     for (name_a, examples_a), (name_b, examples_b) in combinations(splits.items(), 2):
         _refuse_shared(name_a, examples_a, name_b, examples_b)
     for name, examples in splits.items():
         _refuse_missing_images(name, examples, folder)
-    if "train" in splits and not any(example.cot for example in splits["train"]):
-        raise DataError("no record of split 'train' has a chain of thought (cot); SFT has nothing to learn from")
+    if learn_from_chains and not any(example.cot for example in splits["train"]):
+        raise DataError(
+            "no record of split 'train' has a chain of thought (cot), and the report needs policies that learn from "
+            f"chains: {', '.join(learn_from_chains)}. Add `cot` to some records, or compare policies that need none, "
+            "such as RL from the base (`from: base`)"
+        )
     return {
         "splits": {name: _describe(examples, rejected.get(name, ())) for name, examples in splits.items()},
         "shared_images": {f"{a}/{b}": 0 for a, b in combinations(splits, 2)},

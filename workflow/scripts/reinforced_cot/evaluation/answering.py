@@ -1,9 +1,8 @@
 """Asking a checkpoint questions: one greedy completion each, and what tells how much of it is looking and thinking."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,16 +12,14 @@ from reinforced_cot.data.completions import ANSWER_OPEN, completion_text
 from reinforced_cot.data.examples import Example, other_images
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.answer_log import Answered, AnswerLog
-from reinforced_cot.generation.batching import Completion, batches_of_like_length
+from reinforced_cot.generation.batching import batches_of_like_length
+from reinforced_cot.generation.engines import ENGINES
 from reinforced_cot.generation.rendering import prompt_lengths, unchecked_lengths
-from reinforced_cot.generation.transformers_engine import generate_batch
+from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.checkpoints import check_checkpoint, context_length
-from reinforced_cot.models.image_cache import remember_images
-from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
-from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 from reinforced_cot.planning.model_shapes import shapes_of
-from reinforced_cot.planning.stage_memory import check_memory, evaluation_plan
+from reinforced_cot.planning.stage_memory import answering_plan_of, check_memory
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.seeds import subset
 
@@ -41,30 +38,27 @@ class Pass(NamedTuple):
     options: dict[str, Any]
 
 
-def passes(settings: Mapping[str, Any], examples: Sequence[Example]) -> list[Pass]:
+def passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
     """All ways in which the settings want the questions asked.
 
     Besides the greedy completion: samples at temperature 1, the answer without a chain, and the completions for a blank
     and for another question's image.
-
-    Args:
-        settings: sections seed and evaluation.
     """
-    evaluation, seed = settings["evaluation"], settings["seed"]
-    tokens, own = {"max_new_tokens": evaluation["max_new_tokens"]}, [example.image for example in examples]
+    evaluation, seed = settings.answer, settings.seed
+    tokens, own = {"max_new_tokens": evaluation.max_new_tokens}, [example.image for example in examples]
     found = [Pass("prediction_raw", examples, own, tokens)]
-    if evaluation["samples"]:
-        found.append(Pass("samples", examples, own, {**tokens, "samples": evaluation["samples"], "seed": seed}))
-    if evaluation["direct"]:
+    if evaluation.samples:
+        found.append(Pass("samples", examples, own, {**tokens, "samples": evaluation.samples, "seed": seed}))
+    if evaluation.direct:
         found.append(Pass("direct_raw", examples, own, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
-    if probed := subset(examples, evaluation["probes"], seed):
+    if probed := subset(examples, evaluation.probes, seed):
         found.append(Pass("blank_image_raw", probed, [None] * len(probed), tokens))
         found.append(Pass("shuffled_image_raw", probed, other_images(probed, seed), tokens))
     return found
 
 
 def answer(
-    settings: Mapping[str, Any],
+    settings: AnswerSettings,
     examples: Sequence[Example],
     data: Path,
     model: Path,
@@ -75,7 +69,6 @@ def answer(
     """Ask a checkpoint what nobody has asked yet, and log the answers.
 
     Args:
-        settings: sections seed, prompt, base_model and evaluation.
         data: the folder that the examples' images are relative to.
         model: a checkpoint folder.
         shard: which of ``shards`` processes this one is; each takes its part of the batches, which are always the same.
@@ -83,12 +76,11 @@ def answer(
     Raises:
         DataError: a prompt is too long, or the checkpoint is damaged.
     """
-    prompt, loading = settings["prompt"], settings["base_model"]
-    trusted, new_tokens = loading["trust_remote_code"], settings["evaluation"]["max_new_tokens"]
+    prompt, trusted, new_tokens = settings.prompt, settings.base_model.trust_remote_code, settings.answer.max_new_tokens
     processor = load_processor(model, trust_remote_code=trusted)
     lengths = prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
     done, units = answers.read().keys(), []
-    budget = settings["evaluation"]["batch_size"] * (max(lengths) + new_tokens)
+    budget = settings.answer.batch_size * (max(lengths) + new_tokens)
     for asked in passes(settings, examples):
         shown = [
             example if image is None else replace(example, image=image)
@@ -101,22 +93,15 @@ def answer(
     left = [(asked, batch) for asked, batch in units[shard::shards] if (asked.name, batch.number) not in done]
     if not left:
         return
-    complete: Callable[..., list[list[Completion]]]
-    if settings["evaluation"]["engine"] == "vllm":
-        from reinforced_cot.generation.vllm_engine import VllmEngine
-
-        check_checkpoint(model)
-        complete = VllmEngine(model, processor, settings, data).generate_batch
-    else:
+    check_checkpoint(model)
+    engine = ENGINES[settings.answer.engine]
+    if not engine.plans_memory:
         shapes = shapes_of(model, trust_remote_code=trusted)
-        check_memory(evaluation_plan(settings, shapes, max(lengths)), shards)
-        policy = load_model(model, loading).requires_grad_(False)
-        use_vision_cache(policy, model.parents[1] / VISION_CACHE, loading["vision_cache"])
-        remember_images(processor, 1)  # and those of a batch, while it is prepared
-        complete = partial(generate_batch, policy, processor, data=data, prompt=prompt)
+        check_memory(answering_plan_of(settings, shapes, max(lengths)), shards)
+    policy = engine.load(model, processor, settings, data)
     for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()
-        found = complete(batch, **asked.options)
+        found = policy.generate_batch(batch, **asked.options)
         answered = Answered(
             ids=[example.id for example in batch.examples],
             texts=[[completion.text for completion in completions] for completions in found],
@@ -126,7 +111,7 @@ def answer(
         answers.append(shard, asked.name, batch.number, answered)
 
 
-def collect(settings: Mapping[str, Any], examples: Sequence[Example], answers: AnswerLog) -> list[Prediction]:
+def collect(settings: AnswerSettings, examples: Sequence[Example], answers: AnswerLog) -> list[Prediction]:
     """A row of `predictions.jsonl` for every question, unscored, in the order of ``examples``.
 
     Raises:

@@ -1,6 +1,6 @@
 """Generation in the midst of training: the processes of a trainer divide the questions, each learns all the answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from trl.models import unwrap_model_for_generation
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.generation.batching import Completion, batches
 from reinforced_cot.generation.transformers_engine import generate_batches
 
@@ -19,7 +20,7 @@ def generate_together(
     trainer: Trainer,
     examples: Sequence[Example],
     data: Path,
-    prompt: Mapping[str, Any],
+    prompt: Prompt,
     *,
     batch_size: int,
     images: Sequence[str | None] | None = None,

@@ -1,19 +1,19 @@
 """Prompts as a model's chat template renders them, and how long they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from transformers import ProcessorMixin
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
 from reinforced_cot.models.processors import prompt_length
 
 
-def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Mapping[str, Any]) -> str:
+def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Prompt) -> str:
     """The prompt's text as the chat template writes it, up to and with the assistant's header.
 
     Raises:
@@ -26,7 +26,7 @@ def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Mapping[st
     return text
 
 
-def _check_assistant_header(processor: ProcessorMixin, prompt: Mapping[str, Any]) -> None:
+def _check_assistant_header(processor: ProcessorMixin, prompt: Prompt) -> None:
     messages = with_image(prompt_messages("?", prompt))
     texts = {
         processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=add) for add in (True, False)
@@ -39,7 +39,7 @@ def prompt_lengths(
     processor: ProcessorMixin,
     examples: Sequence[Example],
     data: Path,
-    prompt: Mapping[str, Any],
+    prompt: Prompt,
     context: int,
     new_tokens: int | Sequence[int],
 ) -> list[int]:
@@ -57,10 +57,10 @@ def prompt_lengths(
     following = [new_tokens] * len(examples) if isinstance(new_tokens, int) else new_tokens
     lengths = unchecked_lengths(processor, examples, data, prompt)
     for example, length, after in zip(examples, lengths, following, strict=True):
-        if length > prompt["max_tokens"]:
+        if length > prompt.max_tokens:
             raise DataError(
                 f"the prompt of {example.id} ({example.image}) has {length} tokens, more than prompt.max_tokens "
-                f"{prompt['max_tokens']}: raise it, or lower image.max_pixels"
+                f"{prompt.max_tokens}: raise it, or lower image.max_pixels"
             )
         if length + after > context:
             raise DataError(
@@ -70,9 +70,7 @@ def prompt_lengths(
     return lengths
 
 
-def unchecked_lengths(
-    processor: ProcessorMixin, examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]
-) -> list[int]:
+def unchecked_lengths(processor: ProcessorMixin, examples: Sequence[Example], data: Path, prompt: Prompt) -> list[int]:
     """Tokens of each prompt with its image."""
     sizes: dict[str, tuple[int, int]] = {}
     for example in examples:

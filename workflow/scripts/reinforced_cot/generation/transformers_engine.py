@@ -1,6 +1,6 @@
 """Completions of a policy for questions with images: greedy, or sampled at temperature 1."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,40 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.generation.batching import Batch, Completion, batches, shown_images
 from reinforced_cot.generation.decoding import complete, end_tokens
 from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.generation.settings import AnswerSettings
+from reinforced_cot.models.image_cache import remember_images
+from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import vision_token_ids
+from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 from reinforced_cot.processes import rank
 from reinforced_cot.seeds import mixed
+
+
+class TransformersEngine:
+    """A checkpoint loaded by transformers, with its features of images kept beside the policies."""
+
+    def __init__(self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path) -> None:
+        """
+        Args:
+            folder: ``results/{policy}/model``.
+            data: the folder that image paths are relative to.
+        """
+        loading = settings.base_model
+        self._processor, self._prompt, self._data = processor, settings.prompt, data
+        self._model = load_model(folder, loading).requires_grad_(False)
+        use_vision_cache(self._model, folder.parents[1] / VISION_CACHE, loading.vision_cache)
+        remember_images(processor, 1)  # and those of a batch, while it is prepared
+
+    def generate_batch(
+        self, batch: Batch, *, max_new_tokens: int, samples: int = 0, seed: int = 0, begin: str = ""
+    ) -> list[list[Completion]]:
+        """As `generate_batch`."""
+        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "samples": samples, "seed": seed, "begin": begin}
+        return generate_batch(self._model, self._processor, batch, self._data, self._prompt, **options)
 
 
 def generate(
@@ -22,7 +50,7 @@ def generate(
     processor: ProcessorMixin,
     examples: Sequence[Example],
     data: Path,
-    prompt: Mapping[str, Any],
+    prompt: Prompt,
     *,
     batch_size: int,
     images: Sequence[str | None] | None = None,
@@ -53,7 +81,7 @@ def generate_batch(
     processor: ProcessorMixin,
     batch: Batch,
     data: Path,
-    prompt: Mapping[str, Any],
+    prompt: Prompt,
     *,
     max_new_tokens: int,
     samples: int = 0,

@@ -1,9 +1,7 @@
 """Answering with vLLM's offline engine: many times faster on a GPU, the same answers."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # no hidden network access
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one engine a process: no second one to start and stop
@@ -14,6 +12,7 @@ from vllm import LLM, SamplingParams
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.batching import Batch, Completion, shown_images
 from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.checkpoints import context_length
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.processors import NEVER, prompt_length, vision_token_ids
@@ -23,23 +22,22 @@ from reinforced_cot.seeds import mixed
 class VllmEngine:
     """A checkpoint in vLLM, asked as `generation.generate_batch` asks one in transformers."""
 
-    def __init__(self, folder: Path, processor: ProcessorMixin, settings: Mapping[str, Any], data: Path) -> None:
+    def __init__(self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path) -> None:
         """
         Args:
             folder: a checkpoint; its processor has the pixel budget.
-            settings: sections prompt, base_model and evaluation.
             data: the folder that image paths are relative to.
         """
-        loading, evaluation = settings["base_model"], settings["evaluation"]
-        self._processor, self._prompt, self._data = processor, settings["prompt"], data
-        context = context_length(folder, loading["trust_remote_code"])
+        loading, asked = settings.base_model, settings.answer
+        self._processor, self._prompt, self._data = processor, settings.prompt, data
+        context = context_length(folder, loading.trust_remote_code)
         self._engine = LLM(
             model=str(folder),
-            dtype=loading["dtype"],  # "auto" would make bfloat16 of float32
-            trust_remote_code=loading["trust_remote_code"],
-            max_model_len=min(context, self._prompt["max_tokens"] + evaluation["max_new_tokens"]),
-            max_num_seqs=evaluation["batch_size"] * max(1, evaluation["samples"]),
-            gpu_memory_utilization=evaluation["gpu_memory_utilization"],
+            dtype=loading.dtype,  # "auto" would make bfloat16 of float32
+            trust_remote_code=loading.trust_remote_code,
+            max_model_len=min(context, self._prompt.max_tokens + asked.max_new_tokens),
+            max_num_seqs=asked.batch_size * max(1, asked.samples),
+            gpu_memory_utilization=asked.gpu_memory_utilization,
             limit_mm_per_prompt={"image": 1, "video": 0},
             generation_config="vllm",  # not the checkpoint's own sampling defaults
             enforce_eager=device().type == "cpu",  # compiling takes longer there than a short evaluation

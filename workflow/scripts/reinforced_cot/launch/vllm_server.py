@@ -24,6 +24,7 @@ import psutil
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
+from reinforced_cot.policies.grpo import GrpoSettings, server_gpus
 from reinforced_cot.processes import end_with_parent
 
 log = logging.getLogger(__name__)
@@ -32,25 +33,10 @@ _PLACE = "ROLLOUT_SERVER"
 _SHUTDOWN = 60.0  # seconds that a server has to end, before it is killed
 
 
-def server_gpus(training: Mapping[str, Any]) -> int:
-    """GPUs that the server of an RL policy takes: as many as its weights are split over; 0 without one.
-
-    Args:
-        training: the policy's, TRL's field names.
-    """
-    if not training.get("use_vllm") or training.get("vllm_mode", "colocate") != "server":
-        return 0
-    return int(training.get("vllm_tensor_parallel_size", 1))
-
-
-def vllm_context(settings: Mapping[str, Any]) -> int:
-    """Tokens that vLLM makes room for in a row: a model's own context would often not fit beside a trainer.
-
-    Args:
-        settings: sections prompt and rl.
-    """
-    training = settings["rl"]["training"]
-    longest = settings["prompt"]["max_tokens"] + training["max_completion_length"]
+def vllm_context(settings: GrpoSettings) -> int:
+    """Tokens that vLLM makes room for in a row: a model's own context would often not fit beside a trainer."""
+    training = settings.policy.training
+    longest = settings.prompt.max_tokens + training["max_completion_length"]
     return int(training.get("vllm_max_model_length") or longest)
 
 
@@ -90,25 +76,24 @@ class RolloutServer:
         os.environ[_PLACE] = json.dumps(place)
 
 
-def rollout_server(settings: Mapping[str, Any], sft: Path, output: Path) -> RolloutServer | None:
+def rollout_server(settings: GrpoSettings, origin: Path, output: Path) -> RolloutServer | None:
     """The server that an RL policy's settings ask for, or None.
 
     Args:
-        settings: sections prompt, base_model and rl.
-        sft: ``results/sft``, from whose model, or on whose base, RL starts.
+        origin: folder of the policy from whose model, or on whose adapter's base, RL starts.
         output: ``results/{policy}``; the server's log goes there.
 
     Raises:
         DataError: the adapter that is to be trained on is not there.
     """
-    training, loading = settings["rl"]["training"], settings["base_model"]
+    training, loading = settings.policy.training, settings.base_model
     if not (gpus := server_gpus(training)):
         return None
-    continued = settings["rl"]["start"] == "adapter"
-    model = (sft.parent / read_json(sft / "adapter.json")["base"] if continued else sft) / "model"
+    continued = settings.policy.start == "adapter"
+    model = (origin.parent / read_json(origin / "adapter.json")["base"] if continued else origin) / "model"
     arguments = [
         str(model),
-        *("--dtype", loading["dtype"], "--tensor-parallel-size", str(gpus)),
+        *("--dtype", loading.dtype, "--tensor-parallel-size", str(gpus)),
         *("--gpu-memory-utilization", str(training.get("vllm_gpu_memory_utilization", 0.9))),
         *("--max-model-len", str(vllm_context(settings))),
         *("--model-impl", training.get("vllm_model_impl", "vllm")),
@@ -117,7 +102,7 @@ def rollout_server(settings: Mapping[str, Any], sft: Path, output: Path) -> Roll
         *("--logprobs-mode", "processed_logprobs", "--max-logprobs", "-1"),  # of the distribution that is sampled
         *("--weight-transfer-config", json.dumps({"backend": "nccl"})),
         "--enable-scale-out",  # the endpoints that take token ids and images
-        *(["--trust-remote-code"] if loading["trust_remote_code"] else []),
+        *(["--trust-remote-code"] if loading.trust_remote_code else []),
     ]
     return RolloutServer(gpus, arguments, output / "vllm_server.log")
 

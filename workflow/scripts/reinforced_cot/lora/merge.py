@@ -1,7 +1,7 @@
 """Merging an adapter into its base, with a proof: the merged checkpoint computes what the adapter computed."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from reinforced_cot.lora.shard_merge import write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.models.checkpoints import model_card, weights_hash
 from reinforced_cot.models.processors import load_processor
+from reinforced_cot.policies.settings import MergeSettings
 
 log = logging.getLogger(__name__)
 
 Measure = Callable[[Path], dict[str, Any]]
 
 
-def merge(settings: Mapping[str, Any], base: Path, output: Path, measure: Measure | None = None) -> None:
+def merge(settings: MergeSettings, base: Path, output: Path, measure: Measure | None = None) -> None:
     """Write ``{output}/model``, its manifest ``model.json`` and the proof ``merge.json``.
 
     Args:
-        settings: sections base_model and prompt.
+        settings: of the policy.
         base: folder of the adapter's parent policy.
         output: ``results/{policy}``, which holds ``adapter``.
         measure: called with the merged checkpoint's folder; what it returns is part of the proof.
@@ -36,12 +37,14 @@ def merge(settings: Mapping[str, Any], base: Path, output: Path, measure: Measur
     adapter = check_base(output / "adapter", base)
     hashes = {"base_weights": adapter["base_weights"], "adapter_weights": weights_hash(adapter)}
     facts = {"base": adapter["base"], "base_weights": hashes["base_weights"], "adapter": hashes["adapter_weights"]}
-    loading = settings["base_model"]
-    processor = load_processor(base / "model", trust_remote_code=loading["trust_remote_code"])
-    exact = {**loading, "dtype": "float32", "attn_implementation": "sdpa"}  # flash kernels take no float32
+    loading = settings.base_model
+    processor = load_processor(base / "model", trust_remote_code=loading.trust_remote_code)
+    exact = loading.model_copy(
+        update={"dtype": "float32", "attn_implementation": "sdpa"}
+    )  # flash kernels take no float32
     adapted = StoredModel(base / "model", exact, output / "adapter")
     with new_folder(output / "model") as folder:
-        write_merged(adapted, folder, getattr(torch, loading["dtype"]))
+        write_merged(adapted, folder, getattr(torch, loading.dtype))
         processor.save_pretrained(folder)
         write_text(folder / "README.md", model_card(output.name, facts))
         proof = prove(adapted, StoredModel(folder, loading), processor, settings)

@@ -15,10 +15,12 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.lora.shard_merge import adapted_layers, merged_parameter
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.models.loading import device
+from reinforced_cot.policies.settings import TrainSettings
 
 TOLERANCE = 1e-4  # relative to the largest logit, or output of a layer; float32
 TOP1_AGREEMENT = 0.99  # share of positions, after a cast to half precision
@@ -28,17 +30,17 @@ _PROBES = ["What is in the picture?", "Is it red or blue?", "How many are there 
 
 
 def prove(
-    adapted: StoredModel, saved: StoredModel, processor: ProcessorMixin, settings: Mapping[str, Any]
+    adapted: StoredModel, saved: StoredModel, processor: ProcessorMixin, settings: TrainSettings
 ) -> dict[str, Any]:
     """What `check_proof` judges; no more than a layer's weights are in memory.
 
     Args:
         adapted: the base with its adapter, computing in float32.
         saved: the merged checkpoint as it was saved.
-        settings: sections base_model, whose dtype the checkpoint has, and prompt.
+        settings: of the policy, whose dtype the checkpoint has.
     """
-    inputs = probe(processor, settings["prompt"]).to(device())
-    dtype = settings["base_model"]["dtype"]
+    inputs = probe(processor, settings.prompt).to(device())
+    dtype = settings.base_model.dtype
     with adapted.streaming() as model:
         from_adapter = logits(model, inputs)
         with model.disable_adapter():
@@ -47,12 +49,12 @@ def prove(
         from_saved = logits(model, inputs)
     cast_floor = 0.0
     if dtype != "float32":  # what half precision alone does to the logits: base and adapter cast, but not merged
-        with StoredModel(adapted.folder, settings["base_model"], adapted.adapter).streaming() as model:
+        with StoredModel(adapted.folder, settings.base_model, adapted.adapter).streaming() as model:
             cast_floor = relative_difference(from_adapter, logits(model, inputs))
     return {
         "adapter_vs_base": from_base,
         **sampled_layers(adapted, saved),
-        "not_loaded": not_loaded(saved.folder, settings["base_model"]["trust_remote_code"]),
+        "not_loaded": not_loaded(saved.folder, settings.base_model.trust_remote_code),
         "adapter_vs_saved": relative_difference(from_adapter, from_saved),
         "cast_floor": cast_floor,
         **first_choices(from_adapter, from_saved, cast_floor),
@@ -172,7 +174,7 @@ def first_choices(expected: torch.Tensor, found: torch.Tensor, noise: float) -> 
     return {"top1_positions": count, "top1_agreement": float(agree[decided].float().mean()) if count else 1.0}
 
 
-def probe(processor: ProcessorMixin, prompt: Mapping[str, Any]) -> Any:
+def probe(processor: ProcessorMixin, prompt: Prompt) -> Any:
     """A fixed batch of prompts with patterned images: it needs no data, so that data cannot make a merge rerun."""
     ramp = torch.linspace(0, 255, 112).to(torch.uint8)
     images = [

@@ -1,7 +1,7 @@
 """A model whose weights stay in their files: built without memory, it has those of a layer while that layer runs."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.lora.adapter import ADAPTER_FILES
 from reinforced_cot.lora.tensor_files import Place, places_in, places_of
 from reinforced_cot.models.loading import device
+from reinforced_cot.models.settings import Loading
 
 ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
@@ -36,12 +37,12 @@ class StoredModel:
         names: of the parameters that have a key of the files; tied ones share it.
     """
 
-    def __init__(self, folder: Path, base_model: Mapping[str, Any], adapter: Path | None = None) -> None:
+    def __init__(self, folder: Path, loading: Loading, adapter: Path | None = None) -> None:
         """Build the model from its config.json alone.
 
         Args:
             folder: of the checkpoint.
-            base_model: the config's section; ``attn_implementation``, ``trust_remote_code`` and ``dtype`` are read.
+            loading: its type, attention kernel, and whether code of the checkpoint may run.
                 Weights are cast to that dtype for computing, but for the adapter's: those are float32, as in training.
             adapter: a folder of `ADAPTER_FILES`.
 
@@ -50,8 +51,9 @@ class StoredModel:
             PipelineError: the adapter has weights of modules that the model does not have, or lacks weights.
         """
         self.folder, self.adapter = folder, adapter
-        options = {name: base_model[name] for name in ("attn_implementation", "trust_remote_code")}
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=base_model["trust_remote_code"])
+        trusted = loading.trust_remote_code
+        options = {"attn_implementation": loading.attn_implementation, "trust_remote_code": trusted}
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
         if getattr(config, "quantization_config", None):
             raise PipelineError(
                 f"{folder} is a quantized checkpoint (quantization_config in its config.json), into which nothing can "
@@ -59,7 +61,7 @@ class StoredModel:
             )
         with init_empty_weights(include_buffers=False):
             model: PreTrainedModel = AutoModelForImageTextToText.from_config(
-                config, dtype=getattr(torch, base_model["dtype"]), **options
+                config, dtype=getattr(torch, loading.dtype), **options
             )
         model.tie_weights()  # which building it so has undone
         self.model: PreTrainedModel | PeftModel = model.eval()

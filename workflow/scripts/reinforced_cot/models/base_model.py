@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, w
 from reinforced_cot.models.checkpoints import model_card, refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
 from reinforced_cot.models.processors import load_processor, set_pixel_budget
+from reinforced_cot.models.settings import BaseSettings
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +23,20 @@ _LEGACY_PROCESSOR_FILES = ("preprocessor_config.json", "chat_template.json")
 _HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
-def make_base(settings: Mapping[str, Any], train: Sequence[Example], output: Path) -> None:
+def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) -> None:
     """Write ``{output}/model`` and its manifest ``{output}/model.json``.
 
     Args:
-        settings: the sections base_model, image, data and the seed (`stages.base_settings`).
         train: the training split, whose texts a tiny tokenizer is made from.
         output: ``results/base``.
 
     Raises:
         DataError: the checkpoint is incomplete, of no family that is known, or its weights are pickles.
     """
-    base_model = settings["base_model"]
+    base_model = settings.base_model
     model = output / "model"
     with new_folder(model) as folder:
-        if base_model["path"] is None:
+        if base_model.path is None:
             _build_tiny(settings, train, folder)
             facts = {"source": "built from its config", "revision": None}
         else:
@@ -45,18 +45,19 @@ def make_base(settings: Mapping[str, Any], train: Sequence[Example], output: Pat
     write_manifest(model, output / "model.json", **facts)
 
 
-def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
     """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget."""
-    base_model, image = settings["base_model"], settings["image"]
-    source, revision = Path(base_model["path"]), base_model["revision"]
+    base_model, image = settings.base_model, settings.image
+    path, revision = base_model.path or "", base_model.revision
+    source = Path(path)
     if not source.is_dir():
         from huggingface_hub import snapshot_download
 
         source = Path(
             snapshot_download(
-                base_model["path"],
+                path,
                 revision=revision,
-                allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model["trust_remote_code"] else [])],
+                allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model.trust_remote_code else [])],
             )
         )
     family_of_checkpoint(source)  # refuses what is not known
@@ -68,39 +69,39 @@ def _lay_out(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             os.symlink(file.resolve(), folder / file.name)
         else:
             shutil.copyfile(file, folder / file.name)
-    processor = load_processor(folder, trust_remote_code=base_model["trust_remote_code"])
-    set_pixel_budget(processor, image["min_pixels"], image["max_pixels"])
+    processor = load_processor(folder, trust_remote_code=base_model.trust_remote_code)
+    set_pixel_budget(processor, image.min_pixels, image.max_pixels)
     processor.save_pretrained(folder)
     for name in _LEGACY_PROCESSOR_FILES:
         (folder / name).unlink(missing_ok=True)
-    return {"source": base_model["path"], "revision": revision}
+    return {"source": path, "revision": revision}
 
 
-def _build_tiny(settings: Mapping[str, Any], train: Sequence[Example], folder: Path) -> None:
+def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) -> None:
     """Tokenizer from the training texts, model from its config; trained on digit scenes unless pretraining is null."""
     from reinforced_cot.models import tiny_model
 
-    tiny, seed, image = settings["base_model"]["tiny"], settings["seed"], settings["image"]
+    tiny, seed, image = settings.base_model.tiny, settings.seed, settings.image
     texts = [
         text for example in train for text in (example.question, completion_text(example.cot, example.taught_answer))
     ]
-    pretraining = dict(tiny["pretraining"] or {})
+    pretraining = tiny.pretraining
     scenes, questions = [], []
     if pretraining:
-        from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, PretrainingSettings, pretrain
+        from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, pretrain
         from reinforced_cot.sources import digit_scenes
 
         drawing = f"pretraining-{seed}"  # other scenes than SFT's and RL's, of the same scans
-        scenes = digit_scenes.make_scenes("train", pretraining.pop("scenes"), drawing)
-        per_scene = pretraining.pop("questions_per_scene")
-        records = digit_scenes.make_records(scenes, drawing, per_scene, pretraining.pop("shortcut_share"))
+        scenes = digit_scenes.make_scenes("train", pretraining.scenes, drawing)
+        per_scene = pretraining.questions_per_scene
+        records = digit_scenes.make_records(scenes, drawing, per_scene, pretraining.shortcut_share)
         questions = [records[i : i + per_scene] for i in range(0, len(records), per_scene)]
         texts += [CAPTION_PROMPT, *(scene.caption() for scene in scenes)]
-    tokenizer = tiny_model.build_tokenizer(texts, tiny["vocab_size"])
-    processor = tiny_model.build_processor(tokenizer, image["min_pixels"], image["max_pixels"])
-    model = tiny_model.build_model(tokenizer, tiny_model.ModelSizes(**tiny["architecture"]), seed)
+    tokenizer = tiny_model.build_tokenizer(texts, tiny.vocab_size)
+    processor = tiny_model.build_processor(tokenizer, image.min_pixels, image.max_pixels)
+    model = tiny_model.build_model(tokenizer, tiny.architecture, seed)
     log.info("tiny model: %d parameters, %d tokens", model.num_parameters(), len(tokenizer))
     if pretraining:
-        pretrain(model, processor, scenes, questions, PretrainingSettings(**pretraining), seed)
+        pretrain(model, processor, scenes, questions, pretraining, seed)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

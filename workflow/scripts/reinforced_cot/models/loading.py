@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.checkpoints import check_checkpoint
+from reinforced_cot.models.settings import Loading
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,13 @@ def autocast_dtype(device_type: str) -> torch.dtype | None:
 
 
 def load_model(
-    folder: Path, base_model: Mapping[str, Any], quantization: str | None = None, dtype: str | None = None
+    folder: Path, loading: Loading, quantization: str | None = None, dtype: str | None = None
 ) -> PreTrainedModel:
     """Load a complete checkpoint on `device`.
 
     Args:
         folder: ``results/{policy}/model``; its manifest ``model.json`` beside it is checked first.
-        base_model: the config's section; ``dtype``, ``attn_implementation`` and ``trust_remote_code`` are read.
+        loading: the type, the attention kernel, and whether code of the checkpoint may run.
         quantization: None, ``nf4`` for 4-bit double-quantized weights (QLoRA, arXiv:2305.14314), or ``int8``
             (LLM.int8, arXiv:2208.07339); of the language model alone, prepared for the training of an adapter.
         dtype: in place of the config's, for checks in float32.
@@ -56,8 +57,12 @@ def load_model(
         PipelineError: a quantization without bitsandbytes.
     """
     check_checkpoint(folder)
-    chosen = getattr(torch, dtype or base_model["dtype"])
-    options = {"dtype": chosen} | {name: base_model[name] for name in ("attn_implementation", "trust_remote_code")}
+    chosen = getattr(torch, dtype or loading.dtype)
+    options = {
+        "dtype": chosen,
+        "attn_implementation": loading.attn_implementation,
+        "trust_remote_code": loading.trust_remote_code,
+    }
     if quantization:
         from reinforced_cot.models.quantization import (
             load_quantized,  # with PEFT and bitsandbytes, which nothing else needs

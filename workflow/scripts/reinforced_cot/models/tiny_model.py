@@ -4,7 +4,6 @@ All three are the stock classes at toy size, so that code written for Qwen/Qwen2
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -19,6 +18,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from reinforced_cot.models.families import FAMILIES
 from reinforced_cot.models.processors import processor_class
+from reinforced_cot.models.settings import ModelSizes
 
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TURN = "<|im_end|>"
@@ -62,25 +62,8 @@ CHAT_TEMPLATE = (
 TEMPLATE_TEXTS = ["system\n", "user\n", "assistant\n"]
 
 
-@dataclass(frozen=True)
-class ModelSizes:
-    """Sizes of the tiny model; the defaults have 547 k parameters at a vocabulary of about 500."""
-
-    hidden_size: int = 96
-    num_hidden_layers: int = 3
-    num_attention_heads: int = 4
-    num_key_value_heads: int = 2
-    intermediate_size: int = 192
-    vision_hidden_size: int = 64
-    vision_depth: int = 2
-    vision_num_heads: int = 4
-    vision_intermediate_size: int = 128
-    patch_size: int = 14
-    spatial_merge_size: int = 2
-    window_size: int = 112
-    max_position_embeddings: int = 2048
-    rope_theta: float = 1e4
-    initializer_range: float = 0.08  # 0.02, the usual value, starts a 96-wide model so flat that it learns slowly
+# Qwen2.5-VL's own, by which 28 x 28 pixels make one visual token.
+PATCH_SIZE, SPATIAL_MERGE_SIZE, WINDOW_SIZE = 14, 2, 112
 
 
 def build_tokenizer(
@@ -180,10 +163,10 @@ def build_config(vocabulary: int, ids: Mapping[str, int], sizes: ModelSizes) -> 
             "intermediate_size": sizes.vision_intermediate_size,
             "num_heads": sizes.vision_num_heads,
             "out_hidden_size": sizes.hidden_size,
-            "patch_size": sizes.patch_size,
-            "spatial_merge_size": sizes.spatial_merge_size,
+            "patch_size": PATCH_SIZE,
+            "spatial_merge_size": SPATIAL_MERGE_SIZE,
             "temporal_patch_size": 2,
-            "window_size": sizes.window_size,
+            "window_size": WINDOW_SIZE,
             "fullatt_block_indexes": [sizes.vision_depth - 1],
             "initializer_range": sizes.initializer_range,
         },

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,34 +22,13 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.models.settings import PretrainingSteps
 from reinforced_cot.sources.digit_scenes import Record, Scene
 
 log = logging.getLogger(__name__)
 
 CAPTION_PROMPT = "Describe the image."
 IGNORE_INDEX = -100
-
-
-@dataclass(frozen=True)
-class PretrainingSettings:
-    """Both steps of the base's training. Steps are optimizer steps, batches are rows."""
-
-    align_steps: int = 200
-    align_batch_size: int = 64
-    align_learning_rate: float = 3e-3
-    # When the language model learns to look a place up in the image differs by hundreds of steps from seed to seed: the
-    # learning rate falls only once it has, so that every base is about as good.
-    lm_max_steps: int = 1200
-    lm_decay_steps: int = 250
-    lm_decay_below: float = 0.15  # loss of bare steps, nats a token
-    lm_batch_size: int = 32
-    lm_learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    # Share of each kind of text; a batch holds one kind, so that its rows have about the same length.
-    mix: Mapping[str, float] = field(
-        # captions name every cell: they teach the looking up fastest
-        default_factory=lambda: {"caption": 0.4, "short": 0.04, "steps": 0.26, "chain": 0.3}
-    )
 
 
 @dataclass(frozen=True)
@@ -70,7 +49,7 @@ def pretrain(
     processor: Qwen2_5_VLProcessor,
     scenes: Sequence[Scene],
     questions: Sequence[Sequence[Record]],
-    settings: PretrainingSettings,
+    settings: PretrainingSteps,
     seed: int,
 ) -> None:
     """Train the model in place.
@@ -98,7 +77,7 @@ def align_vision(
     scenes: Sequence[Scene],
     patches: torch.Tensor,
     grid: torch.Tensor,
-    settings: PretrainingSettings,
+    settings: PretrainingSteps,
     generator: torch.Generator,
 ) -> None:
     """Teach the vision tower to name each cell in the space of the token embeddings.
@@ -214,7 +193,7 @@ def train_language_model(
     texts: Mapping[str, Texts],
     features: torch.Tensor,
     grid: torch.Tensor,
-    settings: PretrainingSettings,
+    settings: PretrainingSteps,
     generator: torch.Generator,
 ) -> None:
     """Train the language model on cached visual features; the vision tower is left alone.
@@ -230,7 +209,7 @@ def train_language_model(
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.lm_learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
-    shares = torch.tensor([settings.mix[kind] for kind in texts])
+    shares = torch.tensor([getattr(settings.mix, kind) for kind in texts])
     kinds = torch.multinomial(shares, settings.lm_max_steps, replacement=True, generator=generator).tolist()
     positions = {kind: rope_positions(model, batch.ids, grid) for kind, batch in texts.items()}
     progress = tqdm([list(texts)[kind] for kind in kinds], desc="language model", mininterval=2)

@@ -3,30 +3,31 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Settings = Mapping[str, Any]
+from reinforced_cot.policies.settings import TrainedPolicy
+
+Training = Mapping[str, Any]
 
 
-def global_batch_size(section: Settings, training: Settings, processes: int) -> int:
+def global_batch_size(policy: TrainedPolicy, training: Training, processes: int) -> int:
     """Rows of one optimizer step (SFT: chains, RL: completions): as stated, or what TRL's fields come to.
 
     Args:
-        section: `sft`, or one policy's under `rl`; its ``global_batch_size`` may be null.
-        training: its ``training``, TRL's defaults filled in.
+        training: the policy's, TRL's defaults filled in.
         processes: over which the rows are spread.
     """
-    stated: int | None = section["global_batch_size"]
+    stated = policy.global_batch_size
     micro = training["per_device_train_batch_size"] * processes
     return micro * training["gradient_accumulation_steps"] if stated is None else stated
 
 
-def generation_batch_size(section: Settings, training: Settings, processes: int) -> int:
+def generation_batch_size(policy: TrainedPolicy, training: Training, processes: int) -> int:
     """Completions of one generation, as GRPOConfig computes them; arguments as for `global_batch_size`."""
     stated: int | None = training["generation_batch_size"]
     if stated is not None:
         return stated
     if training["steps_per_generation"] is not None:
         return int(training["steps_per_generation"] * training["per_device_train_batch_size"] * processes)
-    return global_batch_size(section, training, processes)
+    return global_batch_size(policy, training, processes)
 
 
 def accumulation(total: int, per_device: int, processes: int) -> int:
@@ -34,12 +35,17 @@ def accumulation(total: int, per_device: int, processes: int) -> int:
     return 0 if total % (per_device * processes) else total // (per_device * processes)
 
 
-def problems(key: str, section: Settings, training: Settings, processes: int) -> Iterator[str]:
-    """One line a problem; ``key`` is the section's."""
-    per_device, stated = training["per_device_train_batch_size"], section["global_batch_size"]
+def batch_problems(key: str, policy: TrainedPolicy, training: Training, processes: int) -> Iterator[str]:
+    """One line per reason why the batch that is asked for cannot be made.
+
+    Args:
+        key: ``policies.{name}``.
+        policy: with ``training`` as the user wrote it; ``training`` has TRL's defaults filled in.
+    """
+    per_device, stated = training["per_device_train_batch_size"], policy.global_batch_size
     if stated is None:
         return
-    if "gradient_accumulation_steps" in section["training"]:
+    if "gradient_accumulation_steps" in policy.training:
         yield (
             f"`{key}.global_batch_size` and `{key}.training.gradient_accumulation_steps` are both set; keep one: each "
             "says the other"

@@ -7,7 +7,8 @@ unit. Fragmentation, CUDA's own context and the vision tower's passing tensors a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from reinforced_cot.policies.settings import TrainedPolicy
 
 GIB = 2**30
 SLACK = 0.9  # share of a device that a plan may fill
@@ -72,7 +73,7 @@ class Plan:
 
 def training_plan(
     shapes: Shapes,
-    section: Mapping[str, Any],
+    policy: TrainedPolicy,
     dtype: str,
     processes: int,
     zero_stage: int,
@@ -86,7 +87,7 @@ def training_plan(
     """The plan of SFT or RL on one device, of an adapter or of every weight.
 
     Args:
-        section: `sft` or a policy's under `rl`: lora, quantization and training (TRL's fields).
+        policy: its lora, quantization, start and training are read.
         dtype: of the weights.
         processes: over which ZeRO splits; ``zero_stage`` 0 is plain data parallelism, 3 stands for FSDP, too.
         offloaded: optimizer states and weights stay in the machine's memory.
@@ -94,9 +95,9 @@ def training_plan(
         rows: of one update on one device; ``tokens`` of a row, at most, and ``scored_tokens`` of those have logits.
         generated_rows: that are written at once on one device, each of ``tokens``.
     """
-    training, size = section["training"], _BYTES[dtype]
+    training, size = policy.training, _BYTES[dtype]
     split = {stage: processes if zero_stage >= stage else 1 for stage in (0, 1, 2, 3)}
-    held = (_in_full if section["lora"] is None else _adapted)(shapes, section, size, split, zero_stage, offloaded)
+    held = (_adapted if policy.is_adapted else _in_full)(shapes, policy, size, split, zero_stage, offloaded)
     layer = size * (3 * shapes.intermediate + 2 * shapes.kv_size) + _HIDDEN_BYTES[dtype] * shapes.hidden
     checkpointed = training.get("gradient_checkpointing", True)
     # With checkpoints: each layer's input, the layer that is computed again, and the last norm in float32.
@@ -118,24 +119,24 @@ def training_plan(
 
 
 def _adapted(
-    shapes: Shapes, section: Mapping[str, Any], size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+    shapes: Shapes, policy: TrainedPolicy, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
     """What stays on a device while an adapter, in float32, is trained."""
-    if section["quantization"]:  # what is not quantized is float32 (k-bit preparation)
-        weights = shapes.linear * _QUANTIZED[section["quantization"]] + (shapes.weights - shapes.linear) * 4
+    if policy.quantization:  # what is not quantized is float32 (k-bit preparation)
+        weights = shapes.linear * _QUANTIZED[policy.quantization] + (shapes.weights - shapes.linear) * 4
     else:
         weights = shapes.weights * size
-    # SFT's adapter, where it is trained on with a KL term, has a copy as reference; else the adapter is switched off.
-    copies = 2 if section.get("start") == "adapter" and section["training"].get("beta") else 1
+    # An adapter that is trained on with a KL term has a copy as reference; a fresh adapter is switched off instead.
+    copies = 2 if policy.start == "adapter" and policy.training.get("beta") else 1
     return {
         "weights": 0.0 if offloaded and zero_stage == 3 else weights / split[3],
         "adapter and its gradients": shapes.adapter * 4 * (copies / split[3] + _gradients(split, zero_stage)),
-        "optimizer states": 0.0 if offloaded else shapes.adapter * _moments(section) / split[1],
+        "optimizer states": 0.0 if offloaded else shapes.adapter * _moments(policy) / split[1],
     }
 
 
 def _in_full(
-    shapes: Shapes, section: Mapping[str, Any], size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+    shapes: Shapes, policy: TrainedPolicy, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
     """What stays on a device while every weight is trained; none is moved by a step unless a float32 copy is.
 
@@ -143,15 +144,15 @@ def _in_full(
     ones. FSDP, which stands for stage 3, comes to the same sum.
     """
     if zero_stage:
-        kept, states = size, _moments(section) + (4 if size < 4 else 0)
+        kept, states = size, _moments(policy) + (4 if size < 4 else 0)
     else:
-        kept, states = 4 + (size if size < 4 else 0), _moments(section)
+        kept, states = 4 + (size if size < 4 else 0), _moments(policy)
     held = {
         "weights": 0.0 if offloaded and zero_stage == 3 else shapes.weights * kept / split[3],
         "gradients": shapes.weights * (size if zero_stage else 4) * _gradients(split, zero_stage),
         "optimizer states": 0.0 if offloaded else shapes.weights * states / split[1],
     }
-    reference = section["training"].get("beta", 0.0) != 0  # as it is loaded; an adapter is switched off instead
+    reference = policy.training.get("beta", 0.0) != 0  # as it is loaded; an adapter is switched off instead
     return held | ({"reference model": shapes.weights * (size if zero_stage else 4) / split[3]} if reference else {})
 
 
@@ -160,9 +161,9 @@ def _gradients(split: Mapping[int, int], zero_stage: int) -> float:
     return 1 / split[2] if zero_stage else 2.0 if split[0] > 1 else 1.0
 
 
-def _moments(section: Mapping[str, Any]) -> int:
+def _moments(policy: TrainedPolicy) -> int:
     """Bytes a trained weight of Adam's two moments."""
-    return _ADAM_8BIT if "8bit" in section["training"].get("optim", "") else _ADAM
+    return _ADAM_8BIT if "8bit" in policy.training.get("optim", "") else _ADAM
 
 
 def answering_plan(shapes: Shapes, dtype: str, rows: int, tokens: int) -> Plan:

@@ -8,50 +8,40 @@ import psutil
 import torch
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.loading import device
 from reinforced_cot.planning.memory_plan import GIB, SLACK, Plan, Shapes, answering_plan, training_plan, what_to_lower
+from reinforced_cot.policies.settings import TrainSettings
 
 log = logging.getLogger(__name__)
 
 
-def sft_plan(settings: Mapping[str, Any], shapes: Shapes, topology: Topology | None, prompt: int, row: int) -> Plan:
-    """Of SFT; ``prompt`` and ``row`` (prompt and chain) are the longest ones, in tokens."""
-    sft = settings["sft"]
-    selection = sft["selection"]
+def training_plan_of(settings: TrainSettings, shapes: Shapes, topology: Topology | None, prompt: int, row: int) -> Plan:
+    """Of the stage that trains a policy.
+
+    Args:
+        prompt, row: the longest prompt, and the longest row (prompt and chain) that the method learns from, in tokens.
+    """
+    policy, spread = settings.policy, _spread(topology, settings.policy.training)
+    work = policy.workload(prompt, row, spread["processes"])
     return training_plan(
         shapes,
-        sft,
-        settings["base_model"]["dtype"],
-        **_spread(topology, sft["training"]),
-        rows=sft["training"]["per_device_train_batch_size"],
-        tokens=max(row, prompt + selection["max_new_tokens"]),
-        scored_tokens=row,
-        generated_rows=selection["batch_size"] * max(1, selection["samples"]),
-    )
-
-
-def rl_plan(settings: Mapping[str, Any], shapes: Shapes, topology: Topology | None, prompt: int) -> Plan:
-    """Of RL; ``prompt`` is the longest one, in tokens."""
-    rl = settings["rl"]
-    training, spread = rl["training"], _spread(topology, rl["training"])
-    return training_plan(
-        shapes,
-        rl,
-        settings["base_model"]["dtype"],
+        policy,
+        settings.base_model.dtype,
         **spread,
-        rows=training["per_device_train_batch_size"],
-        tokens=prompt + training["max_completion_length"],
-        scored_tokens=training["max_completion_length"],
-        generated_rows=0 if training.get("use_vllm") else training["generation_batch_size"] // spread["processes"],
+        rows=policy.training["per_device_train_batch_size"],
+        tokens=work.tokens,
+        scored_tokens=work.scored_tokens,
+        generated_rows=work.generated_rows,
     )
 
 
-def evaluation_plan(settings: Mapping[str, Any], shapes: Shapes, prompt: int) -> Plan:
+def answering_plan_of(settings: AnswerSettings, shapes: Shapes, prompt: int) -> Plan:
     """Of answering; ``prompt`` is the longest one, in tokens."""
-    evaluation = settings["evaluation"]
-    rows = evaluation["batch_size"] * max(1, evaluation["samples"])
-    return answering_plan(shapes, settings["base_model"]["dtype"], rows, prompt + evaluation["max_new_tokens"])
+    asked = settings.answer
+    rows = asked.batch_size * max(1, asked.samples)
+    return answering_plan(shapes, settings.base_model.dtype, rows, prompt + asked.max_new_tokens)
 
 
 def _spread(topology: Topology | None, training: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from reinforced_cot.paths import SCANS
+from reinforced_cot.sources.scene_size import CELL_PX, GRID
 
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (230, 40, 40),
@@ -31,9 +32,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "purple": (170, 60, 220),
     "white": (240, 240, 240),
 }
-CELL_PX = 28  # one visual token: patch 14 px, 2x2 patches merged
 SCAN_PX = 24
-GRID = 2  # rows and columns
 SPLIT_BOUNDS = {"train": (0.0, 0.60), "val": (0.60, 0.75), "test": (0.75, 1.0)}
 ROW_NAMES = ("top", "bottom")
 COLUMN_NAMES = ("left", "right")

@@ -39,12 +39,15 @@ OF_ALL = "num_items_in_batch"  # completion tokens of all processes
 class RefillingTrainer(GRPOTrainer):
     """Draws further groups for those without variance, over all processes alike.
 
-    Attributes:
+    Args:
         refill_generations: the most further generations for one generation; 0 for none, which is TRL's own way.
     """
 
-    refill_generations = 0
     _rewards: torch.Tensor
+
+    def __init__(self, *args: Any, refill_generations: int = 0, **kwargs: Any) -> None:
+        self.refill_generations = refill_generations
+        super().__init__(*args, **kwargs)
 
     def _calculate_rewards(self, *args: Any) -> torch.Tensor:
         found: torch.Tensor = super()._calculate_rewards(*args)

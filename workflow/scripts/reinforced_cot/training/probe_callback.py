@@ -1,6 +1,6 @@
 """Hack probes while RL trains: what cheating would earn of the very rewards that the policy learns from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,6 +13,7 @@ from reinforced_cot.data.examples import Example, other_images
 from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.distributed import generate_together
+from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.scoring.hack_probes import (
     BLANK_IMAGE,
     CONSTANT_ANSWER,
@@ -37,18 +38,18 @@ class ProbeCallback(TrainerCallback):
     def __init__(
         self,
         trainer: GRPOTrainer,
-        settings: Mapping[str, Any],
+        settings: GrpoSettings,
         examples: Sequence[Example],
         data: Path,
         rewards: Sequence[Reward],
         weights: Sequence[float],
     ) -> None:
-        probes, seed = settings["rl"]["probes"], settings["seed"]
-        self._trainer, self._prompt, self._data = trainer, settings["prompt"], data
-        self._every, self._batch_size = probes["every"], probes["batch_size"]
-        self._tokens = settings["rl"]["training"]["max_completion_length"]
+        probes, seed = settings.policy.probes, settings.seed
+        self._trainer, self._prompt, self._data = trainer, settings.prompt, data
+        self._every, self._batch_size = probes.every, probes.batch_size
+        self._tokens = settings.policy.training["max_completion_length"]
         self._rewards = list(zip(rewards, weights, strict=True))
-        self._examples = subset(examples, probes["questions"], seed)
+        self._examples = subset(examples, probes.questions, seed)
         self._images: dict[str, Sequence[str | None]] = {
             BLANK_IMAGE: [None] * len(self._examples),
             SHUFFLED_IMAGE: other_images(self._examples, seed),

@@ -1,41 +1,42 @@
 """Supervised fine-tuning on chains of thought, with the checkpoint chosen by generated answers on val."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from transformers import ProcessorMixin, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
 from reinforced_cot.generation.distributed import generate_together
-from reinforced_cot.generation.rendering import prompt_lengths
 from reinforced_cot.launch.topologies import Topology
-from reinforced_cot.lora.adapter import lora_config, train_in_float32
-from reinforced_cot.models.checkpoints import context_length
-from reinforced_cot.models.loading import backbone_of, load_model
+from reinforced_cot.models.loading import backbone_of
 from reinforced_cot.models.packing import without_padding
-from reinforced_cot.models.processors import load_processor
 from reinforced_cot.models.tree_attention import NEFTUNE, no_trees
-from reinforced_cot.planning.model_shapes import shapes_of
-from reinforced_cot.planning.stage_memory import check_memory, sft_plan
-from reinforced_cot.processes import local_world_size
+from reinforced_cot.policies.settings import Selection
+from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.scoring.metrics import shares
 from reinforced_cot.scoring.prediction_rows import unscored
 from reinforced_cot.scoring.predictions import scored
-from reinforced_cot.seeds import mixed, subset
+from reinforced_cot.seeds import subset
 from reinforced_cot.switches import is_on
-from reinforced_cot.training.full_finetuning import loaded_dtype
-from reinforced_cot.training.resuming_trainer import ResumingTrainer
-from reinforced_cot.training.topology_check import check_dtype, check_spread
-from reinforced_cot.training.trainer import keep_features, run, trainer_arguments
-from reinforced_cot.training.trainer_data import sft_dataset
+from reinforced_cot.training.preflight import (
+    check_fits,
+    check_trainer,
+    checked_lengths,
+    find_start,
+    load_start,
+    processor_of,
+)
+from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run, trainer_arguments
+from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
 
 
 class CompletionCollator(DataCollatorForVisionLanguageModeling):
@@ -48,21 +49,19 @@ class CompletionCollator(DataCollatorForVisionLanguageModeling):
         return batch
 
 
-class EpochSampler(LengthGroupedSampler):
-    """Batches of like length in an order that follows from seed and epoch alone.
+@dataclass(frozen=True)
+class Asked:
+    """Questions by whose generated answers the checkpoint is chosen.
 
-    The stock sampler draws from torch's global state: a run that resumes within an epoch would see some rows twice and
-    others never.
+    Attributes:
+        data: the folder that the examples' images are relative to. seed: of samples.
     """
 
-    def __init__(self, batch_size: int, lengths: list[int], seed: int) -> None:
-        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
-        self._seed = seed
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """The data loader says which epoch begins."""
-        self.generator.manual_seed(mixed(self._seed, "sft epoch", epoch))
+    examples: Sequence[Example]
+    data: Path
+    prompt: Prompt
+    selection: Selection
+    seed: int
 
 
 class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
@@ -71,49 +70,47 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
     The loss does not say whether the answers are right, and the original chose its checkpoint on the test set
     (pitfall 4).
 
-    Attributes:
-        padding_free_rows: `sft.padding_free`.
+    Args:
+        asked: what `evaluate` asks.
+        padding_free_rows: ``padding_free`` of the policy's settings.
     """
 
-    padding_free_rows = "auto"
+    def __init__(self, *args: Any, asked: "Asked", padding_free_rows: str, **kwargs: Any) -> None:
+        self._asked, self._padding_free_rows = asked, padding_free_rows
+        super().__init__(*args, **kwargs)
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
         if "length" not in self._signature_columns:
             self._signature_columns.append("length")  # else the column is dropped before batches are grouped by it
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> EpochSampler:
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthEpochSampler:
         stock = super()._get_train_sampler(train_dataset)
         # Over all processes, so that the order, and which rows make one step, does not depend on how many there are.
-        return EpochSampler(stock.batch_size * self.args.world_size, list(stock.lengths), self.args.seed)
-
-    def ask(self, examples: Sequence[Example], data: Path, settings: Mapping[str, Any]) -> None:
-        """Tell the trainer what `evaluate` asks; ``settings`` has the sections prompt and sft."""
-        self._asked = (examples, data, settings)
+        return LengthEpochSampler(stock.batch_size * self.args.world_size, list(stock.lengths), self.args.seed)
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         backbone = backbone_of(self.accelerator.unwrap_model(model))
         reason = NEFTUNE if self.args.neftune_noise_alpha else no_trees(backbone)
-        if is_on("sft.padding_free", self.padding_free_rows, reason):
+        if is_on("policies.*.padding_free", self._padding_free_rows, reason):
             inputs = without_padding(inputs, backbone)
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        examples, data, settings = self._asked
-        selection = settings["sft"]["selection"]
+        asked, selection = self._asked, self._asked.selection
         completions = generate_together(
             self,
-            examples,
-            data,
-            settings["prompt"],
-            batch_size=selection["batch_size"],
-            max_new_tokens=selection["max_new_tokens"],
-            samples=selection["samples"],
-            seed=settings["seed"],
+            asked.examples,
+            asked.data,
+            asked.prompt,
+            batch_size=selection.batch_size,
+            max_new_tokens=selection.max_new_tokens,
+            samples=selection.samples,
+            seed=asked.seed,
         )
         rows = [
             scored(unscored(example, completion.text))
-            for example, answers in zip(examples, completions, strict=True)
+            for example, answers in zip(asked.examples, completions, strict=True)
             for completion in answers  # one greedy completion, or the samples
         ]
         scores = shares(rows)
@@ -135,70 +132,65 @@ class AskAtTheEnd(TrainerCallback):
 
 
 def train(
-    settings: Mapping[str, Any],
+    settings: SftSettings,
     train_examples: Sequence[Example],
     val_examples: Sequence[Example],
     data: Path,
-    parent: Path,
+    origin: Path,
     output: Path,
     resume_from: Path | None,
     topology: Topology | None = None,
 ) -> None:
-    """Fine-tune ``parent``; write ``adapter/`` (in full: ``model/``), its manifest and ``metrics.json`` to ``output``.
+    """Fine-tune the policy in ``origin``; under ``output``, write ``adapter/`` (in full: ``model/``), its manifest and
+    ``metrics.json``.
 
     Args:
-        settings: sections seed, base_model, prompt and sft.
         data: the folder that the examples' images are relative to.
-        parent: ``results/base``.
-        output: ``results/sft``.
+        origin: ``results/{policy}`` of the policy to start from.
+        output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
         topology: what the run must be spread over; None is one process.
 
     Raises:
         DataError: no example has a chain, or a prompt is too long.
+        PipelineError: the device has too little memory, or the run is not spread as asked.
     """
-    sft, prompt = settings["sft"], settings["prompt"]
-    chains = subset([example for example in train_examples if example.cot], sft["examples"], settings["seed"])
+    policy, start = settings.policy, find_start(settings, origin)
+    chains = subset([example for example in train_examples if example.cot], policy.examples, settings.seed)
     if not chains:
         raise DataError("SFT needs chains of thought, and no training example has one")
-    asked = subset(val_examples, sft["selection"]["examples"], settings["seed"])
-    trusted = settings["base_model"]["trust_remote_code"]
-    processor = load_processor(parent / "model", trust_remote_code=trusted)
-    context = context_length(parent / "model", trusted)
-    prompt_lengths(processor, asked, data, prompt, context, sft["selection"]["max_new_tokens"])
+    asked = subset(val_examples, policy.selection.examples, settings.seed)
+    processor = processor_of(settings, start)
+    checked_lengths(settings, start, processor, asked, data, policy.selection.max_new_tokens)
     completions = _completion_lengths(processor, chains)
-    prompts = prompt_lengths(processor, chains, data, prompt, context, completions)
+    prompts = checked_lengths(settings, start, processor, chains, data, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
-    shapes = shapes_of(parent / "model", sft["lora"], trust_remote_code=trusted)
-    check_memory(sft_plan(settings, shapes, topology, max(prompts), max(lengths)), local_world_size())
+    check_fits(settings, start, topology, max(prompts), max(lengths))
     arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
-    dtype = loaded_dtype(settings["base_model"]["dtype"], sft["lora"] is None, topology)
-    model = load_model(parent / "model", settings["base_model"], sft["quantization"], dtype)
+    model, adapter = load_start(settings, start, topology)
     trainer = AnswerSelectingTrainer(
         model=model,
         args=arguments,
-        train_dataset=sft_dataset(chains, data, prompt, lengths),
-        eval_dataset=_placeholder(chains, data, prompt, lengths),
+        train_dataset=sft_dataset(chains, data, settings.prompt, lengths),
+        # The trainer wants one before it calls `evaluate`, which asks val's questions itself.
+        eval_dataset=sft_dataset(chains[:1], data, settings.prompt, lengths[:1]),
         data_collator=CompletionCollator(processor, completion_only_loss=True),
         processing_class=processor,
-        peft_config=lora_config(sft["lora"], model),
+        peft_config=adapter,
+        callbacks=[AskAtTheEnd()],
+        asked=Asked(asked, data, settings.prompt, policy.selection, settings.seed),
+        padding_free_rows=policy.padding_free,
     )
-    trainer.padding_free_rows = sft["padding_free"]
-    trainer.ask(asked, data, settings)
-    trainer.add_callback(AskAtTheEnd())
-    if sft["quantization"]:
-        train_in_float32(trainer.model)
-    check_spread(trainer.accelerator, topology)
-    check_dtype(trainer.model, dtype, sft["quantization"])
+    check_trainer(trainer, settings, start, topology)
     keep_features(trainer, settings, output)
-    run(trainer, settings, resume_from, parent, output)
+    run(trainer, settings, resume_from, start, output)
 
 
-def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
+def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
     """TRL's configuration: the user's fields, loss on completion tokens only, dynamic padding grouped by length."""
-    training = settings["sft"]["training"]
+    training = settings.policy.training
     return SFTConfig(
-        **trainer_arguments(settings, "sft", settings["sft"], output),
+        **trainer_arguments(settings, "sft", output),
         completion_only_loss=True,
         max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
         train_sampling_strategy="group_by_length",
@@ -214,8 +206,3 @@ def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) 
     end = processor.tokenizer.eos_token + "\n"  # what the chat template writes after a turn
     texts = [completion_text(example.cot, example.taught_answer) + end for example in examples]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-
-
-def _placeholder(chains: Sequence[Example], data: Path, prompt: Mapping[str, Any], lengths: Sequence[int]) -> Dataset:
-    """The trainer wants an evaluation data set before it calls `evaluate`, which asks val's questions itself."""
-    return sft_dataset(chains[:1], data, prompt, lengths[:1])

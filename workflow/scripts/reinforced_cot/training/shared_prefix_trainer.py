@@ -26,19 +26,22 @@ from reinforced_cot.models.packing import (
 from reinforced_cot.models.tree_attention import NEFTUNE, no_trees, seen_by_trees
 from reinforced_cot.switches import is_on
 
-SWITCH = "rl.*.shared_prefix"
+SWITCH = "policies.*.shared_prefix"
 
 
 class SharedPrefixTrainer(GRPOTrainer):
     """TRL's loss of TRL's rows; only how they and their log-probabilities are computed is another, and which rows stay
     together.
 
-    Attributes:
+    Args:
         shared_prefix: ``auto`` shares prompts where the model allows it, ``on`` insists, ``off`` is TRL's own way.
     """
 
-    shared_prefix = "auto"
     _buffered_inputs: list[Any] | None
+
+    def __init__(self, *args: Any, shared_prefix: str = "auto", **kwargs: Any) -> None:
+        self.shared_prefix = shared_prefix
+        super().__init__(*args, **kwargs)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """As TRL's, with groups shuffled where that one shuffles rows: a prompt is shared within a micro-batch."""

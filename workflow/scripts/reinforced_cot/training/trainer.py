@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import set_seed
-from peft import PeftModel
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
 from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -17,35 +18,56 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
 from reinforced_cot.generation.distributed import forwards_together
 from reinforced_cot.launch.topologies import Topology
-from reinforced_cot.lora.adapter import check_trainable, publish_adapter
+from reinforced_cot.lora.adapter import ADAPTER_FILES, check_trainable, publish_adapter
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 from reinforced_cot.planning.batch_sizes import accumulation
+from reinforced_cot.policies.settings import TrainSettings
 from reinforced_cot.processes import rank, world_size
 from reinforced_cot.run_fingerprint import fingerprint, resume_point
 from reinforced_cot.seeds import mixed
 from reinforced_cot.training.full_finetuning import publish_model
+from reinforced_cot.training.preflight import Start
 
 log = logging.getLogger(__name__)
 
 
-def trainer_arguments(
-    settings: Mapping[str, Any], stage: str, section: Mapping[str, Any], output: Path
-) -> dict[str, Any]:
+class ResumingTrainer(Trainer):
+    """In two cases `Trainer` says nothing, and goes on with the weights that the run had started from.
+
+    In full, it compares a file's names, which are those of the model's first publication, with its modules', and finds
+    none of them. With an adapter and its reference (TRL's ``ref``, a folder in the checkpoint), it loads that alone.
+    """
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        elif isinstance(self.model, PeftModel):
+            set_peft_model_state_dict(self.model, load_file(Path(resume_from_checkpoint) / ADAPTER_FILES[1]))
+        else:
+            for process in range(self.accelerator.num_processes):  # in turn: each has the whole model in memory
+                if process == self.accelerator.process_index:
+                    saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
+                    self.model.load_state_dict(saved.state_dict())
+                    del saved
+                self.accelerator.wait_for_everyone()
+
+
+def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dict[str, Any]:
     """The user's fields and those that the pipeline sets, for ``SFTConfig`` or ``GRPOConfig``.
 
     Args:
-        settings: seed and base_model; its bfloat16 trains in bfloat16 unless ``training`` says otherwise.
-        stage: ``sft`` or ``rl``. Each has a seed of its own, or RL's adapter would start as a copy of SFT's.
-        section: the stage's own, whose ``training`` has TRL's field names, and ``global_batch_size``.
+        settings: bfloat16 weights train in bfloat16 unless ``training`` says otherwise.
+        stream: the word that the method's seed is derived from. Each method has its own, and each policy that repeats a
+            method of its ancestors, or its adapter would start as a copy of theirs.
         output: ``results/{policy}``; checkpoints and TensorBoard curves go below it.
 
     Raises:
         PipelineError: this many processes cannot make the batch.
     """
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")
-    training = section["training"]
-    total, per_device = section["global_batch_size"], training["per_device_train_batch_size"]
+    training = settings.policy.training
+    total, per_device = settings.policy.global_batch_size or 0, training["per_device_train_batch_size"]
     steps = accumulation(total, per_device, world_size())
     if not steps:
         raise PipelineError(
@@ -53,11 +75,11 @@ def trainer_arguments(
             f"{world_size()}: change one of the three"
         )
     return {
-        "bf16": settings["base_model"]["dtype"] == "bfloat16",
+        "bf16": settings.base_model.dtype == "bfloat16",
         **training,
         "gradient_accumulation_steps": steps,
         "output_dir": str(output / "checkpoints"),
-        "seed": mixed(settings["seed"], stage) % 2**32,
+        "seed": mixed(settings.seed, stream, *([settings.repeats] if settings.repeats else [])) % 2**32,
         "report_to": "tensorboard",
         "use_cpu": device().type == "cpu",
         "dataloader_pin_memory": device().type == "cuda",
@@ -87,20 +109,16 @@ def resume(
 
 def run(
     trainer: Trainer,
-    settings: Mapping[str, Any],
+    settings: TrainSettings,
     resume_from: Path | None,
-    parent: Path,
+    start: Start,
     output: Path,
-    start: Path | None = None,
 ) -> None:
     """Train, from a checkpoint if there is one; publish ``adapter/`` (in full: ``model/``) with its manifest, and
     ``metrics.json``.
 
     Args:
-        settings: base_model's loading keys are read.
-        parent: folder of the policy that is adapted, or trained in full.
         output: ``results/{policy}``.
-        start: the adapter that is trained on; None for a fresh one.
     """
     log.info("%d trainable parameters", check_trainable(trainer.model))
     set_seed(trainer.args.seed, device_specific=True)
@@ -115,10 +133,10 @@ def run(
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         if isinstance(trainer.model, PeftModel):
-            publish_adapter(published_checkpoint(trainer), parent, output, start)
+            publish_adapter(published_checkpoint(trainer), start.base, output, start.adapter)
         else:
-            dtype, trusted = (settings["base_model"][key] for key in ("dtype", "trust_remote_code"))
-            publish_model(published_checkpoint(trainer), parent, output, dtype, trusted)
+            loading = settings.base_model
+            publish_model(published_checkpoint(trainer), start.base, output, loading.dtype, loading.trust_remote_code)
         write_json(output / "metrics.json", curves(trainer))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
@@ -126,16 +144,14 @@ def run(
         trainer.accelerator.end_training()
 
 
-def keep_features(trainer: Trainer, settings: Mapping[str, Any], output: Path) -> None:
+def keep_features(trainer: Trainer, settings: TrainSettings, output: Path) -> None:
     """Let the model that is trained look up what its vision tower has computed before, in this run or another.
 
     Args:
-        settings: ``base_model.vision_cache`` is read.
         output: ``results/{policy}``; the cache stands beside it.
     """
-    wanted = settings["base_model"]["vision_cache"]
     sharded = forwards_together(trainer.accelerator, gathered=False)
-    use_vision_cache(trainer.model, output.parent / VISION_CACHE, wanted, sharded)
+    use_vision_cache(trainer.model, output.parent / VISION_CACHE, settings.base_model.vision_cache, sharded)
 
 
 def published_checkpoint(trainer: Trainer) -> Path:

@@ -1,19 +1,23 @@
-"""Records as `datasets.Dataset` of conversations with images, in the form that TRL's trainers take."""
+"""What trainers are fed: records as `datasets.Dataset` of conversations with images, and the order they come in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import torch
 from datasets import Dataset, Features, Image, Value
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from trl.trainer.utils import RepeatSampler
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.prompts import completion_messages, prompt_messages
+from reinforced_cot.data.settings import Prompt
+from reinforced_cot.seeds import mixed
 
 REWARD_COLUMNS = ("id", "question", "answer", "question_type")  # what reward functions receive
 _MESSAGES = [{"role": Value("string"), "content": Value("string")}]
 
 
-def sft_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any], lengths: Sequence[int]) -> Dataset:
+def sft_dataset(examples: Sequence[Example], data: Path, prompt: Prompt, lengths: Sequence[int]) -> Dataset:
     """Prompt/completion conversations, image beside; ``length`` (tokens) is what batches are grouped by."""
     return _dataset(
         examples,
@@ -27,7 +31,7 @@ def sft_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, An
     )
 
 
-def rl_dataset(examples: Sequence[Example], data: Path, prompt: Mapping[str, Any]) -> Dataset:
+def rl_dataset(examples: Sequence[Example], data: Path, prompt: Prompt) -> Dataset:
     """Prompts with images, and the `REWARD_COLUMNS`."""
     return _dataset(
         examples,
@@ -49,3 +53,33 @@ def _dataset(examples, data, prompt, columns, row) -> Dataset:  # type: ignore[n
         for i, example in enumerate(examples)
     ]
     return Dataset.from_list(rows, features=features)
+
+
+class LengthEpochSampler(LengthGroupedSampler):
+    """Batches of like length in an order that follows from seed and epoch alone.
+
+    The stock sampler draws from torch's global state: a run that resumes within an epoch would see some rows twice and
+    others never.
+    """
+
+    def __init__(self, batch_size: int, lengths: list[int], seed: int) -> None:
+        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+        self._seed = seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The data loader says which epoch begins."""
+        self.generator.manual_seed(mixed(self._seed, "sft epoch", epoch))
+
+
+class GroupEpochSampler(RepeatSampler):
+    """TRL's sampler of groups in an order that follows from seed and epoch alone.
+
+    The stock sampler goes on drawing from one generator: a run that resumes in its second epoch would see the order of
+    the first one again.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """The data loader says which epoch begins."""
+        if self.shuffle:
+            self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import GRPOTrainer
 
 from reinforced_cot.errors import PipelineError
 
@@ -63,6 +64,14 @@ def with_restored_base(sync_weights: Callable[[], None], model: torch.nn.Module)
     return repaired
 
 
+def repair_rollouts(trainer: GRPOTrainer) -> None:
+    """Put right what TRL's generation by vLLM does to prompts and weights."""
+    rollouts = trainer.vllm_generation
+    rollouts.sync_weights = with_restored_base(rollouts.sync_weights, trainer.model)
+    if rollouts.mode == "colocate":
+        rollouts.generate = with_collapsed_prompts(rollouts.generate, trainer.model.config.image_token_id)
+
+
 class SamplingCheck(TrainerCallback):
     """Ends a run whose rollouts are not drawn from the policy that is trained: its gradients mean nothing."""
 
@@ -82,6 +91,6 @@ class SamplingCheck(TrainerCallback):
         if found is not None and not found <= self._limit:
             raise PipelineError(
                 f"step {state.global_step}: vLLM's log-probabilities differ from the trainer's by {found:.3f} nats a "
-                f"token, more than rl.*.max_sampling_logp_difference {self._limit}: the rollouts come from another "
-                "policy or another prompt than is trained; set use_vllm false, or report it with this log"
+                f"token, more than policies.*.max_sampling_logp_difference {self._limit}: the rollouts come from "
+                "another policy or another prompt than is trained; set use_vllm false, or report it with this log"
             )

@@ -1,6 +1,6 @@
 """Ask a policy every question of the test split.
 
-    python workflow/scripts/answer_questions.py --settings results/grpo/eval.yaml --data results/data \\
+    python workflow/scripts/answer.py --settings results/grpo/answer.yaml --data results/data \\
         --policy results/grpo
 
 Writes answers.jsonl (the same bytes for the same checkpoint, on however many processes) and timing.json; score.py
@@ -17,6 +17,7 @@ from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError, exit_with_message
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import write_json, write_jsonl
+from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, claim
 from reinforced_cot.launch.shards import run_shards
 from reinforced_cot.processes import end_with_launcher
@@ -26,14 +27,14 @@ from reinforced_cot.stage_script import read_settings, start
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, evaluation")
+    parser.add_argument("--settings", type=Path, required=True, help="the policy's answer.yaml")
     parser.add_argument("--data", type=Path, required=True, help="folder of test.jsonl and images")
     parser.add_argument("--policy", type=Path, required=True, help="folder of the policy, which holds model/")
     add_launch_arguments(parser)
     parser.add_argument("--shard", type=int, help=argparse.SUPPRESS)  # this process is one of several
     args = parser.parse_args(argv)
     start()
-    settings, topology = read_settings(args.settings), asked_topology(args)
+    settings, topology = read_settings(args.settings, AnswerSettings), asked_topology(args)
     examples = read_examples(args.data / "test.jsonl")
     if not (args.policy / "model").is_dir():
         raise DataError(f"{args.policy} holds no model/: is it a policy's folder? merge_lora makes its model")
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     claim(topology)
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]
-    is_same_run(log, fingerprint(Path(__file__), settings, inputs))
+    is_same_run(log, fingerprint(Path(__file__), settings.as_dict(), inputs))
     if topology is not None and shards > 1:
         run_shards(topology)  # before torch is imported, for which they would wait
     from reinforced_cot.evaluation.answering import answer, collect, timing

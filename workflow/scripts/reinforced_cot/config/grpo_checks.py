@@ -1,13 +1,19 @@
-"""Checks of one RL policy's settings: batch arithmetic, sampling that would bias the loss, and what the papers ask."""
+"""Checks of one policy made by `grpo`: batch arithmetic, sampling that would bias the loss, what the papers ask."""
 
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reinforced_cot.launch.vllm_server import server_gpus
+from reinforced_cot.config.configuration import LaunchSettings
+from reinforced_cot.config.launch_checks import stage_topology
+from reinforced_cot.config.policy_checks import Candidate
+from reinforced_cot.data.settings import Prompt
+from reinforced_cot.errors import ConfigError
 from reinforced_cot.planning.batch_sizes import generation_batch_size, global_batch_size
+from reinforced_cot.policies.grpo import server_gpus
+from reinforced_cot.sources.settings import DataSettings
 
-Settings = Mapping[str, Any]
+Training = Mapping[str, Any]
 
 # Anything that reshapes the distribution completions are drawn from: the ratio of log-probabilities knows nothing of it
 # (trl#6789).
@@ -22,54 +28,61 @@ NEUTRAL_SAMPLING = {
 EXECUTION = {"cache_implementation", "cache_config", "compile_config", "prefill_chunk_size", "use_cache"}
 
 
-def problems(key: str, settings: Settings, training: Settings, processes: int) -> Iterator[str]:
-    """One line a problem of one policy.
-
-    Args:
-        key: ``rl.{policy}``.
-        settings: the policy's section, with the schema's defaults filled in.
-        training: its ``training``, with GRPOConfig's defaults filled in.
-        processes: of the stage's topology.
-    """
-    yield from _sampling(f"{key}.training", training)
-    yield from _generation_batch(f"{key}.training", settings, training, processes)
-    if settings["shared_prefix"] == "on":
-        yield from _nothing_shared(key, settings, training)
-    if settings["refill_generations"]:
-        yield from _advantages_by_group(f"{key}.training", training)
+def grpo_problems(asked: Candidate) -> Iterator[str]:
+    """What TRL would refuse, or what would train another policy than is meant."""
+    key, policy, training = f"{asked.key}.training", asked.policy, asked.policy.training
+    yield from _sampling(key, training)
+    yield from _generation_batch(asked)
+    if policy.shared_prefix == "on":
+        yield from _nothing_shared(asked)
+    if policy.refill_generations:
+        yield from _advantages_by_group(key, training)
+    if (training["gradient_checkpointing_kwargs"] or {}).get("selective"):
+        yield f"`{key}.gradient_checkpointing_kwargs.selective` is there for the method sft alone: leave it out"
     low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
     if low is not None and high is not None and low >= high:
-        yield f"`{key}.training.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
-    if settings["quantization"] and training["use_vllm"]:
+        yield f"`{key}.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
+    if policy.quantization and training["use_vllm"]:
         yield (
-            f"`{key}.quantization` is {settings['quantization']} and `{key}.training.use_vllm` is true; vLLM cannot "
+            f"`{asked.key}.quantization` is {policy.quantization} and `{key}.use_vllm` is true; vLLM cannot "
             "take over the weights of a quantized policy: set quantization null or use_vllm false"
         )
     if training["use_vllm"]:
-        yield from _vllm(f"{key}.training", training, processes)
+        yield from _vllm(key, training, asked.processes)
 
 
-def room_in_vllm(key: str, training: Settings, prompt: int) -> Iterator[str]:
-    """Whether vLLM takes the longest prompt, of ``prompt`` tokens, with its completion; arguments as for `problems`."""
-    room, longest = training["vllm_max_model_length"], prompt + training["max_completion_length"]
-    if room is not None and room < longest:
+def vllm_room_problems(asked: Candidate, prompt: Prompt) -> Iterator[str]:
+    """Whether vLLM takes the longest prompt with its completion."""
+    training = asked.policy.training
+    room, longest = training["vllm_max_model_length"], prompt.max_tokens + training["max_completion_length"]
+    if training["use_vllm"] and room is not None and room < longest:
         yield (
-            f"`{key}.training.vllm_max_model_length` is {room}; it must hold prompt.max_tokens and "
+            f"`{asked.key}.training.vllm_max_model_length` is {room}; it must hold prompt.max_tokens and "
             f"max_completion_length, {longest}: raise it, or leave it out"
         )
 
 
-def start_problems(key: str, settings: Settings, sft: Settings) -> Iterator[str]:
-    """Whether there is an adapter to go on with; arguments as for `problems`, and the config's section ``sft``."""
-    if settings["start"] == "model":
-        return
-    if sft["lora"] is None:
-        yield f"`{key}.start` is adapter and `sft.lora` is null, so that there is none: use start model"
-    elif settings["lora"] != sft["lora"]:
-        yield f"`{key}.start` is adapter, and `{key}.lora` differs from `sft.lora`, whose adapter it is: write the same"
+def rollout_problems(asked: Candidate, launch: LaunchSettings) -> Iterator[str]:
+    """Whether a policy can draw rollouts on the topology of `launch.grpo`."""
+    training = asked.policy.training
+    try:
+        topology = stage_topology(launch, "grpo")
+    except ConfigError:
+        return  # `topology_problems` says so
+    where = f"`launch.grpo.topology` is {launch.of('grpo').topology}"
+    served = f"`{asked.key}.training.vllm_mode` is server and {where}"
+    if server_gpus(training) and topology.use_cpu:
+        yield f"{served}; weights reach a server from GPU to GPU: use a topology with GPUs, or vllm_mode colocate"
+    elif server_gpus(training) and topology.machines > 1:
+        yield f"{served}; trainer and server share one machine: use a topology of one, or vllm_mode colocate"
+    elif topology.distributed_type == "FSDP" and asked.policy.is_adapted and not training["use_vllm"]:
+        yield (
+            f"{where} and `{asked.key}` trains an adapter; FSDP2 cannot generate with one before it has trained: use "
+            "zero3, use_vllm true, or lora null"
+        )
 
 
-def _vllm(key: str, training: Settings, processes: int) -> Iterator[str]:
+def _vllm(key: str, training: Training, processes: int) -> Iterator[str]:
     parts = training["vllm_tensor_parallel_size"]
     if not server_gpus(training) and processes % parts:
         yield (
@@ -83,7 +96,7 @@ def _vllm(key: str, training: Settings, processes: int) -> Iterator[str]:
         )
 
 
-def _sampling(key: str, training: Settings) -> Iterator[str]:
+def _sampling(key: str, training: Training) -> Iterator[str]:
     why = "log-probabilities know nothing of it, so that the importance ratio would be biased"
     for name, neutral in NEUTRAL_SAMPLING.items():
         if training[name] != neutral:
@@ -93,20 +106,20 @@ def _sampling(key: str, training: Settings) -> Iterator[str]:
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
 
 
-def _nothing_shared(key: str, settings: Settings, training: Settings) -> Iterator[str]:
+def _nothing_shared(asked: Candidate) -> Iterator[str]:
     """What a trainer that is to share prompts would refuse at its first step."""
-    insisted = f"`{key}.shared_prefix` is on"
+    insisted, training = f"`{asked.key}.shared_prefix` is on", asked.policy.training
     if training["per_device_train_batch_size"] == 1:
-        name = f"`{key}.training.per_device_train_batch_size`"
+        name = f"`{asked.key}.training.per_device_train_batch_size`"
         yield f"{insisted} and {name} 1, which shares nothing: make it num_generations or more"
-    if settings["lora"] and settings["lora"].get("lora_dropout") and not training["disable_dropout"]:
-        name = f"`{key}.training.disable_dropout`"
+    if (asked.policy.lora or {}).get("lora_dropout") and not training["disable_dropout"]:
+        name = f"`{asked.key}.training.disable_dropout`"
         yield f"{insisted}, and dropout is drawn for each completion: set {name} true, or auto"
     if training["neftune_noise_alpha"]:
         yield f"{insisted}, and NEFTune's noise depends on how long a row is: set shared_prefix auto"
 
 
-def _advantages_by_group(key: str, training: Settings) -> Iterator[str]:
+def _advantages_by_group(key: str, training: Training) -> Iterator[str]:
     """With refill_generations: a group keeps its advantages among other groups."""
     why = "with refill_generations, whose groups are not drawn together, advantages must follow from the group alone"
     for name, refused, wanted in (
@@ -117,8 +130,9 @@ def _advantages_by_group(key: str, training: Settings) -> Iterator[str]:
             yield f"`{key}.{name}` is {refused}; {why}: use {wanted}"
 
 
-def _generation_batch(key: str, settings: Settings, training: Settings, processes: int) -> Iterator[str]:
+def _generation_batch(asked: Candidate) -> Iterator[str]:
     """The rules of ``GRPOConfig.__post_init__``, and saving at generation boundaries only."""
+    key, training, processes = f"{asked.key}.training", asked.policy.training, asked.processes
     stated, group = training["generation_batch_size"], training["num_generations"]
     micro = training["per_device_train_batch_size"] * processes
     if stated is not None and training["steps_per_generation"] is not None:
@@ -130,13 +144,13 @@ def _generation_batch(key: str, settings: Settings, training: Settings, processe
             f"processes, {micro}"
         )
         return
-    drawn = generation_batch_size(settings, training, processes)
+    drawn = generation_batch_size(asked.policy, training, processes)
     if drawn % group:
         yield (
             f"`{key}.num_generations` is {group}; the {drawn} completions of one generation "
             f"(per_device_train_batch_size x steps_per_generation x processes) must be a multiple of it"
         )
-    elif settings["refill_generations"] and drawn // processes % group:
+    elif asked.policy.refill_generations and drawn // processes % group:
         yield (
             f"`{key}.num_generations` is {group}; with refill_generations, the {drawn // processes} completions of one "
             f"generation on each of {processes} processes must be a multiple of it: a group that is spread over them "
@@ -145,7 +159,7 @@ def _generation_batch(key: str, settings: Settings, training: Settings, processe
     if training["save_strategy"] != "steps":
         yield f"`{key}.save_strategy` is {training['save_strategy']}; RL saves between two generations only: use steps"
         return
-    cycle, update = drawn * training["num_iterations"], global_batch_size(settings, training, processes)
+    cycle, update = drawn * training["num_iterations"], global_batch_size(asked.policy, training, processes)
     if training["save_steps"] < 1 or training["save_steps"] * update % cycle:
         yield (
             f"`{key}.save_steps` is {training['save_steps']}; it must be a multiple of "
@@ -154,62 +168,61 @@ def _generation_batch(key: str, settings: Settings, training: Settings, processe
         )
 
 
-def enough_prompts(key: str, settings: Settings, training: Settings, processes: int, data: Settings) -> Iterator[str]:
-    """TRL draws the prompts of one generation without repetition, and a refill others; arguments as for `problems`."""
-    sizes = {f"{key}.examples": settings["examples"], "data.splits.train.size": data["splits"]["train"]["size"]}
-    prompts = generation_batch_size(settings, training, processes) // training["num_generations"]
+def prompts_problems(asked: Candidate, data: DataSettings) -> Iterator[str]:
+    """TRL draws the prompts of one generation without repetition, and a refill draws others."""
+    key, policy, training = asked.key, asked.policy, asked.policy.training
+    sizes = {f"{key}.examples": policy.examples, "data.splits.train.size": data.splits.train.size}
+    prompts = generation_batch_size(policy, training, asked.processes) // training["num_generations"]
     for name, size in sizes.items():
         if size is not None and size < prompts:
             yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
-        elif size is not None and settings["refill_generations"] and size < prompts + processes:
+        elif size is not None and policy.refill_generations and size < prompts + asked.processes:
             yield (
                 f"`{name}` is {size}; one generation of `{key}` takes {prompts}, so that refill_generations has no "
-                f"other question for each of {processes} processes: raise it, or set refill_generations 0"
+                f"other question for each of {asked.processes} processes: raise it, or set refill_generations 0"
             )
 
 
-def warnings(config: Settings, defaults: Settings, processes: int) -> Iterator[str]:
+def grpo_warnings(asked: Candidate) -> Iterator[str]:
     """What is allowed but hardly meant (GSPO: arXiv 2507.18071; trl#3834)."""
-    for policy in config["policies"]:
-        key, training = f"rl.{policy}.training", {**defaults, **config["rl"][policy]["training"]}
-        epsilon = max(training["epsilon"], training["epsilon_high"] or 0)
-        if training["importance_sampling_level"] == "sequence":
-            if epsilon > 0.1:
-                yield (
-                    f"`{key}.epsilon` is {epsilon} at sequence level; a sequence's ratio is a geometric mean, hardly "
-                    "leaves 1 and is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
-                )
-            if training["loss_type"] not in ("grpo", "luspo"):
-                yield (
-                    f"`{key}.loss_type` is {training['loss_type']} at sequence level; it weighs long completions more, "
-                    "and GSPO's paper means over sequences: use grpo"
-                )
-            if training["beta"] != 0:
-                yield f"`{key}.beta` is {training['beta']} at sequence level; GSPO's paper has no KL term: use 0.0"
-        elif epsilon < 0.01:
+    key, training, processes = f"{asked.key}.training", asked.policy.training, asked.processes
+    epsilon = max(training["epsilon"], training["epsilon_high"] or 0)
+    if training["importance_sampling_level"] == "sequence":
+        if epsilon > 0.1:
             yield (
-                f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
-                "clipped: use 0.2, or importance_sampling_level sequence"
+                f"`{key}.epsilon` is {epsilon} at sequence level; a sequence's ratio is a geometric mean, hardly "
+                "leaves 1 and is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
             )
-        if training["vllm_mode"] == "server" and not training["use_vllm"]:
-            yield f"`{key}.vllm_mode` is server and use_vllm is false, so that there is none: set use_vllm true"
-        share = config["rl"][policy]["training"].get("vllm_gpu_memory_utilization", 1.0)
-        if server_gpus(training) and share < 0.8:
+        if training["loss_type"] not in ("grpo", "luspo"):
             yield (
-                f"`{key}.vllm_gpu_memory_utilization` is {share} with vllm_mode server, which has its GPUs to itself: "
-                "use 0.9"
+                f"`{key}.loss_type` is {training['loss_type']} at sequence level; it weighs long completions more, "
+                "and GSPO's paper means over sequences: use grpo"
             )
-        yield from _against_its_paper(key, training)
-        settings = config["rl"][policy]
-        drawn = generation_batch_size(settings, training, processes)
-        if global_batch_size(settings, training, processes) % (drawn * training["num_iterations"]) == 0:
-            yield (
-                f"`{key}` makes one optimizer step a generation, so that every importance ratio is 1 and "
-                "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
-            )
+        if training["beta"] != 0:
+            yield f"`{key}.beta` is {training['beta']} at sequence level; GSPO's paper has no KL term: use 0.0"
+    elif epsilon < 0.01:
+        yield (
+            f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
+            "clipped: use 0.2, or importance_sampling_level sequence"
+        )
+    if training["vllm_mode"] == "server" and not training["use_vllm"]:
+        yield f"`{key}.vllm_mode` is server and use_vllm is false, so that there is none: set use_vllm true"
+    share = asked.stated.get("vllm_gpu_memory_utilization", 1.0)
+    if server_gpus(training) and share < 0.8:
+        yield (
+            f"`{key}.vllm_gpu_memory_utilization` is {share} with vllm_mode server, which has its GPUs to itself: "
+            "use 0.9"
+        )
+    yield from _against_its_paper(key, training)
+    drawn = generation_batch_size(asked.policy, training, processes)
+    if global_batch_size(asked.policy, training, processes) % (drawn * training["num_iterations"]) == 0:
+        yield (
+            f"`{key}` makes one optimizer step per generation, so that every importance ratio is 1 and "
+            "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
+        )
 
 
-def _against_its_paper(key: str, training: Settings) -> Iterator[str]:
+def _against_its_paper(key: str, training: Training) -> Iterator[str]:
     """What contradicts the paper of the loss that is named (arXiv 2503.20783, 2503.14476, 2510.13786, 2511.20347)."""
     loss, low, high = training["loss_type"], training["epsilon"], training["epsilon_high"]
     if loss == "dr_grpo" and training["scale_rewards"] not in ("none", False):

@@ -1,7 +1,7 @@
-"""Fine-tune the base on chains of thought (LoRA or QLoRA, TRL's SFTTrainer).
+"""Fine-tune a policy on chains of thought (LoRA or QLoRA, TRL's SFTTrainer).
 
-    python workflow/scripts/train_sft.py --settings results/sft/train.yaml --data results/data \\
-        --parent results/base --output results/sft
+    python workflow/scripts/sft.py --settings results/sft/train.yaml --data results/data \\
+        --from results/base --output results/sft
 
 With ``--topology zero3 --processes 8`` it starts itself through accelerate. A killed run goes on from its last
 checkpoint when the same command is given again.
@@ -14,28 +14,29 @@ from pathlib import Path
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, sft")
+    parser.add_argument("--settings", type=Path, required=True, help="the policy's train.yaml")
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl, val.jsonl and images")
-    parser.add_argument("--parent", type=Path, required=True, help="folder of the policy that is fine-tuned")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the policy `sft`")
+    parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
-    settings, topology = read_settings(args.settings), asked_topology(args)
+    settings, topology = read_settings(args.settings, SftSettings), asked_topology(args)
     splits = {split: args.data / f"{split}.jsonl" for split in ("train", "val")}
     examples = {split: read_examples(path) for split, path in splits.items()}
     launch(topology)
     from reinforced_cot.training.sft import train
     from reinforced_cot.training.trainer import resume
 
-    inputs = [*splits.values(), args.parent / "model.json"]
-    resume_from = resume(Path(__file__), settings, inputs, topology, args.output)
-    train(settings, examples["train"], examples["val"], args.data, args.parent, args.output, resume_from, topology)
+    inputs = [*splits.values(), args.origin / f"{settings.policy.start}.json"]
+    resume_from = resume(Path(__file__), settings.as_dict(), inputs, topology, args.output)
+    train(settings, examples["train"], examples["val"], args.data, args.origin, args.output, resume_from, topology)
 
 
 if __name__ == "__main__":

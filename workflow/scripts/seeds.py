@@ -1,6 +1,6 @@
 """Mean and spread of what the policies score when the whole run is repeated at several seeds.
 
-    python workflow/scripts/summarise_seeds.py --results results --policies base sft grpo gspo --seeds 1 2 3 \\
+    python workflow/scripts/seeds.py --results results --policies base sft grpo gspo --seeds 1 2 3 \\
         --output results/seeds.json
 
 The first seed's run is the folder itself, the others' are seed_2/, seed_3/ ... below it.

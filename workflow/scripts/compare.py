@@ -1,6 +1,6 @@
 """Test which differences between policies are more than chance: all pairs, on the questions they were all asked.
 
-    python workflow/scripts/compare_policies.py --results results --policies base sft grpo gspo \\
+    python workflow/scripts/compare.py --results results --policies base sft grpo gspo \\
         --output results/comparisons.json
 """
 

@@ -1,6 +1,6 @@
 """Make the base policy: lay out a published checkpoint, or build and train a tiny one.
 
-python workflow/scripts/build_base.py --settings results/base/train.yaml --data results/data --output results/base
+python workflow/scripts/base_model.py --settings results/base/train.yaml --data results/data --output results/base
 """
 
 import argparse
@@ -10,6 +10,7 @@ from pathlib import Path
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.models.settings import BaseSettings
 from reinforced_cot.stage_script import read_settings, start
 
 
@@ -23,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     claim_devices(0)  # no GPU
-    settings = read_settings(args.settings)
-    train = read_examples(args.data / "train.jsonl") if settings["base_model"]["path"] is None else []
+    settings = read_settings(args.settings, BaseSettings)
+    train = read_examples(args.data / "train.jsonl") if settings.base_model.path is None else []
     from reinforced_cot.models.base_model import make_base
 
     make_base(settings, train, args.output)

@@ -1,7 +1,7 @@
-"""Reinforce a policy with GRPO or GSPO (TRL's GRPOTrainer) from the merged SFT model, or from SFT's adapter.
+"""Reinforce a policy with GRPO, GSPO or another loss of TRL's GRPOTrainer, from a model or from an adapter.
 
-    python workflow/scripts/train_grpo.py --settings results/grpo/train.yaml --data results/data \\
-        --sft results/sft --output results/grpo
+    python workflow/scripts/grpo.py --settings results/grpo/train.yaml --data results/data \\
+        --from results/sft --output results/grpo
 
 With ``--topology zero3 --processes 8`` it starts itself through accelerate. A killed run goes on from its last
 checkpoint when the same command is given again.
@@ -16,29 +16,30 @@ from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
 from reinforced_cot.launch.vllm_server import rollout_server
+from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.scoring.reward_loading import own_modules
 from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=Path, required=True, help="seed, prompt, base_model, rewards, rl")
+    parser.add_argument("--settings", type=Path, required=True, help="the policy's train.yaml")
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl and images")
-    parser.add_argument("--sft", type=Path, required=True, help="folder of SFT's policy, which is reinforced")
+    parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
-    settings, topology = read_settings(args.settings), asked_topology(args)
+    settings, topology = read_settings(args.settings, GrpoSettings), asked_topology(args)
     examples = read_examples(args.data / "train.jsonl")
-    launch(topology, rollout_server(settings, args.sft, args.output))
+    launch(topology, rollout_server(settings, args.origin, args.output))
     from reinforced_cot.training.grpo import train
     from reinforced_cot.training.trainer import resume
 
-    own = module_hashes(own_modules(settings["rewards"]), Path())  # a run on other rewards is another run
-    inputs = [args.data / "train.jsonl", args.sft / f"{settings['rl']['start']}.json"]
-    resume_from = resume(Path(__file__), {**settings, "own_rewards": own}, inputs, topology, args.output)
-    train(settings, examples, args.data, args.sft, args.output, resume_from, topology)
+    own = module_hashes(own_modules(settings.policy.rewards or {}), Path())  # a run on other rewards is another run
+    inputs = [args.data / "train.jsonl", args.origin / f"{settings.policy.start}.json"]
+    resume_from = resume(Path(__file__), {**settings.as_dict(), "own_rewards": own}, inputs, topology, args.output)
+    train(settings, examples, args.data, args.origin, args.output, resume_from, topology)
 
 
 if __name__ == "__main__":

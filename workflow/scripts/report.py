@@ -1,6 +1,6 @@
 """Write the report: every policy side by side, and the curves of what each training did.
 
-    python workflow/scripts/write_report.py --results results --policies base sft grpo gspo \\
+    python workflow/scripts/report.py --results results --policies base sft grpo gspo \\
         --merged sft grpo gspo --template workflow/report/report.html.j2 --output results/report.html
 """
 

@@ -1,0 +1,18 @@
+# What stands before the configuration is read: the package on the path, and a message with file and line where
+# config/config.yaml is no YAML. (Files of --configfile are parsed by Snakemake itself before this; `make config
+# FILE=...` says the same of them.)
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from reinforced_cot.config.yaml_files import read_yaml
+from reinforced_cot.errors import ConfigError
+
+try:
+    read_yaml(Path(workflow.basedir) / "config" / "config.yaml")
+except ConfigError as error:
+    raise WorkflowError(f"the configuration is refused:\n{error}") from None

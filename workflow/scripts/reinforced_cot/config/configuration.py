@@ -1,0 +1,103 @@
+"""The whole configuration as one object, and the key, type, default and meaning of what stands at its top level."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, Field, create_model
+from pydantic_core import PydanticCustomError
+
+from reinforced_cot.data.settings import PixelBudget, Prompt
+from reinforced_cot.evaluation.settings import Evaluating
+from reinforced_cot.generation.settings import Answering
+from reinforced_cot.launch.settings import CpuJob, Job
+from reinforced_cot.models.settings import BaseModelSettings
+from reinforced_cot.policies.graph import made_for
+from reinforced_cot.policies.grpo import Rewards
+from reinforced_cot.policies.methods import METHODS
+from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.section import Section, Seed, Text
+from reinforced_cot.sources.settings import DataSettings
+
+DEFAULT_REWARDS: dict[str, float | None] = {"format": 0.5, "correctness": 2.0, "consistency": 0.5, "brevity": 0.5}
+
+
+def _without_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("explained", "an entry stands there twice")
+    return values
+
+
+class PathVars(Section):
+    """Snakemake's own path variables: `<results>` in a rule's path."""
+
+    results: Text = "results"
+    """Folder of everything that a run writes."""
+
+
+class LaunchSettings(Section):
+    """What one job of each stage gets."""
+
+    def of(self, stage: str) -> Job:
+        """The job of a stage that may be spread over GPUs: a method's, `merge_lora` or `answer`."""
+        return cast(Job, getattr(self, stage))
+
+
+Launch = create_model(
+    "Launch",
+    __base__=LaunchSettings,
+    __doc__=LaunchSettings.__doc__,
+    **cast(
+        Mapping[str, Any],
+        {
+            "base_model": (CpuJob, CpuJob()),
+            **dict.fromkeys([*METHODS, "merge_lora", "answer"], (Job, Job())),
+        },
+    ),
+)
+
+
+class Config(Section):
+    """Everything that config/config.yaml and the presets may say."""
+
+    pathvars: PathVars = PathVars()
+
+    seed: Seed = 1
+    """The one seed; data, base model, SFT, RL and sampling draw from it."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False), AfterValidator(_without_repetition)] = ()
+    """Further seeds; the whole run is repeated at each, under `seed_<n>/`, and the report gives mean and spread."""
+
+    report: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), AfterValidator(_without_repetition)]
+    """The policies that are evaluated and compared, in this order: `base`, or names under `policies`. What they start
+    from is made as well.
+    """
+
+    data: DataSettings
+
+    image: PixelBudget = PixelBudget()
+
+    prompt: Prompt = Prompt()
+
+    base_model: BaseModelSettings = BaseModelSettings()
+
+    policies: dict[str, TrainedPolicy]
+    """One entry per policy, by its name."""
+
+    rewards: Rewards = Field(default_factory=lambda: dict(DEFAULT_REWARDS))
+    """Weight of each reward that RL learns from."""
+
+    answer: Answering = Answering()
+
+    evaluate: Evaluating = Evaluating()
+
+    launch: LaunchSettings = Field(default_factory=Launch)
+
+    @property
+    def made(self) -> list[str]:
+        """The trained policies that the report needs, each after the policy that it starts from."""
+        return made_for(self.policies, self.report)
+
+    @property
+    def results(self) -> str:
+        """The results folder, relative to the working directory."""
+        return self.pathvars.results

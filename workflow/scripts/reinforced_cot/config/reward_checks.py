@@ -1,0 +1,17 @@
+"""Checks of ``rewards``, at the top level and of a policy of its own."""
+
+from collections.abc import Iterator, Mapping
+
+from reinforced_cot.scoring.reward_loading import missing, used_weights
+
+
+def reward_problems(key: str, rewards: str | Mapping[str, float | None] | None) -> Iterator[str]:
+    """Whether there is something to learn from, and whether the user's own rewards are there."""
+    if rewards is None:
+        return
+    weights = used_weights(rewards)
+    if not any(weights.values()):
+        yield f"`{key}` has no weight above 0; a policy needs something to learn from"
+    for name in (name for name in weights if ":" in name):
+        if problem := missing(name):
+            yield f"`{key}` names {name}; {problem}"

@@ -1,0 +1,77 @@
+"""Configuration files as they stand on disk: what is no YAML, what is given twice, what is in the old form."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reinforced_cot.config.old_form import is_old_form, refusal
+from reinforced_cot.errors import ConfigError
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The content of a configuration file.
+
+    Raises:
+        ConfigError: the file is missing, no UTF-8 text, no YAML or no mapping; names file and line.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(
+            f"{path}{line}: not valid YAML: {error.problem or error.context}; correct that line"
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values")
+    return content
+
+
+def refuse_files(paths: Sequence[Path]) -> None:
+    """See that configuration files are sound as files, before what they say together is looked at.
+
+    Raises:
+        ConfigError: a file is no YAML, gives a key twice, or is in the old form.
+    """
+    contents = {path: read_yaml(path) for path in paths}
+    if repeated := [line for path in paths for line in repeated_keys(path)]:
+        raise ConfigError("\n".join(repeated))
+    if old := [refusal(str(path), content) for path, content in contents.items() if is_old_form(content)]:
+        raise ConfigError("\n".join(old))
+
+
+def repeated_keys(path: Path) -> Iterator[str]:
+    """One line per key that stands twice in one mapping of the file: the later one would win in silence.
+
+    None where the file is no YAML, which `read_yaml` reports.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return
+    stack = [("", root)] if root else []
+    seen_nodes: set[int] = set()
+    while stack:
+        prefix, node = stack.pop()
+        if id(node) in seen_nodes:  # an alias is the very node of its anchor
+            continue
+        seen_nodes.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            stack += [(prefix, child) for child in node.value]
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                yield f"{path}, line {line}: `{prefix}{key.value}` stands in line {lines[key.value]} as well; keep one"
+            lines[key.value] = line
+            stack.append((f"{prefix}{key.value}.", value))

@@ -1,0 +1,90 @@
+"""Settings of reinforcement learning with GRPO and what TRL's fields make of it (GSPO, DAPO, ...)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
+from reinforced_cot.section import Count, Natural, NotNegative, Positive, Section, Switch
+
+# By type: a union without tags would report each mistake once per member.
+Rewards = Annotated[
+    Annotated[Literal["original"], Tag("word")] | Annotated[dict[str, NotNegative | None], Tag("weights")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "weights"),
+]
+
+
+class Probing(Section):
+    """What cheating would earn, logged beside the policy's reward (probes/... in the curves)."""
+
+    every: Count | None = 50
+    """Steps from one probing to the next; null for none."""
+
+    questions: Annotated[int, Field(ge=2)] = 32
+    """Training questions that each probing asks."""
+
+    batch_size: Count = 32
+    """How many of them are answered at once."""
+
+
+class GrpoPolicy(TrainedPolicy):
+    """A policy made by reinforcement learning."""
+
+    shared_prefix: Switch = "auto"
+    """Compute the prompt and image of a group's completions once per micro-batch in RL's passes, and once per
+    generation: `auto` where the model allows it (else the log says why not), `on` insists, `off` computes each
+    completion's own. Log-probabilities and gradients are the same; for its sake groups stay together where TRL shuffles
+    rows.
+    """
+
+    refill_generations: Natural = 0
+    """Up to this many further generations, of other questions, replace groups whose completions all earn the same and
+    so teach nothing (DAPO's dynamic sampling); 0 for none.
+    """
+
+    rewards: Rewards | None = None
+    """This policy's rewards in place of the top level's, all of them; null for those."""
+
+    probes: Probing = Probing()
+
+    max_sampling_logp_difference: Positive = 0.1
+    """With `use_vllm`, the run ends where vLLM's log-probabilities differ by more from the trainer's (mean, nats per
+    token).
+    """
+
+    def new_tokens(self) -> dict[str, int]:
+        """As `TrainedPolicy.new_tokens`: a completion's."""
+        return {"training.max_completion_length": self.training["max_completion_length"]}
+
+    def workload(self, prompt: int, row: int, processes: int) -> Workload:
+        """As `TrainedPolicy.workload`, for rows that the policy itself writes; ``row`` is not read."""
+        new = self.training["max_completion_length"]
+        written = 0 if self.training.get("use_vllm") else self.training["generation_batch_size"] // processes
+        return Workload(prompt + new, new, written)
+
+    def batch_in_words(self) -> str:
+        """Groups of a generation, and whether their prompts are computed once for all of a group."""
+        drawn, group = self.training["generation_batch_size"], self.training["num_generations"]
+        per_device = self.training["per_device_train_batch_size"]
+        text = f"; {drawn} per generation = {drawn // group} groups"
+        if self.shared_prefix != "off" and per_device < group:
+            text += f", whose prompts are computed once for {per_device} of {group} completions"
+        return text
+
+
+class GrpoSettings(TrainSettings):
+    """What the stage `grpo` reads; the policy's ``rewards`` are those that it learns from."""
+
+    policy: GrpoPolicy
+
+
+def server_gpus(training: Mapping[str, Any]) -> int:
+    """GPUs that the server of an RL policy takes: as many as its weights are split over; 0 without one.
+
+    Args:
+        training: the policy's, TRL's field names.
+    """
+    if not training.get("use_vllm") or training.get("vllm_mode", "colocate") != "server":
+        return 0
+    return int(training.get("vllm_tensor_parallel_size", 1))

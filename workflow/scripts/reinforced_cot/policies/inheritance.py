@@ -1,0 +1,54 @@
+"""`policies.<policy>.like`: a policy that differs from another in a few settings says only those."""
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def inheritance_problems(policies: Mapping[str, Any]) -> Iterator[str]:
+    """One line per policy whose ``like`` leads nowhere.
+
+    Args:
+        policies: the section as the user wrote it; entries that are no mapping are left to the validation of types.
+    """
+    for policy, settings in policies.items():
+        seen = [policy]
+        while isinstance(settings, Mapping) and isinstance(settings.get("like"), str):
+            other = settings["like"]
+            if other not in policies:
+                near = difflib.get_close_matches(other, policies, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(policies)}"
+                yield f"`policies.{seen[-1]}.like` is {other}, which has no settings under `policies`; {hint}"
+                break
+            if other in seen:
+                line = " -> ".join([*seen, other])
+                yield f"`policies.{policy}.like` leads back to {other}: {line}; write one of them out"
+                break
+            seen.append(other)
+            settings = policies[other]
+
+
+def completed(policies: Mapping[str, Any]) -> dict[str, Any]:
+    """Every policy merged deeply over the policy it is ``like``, as a preset is merged over config.yaml.
+
+    Args:
+        policies: a section without `inheritance_problems`.
+    """
+    return {policy: _completed(policies, settings) for policy, settings in policies.items()}
+
+
+def _completed(policies: Mapping[str, Any], settings: Any) -> Any:
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("like"), str):
+        return copy.deepcopy(settings)
+    other = _completed(policies, policies[settings["like"]])
+    own = {key: value for key, value in settings.items() if key != "like"}
+    return _merged(other, own) if isinstance(other, Mapping) else copy.deepcopy(own)
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(dict(under))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else copy.deepcopy(value)
+    return merged

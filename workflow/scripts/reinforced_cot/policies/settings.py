@@ -1,0 +1,129 @@
+"""What the settings of every trained policy have in common, whichever method makes it."""
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from reinforced_cot.data.settings import Prompt
+from reinforced_cot.models.settings import Loading
+from reinforced_cot.section import Count, Natural, Section, Seed, Text
+
+Quantization = Literal["nf4", "int8"]
+
+
+class Selection(Section):
+    """Questions of val that a policy is asked: SFT chooses its checkpoint by the answers, a merge of an adapter that
+    was trained on a quantized base is measured by them.
+    """
+
+    examples: Count = 100
+    """How many questions of val are asked each time, at most."""
+
+    batch_size: Count = 64
+    """How many of them are answered at once."""
+
+    max_new_tokens: Count = 64
+    """Longest answer, chain included, in tokens."""
+
+    samples: Natural = 0
+    """0 scores one greedy answer per question; a larger number scores as many samples at temperature 1, which RL starts
+    from.
+    """
+
+
+class Workload(NamedTuple):
+    """What an update and a generation hold at once, on one device.
+
+    Attributes:
+        tokens: of the longest row. scored_tokens: those of a row that have logits.
+        generated_rows: completions that are written at once.
+    """
+
+    tokens: int
+    scored_tokens: int
+    generated_rows: int
+
+
+class TrainedPolicy(Section):
+    """A policy that a method makes from another policy."""
+
+    method: str
+    """What makes the policy: `sft` or `grpo`."""
+
+    from_policy: Annotated[Text, Field(alias="from")]
+    """The policy that training starts from: `base`, or any other name under `policies`."""
+
+    start: Literal["model", "adapter"] = "model"
+    """`model` starts from the (merged) model of that policy, with a fresh adapter or in full. `adapter` trains that
+    policy's own adapter on, on the base it belongs to; `lora` is then the same as that policy's.
+    """
+
+    examples: Count | None = None
+    """How many training examples the policy learns from, at most (for `sft`, of those that have a chain); null for all.
+    """
+
+    quantization: Quantization | None = None
+    """`nf4` trains the adapter on a 4-bit base, `int8` on an 8-bit one (both need bitsandbytes); null for none."""
+
+    global_batch_size: Count | None = None
+    """Rows (`sft`: chains, `grpo`: completions) of one optimizer step, over all processes; gradient accumulation
+    follows from it. null takes TRL's own fields, by which twice the processes make twice the batch.
+    """
+
+    lora: dict[str, Any] | None
+    """The adapter: fields of PEFT's LoraConfig, of which `target_modules` must be given; null trains every weight of
+    the model.
+    """
+
+    selection: Selection = Selection()
+
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Fields of TRL's configuration of the method's trainer."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether an adapter is trained, which is then merged; otherwise every weight is trained."""
+        return self.lora is not None
+
+    def new_tokens(self) -> dict[str, int]:
+        """How many tokens the policy writes at most while it is trained, by the key below its own that says so."""
+        return {"selection.max_new_tokens": self.selection.max_new_tokens}
+
+    def workload(self, prompt: int, row: int, processes: int) -> Workload:
+        """What the memory plan counts, for a method that learns from rows and asks questions of val at each save.
+
+        Args:
+            prompt, row: the longest prompt, and the longest row (prompt and chain), in tokens.
+            processes: over which the rows are spread.
+        """
+        asked = self.selection
+        tokens = max(row, prompt + asked.max_new_tokens)
+        return Workload(tokens, row, asked.batch_size * max(1, asked.samples))
+
+    def batch_in_words(self) -> str:
+        """What `snakemake plan` says of a batch besides its rows."""
+        return ""
+
+
+class TrainSettings(Section):
+    """What the stage that trains a policy reads.
+
+    Attributes:
+        repeats: how many of the policies that this one descends from were made by the same method.
+    """
+
+    seed: Seed
+    prompt: Prompt
+    base_model: Loading
+    repeats: Natural
+    policy: TrainedPolicy
+
+
+class MergedPolicy(TrainedPolicy, extra="ignore"):
+    """What a merge reads of a policy's settings, whichever method they are for."""
+
+
+class MergeSettings(TrainSettings, extra="ignore"):
+    """What the stage `merge_lora` reads: the settings that the policy was trained with."""
+
+    policy: MergedPolicy

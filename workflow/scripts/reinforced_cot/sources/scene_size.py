@@ -1,0 +1,5 @@
+"""The size of a digit scene; apart from what draws it, so that the dry-run knows it without NumPy."""
+
+CELL_PX = 28  # one visual token: patch 14 px, 2x2 patches merged
+GRID = 2  # rows and columns
+SCENE_PIXELS = (GRID * CELL_PX) ** 2

@@ -1,0 +1,119 @@
+"""What every method does around its trainer: find the start, check lengths and memory before a model is loaded, load
+the model, and check that the trainer really runs as it was asked to.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel, ProcessorMixin, Trainer
+
+from reinforced_cot.data.examples import Example
+from reinforced_cot.generation.rendering import prompt_lengths
+from reinforced_cot.launch.topologies import Topology
+from reinforced_cot.lora.adapter import base_of, continued, lora_config, train_in_float32
+from reinforced_cot.models.checkpoints import context_length
+from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.processors import load_processor
+from reinforced_cot.planning.model_shapes import shapes_of
+from reinforced_cot.planning.stage_memory import check_memory, training_plan_of
+from reinforced_cot.policies.settings import TrainSettings
+from reinforced_cot.processes import local_world_size
+from reinforced_cot.training.full_finetuning import loaded_dtype
+from reinforced_cot.training.topology_check import check_dtype, check_spread
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a policy starts from.
+
+    Attributes:
+        base: folder of the policy whose model is loaded.
+        adapter: folder of the adapter of that model which is trained on; None for a fresh adapter, or none.
+    """
+
+    base: Path
+    adapter: Path | None
+
+    @property
+    def model(self) -> Path:
+        """The checkpoint folder."""
+        return self.base / "model"
+
+
+def find_start(settings: TrainSettings, origin: Path) -> Start:
+    """The start of a policy that is made from the policy in ``origin``.
+
+    Raises:
+        DataError: the adapter is damaged, or its base has other weights by now.
+    """
+    adapter = origin / "adapter" if settings.policy.start == "adapter" else None
+    return Start(base_of(adapter) if adapter else origin, adapter)
+
+
+def processor_of(settings: TrainSettings, start: Start) -> ProcessorMixin:
+    """The processor of the model that is loaded."""
+    return load_processor(start.model, trust_remote_code=settings.base_model.trust_remote_code)
+
+
+def checked_lengths(
+    settings: TrainSettings,
+    start: Start,
+    processor: ProcessorMixin,
+    examples: Sequence[Example],
+    data: Path,
+    new_tokens: int | Sequence[int],
+) -> list[int]:
+    """Tokens of each example's prompt; arguments and errors as for `rendering.prompt_lengths`."""
+    context = context_length(start.model, settings.base_model.trust_remote_code)
+    return prompt_lengths(processor, examples, data, settings.prompt, context, new_tokens)
+
+
+def check_fits(settings: TrainSettings, start: Start, topology: Topology | None, prompt: int, row: int) -> None:
+    """Refuse a run that its device cannot hold. To be called before TRL's arguments are made, which make every model
+    that is built from then on one of ZeRO-3's.
+
+    Args:
+        prompt, row: the longest prompt, and the longest row that is learned from, in tokens.
+
+    Raises:
+        PipelineError: the memory plan does not fit.
+    """
+    trusted = settings.base_model.trust_remote_code
+    shapes = shapes_of(start.model, settings.policy.lora, trust_remote_code=trusted)
+    check_memory(training_plan_of(settings, shapes, topology, prompt, row), local_world_size())
+
+
+def load_start(
+    settings: TrainSettings, start: Start, topology: Topology | None
+) -> tuple[PreTrainedModel | PeftModel, LoraConfig | None]:
+    """The model that is trained, and the configuration of its fresh adapter, or None where it gets no fresh one."""
+    policy = settings.policy
+    model = load_model(start.model, settings.base_model, policy.quantization, dtype_of(settings, topology))
+    if start.adapter:
+        return continued(model, start.adapter), None
+    return model, lora_config(policy.lora, model)
+
+
+def dtype_of(settings: TrainSettings, topology: Topology | None) -> str:
+    """The type that the weights beside an adapter, or those that are trained in full, are loaded in."""
+    return loaded_dtype(settings.base_model.dtype, not settings.policy.is_adapted, topology)
+
+
+def check_trainer(
+    trainer: Trainer, settings: TrainSettings, start: Start, topology: Topology | None, one_type: bool = True
+) -> None:
+    """Keep a quantized model's adapter in float32, and compare the trainer with what was asked for.
+
+    Args:
+        one_type: whether all weights beside an adapter are of one type.
+
+    Raises:
+        PipelineError: accelerate runs otherwise, or weights are of another type.
+    """
+    if settings.policy.quantization:
+        train_in_float32(trainer.model, start.adapter)
+    check_spread(trainer.accelerator, topology)
+    if one_type:
+        check_dtype(trainer.model, dtype_of(settings, topology), settings.policy.quantization)
