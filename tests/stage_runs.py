@@ -14,20 +14,17 @@ from workflow_copy import WorkflowCopy
 
 
 class Stage:
-    """``sft`` or ``rl`` of the finished run; ``settings`` are what it will be told, ``command`` is how it starts."""
+    """The training of ``sft`` or ``grpo`` in the finished run; ``settings`` are what it will be told, ``command`` is how it starts."""
 
     def __init__(self, workflow: WorkflowCopy, output: Path, name: str, **training: Any) -> None:
-        script, policy, *start = {
-            "sft": ("train_sft.py", "sft", "--parent", "base"),
-            "rl": ("train_grpo.py", "grpo", "--sft", "sft"),
-        }[name]
+        origin = {"sft": "base", "grpo": "sft"}[name]
         self.root, self.output, self._name = workflow.root, output, name
         self._results = workflow.root / "results" / "smoke"
-        self.settings = yaml.safe_load((self._results / policy / "train.yaml").read_text())
-        self.settings[name]["training"] |= training
+        self.settings = yaml.safe_load((self._results / name / "train.yaml").read_text())
+        self.settings["policy"]["training"] |= training
         self.command = [
-            *(sys.executable, f"workflow/scripts/{script}", "--settings", str(output.with_suffix(".yaml"))),
-            *("--data", str(self._results / "data"), start[0], str(self._results / start[1])),
+            *(sys.executable, f"workflow/scripts/{name}.py", "--settings", str(output.with_suffix(".yaml"))),
+            *("--data", str(self._results / "data"), "--from", str(self._results / origin)),
             *("--output", str(output)),
         ]
 

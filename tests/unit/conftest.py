@@ -18,7 +18,7 @@ def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
     from reinforced_cot.training import grpo as grpo_stage
 
     data, output = (tiny_run.examples, tiny_run.data, tiny_run.base), tmp_path_factory.mktemp("rl")
-    return made_trainer(grpo_stage, tiny_run.settings(), *data, output, None)
+    return made_trainer(grpo_stage, tiny_run.settings().grpo, *data, output, None)
 
 
 @pytest.fixture

@@ -10,8 +10,13 @@ import pytest
 from PIL import Image
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.images import PixelBudget
 from reinforced_cot.data.preparation import RawRecord, prepare
+from reinforced_cot.data.settings import PixelBudget, Prompt
+from reinforced_cot.generation.settings import AnswerSettings
+from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading
+from reinforced_cot.policies.grpo import GrpoSettings
+from reinforced_cot.policies.settings import MergeSettings
+from reinforced_cot.policies.sft import SftSettings
 
 MIN_PIXELS, MAX_PIXELS = 28 * 28, 16 * 28 * 28
 COLORS, PLACES = ("red", "green", "blue", "yellow"), ("top left", "top right", "bottom")
@@ -25,47 +30,43 @@ TRAINING = {
     "logging_steps": 1,
     "learning_rate": 1.0e-2,
 }
+TINY = {
+    "vocab_size": 400,
+    "architecture": {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 48, "vision_depth": 1},
+    "pretraining": None,
+}
 SETTINGS: dict[str, Any] = {
     "seed": 1,
+    "repeats": 0,
     "image": {"min_pixels": MIN_PIXELS, "max_pixels": MAX_PIXELS},
     "prompt": {"system": None, "instruction": "", "max_tokens": 512},
     "base_model": {
-        "path": None,
-        "revision": None,
         "dtype": "float32",
         "attn_implementation": "sdpa",
         "trust_remote_code": False,
         "vision_cache": "auto",
-        "tiny": {
-            "vocab_size": 400,
-            "architecture": {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 48, "vision_depth": 1},
-            "pretraining": None,
-        },
     },
+    "checkpoint": {"path": None, "revision": None, "trust_remote_code": False, "tiny": TINY},
     "sft": {
-        "examples": None,
-        "quantization": None,
-        "padding_free": "auto",
+        "method": "sft",
+        "from": "base",
         "global_batch_size": 4,
         "lora": LORA,
         "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
         "training": TRAINING,
     },
-    "rewards": {"format": 0.5, "correctness": 2.0, "consistency": None, "tag_count": 1.0},
-    "rl": {
-        "start": "model",
-        "shared_prefix": "auto",
-        "refill_generations": 0,
-        "examples": None,
-        "quantization": None,
+    "grpo": {
+        "method": "grpo",
+        "from": "sft",
         "global_batch_size": 4,
         "lora": LORA,
-        "max_sampling_logp_difference": 0.1,
+        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
+        "rewards": {"format": 0.5, "correctness": 2.0, "consistency": None, "tag_count": 1.0},
         "probes": {"every": None, "questions": 4, "batch_size": 4},
         "training": TRAINING
         | {"num_generations": 2, "generation_batch_size": 4, "max_completion_length": 6, "beta": 0.0},
     },
-    "evaluation": {
+    "answer": {
         "batch_size": 3,
         "max_new_tokens": 4,
         "samples": 0,
@@ -75,6 +76,39 @@ SETTINGS: dict[str, Any] = {
         "gpu_memory_utilization": 0.5,
     },
 }
+LOADING = Loading(**SETTINGS["base_model"])
+PROMPT = Prompt(**SETTINGS["prompt"])
+
+
+@dataclass(frozen=True)
+class TinySettings:
+    """What each stage of a tiny run is told."""
+
+    content: dict[str, Any]
+
+    @property
+    def base(self) -> BaseSettings:
+        return BaseSettings(**self._part("seed", "image"), base_model=BaseCheckpoint(**self.content["checkpoint"]))
+
+    @property
+    def sft(self) -> SftSettings:
+        return SftSettings.model_validate(self._part("seed", "repeats", "prompt", "base_model", policy="sft"))
+
+    @property
+    def grpo(self) -> GrpoSettings:
+        return GrpoSettings.model_validate(self._part("seed", "repeats", "prompt", "base_model", policy="grpo"))
+
+    @property
+    def merge(self) -> MergeSettings:
+        return MergeSettings.model_validate(self._part("seed", "repeats", "prompt", "base_model", policy="sft"))
+
+    @property
+    def answer(self) -> AnswerSettings:
+        return AnswerSettings.model_validate(self._part("seed", "prompt", "base_model", "answer"))
+
+    def _part(self, *names: str, **renamed: str) -> dict[str, Any]:
+        parts = {name: name for name in names} | renamed
+        return {name: self.content[section] for name, section in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -86,22 +120,22 @@ class TinyRun:
     sft: Path
     examples: Sequence[Example]
 
-    def settings(self, **changes: Any) -> dict[str, Any]:
+    def settings(self, **changes: Any) -> TinySettings:
         """`SETTINGS` with values set by a key of underscored parts: ``sft__training__max_steps=4``."""
-        settings = copy.deepcopy(SETTINGS)
+        content = copy.deepcopy(SETTINGS)
         for key, value in changes.items():
             *path, last = key.split("__")
-            section = settings
+            section = content
             for name in path:
                 section = section[name]
             section[last] = value
-        return settings
+        return TinySettings(content)
 
 
 def make_tiny_run(root: Path) -> TinyRun:
     """Write the data, the untrained base and an adapter of it under ``root``."""
     data, base, sft = root / "data", root / "base", root / "sft"
-    prepare(map(make_record, range(24)), PixelBudget(MIN_PIXELS, MAX_PIXELS), data, "train", 0.0)
+    prepare(map(make_record, range(24)), PixelBudget(**SETTINGS["image"]), data, "train", 0.0)
     examples = read_examples(data / "train.jsonl")
 
     from peft import PeftModel, get_peft_model
@@ -110,8 +144,8 @@ def make_tiny_run(root: Path) -> TinyRun:
     from reinforced_cot.models.base_model import make_base
     from reinforced_cot.models.loading import load_model
 
-    make_base(SETTINGS, examples, base)
-    model = load_model(base / "model", SETTINGS["base_model"])
+    make_base(TinySettings(SETTINGS).base, examples, base)
+    model = load_model(base / "model", LOADING)
     adapted: PeftModel = get_peft_model(model, lora_config(LORA, model))
     perturb(adapted)
     adapted.save_pretrained(root / "checkpoint")
