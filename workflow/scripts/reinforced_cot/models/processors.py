@@ -9,6 +9,7 @@ from transformers import ProcessorMixin
 
 from reinforced_cot.files import write_json
 from reinforced_cot.models.families import Family, family_of_checkpoint
+from reinforced_cot.models.transformers_hooks import image_tokens
 
 NEVER = -100.0  # the bias by which vLLM bans a token
 
@@ -74,5 +75,5 @@ def vision_token_ids(processor: ProcessorMixin) -> list[int]:
 
 def prompt_length(processor: ProcessorMixin, text: str, width: int, height: int) -> int:
     """Tokens of a rendered prompt with one image of ``width`` x ``height`` pixels, its visual tokens included."""
-    (visual,) = processor._get_num_multimodal_tokens(image_sizes=[(height, width)]).num_image_tokens
+    visual = image_tokens(processor, width, height)
     return len(processor.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 + visual
