@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,19 @@ def perturb(adapted: Any, scale: float = 0.2) -> None:
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             parameter.data = scale * torch.randn(parameter.shape, generator=generator)
+
+
+def lottery(completions: Sequence[Any], **_: Any) -> list[float]:
+    """A reward that differs between any two completions, so that every group moves the policy."""
+    return [int.from_bytes(sha256(m[0]["content"].encode()).digest()[:2], "big") / 2**16 for m in completions]
+
+
+def alike(found: Any, expected: Any, seen: Any) -> bool:
+    """Whether two caches hold the same keys and values where ``seen``, shape ``(rows, tokens)``, is true."""
+    import torch
+
+    return all(
+        torch.allclose(*(getattr(layer, name).transpose(1, 2)[seen] for layer in layers), atol=1e-4, rtol=1e-4)
+        for layers in zip(found.layers, expected.layers, strict=True)
+        for name in ("keys", "values")
+    )

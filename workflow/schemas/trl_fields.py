@@ -9,7 +9,6 @@ Fields that the pipeline sets itself are listed under ``reserved``, each with th
 
 import dataclasses
 import enum
-import json
 import re
 import types
 import typing

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from tiny_run import TinyRun, with_large_weights
+from tiny_run import TinyRun, alike, with_large_weights
 
 from reinforced_cot.generation import prefill
 from reinforced_cot.generation.prefill import lay_out, prefilled
@@ -49,15 +49,6 @@ def prompts(run: TinyRun, asked: Sequence[tuple[str, Sequence[int], str]], shown
     images = [shown[number] for _, numbers, _ in asked for number in numbers]
     options: Any = {"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"}
     return dict(processor(text=texts, images=images, **options))
-
-
-def alike(found: Any, expected: Any, seen: torch.Tensor) -> bool:
-    """Whether two caches hold the same keys and values where ``seen``, shape ``(rows, tokens)``, is true."""
-    return all(
-        torch.allclose(*(getattr(layer, name).transpose(1, 2)[seen] for layer in layers), atol=1e-4, rtol=1e-4)
-        for layers in zip(found.layers, expected.layers, strict=True)
-        for name in ("keys", "values")
-    )
 
 
 ASKED = [

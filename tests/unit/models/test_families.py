@@ -12,9 +12,8 @@ import torch
 from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
-from test_prefill import alike
 from tiny_families import TILE, published_checkpoint
-from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, made_trainer, with_large_weights
+from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, alike, made_trainer, with_large_weights
 from trl import GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 

@@ -1,10 +1,19 @@
 """Attention part by part is attention under the mask that says the same."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
+from tiny_run import TinyRun
 from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
 
-from reinforced_cot.models.tree_attention import Tree, tree_attention
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.transformers_hooks import attention_of
+from reinforced_cot.models.tree_attention import OWN_NAMES, Tree, no_trees, seen_by_trees, tree_attention
 
 
 def mask_of(trees: list[Tree]) -> torch.Tensor:
@@ -41,3 +50,69 @@ def test_parts_see_what_the_mask_shows(trees: list[Tree], key_heads: int) -> Non
     gradients = [torch.autograd.grad((out * weights).sum(), (query, key, value)) for out in (found, expected)]
     for one, other in zip(*gradients, strict=True):
         assert torch.allclose(one, other, atol=1e-12)
+
+
+def switched(run: TinyRun) -> Any:
+    model = load_model(run.base / "model", run.settings()["base_model"])
+    seen_by_trees([Tree(0, [3])], model.model, model.device)
+    return model
+
+
+def test_other_models_keep_the_stock_attention(tiny_run: TinyRun) -> None:
+    switched(tiny_run)
+    for name, own in OWN_NAMES.items():
+        for kind in (AttentionInterface, AttentionMaskInterface):
+            assert kind()[name].__module__.startswith("transformers.")
+            assert own in kind() or name != "sdpa"
+
+
+def test_only_the_language_model_is_switched_and_no_file_says_so(tiny_run: TinyRun, tmp_path: Path) -> None:
+    model = switched(tiny_run)
+    assert attention_of(model.config.text_config) == OWN_NAMES["sdpa"]
+    assert {attention_of(model.config), attention_of(model.config.vision_config)} == {"sdpa"}
+    assert no_trees(model.model) is None  # once more
+    model.config.save_pretrained(tmp_path)
+    stock = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    saved = (tmp_path / "config.json").read_bytes()
+    stock.config.save_pretrained(tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == saved
+
+
+def test_rows_without_trees_are_those_of_the_stock_model_to_the_bit(tiny_run: TinyRun) -> None:
+    models = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"]), switched(tiny_run)
+    ids, padded = torch.randint(10, 300, (2, 9)), torch.ones(2, 9, dtype=torch.long)
+    padded[0, :4] = 0
+    for mask in (padded, torch.ones_like(padded)):
+        stock, own = (model(input_ids=ids, attention_mask=mask).logits for model in models)
+        assert torch.equal(stock, own)
+        drawn = [model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=5) for model in models]
+        assert torch.equal(*drawn)
+
+
+def test_flash_attention_still_finds_its_kernels(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads those that the config names, which is our name by then."""
+    seen = []
+
+    def stock(module: Any, query: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        seen.append(attention_of(module.config))
+        return query.transpose(1, 2), None
+
+    monkeypatch.setitem(AttentionInterface._global_mapping, "flash_attention_2", stock)
+    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    for config in (model.config, model.config.text_config):
+        monkeypatch.setattr(config, "_attn_implementation_internal", "flash_attention_2")
+    seen_by_trees([Tree(0, [3])], model.model, model.device)
+    assert attention_of(model.config.text_config) == OWN_NAMES["flash_attention_2"]
+    model(input_ids=torch.tensor([[11, 12, 13]]), attention_mask=torch.ones(1, 3, dtype=torch.long))
+    assert set(seen) == {"flash_attention_2"} and len(seen) == model.config.text_config.num_hidden_layers
+    assert attention_of(model.config.text_config) == OWN_NAMES["flash_attention_2"]
+
+
+def test_a_model_that_ignores_the_switch_is_refused() -> None:
+    """It would ignore the trees, too, and see the whole row at once."""
+    language = SimpleNamespace(_attn_implementation="sdpa")
+    backbone = SimpleNamespace(
+        config=SimpleNamespace(get_text_config=lambda: language), set_attn_implementation=lambda names: None
+    )
+    with pytest.raises(PipelineError, match="cannot be switched to another attention"):
+        seen_by_trees([Tree(0, [3])], backbone, torch.device("cpu"))

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_reinforcement import lottery
-from tiny_run import LORA, TinyRun, with_large_weights
+from tiny_run import LORA, TinyRun, lottery, with_large_weights
 
 from reinforced_cot import switches
 from reinforced_cot.errors import PipelineError

@@ -11,8 +11,7 @@ import torch
 from config_samples import changed, merged, problems
 from places import REPO
 from safetensors.torch import load_file
-from test_reinforcement import lottery
-from tiny_run import TinyRun, made_trainer, perturb
+from tiny_run import TinyRun, lottery, made_trainer, perturb
 from trl import GRPOTrainer
 
 from reinforced_cot.config.validation import validated

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import TinyRun
+from tiny_run import TinyRun, lottery
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json
@@ -301,11 +300,6 @@ def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stop
     assert epochs[0] != epochs[1] and sorted(epochs[0]) == sorted(epochs[1])
     assert order(sampler(), 1) == epochs[1]  # resumed in the second epoch
     assert epochs[0][:12] == [index for index in epochs[0][:6:2] for _ in range(2)] * 2  # groups of 2, each batch twice
-
-
-def lottery(completions: Sequence[Any], **_: Any) -> list[float]:
-    """A reward that differs between any two completions, so that every group moves the policy."""
-    return [int.from_bytes(sha256(m[0]["content"].encode()).digest()[:2], "big") / 2**16 for m in completions]
 
 
 @pytest.mark.parametrize("killed_in", [4, 6])  # the generations after steps 6 and 10; an epoch has 8 steps

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from stage_runs import series
-from test_reinforcement import lottery
-from tiny_run import TinyRun
+from tiny_run import TinyRun, lottery
 from trl import GRPOTrainer
 
 from reinforced_cot.data.prompts import prompt_messages, with_image

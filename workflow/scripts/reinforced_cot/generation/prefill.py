@@ -64,7 +64,7 @@ def _in_one_row(
     known: Cache = model(
         input_ids=torch.cat([ids[prompt, part] for prompt, part in stretches])[None],
         position_ids=torch.cat([positions[:, prompt, part] for prompt, part in stretches], dim=1)[:, None],
-        **seen_by_trees(row.trees, ids.device),
+        **seen_by_trees(row.trees, backbone, ids.device),
         pixel_values=torch.cat(patches),
         image_grid_thw=torch.cat(grids),
         use_cache=True,

@@ -22,6 +22,7 @@ from reinforced_cot.lora.adapter import ADAPTER_FILES
 from reinforced_cot.lora.tensor_files import Place, places_in, places_of
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.settings import Loading
+from reinforced_cot.models.transformers_hooks import whole_modules
 
 ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
@@ -69,7 +70,7 @@ class StoredModel:
         self.names: dict[str, list[str]] = {}
         self._places: dict[int, Place] = {}  # by the id of a parameter
         self._held: dict[Module, dict[str, Parameter | None]] = {}
-        self._whole = set(model._no_split_modules)  # transformers' own list: decoder layers, blocks of vision towers
+        self._whole = whole_modules(model)
         self._find()
         for module in model.modules():
             for name, buffer in module.named_buffers(recurse=False):

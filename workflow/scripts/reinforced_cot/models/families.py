@@ -16,7 +16,7 @@ class Family:
 
     Attributes:
         name: as its makers write it.
-        processor: transformers' class, which `processors` loads without its video part.
+        processor: transformers' class, which a class of that name in `processors` stands for.
         video_processor: what that class wants to find beside it where torchvision is installed.
         vision: paths of the modules beside the language model: the vision tower, and what projects from it.
         vision_tokens: tokens around images that the processor does not name as such.

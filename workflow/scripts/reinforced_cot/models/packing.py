@@ -198,7 +198,7 @@ def without_padding(rows: dict[str, Any], backbone: Any) -> dict[str, Any]:
         "input_ids": rows["input_ids"][kept][None],
         "labels": rows["labels"][kept][None],
         "position_ids": positions[:, kept][:, None],
-        **seen_by_trees([Tree(0, kept.sum(dim=1).tolist())], kept.device),
+        **seen_by_trees([Tree(0, kept.sum(dim=1).tolist())], backbone, kept.device),
         "pixel_values": rows["pixel_values"],
         "image_grid_thw": rows["image_grid_thw"],
     }

@@ -1,6 +1,5 @@
 """Loading a checkpoint's processor for images, whichever its family, with or without torchvision."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,35 +7,61 @@ import transformers
 from transformers import ProcessorMixin
 
 from reinforced_cot.files import write_json
-from reinforced_cot.models.families import Family, family_of_checkpoint
+from reinforced_cot.models.families import FAMILIES, Family, family_of_checkpoint
+from reinforced_cot.models.transformers_hooks import image_tokens
 
 NEVER = -100.0  # the bias by which vLLM bans a token
 
 
-@cache
-def processor_class(family: Family) -> type[ProcessorMixin]:
-    """The family's processor without its video processor, which needs torchvision; images do not.
+class ImageOnly(ProcessorMixin):
+    """A family's processor without its video processor, which needs torchvision; images do not.
 
-    It carries ``family``, and is saved under the stock name, so that the folder loads with the stock AutoProcessor
-    where torchvision exists.
+    A class below has the name of the stock one that it replaces: processors save the name of their class, also in the
+    tokenizer's file, and so the folder loads with the stock AutoProcessor where torchvision exists.
     """
-    stock: type[ProcessorMixin] = getattr(transformers, family.processor)
 
-    class ImageOnly(stock):
-        @classmethod
-        def get_attributes(cls) -> list[str]:
-            return [name for name in super().get_attributes() if name != "video_processor"]
+    family: Family
 
-        def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> list[str]:
-            """As the stock one, with the file of a video processor, without which that would not load again."""
-            saved: list[str] = super().save_pretrained(save_directory, **kwargs)
-            video = {"video_processor_type": family.video_processor, "processor_class": family.processor}
-            write_json(Path(save_directory) / "video_preprocessor_config.json", video)
-            return saved
+    @classmethod
+    def get_attributes(cls) -> list[str]:
+        return [name for name in super().get_attributes() if name != "video_processor"]
 
-    ImageOnly.__name__ = ImageOnly.__qualname__ = family.processor
-    ImageOnly.family = family
-    return ImageOnly
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> list[str]:
+        """As the stock one, with the file of a video processor, without which that would not load again."""
+        saved: list[str] = super().save_pretrained(save_directory, **kwargs)
+        video = {"video_processor_type": self.family.video_processor, "processor_class": self.family.processor}
+        write_json(Path(save_directory) / "video_preprocessor_config.json", video)
+        return saved
+
+
+class Qwen2VLProcessor(ImageOnly, transformers.Qwen2VLProcessor):
+    """Qwen2-VL's."""
+
+    family = FAMILIES["qwen2_vl"]
+
+
+class Qwen2_5_VLProcessor(ImageOnly, transformers.Qwen2_5_VLProcessor):
+    """Qwen2.5-VL's."""
+
+    family = FAMILIES["qwen2_5_vl"]
+
+
+class Qwen3VLProcessor(ImageOnly, transformers.Qwen3VLProcessor):
+    """Qwen3-VL's."""
+
+    family = FAMILIES["qwen3_vl"]
+
+
+class InternVLProcessor(ImageOnly, transformers.InternVLProcessor):
+    """InternVL's."""
+
+    family = FAMILIES["internvl"]
+
+
+def processor_class(family: Family) -> type[ImageOnly]:
+    """The family's processor without its video processor."""
+    (found,) = (kind for kind in ImageOnly.__subclasses__() if kind.family is family)
+    return found
 
 
 def load_processor(folder: Path, **options: Any) -> ProcessorMixin:
@@ -48,10 +73,7 @@ def load_processor(folder: Path, **options: Any) -> ProcessorMixin:
     Raises:
         DataError: the checkpoint is of no family that is known.
     """
-    processor = processor_class(family_of_checkpoint(folder)).from_pretrained(folder, **options)
-    processor.tokenizer.padding_side = "left"
-    processor.tokenizer.init_kwargs["padding_side"] = "left"  # the attribute alone is lost when the processor is saved
-    return processor
+    return processor_class(family_of_checkpoint(folder)).from_pretrained(folder, padding_side="left", **options)
 
 
 def set_pixel_budget(processor: ProcessorMixin, min_pixels: int, max_pixels: int) -> None:
@@ -74,5 +96,5 @@ def vision_token_ids(processor: ProcessorMixin) -> list[int]:
 
 def prompt_length(processor: ProcessorMixin, text: str, width: int, height: int) -> int:
     """Tokens of a rendered prompt with one image of ``width`` x ``height`` pixels, its visual tokens included."""
-    (visual,) = processor._get_num_multimodal_tokens(image_sizes=[(height, width)]).num_image_tokens
+    visual = image_tokens(processor, width, height)
     return len(processor.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 + visual

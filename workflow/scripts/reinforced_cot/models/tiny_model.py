@@ -100,7 +100,8 @@ def build_tokenizer(
         extra_special_tokens=[token for token in special_tokens if token not in (END_OF_TURN, END_OF_TEXT)],
         padding_side="left",
     )
-    # Only init_kwargs are saved: without this a reloaded tokenizer pads right, and generation breaks.
+    # Only init_kwargs are saved: without this a reloaded tokenizer pads right, and generation breaks. The constructor
+    # leaves the side out of them. `from_pretrained` does not, but adds where it has read, which would be saved, too.
     fast.init_kwargs["padding_side"] = "left"
     return fast
 

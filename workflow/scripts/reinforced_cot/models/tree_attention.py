@@ -4,22 +4,29 @@ A row is a list of trees, one after the other; a tree is a prefix and branches t
 itself, a branch sees its prefix and itself. Each part is attended to by a call of its own with the kernel for causal
 attention: nothing is computed that a mask would hide, and no mask of the row's length squared is held.
 
-Importing this module teaches transformers' attention functions the argument ``trees``; without it they do as before.
+Transformers knows this attention under names of its own. A language model is switched to one of them when it is first
+given trees, and keeps it: gradient checkpointing computes a layer again long after the pass, with the attention that
+the config then names. Rows without trees are the stock attention's under these names, too.
 """
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers import AttentionInterface, AttentionMaskInterface
 
+from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.loading import autocast_dtype
+from reinforced_cot.models.transformers_hooks import attention_as, attention_of
 
 NEFTUNE = "NEFTune's noise depends on how long a row is"
-IMPLEMENTATIONS = ("sdpa", "flash_attention_2", "flash_attention_3")  # which `trees` can be given to
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = AttentionInterface()
+# Transformers' names of the kernels that this attention can stand in for, and its own name where it does. A name has to
+# contain that of the kernel: transformers looks for "flash" and "sdpa" in it.
+OWN_NAMES = {name: f"trees_{name}" for name in ("sdpa", "flash_attention_2", "flash_attention_3")}
 
 
 class Tree(NamedTuple):
@@ -73,8 +80,19 @@ def tree_attention(
     return torch.cat(found, dim=2)
 
 
-def seen_by_trees(trees: Sequence[Tree], device: torch.device) -> dict[str, Any]:
-    """What a model is told in place of a mask; the one that it is given counts the tokens, and hides none."""
+def seen_by_trees(trees: Sequence[Tree], backbone: Any, device: torch.device) -> dict[str, Any]:
+    """What a model takes in place of a mask. The mask passed along is all ones: it only carries the length.
+
+    Args:
+        trees: of the row.
+        backbone: of the model that is given the row, which `no_trees` has nothing against; its language model is
+            switched to this attention.
+        device: of the row.
+
+    Raises:
+        PipelineError: the language model cannot be switched; it would ignore the trees and see the whole row.
+    """
+    _switch(backbone)
     tokens = sum(tree.prefix + sum(tree.branches) for tree in trees)
     return {"trees": trees, "attention_mask": torch.ones(1, 1, 1, tokens, dtype=torch.bool, device=device)}
 
@@ -85,29 +103,42 @@ def no_trees(backbone: torch.nn.Module) -> str | None:
         return f"{type(backbone).__name__} has no M-RoPE positions"
     if set(getattr(backbone.config.get_text_config(), "layer_types", None) or ()) - {"full_attention"}:
         return "some of its layers see a window only"
-    attention = backbone.config._attn_implementation
-    return None if attention in IMPLEMENTATIONS else f"base_model.attn_implementation is {attention}"
+    attention = attention_of(backbone.config)  # of the whole model: a switch changes the language model's alone
+    return None if attention in OWN_NAMES else f"base_model.attn_implementation is {attention}"
 
 
-def _with_trees(stock: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(stock)
-    def attention(
-        module: torch.nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        *args: Any,
-        trees: Sequence[Tree] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if trees is None or not module.is_causal:  # a vision tower is handed the arguments of the language model, too
-            return stock(module, query, key, value, attention_mask, *args, **kwargs)
-        options = {name: kwargs[name] for name in ("scaling", "dropout")}
-        return tree_attention(query, key, value, trees, **options).transpose(1, 2), None
-
-    return attention
+def _switch(backbone: Any) -> None:
+    """Let the language model take ``trees``. Nothing of this is saved: a config's file does not name its attention."""
+    language = backbone.config.get_text_config()
+    stock = attention_of(language)
+    if stock in OWN_NAMES.values():
+        return
+    own = OWN_NAMES[stock]
+    AttentionInterface.register(own, partial(_attention, stock))
+    AttentionMaskInterface.register(own, AttentionMaskInterface()[stock])
+    # The vision tower keeps its attention: it is handed the arguments of the language model, and ignores the trees.
+    backbone.set_attn_implementation({"text_config": own})
+    if attention_of(language) != own:
+        raise PipelineError(
+            f"{type(backbone).__name__} cannot be switched to another attention: set `sft.padding_free` "
+            "and `rl.*.shared_prefix` off"
+        )
 
 
-for _name in IMPLEMENTATIONS:
-    ALL_ATTENTION_FUNCTIONS.register(_name, _with_trees(ALL_ATTENTION_FUNCTIONS[_name]))
+def _attention(
+    stock: str,
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *args: Any,
+    trees: Sequence[Tree] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """What transformers calls for each layer; ``stock`` names the attention of rows without trees."""
+    if trees is None:
+        with attention_as(module.config, stock):  # flash attention loads the kernels that the config names
+            return _FUNCTIONS[stock](module, query, key, value, attention_mask, *args, **kwargs)
+    options = {name: kwargs[name] for name in ("scaling", "dropout")}
+    return tree_attention(query, key, value, trees, **options).transpose(1, 2), None

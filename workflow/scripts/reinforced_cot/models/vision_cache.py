@@ -19,8 +19,11 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
 from reinforced_cot.models.loading import autocast_dtype, backbone_of
+from reinforced_cot.models.transformers_hooks import attention_of
 from reinforced_cot.switches import is_on
 
 log = logging.getLogger(__name__)
@@ -74,7 +77,16 @@ class _Remembering:
                 features |= {f"{DEEPSTACK}_{number}": layer for number, layer in deepstack}
                 self._write(name, features)
             found.append({part: feature.to(pixel_values.device) for part, feature in features.items()})
-        return _Features(found)
+        return self._outputs(found)
+
+    def _outputs(self, images: Sequence[dict[str, torch.Tensor]]) -> BaseModelOutputWithPooling:
+        """Each image's features, and those of inner layers over all images, as the backbone itself returns them."""
+        pooled = tuple(image[POOLED] for image in images)
+        inner = sorted((part for part in images[0] if part != POOLED), key=lambda part: int(part.split("_")[1]))
+        if not inner:
+            return BaseModelOutputWithPooling(pooler_output=pooled)
+        layers = [torch.cat([image[part] for image in images]) for part in inner]
+        return BaseModelOutputWithDeepstackFeatures(pooler_output=pooled, deepstack_features=layers)
 
     def _read(self, name: str) -> dict[str, torch.Tensor] | None:
         """Mapped into memory, not read."""
@@ -93,15 +105,6 @@ class _Remembering:
             part.unlink(missing_ok=True)
             log.warning("image features are no longer kept in %s: %s", self._folder, error)
             self._write = lambda *_: None  # type: ignore[method-assign]
-
-
-class _Features:
-    """What ``get_image_features`` returns: each image's features, and those of inner layers over all images."""
-
-    def __init__(self, images: Sequence[dict[str, torch.Tensor]]) -> None:
-        self.pooler_output = tuple(image[POOLED] for image in images)
-        inner = sorted((part for part in images[0] if part != POOLED), key=lambda part: int(part.split("_")[1]))
-        self.deepstack_features = [torch.cat([image[part] for image in images]) for part in inner]
 
 
 def fingerprints(images: Sequence[torch.Tensor], grids: torch.Tensor) -> list[str]:
@@ -141,7 +144,7 @@ def tower_hash(tower: Any) -> str:
     stated = {key: value for key, value in tower.config.to_dict().items() if not key.startswith("_")}
     device = torch.cuda.get_device_name(weights.device) if weights.is_cuda else weights.device.type
     setup = {
-        **{"config": stated, "attention": tower.config._attn_implementation, "device": device},
+        **{"config": stated, "attention": attention_of(tower.config), "device": device},
         **{"torch": torch.__version__, "transformers": transformers.__version__},
         "tf32": torch.backends.cuda.matmul.allow_tf32,
     }

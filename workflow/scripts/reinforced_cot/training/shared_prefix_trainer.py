@@ -212,7 +212,7 @@ def _inputs(rows: Rows, groups: Sequence[Sequence[int]], packed: Packed, backbon
     grids, patches = zip(*(rows.images[group[0]] for group in groups), strict=True)
     return {
         "input_ids": packed.input_ids,
-        **seen_by_trees(packed.trees, packed.input_ids.device),
+        **seen_by_trees(packed.trees, backbone, packed.input_ids.device),
         "position_ids": positions(rows, groups, packed.trees, backbone.get_rope_index),
         "labels": packed.labels,
         "pixel_values": torch.cat(patches),
