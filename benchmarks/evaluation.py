@@ -1,4 +1,4 @@
-"""Questions answered a second: the original system's way against this pipeline's, on real photographs.
+"""How many questions are answered per second, in the original system's way and in this pipeline's, on photographs.
 
     python benchmarks/evaluation.py --sample ../shared/data/gqa-cot-sample
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from photo_runs import MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
+from photo_runs import LOADING, MAX_PIXELS, MIN_PIXELS, PROMPT, SEED, SIZES, arguments, photo_examples, publish
 from transformers import PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.data.examples import Example
@@ -23,13 +23,13 @@ from reinforced_cot.evaluation.answering import answer
 from reinforced_cot.files import write_manifest
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.generation.settings import Answering, AnswerSettings
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 
 PADDED, ORIGINAL_BATCH = 2048, 8
-LOADING = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False, "vision_cache": "on"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,13 +58,8 @@ def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) 
     for sampling in [{"do_sample": False}, *[{"do_sample": True, "top_k": 0}] * samples]:
         as_the_original(model, processor, examples[:ORIGINAL_BATCH], work, tokens, sampling)
     original = ORIGINAL_BATCH / (time.perf_counter() - started)
-    settings = {
-        **{"seed": 1, "prompt": SETTINGS["prompt"], "base_model": LOADING},
-        "evaluation": {
-            **{"batch_size": 16, "max_new_tokens": tokens, "samples": samples, "direct": False, "probes": 0},
-            "engine": "transformers",
-        },
-    }
+    asked = Answering(batch_size=16, max_new_tokens=tokens, samples=samples, direct=False, probes=0)
+    settings = AnswerSettings(seed=SEED, prompt=PROMPT, base_model=LOADING, answer=asked)
     seconds = []
     for run in range(2):  # another policy finds the images' features
         (work / f"log {run}").mkdir()
@@ -94,7 +89,7 @@ def as_the_original(
 ) -> None:
     """One batch, padded to one length."""
     inputs = processor(
-        text=[rendered_prompt(processor, example.question, SETTINGS["prompt"]) for example in examples],
+        text=[rendered_prompt(processor, example.question, PROMPT) for example in examples],
         images=[opened(data / example.image) for example in examples],
         **{"padding": "max_length", "max_length": PADDED, "padding_side": "left", "return_tensors": "pt"},
     )
@@ -111,11 +106,11 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Evaluation",
         "",
-        f"A greedy completion and {found['samples']} samples of each of {found['questions']} questions about real "
-        f"photographs, {found['completion_tokens']} tokens each;",
-        "this pipeline's time holds loading the model and writing the answers, the original's does not. Written by",
-        f"evaluation.py; {found['machine']}, torch {found['torch']}, a random model of {SIZES.num_hidden_layers} "
-        "layers.",
+        f"Each of {found['questions']} questions about real photographs gets one greedy answer and {found['samples']} "
+        f"samples of {found['completion_tokens']} tokens.",
+        "This pipeline's time includes loading the model and writing the answers; the original's does not.",
+        f"Written by evaluation.py on {found['machine']}, with torch {found['torch']} and a random model of "
+        f"{SIZES.num_hidden_layers} layers.",
         "",
         "| way | questions a second | ratio |",
         "| --- | --- | --- |",

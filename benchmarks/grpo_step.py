@@ -2,7 +2,8 @@
 
     python benchmarks/grpo_step.py --sample ../shared/data/gqa-cot-sample
 
-Two groups a step, a random model of Qwen2.5-VL's architecture with LoRA; the two trainers take turns in one process.
+A step has two groups. The model is a random one of Qwen2.5-VL's architecture with LoRA, and the trainers take turns in
+one process.
 Completions of a random model rarely end, so that all have the full length: nothing is gained by dropping ended rows.
 Under `accelerate launch` the processes divide the groups. Writes grpo_step.json and grpo_step.md.
 """
@@ -15,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
+from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SIZES, arguments, grpo_settings, photo_examples, publish
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
@@ -85,15 +86,18 @@ def make_trainer(
     way: str, examples: Sequence[Example], data: Path, output: Path, size: int, tokens: int, steps: int
 ) -> GRPOTrainer:
     """A trainer of a random model, the same one each time."""
-    training = {
-        **SETTINGS["rl"]["training"],
-        **{"num_generations": size, "per_device_train_batch_size": 2 * size // world_size()},
-        **{"generation_batch_size": 2 * size},
-        **{"max_completion_length": tokens, "max_steps": steps, "save_strategy": "no", "num_iterations": 1},
-        **{"disable_tqdm": True, "logging_steps": 1000},
-    }
-    settings = {**SETTINGS, "rl": {**SETTINGS["rl"], "global_batch_size": 2 * size, "training": training}}
-    settings["base_model"] = {**SETTINGS["base_model"], "vision_cache": "on"}
+    settings = grpo_settings(
+        2 * size,
+        num_generations=size,
+        per_device_train_batch_size=2 * size // world_size(),
+        generation_batch_size=2 * size,
+        max_completion_length=tokens,
+        max_steps=steps,
+        save_strategy="no",
+        num_iterations=1,
+        disable_tqdm=True,
+        logging_steps=1000,
+    )
     tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
     processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
     torch.manual_seed(1)
@@ -102,7 +106,7 @@ def make_trainer(
         model=model,
         reward_funcs=[lambda completions, **_: [float(hash(str(text)) % 7) for text in completions]],
         args=grpo_config(settings, [1.0], processor, output),
-        train_dataset=rl_dataset(examples, data, settings["prompt"]),
+        train_dataset=rl_dataset(examples, data, settings.prompt),
         processing_class=processor,
         peft_config=lora_config(LORA, model),
     )
@@ -117,9 +121,10 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# A whole GRPO step",
         "",
-        "Rollouts by transformers, rewards, loss, backward and the optimizer's step of two groups: stock TRL against",
-        "this pipeline (prompts shared in rollouts and passes, images prepared once, their features kept), in turns in",
-        f"one process. Written by grpo_step.py; {found['machine']}, torch {found['torch']}, a random model of",
+        "A step of two groups has rollouts by transformers, rewards, loss, backward and the optimizer's step. Stock",
+        "TRL and this pipeline take turns in one process; this pipeline shares prompts in rollouts and passes,",
+        "prepares each image once and keeps its features.",
+        f"Written by grpo_step.py on {found['machine']}, with torch {found['torch']} and a random model of",
         f"{SIZES.num_hidden_layers} layers.",
         "",
         "| G | completion tokens | stock, s | shared, s | ratio |",

@@ -1,8 +1,8 @@
-"""Does the embedded default learn, at every seed? Runs the whole pipeline once a seed; writes benchmarks/learning.md.
+"""Does the embedded default learn, at every seed? Runs the whole pipeline for each seed; writes benchmarks/learning.md.
 
     python benchmarks/learning.py --seeds 51 52 53 54 55
 
-The settings were chosen on val at other seeds (TUNED_ON); the figures are on 1000 questions a seed of the test split,
+The settings were chosen on val at other seeds (TUNED_ON); the figures are on 1000 questions of each seed's test split,
 whose scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one stopped.
 """
 
@@ -110,12 +110,13 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         "# Does the embedded default learn?",
         "",
-        f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}`: the whole pipeline",
-        f"once a seed (data, base model, SFT and RL all draw from it), {QUESTIONS} test questions each. The settings",
-        f"were chosen on val at other seeds ({', '.join(map(str, TUNED_ON))}); the test scans are used nowhere else.",
+        f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}` ran the whole pipeline",
+        f"once for each seed (data, base model, SFT and RL all draw from it), with {QUESTIONS} test questions each",
+        f"time. The settings were chosen on val at other seeds ({', '.join(map(str, TUNED_ON))}); the test scans are",
+        "used nowhere else.",
         "",
-        f"Machine: {machine()}, CPU only. Accuracy is greedy unless it says T=1 (several",
-        "samples a question). A malformed completion counts as wrong.",
+        f"Machine: {machine()}, CPU only. Accuracy is that of greedy answers; columns with T=1",
+        "count several samples of each question. A malformed completion counts as wrong.",
         "",
         "| seed | policy | accuracy | well-formed | accuracy, well-formed only | consistent | T=1 "
         "| T=1, well-formed only | shuffled images |",
@@ -129,7 +130,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             lines.append(f"| {row['seed']} | {policy} | " + " | ".join(_share(cell) for cell in cells) + " |")
     lines += [
         "",
-        "Text alone (in training the most frequent answer to the question, or to its type among those it names) gives "
+        "Guessing from the text alone (the most frequent answer in training to the same question, or for a new "
+        "question to its type, among the answers that it names) gives accuracies of "
         + ", ".join(_share(row["text_only"]) for row in rows)
         + ".",
         "",
@@ -157,11 +159,12 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {policy} | " + " | ".join(_share(mean) for mean in means) + " |")
     lines += [
         "",
-        "## Held to",
+        "## What the demo is held to",
         "",
-        "SFT between 0.45 and 0.80 and well-formed in 0.95; RL over SFT at every seed: greedy above 0, also among",
-        "well-formed answers only, and +0.08 at T=1; over all seeds: +0.08 greedy, p < 0.001; on shuffled images at",
-        "most 0.05 above text alone.",
+        "SFT must be right in 0.45 to 0.80 and well-formed in at least 0.95 of its answers. At every seed, RL must",
+        "gain over SFT: in greedy accuracy more than 0, also when only well-formed answers count, and at T=1 at least",
+        "0.08. Over all seeds, the mean greedy gain must be at least 0.08, with p < 0.001. On shuffled images, no",
+        "policy may be more than 0.05 above the text alone.",
         "",
         *([f"- missed: {miss}" for miss in shortfalls(rows)] or ["All of it holds."]),
     ]
@@ -189,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"the settings were chosen at seeds {tuned}: their figures would flatter; take others")
     settings = {
         "data": {"splits": {"test": {"size": QUESTIONS}}},
-        "evaluation": {"probes": None},  # shuffled images for every question
+        "answer": {"probes": None},  # shuffled images for every question
     }
     runs = run_at_seeds("learning", args.seeds, settings)
     rows = [measure(seed, results) for seed, results in runs.items()]

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import torch
 from machine import machine
@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLForConditionalGeneration
 from transformers.core_model_loading import revert_weight_conversion
 
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.files import write_json, write_manifest
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import ADAPTER_FILES, lora_config, publish_adapter
@@ -35,7 +36,9 @@ from reinforced_cot.lora.merge import merge
 from reinforced_cot.lora.shard_merge import write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX
-from reinforced_cot.models.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer
+from reinforced_cot.models.settings import Loading, ModelSizes
+from reinforced_cot.models.tiny_model import build_config, build_processor, build_tokenizer
+from reinforced_cot.policies.settings import MergedPolicy, MergeSettings
 
 FREE_DISK = 25e9  # bytes: the base, what is written of it, and room
 LORA = {
@@ -43,15 +46,26 @@ LORA = {
     "lora_alpha": 32,
     "target_modules": [f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")],
 }
-SETTINGS: dict[str, Any] = {
-    "base_model": {"dtype": "bfloat16", "attn_implementation": "sdpa", "trust_remote_code": False},
-    "prompt": {"system": None, "instruction": "", "max_tokens": 512},
-}
+SETTINGS = MergeSettings(
+    seed=1,
+    prompt=Prompt(),
+    base_model=Loading(dtype="bfloat16"),
+    repeats=0,
+    policy=MergedPolicy(method="sft", from_policy="base", lora=LORA),
+)
 VOCABULARY, SHARD = 151936, 4e9  # tokens, and bytes of a file, as on the hub
 SIZES = ModelSizes(
-    **{"hidden_size": 2048, "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2},
-    **{"intermediate_size": 11008, "vision_hidden_size": 1280, "vision_depth": 32, "vision_num_heads": 16},
-    **{"vision_intermediate_size": 3420, "max_position_embeddings": 128000, "rope_theta": 1e6},
+    hidden_size=2048,
+    num_hidden_layers=36,
+    num_attention_heads=16,
+    num_key_value_heads=2,
+    intermediate_size=11008,
+    vision_hidden_size=1280,
+    vision_depth=32,
+    vision_num_heads=16,
+    vision_intermediate_size=3420,
+    max_position_embeddings=128000,
+    rope_theta=1e6,
     initializer_range=0.02,
 )
 TINY = ModelSizes(hidden_size=64, num_hidden_layers=2, intermediate_size=96, vision_hidden_size=64, vision_depth=1)
@@ -117,6 +131,7 @@ def make_policies(work: Path, sizes: ModelSizes, vocabulary: int, limit: float) 
     write_manifest(folder, work / "base/model.json")
 
     adapter = lora_config(LORA, model)
+    assert adapter is not None
     adapted = get_peft_model(model, adapter, low_cpu_mem_usage=True)
     torch.manual_seed(2)
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
@@ -141,7 +156,7 @@ def write_weights(weights: dict[str, torch.Tensor], folder: Path, limit: float) 
             filled = 0.0
         files[-1].append(name)
         filled += size
-    places = {}
+    places: dict[str, str] = {}
     for number, names in enumerate(files, start=1):
         file = f"model-{number:05d}-of-{len(files):05d}.safetensors"
         save_file(
@@ -169,7 +184,7 @@ def run(way: str, work: Path) -> dict[str, float]:
         merged.save_pretrained(work / "merged")
     elif way == "ours":
         (work / "merged").mkdir()
-        loading = {**SETTINGS["base_model"], "dtype": "float32"}
+        loading = SETTINGS.base_model.model_copy(update={"dtype": "float32"})
         write_merged(StoredModel(base / "model", loading, policy / "adapter"), work / "merged", torch.bfloat16)
     else:
         merge(SETTINGS, base, policy)
@@ -207,13 +222,14 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Merge",
         "",
-        f"A LoRA adapter (r {found['adapter_r']}, every linear layer of the language model), merged into a checkpoint "
-        f"of {found['checkpoint_gb']:.2f} GB in {found['files']} files, bfloat16, of Qwen2.5-VL-3B's shape with random "
-        "weights. PEFT's `from_pretrained`, `merge_and_unload` and `save_pretrained` against the merge by shard; its "
-        "proof is the whole stage: hashes, four forwards, sampled layers.",
-        f"Written by merge.py; {found['machine']}, torch {found['torch']}; medians of {found['repeats']} runs (of the "
-        "proof: one), each a process of its own. Seconds are without imports; peaks of resident memory are of all, of "
-        "what no file holds, and of mapped files.",
+        f"A LoRA adapter (r {found['adapter_r']}, every linear layer of the language model) is merged into a bfloat16 "
+        f"checkpoint of {found['checkpoint_gb']:.2f} GB in {found['files']} files, which has Qwen2.5-VL-3B's shape and "
+        "random weights. PEFT's `from_pretrained`, `merge_and_unload` and `save_pretrained` are compared with the "
+        "merge by shard. With its proof, the merge by shard is the whole stage: hashes, four forwards and sampled",
+        f"layers. Written by merge.py on {found['machine']}, with torch {found['torch']}. Figures are medians of "
+        f"{found['repeats']} runs, each in a process of its own; the merge with its proof ran once. Seconds do not "
+        "include imports. Peaks are of resident memory: all of it, the part that no file holds (anonymous) and mapped "
+        "files.",
         "",
         "| way | s | CPU, s | peak, GB | anonymous, GB | mapped, GB | times as fast | share of PEFT's peak |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

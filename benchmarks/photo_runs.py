@@ -7,36 +7,51 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+# Behind the benchmarks: the stages' scripts lie there, too, and one of them is also named sft.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import torch
 from machine import machine
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.images import PixelBudget
 from reinforced_cot.data.preparation import prepare
-from reinforced_cot.models.tiny_model import ModelSizes
+from reinforced_cot.data.settings import PixelBudget, Prompt
+from reinforced_cot.models.settings import Loading, ModelSizes
+from reinforced_cot.policies.grpo import GrpoPolicy, GrpoSettings
 from reinforced_cot.sources.gqa_cot import read_gqa_cot
 
 MIN_PIXELS, MAX_PIXELS = 3136, 301056  # at most 384 visual tokens
-BUDGET = PixelBudget(MIN_PIXELS, MAX_PIXELS)
+BUDGET = PixelBudget(min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
 SIZES = ModelSizes(
-    **{"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 8},
-    **{"vision_hidden_size": 160, "vision_depth": 4, "vision_intermediate_size": 400, "max_position_embeddings": 4096},
+    hidden_size=256,
+    intermediate_size=1024,
+    num_hidden_layers=6,
+    num_attention_heads=8,
+    vision_hidden_size=160,
+    vision_depth=4,
+    vision_intermediate_size=400,
+    max_position_embeddings=4096,
 )
-SETTINGS: dict[str, Any] = {
-    "seed": 1,
-    "base_model": {"dtype": "float32"},
-    "prompt": {"system": None, "instruction": "", "max_tokens": 2048},
-    "rl": {
-        "global_batch_size": 16,
-        "training": {
-            **{"per_device_train_batch_size": 16, "generation_batch_size": 16, "num_generations": 8, "beta": 0.0},
-            **{"max_completion_length": 150, "loss_type": "grpo", "max_steps": 1, "gradient_checkpointing": False},
-        },
-    },
-}
+SEED = 1
+PROMPT = Prompt(max_tokens=2048)
+LOADING = Loading(vision_cache="on")
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
+TRAINING: dict[str, Any] = {
+    **{"per_device_train_batch_size": 16, "generation_batch_size": 16, "num_generations": 8, "beta": 0.0},
+    **{"max_completion_length": 150, "loss_type": "grpo", "max_steps": 1, "gradient_checkpointing": False},
+}
+
+
+def grpo_settings(global_batch_size: int = 16, **training: Any) -> GrpoSettings:
+    """Settings of a GRPO policy; ``training`` holds fields of TRL's that differ from `TRAINING`."""
+    policy = GrpoPolicy(
+        method="grpo",
+        from_policy="base",
+        lora=LORA,
+        global_batch_size=global_batch_size,
+        training={**TRAINING, **training},
+    )
+    return GrpoSettings(seed=SEED, prompt=PROMPT, base_model=LOADING, repeats=0, policy=policy)
 
 
 def arguments(description: str, script: str) -> argparse.ArgumentParser:

@@ -48,9 +48,9 @@ def table(runs: Mapping[int, Path]) -> str:
     lines = [
         "# The original's reward, for ablation",
         "",
-        f"`python benchmarks/reward_ablation.py --seeds {' '.join(map(str, runs))}`: the demo with two GRPO policies",
-        "that differ in their rewards alone. Greedy answers to the test questions.",
-        "",
+        f"`python benchmarks/reward_ablation.py --seeds {' '.join(map(str, runs))}` ran the demo with two",
+        "GRPO policies that differ in nothing but their rewards. The first table is of greedy answers to the test",
+        "questions.",
         f"Machine: {machine()}, CPU only.",
         "",
         "| seed | rewards | " + " | ".join(MEASURES.values()) + " |",
@@ -65,8 +65,9 @@ def table(runs: Mapping[int, Path]) -> str:
         "",
         "## What cheating earns when training ends",
         "",
-        "As a share of the reward of the policy's own greedy answers to the same questions. Copied chain, question as",
-        "chain and repeated tags keep the policy's answers without its thinking: at 1.00 nothing is paid for that.",
+        "Each figure is what a cheat earns, as a share of the reward of the policy's own greedy answers to the same",
+        "questions. Copied chain, question as chain and repeated tags keep the policy's answers and drop its thinking:",
+        "at 1.00, the thinking earns nothing.",
         "",
         "| seed | rewards | " + " | ".join(name.replace("_", " ") for name in CHEATS) + " |",
         "| --- | --- |" + " --- |" * len(CHEATS),
@@ -79,7 +80,7 @@ def table(runs: Mapping[int, Path]) -> str:
         "",
         "## Differences in accuracy",
         "",
-        "| seed | the original's less this pipeline's | 95 % interval | p |",
+        "| seed | the original's minus this pipeline's | 95 % interval | p |",
     ]
     lines += ["| --- | --- | --- | --- |"]
     for seed, results in runs.items():

@@ -26,8 +26,7 @@ REPO = Path(__file__).resolve().parents[1]
 MAIN = "results/grpo/eval.json"
 SWITCHED_OFF = """
 base_model: {vision_cache: "off"}
-sft: {padding_free: "off"}
-rl: {grpo: {shared_prefix: "off"}, gspo: {shared_prefix: "off"}}
+policies: {sft: {padding_free: "off"}, grpo: {shared_prefix: "off"}}
 """
 
 
@@ -94,15 +93,15 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# How long the embedded default takes",
         "",
-        f"`python benchmarks/run_time.py` on {found['machine']}, no GPU, after set-up.",
+        f"`python benchmarks/run_time.py` measured this on {found['machine']}, without a GPU, after set-up.",
         "",
         "| what | seconds |",
         "| --- | --- |",
         f"| `make run`: data, base, SFT, merge, GRPO, merge, evaluation | {seconds_of['main']:.0f} |",
         f"| the same with `vision_cache`, `padding_free` and `shared_prefix` off ({found['ratio']:.2f} times) "
         f"| {seconds_of['switched_off']:.0f} |",
-        f"| `snakemake -n` after it, with nothing to be done | {seconds_of['dry_run']:.1f} |",
-        "| `snakemake --cores all`, from nothing: GSPO beside GRPO, every evaluation, the report "
+        f"| `snakemake -n` afterwards, when nothing is left to do | {seconds_of['dry_run']:.1f} |",
+        "| `snakemake --cores all` from nothing, which adds GSPO, every evaluation and the report "
         f"| {seconds_of['everything']:.0f} |",
         "",
         "The jobs of `snakemake --cores all`:",

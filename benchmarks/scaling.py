@@ -1,4 +1,4 @@
-"""How the gain of shared prefixes grows with completions a group, prompt and completion, and a model that explains it.
+"""How the gain of shared prefixes grows with the size of a group, prompt and completion, and a model that explains it.
 
     python benchmarks/scaling.py --sample ../shared/data/gqa-cot-sample
 
@@ -128,11 +128,12 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# What shared prefixes gain, by size",
         "",
-        "One group of G completions of C tokens after a prompt of P tokens; old log-probabilities, loss and backward,",
-        f"stock TRL against `shared_prefix`. Written by scaling.py; {found['machine']}, torch {found['torch']}, a",
-        f"random model of {SIZES.num_hidden_layers} layers. *Counted*: the ratio of the operations that each needs.",
-        "*Of the matrix rate*: what the shared way's operations would take at the rate of a large product of matrices",
-        f"on this machine ({found['matrix_rate'] / 1e9:.0f} GFLOP/s), as a share of what it takes.",
+        "One group has G completions of C tokens after a prompt of P tokens. The times are of old log-probabilities,",
+        "loss and backward, by stock TRL and with `shared_prefix`. *Counted* is the ratio of the operations that the",
+        "two need. *Of the matrix rate* is the time that the shared way's operations would take at the rate of a large",
+        f"matrix product on this machine ({found['matrix_rate'] / 1e9:.0f} GFLOP/s), as a share of the time that they",
+        f"took. Written by scaling.py on {found['machine']}, with torch {found['torch']} and a random model of",
+        f"{SIZES.num_hidden_layers} layers.",
         "",
         "| G | P | C | stock, s | shared, s | ratio | counted | of the matrix rate |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -147,7 +148,8 @@ def page(found: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        f"A whole step of two groups of {BASE['G']}, rollouts included (grpo_step.py); two processes have one each.",
+        f"The next table is of a whole step of two groups of {BASE['G']} with its rollouts (grpo_step.py). Two",
+        "processes take one group each.",
         "",
         "| processes | threads each | stock, s | shared, s | ratio |",
         "| --- | --- | --- | --- | --- |",

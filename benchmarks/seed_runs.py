@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "workflow" / "scripts"))
+sys.path.append(str(REPO / "workflow" / "scripts"))
 
+from reinforced_cot.config.configuration import Config  # noqa: E402
 from reinforced_cot.config.stage_settings import seed_folders  # noqa: E402
 from reinforced_cot.files import write_text  # noqa: E402
 
@@ -27,9 +28,9 @@ def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *
         Each seed's results folder.
     """
     results = Path("results") / name
-    chosen = {"seed": seeds[0], "seeds": list(seeds[1:])}
+    chosen: dict[str, Any] = {"seed": seeds[0], "seeds": list(seeds[1:])}
     config = REPO / "results" / f"{name}.yaml"
     write_text(config, yaml.safe_dump({**settings, **chosen, "pathvars": {"results": str(results)}}))
     command = ["snakemake", "--configfile", *presets, str(config), "--cores", "all"]
     subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=True)
-    return {seed: REPO / results / folder for seed, folder in seed_folders(chosen).items()}
+    return {seed: REPO / results / folder for seed, folder in seed_folders(Config.model_construct(**chosen)).items()}

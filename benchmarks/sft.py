@@ -1,4 +1,4 @@
-"""SFT samples a second: the original system's way, stock TRL's, and this pipeline's, on real photographs and chains.
+"""SFT samples per second in the original system's way, in stock TRL's and in this pipeline's, on real photographs.
 
     python benchmarks/sft.py --sample ../shared/data/gqa-cot-sample
 
@@ -15,7 +15,18 @@ from typing import Any
 
 import torch
 from grpo_step import Stopwatch
-from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
+from photo_runs import (
+    LOADING,
+    LORA,
+    MAX_PIXELS,
+    MIN_PIXELS,
+    PROMPT,
+    SEED,
+    SIZES,
+    arguments,
+    photo_examples,
+    publish,
+)
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -25,7 +36,9 @@ from reinforced_cot.generation.rendering import prompt_lengths
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config
 from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
-from reinforced_cot.training.sft import AnswerSelectingTrainer, CompletionCollator, sft_config
+from reinforced_cot.policies.settings import Selection
+from reinforced_cot.policies.sft import SftPolicy, SftSettings
+from reinforced_cot.training.sft import AnswerSelectingTrainer, Asked, CompletionCollator, sft_config
 from reinforced_cot.training.trainer import keep_features
 from reinforced_cot.training.trainer_data import sft_dataset
 
@@ -89,21 +102,24 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
         **{"logging_steps": 1000, "gradient_checkpointing": False, "learning_rate": 1.0e-4},
     }
     completions = [len(tokenizer(completion_text(one.cot, one.answer))["input_ids"]) for one in examples]
-    prompts = prompt_lengths(processor, examples, data, SETTINGS["prompt"], SIZES.max_position_embeddings, completions)
+    prompts = prompt_lengths(processor, examples, data, PROMPT, SIZES.max_position_embeddings, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
-    dataset = sft_dataset(examples, data, SETTINGS["prompt"], lengths)
+    dataset = sft_dataset(examples, data, PROMPT, lengths)
     common = {"model": model, "train_dataset": dataset, "peft_config": lora_config(LORA, model)}
     if way == "own":
-        settings = {**SETTINGS, "base_model": {"dtype": "float32", "vision_cache": "on"}}
-        settings["sft"] = {"global_batch_size": batch, "training": training}
+        policy = SftPolicy(
+            method="sft", from_policy="base", lora=LORA, global_batch_size=batch, padding_free="on", training=training
+        )
+        settings = SftSettings(seed=SEED, prompt=PROMPT, base_model=LOADING, repeats=0, policy=policy)
         trainer = AnswerSelectingTrainer(
             args=sft_config(settings, output),
             eval_dataset=dataset.select([0]),
             data_collator=CompletionCollator(processor, completion_only_loss=True),
             processing_class=processor,
+            asked=Asked(examples[:1], data, PROMPT, Selection(), SEED),  # nothing is saved, so nothing is asked
+            padding_free_rows=policy.padding_free,
             **common,
         )
-        trainer.padding_free_rows = "on"
         keep_features(trainer, settings, output)
         return trainer
     arguments = SFTConfig(
@@ -126,17 +142,20 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# SFT",
         "",
-        f"Samples a second over an epoch of {found['rows']} chains about real photographs, {found['batch']} a step;",
-        f"medians of {found['repeats']} runs.",
-        f"Written by sft.py; {found['machine']}, torch {found['torch']}, a random model of {SIZES.num_hidden_layers} "
-        "layers.",
+        f"An epoch has {found['rows']} chains about real photographs, and a step has {found['batch']} of them. Figures",
+        f"are medians of {found['repeats']} runs; the ratios say how many times as fast this pipeline is.",
+        f"Written by sft.py on {found['machine']}, with torch {found['torch']} and a random model of",
+        f"{SIZES.num_hidden_layers} layers.",
         "",
-        "| way | samples a second | this pipeline's first epoch to it | later epochs to it |",
+        "| way | samples per second | ratio in the first epoch | ratio in later epochs |",
         "| --- | --- | --- | --- |",
     ]
     for way, name in WAYS.items():
         lines.append(f"| {name} | {found[way]:.2f} | {own / found[way]:.2f} | {later / found[way]:.2f} |")
-    lines += ["", f"From the second epoch on this pipeline finds the images' features: {later:.2f} samples a second."]
+    lines += [
+        "",
+        f"In later epochs, this pipeline finds the images' features: {later:.2f} samples per second.",
+    ]
     return "\n".join(lines) + "\n"
 
 

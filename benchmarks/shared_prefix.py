@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SETTINGS, SIZES, arguments, photo_examples, publish
+from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, PROMPT, SIZES, arguments, grpo_settings, photo_examples, publish
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.prompts import prompt_messages, with_image
@@ -73,7 +73,7 @@ def make_trainer(examples: Sequence[Example], work: Path) -> tuple[ResumableGRPO
     trainer = ResumableGRPOTrainer(
         model=model,
         reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
-        args=grpo_config(SETTINGS, [1.0], processor, work / "rl"),
+        args=grpo_config(grpo_settings(), [1.0], processor, work / "grpo"),
         train_dataset=Dataset.from_list([{"prompt": "", "image": None}] * 64),
         processing_class=processor,
         peft_config=lora_config(LORA, model),
@@ -89,7 +89,7 @@ def make_trainer(examples: Sequence[Example], work: Path) -> tuple[ResumableGRPO
 def make_inputs(examples: Sequence[Example], data: Path, processor: Any, size: int) -> dict[str, Any]:
     """Rows as TRL has them after a generation: each prompt ``size`` times, completions padded on the right."""
     draw = random.Random(1)
-    messages = [with_image(prompt_messages(example.question, SETTINGS["prompt"])) for example in examples]
+    messages = [with_image(prompt_messages(example.question, PROMPT)) for example in examples]
     texts = [processor.apply_chat_template(m, tokenize=False, add_generation_prompt=True) for m in messages]
     images = [opened(data / example.image) for example in examples]
     batch = processor(
@@ -136,9 +136,10 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Shared prefixes",
         "",
-        "Old log-probabilities, loss and backward of two groups, stock TRL against `shared_prefix`, in one process.",
-        "Written by shared_prefix.py; "
-        f"{found['machine']}, torch {found['torch']}, a random model of {SIZES.num_hidden_layers} layers.",
+        "The times are of old log-probabilities, loss and backward of two groups, by stock TRL and with",
+        "`shared_prefix`, in one process.",
+        f"Written by shared_prefix.py on {found['machine']}, with torch {found['torch']} and a random model of",
+        f"{SIZES.num_hidden_layers} layers.",
         "",
         "| G | prompt tokens | completion tokens | stock, s | shared, s | ratio | largest gradient error |",
         "| --- | --- | --- | --- | --- | --- | --- |",

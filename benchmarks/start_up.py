@@ -26,6 +26,17 @@ from machine import machine
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 NOTHING, YARDSTICK = "python -c pass", "import torch, transformers' model"
 EXTRAS = ("bitsandbytes", "deepspeed", "torchvision", "vllm")  # which libraries import where they are installed
+# Under what name an earlier checkout has a script that was renamed.
+FORMER = {
+    "answer": "answer_questions",
+    "base_model": "build_base",
+    "compare": "compare_policies",
+    "grpo": "train_grpo",
+    "plan": "plan_memory",
+    "report": "write_report",
+    "seeds": "summarise_seeds",
+    "sft": "train_sft",
+}
 BASELINES = {NOTHING: "pass", YARDSTICK: "import torch; from transformers import AutoModelForImageTextToText"}
 
 
@@ -53,13 +64,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def stage(script: str, folders: dict[str, Path], repeats: int) -> dict[str, dict[str, float]]:
-    """Seconds of ``--help`` and of all imports of the work, by checkout."""
+    """Seconds of ``--help`` and of all imports of the work, by checkout; one that has no such script is left out."""
     runs = []
-    for folder in folders.values():
-        everything = "import " + ", ".join(modules(folder / f"{script}.py"))
-        runs += [([f"{script}.py", "--help"], folder), (["-c", everything], folder)]
+    found = {name: file for name, folder in folders.items() if (file := script_in(folder, script))}
+    for file in found.values():
+        everything = "import " + ", ".join(modules(file))
+        runs += [([file.name, "--help"], file.parent), (["-c", everything], file.parent)]
     measured = iter(repeated(runs, repeats))
-    return {name: {"help": next(measured), "work": next(measured)} for name in folders}
+    return {name: {"help": next(measured), "work": next(measured)} for name in found}
+
+
+def script_in(folder: Path, script: str) -> Path | None:
+    """The file of a script in a checkout, which may have it under its former name or not at all."""
+    names = (script, FORMER.get(script, script))
+    return next((file for name in names if (file := folder / f"{name}.py").exists()), None)
 
 
 def modules(script: Path) -> list[str]:
@@ -92,11 +110,12 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Start-up",
         "",
-        "Processor seconds of a script's `--help`, which is all it imports before arguments and settings are checked, "
-        "and of every import of its work; in brackets as a share of what importing torch and transformers takes.",
-        f"Written by start_up.py; {found['machine']}, Python {found['python']}, torch {found['torch']}, transformers "
-        f"{found['transformers']}, installed extras: {', '.join(found['extras']) or 'none'}; medians of "
-        f"{found['repeats']}, of which differences of a tenth mean nothing on a machine that is shared.",
+        "Figures are processor seconds. `--help` imports what a script needs until its arguments and settings are "
+        "checked; *work* is every import of the script. Brackets give the share of what importing torch and "
+        "transformers takes.",
+        f"Written by start_up.py on {found['machine']}, with Python {found['python']}, torch {found['torch']}, "
+        f"transformers {found['transformers']} and the extras {', '.join(found['extras']) or '(none)'}. Figures are "
+        f"medians of {found['repeats']} runs; on a shared machine, a difference of a tenth means nothing.",
         "",
         "| | seconds |",
         "| --- | --- |",
@@ -107,6 +126,7 @@ def page(found: dict[str, Any]) -> str:
     ]
     for script, each in found["stages"].items():
         cells = [f"{each[way][part]:.2f} ({each[way][part] / unit:.2f})" for way in each for part in ("help", "work")]
+        cells += ["-", "-"] if compared and "before" not in each else []
         lines.append(f"| {script} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

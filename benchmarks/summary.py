@@ -28,12 +28,13 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
     shortest, longest = update["completion_tokens"]
     prompts = " and ".join(map(str, update["prompt_tokens"]))
     tokens = f"8 completions of {shortest} to {longest} tokens after {prompts}"
+    longer = f"8 completions of {long['C']} tokens after {long['P']}"
     merge = {way: ways["peft"]["seconds"] / figures["seconds"] for way, figures in ways.items()}
     share = ways["proved"]["rss"] / ways["peft"]["rss"]
     times = "{:.2f} times".format
     return [
         (f"GRPO's update: {tokens}", "stock TRL", "2.5", times(update["ratio"]), "shared_prefix"),
-        (f"the same, 8 of {long['C']} after {long['P']}", "stock TRL", "", times(long["ratio"]), "scaling"),
+        (f"GRPO's update: {longer}", "stock TRL", "", times(long["ratio"]), "scaling"),
         ("a whole GRPO step, rollouts included", "stock TRL", "2", times(step["ratio"]), "grpo_step"),
         ("SFT", "the original, padded to 2048", "5", times(sft["own"] / sft["original"]), "sft"),
         ("SFT", "stock TRL", "1.3", times(sft["own"] / sft["stock"]), "sft"),
@@ -42,9 +43,15 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
             *(times(evaluation["first_policy"] / evaluation["original"]), "evaluation"),
         ),
         ("merge, without its proof", "PEFT", "1.5", times(merge["ours"]), "merge"),
-        ("merge with its proof", "PEFT, without one", "", times(merge["proved"]), "merge"),
+        ("merge with its proof", "PEFT, which has no proof", "", times(merge["proved"]), "merge"),
         ("memory of a merge, with its proof", "PEFT", "0.25 of it", f"{share:.2f} of it", "merge"),
-        ("the embedded default, whole", "its switches off", "1.5", times(found["run_time"]["ratio"]), "run_time"),
+        (
+            "the whole run of the embedded default",
+            "the same with its switches off",
+            "1.5",
+            times(found["run_time"]["ratio"]),
+            "run_time",
+        ),
     ]
 
 

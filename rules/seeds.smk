@@ -37,6 +37,7 @@ rule seeds:
         seeds=list(stage_settings.seed_folders(settings)),
         policies=REPORT,
         results=subpath(output[0], parent=True),
+        starts=[f"{name}={POLICIES[name].from_policy}" for name in TRAINED],
     shell:
         "python workflow/scripts/seeds.py --results {params.results} --policies {params.policies}"
-        " --seeds {params.seeds} --output {output} > {log} 2>&1"
+        " --seeds {params.seeds} --starts {params.starts} --output {output} > {log} 2>&1"

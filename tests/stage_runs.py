@@ -14,7 +14,10 @@ from workflow_copy import WorkflowCopy
 
 
 class Stage:
-    """The training of ``sft`` or ``grpo`` in the finished run; ``settings`` are what it will be told, ``command`` is how it starts."""
+    """The training of ``sft`` or ``grpo`` in the finished run.
+
+    ``settings`` are what it will be told (what is learned and how stands in ``policy``), ``command`` is how it starts.
+    """
 
     def __init__(self, workflow: WorkflowCopy, output: Path, name: str, **training: Any) -> None:
         origin = {"sft": "base", "grpo": "sft"}[name]

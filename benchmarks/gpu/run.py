@@ -13,14 +13,13 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-import yaml
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "workflow" / "scripts"))
@@ -29,22 +28,32 @@ import torch  # noqa: E402
 from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration  # noqa: E402
 from trl import GRPOTrainer, SFTTrainer  # noqa: E402
 
-from reinforced_cot import reinforcement, supervised  # noqa: E402
+from reinforced_cot.config.configuration import Config  # noqa: E402
+from reinforced_cot.config.stage_settings import answer_settings, train_settings  # noqa: E402
+from reinforced_cot.config.validation import validated  # noqa: E402
+from reinforced_cot.config.yaml_files import read_yaml  # noqa: E402
 from reinforced_cot.data.examples import Example, read_examples  # noqa: E402
-from reinforced_cot.data.images import PixelBudget  # noqa: E402
 from reinforced_cot.data.preparation import prepare  # noqa: E402
+from reinforced_cot.data.settings import PixelBudget  # noqa: E402
 from reinforced_cot.evaluation.answer_log import AnswerLog  # noqa: E402
 from reinforced_cot.evaluation.answering import answer, timing  # noqa: E402
 from reinforced_cot.files import new_folder, read_json, write_json, write_manifest  # noqa: E402
 from reinforced_cot.lora.merge import merge  # noqa: E402
 from reinforced_cot.models.loading import device  # noqa: E402
-from reinforced_cot.models.tiny_model import ModelSizes, build_config, build_processor, build_tokenizer  # noqa: E402
+from reinforced_cot.models.settings import ModelSizes  # noqa: E402
+from reinforced_cot.models.tiny_model import build_config, build_processor, build_tokenizer  # noqa: E402
 from reinforced_cot.planning.model_shapes import shapes_of  # noqa: E402
 from reinforced_cot.planning.preview import CHAIN  # noqa: E402
-from reinforced_cot.planning.stage_memory import evaluation_plan, rl_plan, sft_plan  # noqa: E402
+from reinforced_cot.planning.stage_memory import answering_plan_of, training_plan_of  # noqa: E402
+from reinforced_cot.policies.grpo import GrpoSettings  # noqa: E402
+from reinforced_cot.policies.settings import MergeSettings  # noqa: E402
+from reinforced_cot.policies.sft import SftSettings  # noqa: E402
 from reinforced_cot.sources.gqa_cot import read_gqa_cot  # noqa: E402
 from reinforced_cot.stage_script import start  # noqa: E402
+from reinforced_cot.training import grpo as grpo_stage  # noqa: E402
+from reinforced_cot.training import sft as sft_stage  # noqa: E402
 
+CONFIGURATION = ("config/config.yaml", "config/presets/qwen2.5-vl-3b-gqa.yaml")  # merged in this order
 TOKENIZER = 8192  # entries that are trained on the sample's texts; the model's embedding is as large as the real one
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, as NVIDIA's data sheets say
 
@@ -56,14 +65,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON file of the results")
     parser.add_argument("--sample", type=Path, default=REPO.parent / "shared/data/gqa-cot-sample")
     parser.add_argument("--tokens", type=int, default=256, help="longest completion of RL and evaluation")
-    parser.add_argument("--steps", type=int, default=6, help="optimizer steps of SFT and of RL")
+    parser.add_argument("--steps", type=int, default=6, help="optimizer steps of SFT and of RL, an even number")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and photographs, to try the script")
     args = parser.parse_args(argv)
     start()
-    preset = yaml.safe_load((REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml").read_text(encoding="utf-8"))
-    settings = stage_settings(preset, args.steps, args.tokens, args.tiny)
-    examples = make_data(args.sample, settings["image"], args.work / "data", 24 if args.tiny else None)
-    make_base(settings, examples, args.work / "base", args.tiny)
+    config = configuration(args.steps, args.tokens, args.tiny)
+    examples = make_data(args.sample, config.image, args.work / "data", 24 if args.tiny else None)
+    make_base(config, examples, args.work / "base", args.tiny)
     data, base, sft, grpo = (args.work / name for name in ("data", "base", "sft", "grpo"))
     result: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if device().type == "cuda" else "CPU",
@@ -72,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "parameters": shapes_of(base / "model").weights,
     }
     stages: dict[str, Callable[[], dict[str, Any]]] = {
-        "sft": lambda: measure_sft(settings, examples, data, base, sft),
-        "merge": lambda: measure_merge(settings, base, sft),
-        "grpo": lambda: measure_grpo(settings, examples, data, sft, grpo),
-        "evaluation": lambda: measure_evaluation(settings, examples[:64], data, sft),
+        "sft": lambda: measure_sft(config, examples, data, base, sft),
+        "merge": lambda: measure_merge(config, base, sft),
+        "grpo": lambda: measure_grpo(config, examples, data, sft, grpo),
+        "evaluation": lambda: measure_answering(config, examples[:64], data, sft),
     }
     for name, stage in stages.items():
         result[name] = with_peak_memory(stage)
@@ -83,61 +91,59 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(json.dumps(result, indent=2, sort_keys=True))
 
 
-def stage_settings(preset: dict[str, Any], steps: int, tokens: int, tiny: bool) -> dict[str, Any]:
-    """The preset's settings of all stages, a few steps long."""
+def configuration(steps: int, tokens: int, tiny: bool) -> Config:
+    """The preset's configuration with trainings that last a few steps."""
     few = {"max_steps": steps, "save_strategy": "steps", "save_steps": steps, "logging_steps": 1}
-    sft, rl = preset["sft"], preset["rl"]["grpo"]
-    sft = {**sft, "training": {**sft["training"], **few}}
-    sft["padding_free"] = "auto"
-    sft["selection"] = {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}
-    rl = {
-        **rl,
-        "start": "model",
-        "shared_prefix": "auto",
-        "refill_generations": 0,
-        "max_sampling_logp_difference": 0.1,
-        "probes": {**rl["probes"], "every": None},
+    changes: dict[str, Any] = {
+        "report": ["sft", "grpo"],
+        "policies": {
+            "sft": {"selection": {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}, "training": few},
+            # Random weights earn no reward, and a step without one would be no work for the optimizer.
+            "grpo": {
+                "probes": {"every": None},
+                "training": {**few, "max_completion_length": tokens, "entropy_coef": 0.01},
+            },
+        },
+        "answer": {"max_new_tokens": tokens, "probes": 0, "direct": False},
     }
-    # Random weights earn no reward, and a step without one would be no work for the optimizer.
-    rl["training"] = {**rl["training"], **few, "max_completion_length": tokens, "entropy_coef": 0.01}
-    base_model = {key: preset["base_model"][key] for key in ("dtype", "attn_implementation", "trust_remote_code")}
-    base_model["vision_cache"] = "auto"
-    evaluation = {**preset["evaluation"], "max_new_tokens": tokens, "probes": 0, "direct": False}
-    image = preset["image"]
-    if tiny:
-        image = {"min_pixels": 3136, "max_pixels": 50176}
-        sft |= {"global_batch_size": 4}
-        sft["training"]["per_device_train_batch_size"] = 2
-        rl |= {"global_batch_size": 8}
-        rl["training"] |= {"per_device_train_batch_size": 8, "num_generations": 4, "generation_batch_size": 16}
-        base_model["dtype"] = "float32"
-        sft["training"]["bf16"] = rl["training"]["bf16"] = False
-    return {
-        "seed": 1,
-        "image": image,
-        "prompt": preset["prompt"],
-        "base_model": base_model,
-        "sft": sft,
-        "rl": rl,
-        "rewards": preset["rewards"],
-        "evaluation": {**evaluation, "engine": "transformers", "gpu_memory_utilization": 0.9},
+    smaller: dict[str, Any] = {
+        "image": {"min_pixels": 3136, "max_pixels": 50176},
+        "base_model": {"dtype": "float32"},
+        "policies": {
+            "sft": {"global_batch_size": 4, "training": {"per_device_train_batch_size": 2, "bf16": False}},
+            "grpo": {
+                "global_batch_size": 8,
+                "training": {
+                    **{"per_device_train_batch_size": 8, "num_generations": 4, "generation_batch_size": 16},
+                    "bf16": False,
+                },
+            },
+        },
     }
+    files = [read_yaml(REPO / file) for file in CONFIGURATION]
+    return validated(reduce(merged, [*files, changes, *([smaller] if tiny else [])]))
 
 
-def make_data(sample: Path, image: dict[str, int], data: Path, size: int | None) -> list[Example]:
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """One configuration merged deeply over another, as Snakemake merges files."""
+    both = {name for name, value in over.items() if isinstance(value, Mapping) and isinstance(under.get(name), Mapping)}
+    return {**under, **over, **{name: merged(under[name], over[name]) for name in both}}
+
+
+def make_data(sample: Path, image: PixelBudget, data: Path, size: int | None) -> list[Example]:
     """The sample as the training split."""
     records = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:size]
-    prepare(records, PixelBudget(**image), data, "train", 0.1)
+    prepare(records, image, data, "train", 0.1)
     return read_examples(data / "train.jsonl")
 
 
-def make_base(settings: dict[str, Any], examples: Sequence[Example], base: Path, tiny: bool) -> None:
+def make_base(config: Config, examples: Sequence[Example], base: Path, tiny: bool) -> None:
     """The 3B model's shape, or a tiny one, with random weights, as a complete checkpoint."""
     tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], TOKENIZER)
     ids = tokenizer.get_vocab()
-    config = build_config(len(tokenizer), ids, ModelSizes(max_position_embeddings=4096))
+    shape = build_config(len(tokenizer), ids, ModelSizes(max_position_embeddings=4096))
     if not tiny:
-        published = Qwen2_5_VLConfig(
+        shape = Qwen2_5_VLConfig(
             text_config={
                 **{"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "vocab_size": 151936},
                 **{"num_attention_heads": 16, "num_key_value_heads": 2, "tie_word_embeddings": True},
@@ -148,19 +154,16 @@ def make_base(settings: dict[str, Any], examples: Sequence[Example], base: Path,
                 "fullatt_block_indexes": [7, 15, 23, 31],
             },
             tie_word_embeddings=True,
-            **{key: getattr(config, key) for key in ("image_token_id", "video_token_id", "vision_start_token_id")},
+            **{key: getattr(shape, key) for key in ("image_token_id", "video_token_id", "vision_start_token_id")},
         )
-        config = published
     torch.manual_seed(0)
     with torch.device(device()):
-        model = Qwen2_5_VLForConditionalGeneration._from_config(
-            config, dtype=getattr(torch, settings["base_model"]["dtype"])
-        )
+        model = Qwen2_5_VLForConditionalGeneration._from_config(shape, dtype=getattr(torch, config.base_model.dtype))
     end = [ids["<|im_end|>"], ids["<|endoftext|>"]]
     model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=ids["<|endoftext|>"])
     with new_folder(base / "model") as folder:
         model.save_pretrained(folder)
-        build_processor(tokenizer, **settings["image"]).save_pretrained(folder)
+        build_processor(tokenizer, config.image.min_pixels, config.image.max_pixels).save_pretrained(folder)
     write_manifest(base / "model", base / "model.json", source="random weights")
 
 
@@ -208,12 +211,12 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def measure_sft(
-    settings: dict[str, Any], examples: Sequence[Example], data: Path, base: Path, output: Path
-) -> dict[str, Any]:
+def measure_sft(config: Config, examples: Sequence[Example], data: Path, base: Path, output: Path) -> dict[str, Any]:
     """Tokens a second and the share of the GPU's peak arithmetic (MFU) of an update's forward and backward passes."""
+    settings = train_settings(config, "sft")
+    assert isinstance(settings, SftSettings)
     with timed(SFTTrainer, "training_step") as seconds:
-        supervised.train(settings, examples, examples[:2], data, base, output, None)
+        sft_stage.train(settings, examples, examples[:2], data, base, output, None)
     history = read_json(output / "metrics.json")["history"]
     seen = [entry["num_tokens"] for entry in history if "num_tokens" in entry]
     steps = len(seen)
@@ -221,12 +224,12 @@ def measure_sft(
     updates = [sum(seconds["training_step"][i * each : (i + 1) * each]) for i in range(steps)]
     tokens = [after - before for before, after in pairwise(seen)]
     rate = median(count / spent for count, spent in zip(tokens, updates[1:], strict=True))
-    shapes = shapes_of(base / "model", settings["sft"]["lora"])
+    shapes = shapes_of(base / "model", settings.policy.lora)
     # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations a token. What
     # checkpointing computes again does not count, by convention; nor does the vision tower, so that this is a floor.
     language = shapes.linear + shapes.hidden * shapes.vocabulary
-    longest = settings["prompt"]["max_tokens"]
-    plan = sft_plan(settings, shapes, None, longest, longest + CHAIN)
+    longest = settings.prompt.max_tokens
+    plan = training_plan_of(settings, shapes, None, longest, longest + CHAIN)
     return {
         "tokens_per_second": rate,
         "mfu": _share_of_peak(4 * language * rate),
@@ -241,25 +244,27 @@ def _share_of_peak(flops: float) -> float | None:
     return next((flops / peak for key, peak in PEAK_FLOPS.items() if key in name), None)
 
 
-def measure_merge(settings: dict[str, Any], base: Path, output: Path) -> dict[str, Any]:
+def measure_merge(config: Config, base: Path, output: Path) -> dict[str, Any]:
     """The merge with its proof."""
-    merge(settings, base, output)
+    merge(MergeSettings.model_validate(train_settings(config, "sft").as_dict()), base, output)
     return {key: value for key, value in read_json(output / "merge.json").items() if key.startswith("adapter_vs")}
 
 
-def measure_grpo(
-    settings: dict[str, Any], examples: Sequence[Example], data: Path, parent: Path, output: Path
-) -> dict[str, Any]:
+def measure_grpo(config: Config, examples: Sequence[Example], data: Path, origin: Path, output: Path) -> dict[str, Any]:
     """A step by phase: rollouts, rewards, old log-probabilities, update; and GPU-seconds a rollout."""
+    settings = train_settings(config, "grpo")
+    assert isinstance(settings, GrpoSettings)
     phases = ("training_step", "_generate_and_score_completions", "_generate", "_calculate_rewards")
     with timed(GRPOTrainer, *phases) as seconds:
-        reinforcement.train(settings, examples, data, parent, output, None)
-    training = settings["rl"]["training"]
+        grpo_stage.train(settings, examples, data, origin, output, None)
+    training = settings.policy.training
     rollouts = training["generation_batch_size"]
     drawn, written, scored = (median(seconds[name][1:]) for name in phases[1:])
     generations = len(seconds["_generate_and_score_completions"])
     update = (sum(seconds["training_step"]) - sum(seconds["_generate_and_score_completions"])) / generations
-    shapes = shapes_of(parent / "model", settings["rl"]["lora"])
+    shapes = shapes_of(origin / "model", settings.policy.lora)
+    longest = settings.prompt.max_tokens
+    plan = training_plan_of(settings, shapes, None, longest, longest + training["max_completion_length"])
     return {
         "rollouts_per_generation": rollouts,
         "seconds_to_generate": written,
@@ -267,18 +272,17 @@ def measure_grpo(
         "seconds_of_old_log_probabilities": drawn - written - scored,
         "seconds_of_updates": update,
         "gpu_seconds_per_rollout": (drawn + update) / rollouts,
-        "planned_gib": rl_plan(settings, shapes, None, settings["prompt"]["max_tokens"]).needed(0) / 2**30,
+        "planned_gib": plan.needed(0) / 2**30,
     }
 
 
-def measure_evaluation(
-    settings: dict[str, Any], examples: Sequence[Example], data: Path, policy: Path
-) -> dict[str, Any]:
+def measure_answering(config: Config, examples: Sequence[Example], data: Path, policy: Path) -> dict[str, Any]:
     """Greedy answers a second."""
+    settings = answer_settings(config)
     folder = policy / "answers"
     folder.mkdir()
     answer(settings, examples, data, policy / "model", AnswerLog(folder))
-    plan = evaluation_plan(settings, shapes_of(policy / "model"), settings["prompt"]["max_tokens"])
+    plan = answering_plan_of(settings, shapes_of(policy / "model"), settings.prompt.max_tokens)
     return {**timing(AnswerLog(folder)), "planned_gib": plan.needed(0) / 2**30}
 
 

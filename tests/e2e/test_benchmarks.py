@@ -17,10 +17,13 @@ pytestmark = pytest.mark.skipif(not SAMPLE.is_dir(), reason="needs ../shared/dat
 
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`benchmarks/` as the place that scripts there import one another from."""
+    """`benchmarks/` as the place that scripts there import one another from; one has the name of a stage's script."""
+    names = ("photo_runs", "shared_prefix", "grpo_step", "sft", "evaluation", "scaling")
+    for name in names:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
     yield
-    for name in ("photo_runs", "shared_prefix", "grpo_step", "sft", "evaluation", "scaling"):
+    for name in names:
         sys.modules.pop(name, None)
 
 

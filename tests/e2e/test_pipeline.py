@@ -110,7 +110,7 @@ def test_further_seeds_are_whole_runs_of_their_own(finished_run: WorkflowCopy, t
     """The run of the first seed is there already and stays as it is."""
     shutil.copytree(finished_run.root, tmp_path / "workflow", symlinks=True)
     workflow = WorkflowCopy(tmp_path / "workflow", ("--configfile", "tests/configs/smoke.yaml", "seeds.yaml"))
-    (workflow.root / "seeds.yaml").write_text("{seeds: [2], policies: [grpo]}")
+    (workflow.root / "seeds.yaml").write_text("{seeds: [2], report: [base, sft, grpo]}")
     workflow.snakemake("--cores", "2")
     results = workflow.root / "results/smoke"
     assert "seed: 2\n" in (results / "seed_2/grpo/train.yaml").read_text()
@@ -149,16 +149,16 @@ def test_evaluation_is_reproducible_byte_by_byte(finished_run: WorkflowCopy, res
         assert (again.root / "results/smoke/sft" / name).read_bytes() == (results / "sft" / name).read_bytes()
 
 
-def test_logs_and_timings_are_kept_by_rule(results: Path) -> None:
-    for rule in (
-        "prepare_data/train",
-        "check_data",
-        "base_model",
-        "sft",
-        "merge_lora/grpo",
-        "grpo/gspo",
-        "answer/base",
-        "evaluate/base",
+def test_logs_and_timings_are_kept_by_policy_and_stage(results: Path) -> None:
+    for stage in (
+        "data/prepare_data.train",
+        "data/check_data",
+        "base/base_model",
+        "sft/sft",
+        "grpo/merge_lora",
+        "gspo/grpo",
+        "base/answer",
+        "base/evaluate",
     ):
-        assert (results / "logs" / f"{rule}.log").is_file(), rule
-        assert (results / "benchmarks" / f"{rule}.tsv").is_file(), rule
+        assert (results / "logs" / f"{stage}.log").is_file(), stage
+        assert (results / "benchmarks" / f"{stage}.tsv").is_file(), stage

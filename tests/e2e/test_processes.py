@@ -55,7 +55,7 @@ from reinforced_cot.processes import rank, world_size
 from reinforced_cot.launch.topologies import read_topology
 assert world_size() == 2
 trainer.resume_point = lambda *_: Path("newest") if rank() == 0 else 1 / 0
-script = SCRIPTS / "train_sft.py"
+script = SCRIPTS / "sft.py"
 assert trainer.resume(script, {}, [], read_topology(sys.argv[1], 2), Path("out")) == Path("newest")
 """
 
@@ -88,7 +88,7 @@ def test_every_weight_is_trained_under_zero_3(finished_run: WorkflowCopy, tmp_pa
     for number, topology in enumerate(("cpu", ZERO_3)):
         options = {"logging_steps": 1, "num_train_epochs": 1, "learning_rate": 1e-4}
         stage = Stage(finished_run, tmp_path / f"sft{number}", "sft", per_device_train_batch_size=4, **options)
-        stage.settings["sft"]["lora"] = None
+        stage.settings["policy"]["lora"] = None
         stage.run(topology, number + 1)
         stages.append(stage)
     expected, found = (load_file(stage.output / "model/model.safetensors") for stage in stages)
@@ -102,8 +102,8 @@ def test_rl_runs_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> Non
     """And learns what plain data parallelism learns, here from SFT's adapter: the same rollouts, rewards, gradients."""
     histories = []
     for number, topology in enumerate(("cpu", ZERO_3)):
-        stage = Stage(finished_run, tmp_path / f"grpo{number}", "rl", per_device_train_batch_size=8)
-        stage.settings["rl"]["start"] = "adapter"
+        stage = Stage(finished_run, tmp_path / f"grpo{number}", "grpo", per_device_train_batch_size=8)
+        stage.settings["policy"]["start"] = "adapter"
         histories.append(stage.run(topology, 2))
     for name in ("loss", "grad_norm", "reward", "completions/mean_length", "probes/policy"):
         assert series(histories[0], name), name
@@ -122,20 +122,22 @@ def test_groups_are_refilled_on_every_process(finished_run: WorkflowCopy, tmp_pa
         "    return [0.3 if same else digest for same, digest in zip(equal, digests)]\n"
     )
     options = {"per_device_train_batch_size": 4, "num_generations": 2, "generation_batch_size": 16, "save_steps": 2}
-    stage = Stage(WorkflowCopy(root), tmp_path / "grpo", "rl", **options, logging_steps=1)
-    stage.settings["rl"] |= {"refill_generations": 9}
-    stage.settings["rewards"] = {"halves:halves": 1.0}
+    stage = Stage(WorkflowCopy(root), tmp_path / "grpo", "grpo", **options, logging_steps=1)
+    stage.settings["policy"] |= {"refill_generations": 9, "rewards": {"halves:halves": 1.0}}
     history = stage.run("cpu", 2)
     assert max(series(history, "refill/generations")) > 1 and max(series(history, "refill/zero_variance_before")) > 0
     assert set(series(history, "refill/zero_variance_after")) == {0.0}
-    stage.settings["rl"]["training"]["generation_batch_size"] = 8
-    stage.settings["rl"]["training"]["num_generations"] = 8
+    stage.settings["policy"]["training"]["generation_batch_size"] = 8
+    stage.settings["policy"]["training"]["num_generations"] = 8
     assert stage.start("cpu", 2).wait() == 1
     assert "each process draws 4 completions a generation, no multiple of num_generations, 8" in stage.log()
 
 
 def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: WorkflowCopy, tmp_path: Path) -> None:
-    """Pitfall 6: started by hand with another launcher, which the stage cannot know of."""
+    """Started by hand with another launcher, which the stage cannot know of.
+
+    In the original, what was called ZeRO-3 with offload ran as ZeRO-2 without it, and nothing said so.
+    """
     stage = Stage(finished_run, tmp_path / "sft", "sft")
     stage.write_settings()
     command = [*stage.command, "--topology", "zero3"]
@@ -148,16 +150,16 @@ def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: Workf
 
 KILLED: dict[str, dict[str, Any]] = {
     "sft": {"save_strategy": "steps", "save_steps": 2, "logging_steps": 1, "max_steps": 10},
-    "rl": {"save_steps": 2, "logging_steps": 1, "max_steps": 8},
+    "grpo": {"save_steps": 2, "logging_steps": 1, "max_steps": 8},
 }
 
 
-@pytest.mark.parametrize(("name", "processes"), [("sft", 1), ("rl", 1), ("rl", 2)])
+@pytest.mark.parametrize(("name", "processes"), [("sft", 1), ("grpo", 1), ("grpo", 2)])
 def test_a_killed_training_goes_on_where_it_stood(
     finished_run: WorkflowCopy, tmp_path: Path, name: str, processes: int
 ) -> None:
-    """SIGKILL, to the process that Snakemake started; the same command again redoes no step (faults 53 and 57)."""
-    size = {"per_device_train_batch_size": 8 // processes} if name == "rl" else {}
+    """SIGKILL, to the process that Snakemake started; the same command again redoes no step."""
+    size = {"per_device_train_batch_size": 8 // processes} if name == "grpo" else {}
     stage = Stage(finished_run, tmp_path / "policy", name, **KILLED[name], **size)
     job = stage.start("cpu", processes)
     while not list(stage.output.glob("checkpoints/checkpoint-4/trainer_state.json")):
@@ -170,9 +172,9 @@ def test_a_killed_training_goes_on_where_it_stood(
     assert "resuming from" in stage.log()
     steps = [entry["step"] for entry in history if "loss" in entry]
     assert steps == list(range(1, KILLED[name]["max_steps"] + 1))
-    # Another configuration starts afresh (fault 58).
+    # Another configuration starts afresh: its checkpoints are none of this run's.
     shutil.rmtree(stage.output / "adapter")
-    stage.settings[name]["training"] |= {"max_steps": 2, "learning_rate": 1.0e-3}
+    stage.settings["policy"]["training"] |= {"max_steps": 2, "learning_rate": 1.0e-3}
     stage.output.with_suffix(".log").unlink()
     assert series(stage.run("cpu", processes), "step")[-1] == 2
     assert "resuming from" not in stage.log()

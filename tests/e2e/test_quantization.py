@@ -16,7 +16,7 @@ def qlora(finished_run: WorkflowCopy, tmp_path_factory: pytest.TempPathFactory) 
     root = tmp_path_factory.mktemp("qlora") / "workflow"
     shutil.copytree(finished_run.root, root, symlinks=True)
     sft = {"quantization": "nf4", "training": {"optim": "paged_adamw_8bit", "logging_steps": 1}}
-    (root / "qlora.yaml").write_text(yaml.safe_dump({"policies": [], "sft": sft}))
+    (root / "qlora.yaml").write_text(yaml.safe_dump({"report": ["base", "sft"], "policies": {"sft": sft}}))
     workflow = WorkflowCopy(root, ("--configfile", "tests/configs/smoke.yaml", "qlora.yaml"))
     assert workflow.planned()["sft"] == 1
     workflow.snakemake("--cores", "2")
@@ -44,8 +44,7 @@ def test_the_base_was_quantized(qlora: WorkflowCopy, finished_run: WorkflowCopy,
 
 
 def test_rl_on_an_8_bit_base(finished_run: WorkflowCopy, tmp_path: Path) -> None:
-    stage = Stage(finished_run, tmp_path / "grpo", "rl", optim="adamw_8bit")
-    stage.settings["rl"]["quantization"] = "int8"
-    stage.settings["selection"] = {"examples": 4, "batch_size": 4, "max_new_tokens": 4, "samples": 0}
+    stage = Stage(finished_run, tmp_path / "grpo", "grpo", optim="adamw_8bit")
+    stage.settings["policy"]["quantization"] = "int8"
     assert len(series(stage.run(), "loss")) == 4
     assert any(float(weight.norm()) > 0 for name, weight in stage.adapter().items() if "lora_B" in name)

@@ -76,7 +76,7 @@ def test_a_stage_runs_over_two_nodes(
     for topology in ("cpu", TWO_NODES):
         launch = {"sft": {"topology": topology, "processes": 2, "threads": 1}}
         sft = {"global_batch_size": 8, "training": {"per_device_train_batch_size": 4, "logging_steps": 1}}
-        (root / "launch.yaml").write_text(yaml.safe_dump({"launch": launch, "sft": sft}))
+        (root / "launch.yaml").write_text(yaml.safe_dump({"launch": launch, "policies": {"sft": sft}}))
         workflow = WorkflowCopy(root, ("--configfile", "tests/configs/smoke.yaml", "launch.yaml"))
         if topology == TWO_NODES:
             monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # the nodes' names are known to Slurm alone

@@ -1,4 +1,4 @@
-"""The methods of the presets, and other starts of RL, each trained for real for a few steps on a finished run."""
+"""The losses of the presets, and other starts of RL, each trained for real for a few steps on a finished run."""
 
 import json
 import math
@@ -23,7 +23,9 @@ def results(finished_run: WorkflowCopy, tmp_path_factory: pytest.TempPathFactory
     root = tmp_path_factory.mktemp("variants") / "workflow"
     shutil.copytree(finished_run.root, root, symlinks=True)
     policies = {"continued": {"like": "grpo", "start": "adapter"}, "in_full": {"like": "grpo", "lora": None}}
-    (root / "all.yaml").write_text(yaml.safe_dump({"policies": [*LOGGED, *policies], "rl": policies}))
+    (root / "all.yaml").write_text(
+        yaml.safe_dump({"report": ["base", "sft", *LOGGED, *policies], "policies": policies})
+    )
     presets = [f"config/presets/{name.replace('_', '-')}.yaml" for name in LOGGED]
     workflow = WorkflowCopy(root, ("--configfile", "tests/configs/smoke.yaml", *presets, "all.yaml"))
     made = [f"results/smoke/{name}/adapter.json" for name in LOGGED]
@@ -40,8 +42,8 @@ def test_a_variant_trains(results: Path, variant: str) -> None:
     assert all(math.isfinite(entry["loss"]) and entry["grad_norm"] > 0 for entry in steps)
     assert any(LOGGED[variant] in entry for entry in steps)
     settings = yaml.safe_load((results / variant / "train.yaml").read_text())
-    assert settings["rl"]["training"]["loss_type"] == variant
-    assert "like" not in settings["rl"]
+    assert settings["policy"]["training"]["loss_type"] == variant
+    assert "like" not in settings["policy"]
 
 
 def test_rl_goes_on_with_the_adapter_of_sft(results: Path) -> None:

@@ -14,9 +14,9 @@ from reinforced_cot.errors import ConfigError
 COMMIT = "66285546d2b821cf421d4f5eb2576359d3770cd3"
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
 PHOTOS = {"file": "a.jsonl", "images": "photos"}
-GRPO = "rl.grpo.training"
+GRPO = "policies.grpo.training"
 TINY = "base_model.tiny.architecture"
-ON_GPUS = {f"launch.{stage}.topology": "single_gpu" for stage in ("sft", "rl", "merge_lora", "evaluate")}
+ON_GPUS = {f"launch.{stage}.topology": "single_gpu" for stage in ("sft", "grpo", "merge_lora", "answer")}
 
 
 def minimal() -> dict[str, Any]:
@@ -25,10 +25,11 @@ def minimal() -> dict[str, Any]:
     sequence = {**training, "importance_sampling_level": "sequence", "epsilon": 0.05}
     return {
         "data": {"source": "digits", "splits": {split: {"size": 100} for split in ("train", "val", "test")}},
-        "sft": {"lora": dict(LORA), "training": {"save_strategy": "epoch"}},
-        "rl": {
-            "grpo": {"lora": dict(LORA), "training": training},
-            "gspo": {"lora": dict(LORA), "training": sequence},
+        "report": ["base", "sft", "grpo", "gspo"],
+        "policies": {
+            "sft": {"method": "sft", "from": "base", "lora": dict(LORA), "training": {"save_strategy": "epoch"}},
+            "grpo": {"method": "grpo", "from": "sft", "lora": dict(LORA), "training": training},
+            "gspo": {"method": "grpo", "from": "sft", "lora": dict(LORA), "training": sequence},
         },
     }
 

@@ -1,5 +1,6 @@
 """A stage's code is hashed by meaning, module by module, however the script imports it."""
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def main():
 class Worker:
     """Works."""
     import pack.nested
+
+    size: int = 1
+    """How large."""
 '''
 FILES = {
     "stage.py": STAGE,
@@ -75,6 +79,10 @@ def test_the_closure_holds_lazy_imports_and_no_foreign_module(scripts: Path) -> 
         ("stage.py", '    """Run."""\n', ""),
         ("stage.py", '    """Works."""\n', '    """Works well."""\n'),
         ("stage.py", "    work()", "\n\n    work( )\n"),
+        ("stage.py", '    """How large."""\n', ""),
+        ("stage.py", '"""How large."""', "'How large, in pixels.'"),
+        ("stage.py", "    work()\n", '    work()\n    """A text after a statement."""\n'),
+        ("pack/listed.py", "X = 1\n", 'X = 1\n"""What X is."""\n'),
         ("pack/listed.py", "X = 1", "# why\nX = 1"),
         ("pack/lazy.py", "def work():\n", 'def work():\n    """New."""\n'),
         ("pack/unused.py", "", "X = 2\n"),
@@ -94,6 +102,9 @@ def test_what_means_the_same_has_the_same_hash(scripts: Path, name: str, before:
         ("pack/lazy.py", "return 1", "return 2", "pack.lazy"),
         ("pack/listed.py", "X = 1", "X = 1.0", "pack.listed"),
         ("pack/listed.py", "X = 1", "Y = 1", "pack.listed"),
+        ("pack/listed.py", "X = 1", "X = 1\n'a text'.strip()", "pack.listed"),
+        ("stage.py", "size: int = 1", "size: int = 2", "stage"),
+        ("stage.py", "size: int = 1\n   ", "size: str =", "stage"),  # the text has become a value
         ("pack/indirect.py", "import direct", "import direct\nX = 'text'", "pack.indirect"),
     ],
 )
@@ -113,30 +124,73 @@ def test_a_users_own_modules_are_hashed_with_what_they_import_beside_them(script
     assert module_hashes(["absent"], scripts) == {}
 
 
-def closure(script: str) -> set[str]:
+PACKAGE = SCRIPTS / "reinforced_cot"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_a_room_holds_nothing_but_its_docstring_beside_its_modules() -> None:
+    """An import of a module runs the `__init__.py` of its room, which no closure has."""
+    folders = {path.parent for path in MODULES}
+    assert len(folders) > 10
+    for folder in folders:
+        body = ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body
+        assert len(body) == 1 and ast.get_docstring(ast.Module(body, [])), folder
+
+
+def test_no_module_imports_by_a_relative_name() -> None:
+    """A closure would lack what is imported so."""
+    relative = [
+        path
+        for path in [*MODULES, *SCRIPTS.glob("*.py")]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == []
+
+
+@pytest.fixture(scope="module")
+def closures() -> dict[str, set[str]]:
+    """For each script, the modules of the package that it may import."""
     forget()
-    return {name.removeprefix("reinforced_cot.") for name in code_hashes(SCRIPTS / script)}
-
-
-def test_closures_of_the_stages() -> None:
-    scripts = [path.stem for path in SCRIPTS.glob("*.py")]
-    closures = {stem: closure(f"{stem}.py") - {stem} for stem in scripts}
-    assert {stem for stem in scripts if "rewards" in closures[stem]} == {"train_grpo"}
-    assert {stem for stem in scripts if "report" in closures[stem]} == {"write_report"}
-    assert {stem for stem in scripts if "prompts" in closures[stem]} == {
-        "train_sft",
-        "train_grpo",
-        "merge_lora",
-        "answer_questions",
+    prefix = "reinforced_cot."
+    return {
+        path.stem: {name.removeprefix(prefix) for name in code_hashes(path) if name.startswith(prefix)}
+        for path in SCRIPTS.glob("*.py")
     }
-    answers = {stem for stem in scripts if "answers" in closures[stem]}
-    scoring = {"score", "compare_policies"}
-    # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
-    assert answers == {"train_sft", "train_grpo", "merge_lora"} | scoring
-    for module in ("statistics", "scores", "probes"):
-        assert {stem for stem in scripts if module in closures[stem]} <= scoring  # what is counted trains nothing
-    assert {stem for stem in scripts if "pretraining" in closures[stem]} == {"build_base"}
-    assert "digit_scenes" in closures["prepare_data"] and "gqa_cot" in closures["prepare_data"]
-    assert closures["check_data"] == {"data_checks", "errors", "examples", "files", "gqa_metrics", "seeds"}
-    # What the answers are worth, and how the work is spread, is no reason to ask again.
-    assert not {"answers", "consistency", "parsing"} & closures["answer_questions"]
+
+
+@pytest.mark.parametrize(
+    ("module", "scripts"),
+    [
+        ("scoring.rewards", {"grpo", "config"}),
+        ("evaluation.report", {"report"}),
+        ("data.prompts", {"sft", "grpo", "merge_lora", "answer"}),
+        # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
+        ("scoring.answer_matching", {"sft", "grpo", "merge_lora", "config", "score", "compare"}),
+        # What is counted trains nothing.
+        ("evaluation.uncertainty", {"score", "compare"}),
+        ("evaluation.scores", {"score"}),
+        ("evaluation.probe_scores", {"score"}),
+        ("models.tiny_pretraining", {"base_model"}),
+        ("sources.gqa_cot", {"prepare_data"}),
+        ("sources.digit_scenes", {"prepare_data", "base_model"}),
+        # A method's settings are no reason to train by the other one.
+        ("policies.sft", {"sft", "plan", "config"}),
+        ("policies.grpo", {"grpo", "plan", "config"}),
+        ("generation.vllm_engine", {"answer"}),
+        ("config.validation", {"config"}),
+    ],
+)
+def test_a_module_is_read_by_the_stages_that_need_it(
+    closures: dict[str, set[str]], module: str, scripts: set[str]
+) -> None:
+    assert {script for script, modules in closures.items() if module in modules} == scripts
+
+
+def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
+    assert closures["check_data"] == {
+        *("data.examples", "data.split_checks", "errors", "evaluation.gqa_metrics", "files", "seeds")
+    }
+    # What the answers are worth is no reason to ask again.
+    worth = {"scoring.answer_matching", "scoring.consistency", "scoring.metrics", "scoring.predictions"}
+    assert worth <= closures["score"] and not worth & closures["answer"]

@@ -96,7 +96,7 @@ def test_nan_is_not_written(tmp_path: Path, value: float) -> None:
     ("content", "message"),
     [
         (None, r"x\.json does not exist"),
-        (b'{"a": [1, 2', r"x\.json is not valid JSON.*line 1.*truncated"),  # fault 1
+        (b'{"a": [1, 2', r"x\.json is not valid JSON.*line 1.*truncated"),
         (b'{"a":\n1,,}', r"x\.json is not valid JSON.*line 2"),
         (b"\xff\xfe", r"x\.json is not valid JSON"),
         (b"", r"x\.json is not valid JSON"),
@@ -109,7 +109,7 @@ def test_unreadable_json_names_file_and_line(tmp_path: Path, content: bytes | No
         read_json(tmp_path / "x.json")
 
 
-# fault 22: CRLF and a byte-order mark are accepted
+# CRLF and a byte-order mark are accepted
 def test_jsonl_is_read_with_its_line_numbers(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes('\ufeff{"a": 1}\r\n\n{"a": "x\u2028y"}\r\n  \n{"a": 3}'.encode())
     assert list(read_jsonl(tmp_path / "x.jsonl")) == [(1, {"a": 1}), (3, {"a": "x\u2028y"}), (5, {"a": 3})]
@@ -127,7 +127,7 @@ def test_jsonl_is_written_one_object_a_line(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, r"x\.jsonl does not exist"),
-        (b'{"a": 1}\n{"a": 2', r"x\.jsonl, line 2: not valid JSON.*truncated"),  # faults 1 and 2
+        (b'{"a": 1}\n{"a": 2', r"x\.jsonl, line 2: not valid JSON.*truncated"),
         (b'{"a": 1}\n\n{a: 2}\n', r"x\.jsonl, line 3: not valid JSON"),
         (b'{"a": 1}\n[1]\n', r"x\.jsonl, line 2: expected a JSON object, found list"),
         (b"null\n", r"x\.jsonl, line 1: expected a JSON object, found NoneType"),
@@ -155,7 +155,7 @@ def test_a_new_folder_takes_the_place_of_the_old(tmp_path: Path) -> None:
 def test_an_exception_keeps_the_old_folder(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/old").write_text("old")
-    with pytest.raises(OSError, match="disk full"), new_folder(tmp_path / "model") as folder:  # fault 55
+    with pytest.raises(OSError, match="disk full"), new_folder(tmp_path / "model") as folder:
         (folder / "new").write_text("half")
         raise OSError("disk full")
     assert names(tmp_path) == ["model"]

@@ -10,7 +10,7 @@ from reinforced_cot.files import read_json, write_json
 from reinforced_cot.paths import SCRIPTS
 from reinforced_cot.run_fingerprint import fingerprint, resume_point
 
-RUN = {"settings": {"seed": 1}, "code": {"train_sft": "1f"}, "inputs": {"train.jsonl": "2e"}}
+RUN = {"settings": {"seed": 1}, "code": {"sft": "1f"}, "inputs": {"train.jsonl": "2e"}}
 
 
 def checkpoint(folder: Path, step: int, complete: bool = True) -> Path:
@@ -27,7 +27,7 @@ def test_a_first_run_starts_afresh(tmp_path: Path) -> None:
     assert read_json(tmp_path / "checkpoints/fingerprint.json") == RUN
 
 
-def test_the_newest_complete_checkpoint_is_taken(tmp_path: Path) -> None:  # faults 53 and 59
+def test_the_newest_complete_checkpoint_is_taken(tmp_path: Path) -> None:
     assert resume_point(tmp_path, RUN) is None
     for step in (2, 10, 9):
         checkpoint(tmp_path, step)
@@ -46,12 +46,12 @@ def test_without_a_complete_checkpoint_a_run_starts_afresh(tmp_path: Path) -> No
     "other",
     [
         {**RUN, "settings": {"seed": 2}},
-        {**RUN, "code": {"train_sft": "1e"}},
+        {**RUN, "code": {"sft": "1e"}},
         {**RUN, "inputs": {"train.jsonl": "2f"}},
         {key: value for key, value in RUN.items() if key != "inputs"},
     ],
 )
-def test_another_runs_checkpoints_are_removed(tmp_path: Path, other: dict[str, Any]) -> None:  # fault 58
+def test_another_runs_checkpoints_are_removed(tmp_path: Path, other: dict[str, Any]) -> None:
     resume_point(tmp_path, RUN)
     old = checkpoint(tmp_path, 2)
     assert resume_point(tmp_path, other) is None
@@ -65,10 +65,10 @@ def test_checkpoints_without_a_fingerprint_are_removed(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_follows_all_that_a_run_reads(tmp_path: Path) -> None:
-    script, inputs = SCRIPTS / "train_sft.py", [tmp_path / "train.jsonl", tmp_path / "model.json"]
+    script, inputs = SCRIPTS / "sft.py", [tmp_path / "train.jsonl", tmp_path / "model.json"]
     for path in inputs:
         path.write_text(path.name)
-    settings = {"seed": 1, "sft": {"lora": {"target_modules": ["q_proj"]}, "examples": None}}
+    settings = {"seed": 1, "policy": {"lora": {"target_modules": ["q_proj"]}, "examples": None}}
     mark = fingerprint(script, settings, inputs)
     assert mark == fingerprint(script, settings, inputs)
     assert mark["code"] == code_hashes(script)
@@ -77,7 +77,7 @@ def test_the_fingerprint_follows_all_that_a_run_reads(tmp_path: Path) -> None:
     write_json(tmp_path / "mark.json", mark)
     assert read_json(tmp_path / "mark.json") == mark  # else no run would ever resume
     assert fingerprint(script, {**settings, "seed": 2}, inputs) != mark
-    assert fingerprint(SCRIPTS / "train_grpo.py", settings, inputs) != mark
+    assert fingerprint(SCRIPTS / "grpo.py", settings, inputs) != mark
     inputs[0].touch()
     assert fingerprint(script, settings, inputs) == mark  # by content, not by time
     inputs[0].write_text("another")

@@ -18,11 +18,12 @@ WITHOUT_TORCH = {
     "prepare_data": {"numpy"},
     "check_data": set(),
     "score": {"numpy"},
-    "compare_policies": {"numpy"},
-    "summarise_seeds": set(),
-    "write_report": {"numpy", "pandas", "matplotlib"},
+    "compare": {"numpy"},
+    "seeds": set(),
+    "report": {"numpy", "pandas", "matplotlib"},
+    "config": set(),
 }
-WITH_TORCH = {"build_base", "train_sft", "train_grpo", "merge_lora", "answer_questions", "plan_memory"}
+WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "plan"}
 
 
 def imported(code: str, folder: Path = SCRIPTS) -> set[str]:
@@ -50,12 +51,12 @@ def test_a_stage_without_torch(script: str, libraries: set[str]) -> None:
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [
-        ("build_base", ["--settings", "no.yaml", "--data", ".", "--output", "."]),
-        ("train_sft", ["--settings", "no.yaml", "--data", ".", "--parent", ".", "--output", "."]),
-        ("train_grpo", ["--settings", "no.yaml", "--data", ".", "--sft", ".", "--output", "."]),
-        ("merge_lora", ["--settings", "no.yaml", "--parent", ".", "--output", "."]),
-        ("answer_questions", ["--settings", "no.yaml", "--data", ".", "--policy", "."]),
-        ("plan_memory", ["--results", ".", "--policies", "grpo", "--launch", "{}"]),
+        ("base_model", ["--settings", "no.yaml", "--data", ".", "--output", "."]),
+        ("sft", ["--settings", "no.yaml", "--data", ".", "--from", ".", "--output", "."]),
+        ("grpo", ["--settings", "no.yaml", "--data", ".", "--from", ".", "--output", "."]),
+        ("merge_lora", ["--settings", "no.yaml", "--base", ".", "--output", "."]),
+        ("answer", ["--settings", "no.yaml", "--data", ".", "--policy", "."]),
+        ("plan", ["--results", ".", "--policies", "grpo", "--report", "grpo", "--launch", "{}"]),
     ],
 )
 def test_settings_are_refused_before_torch_is_imported(script: str, arguments: list[str], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ os.environ.update(ENVIRONMENT)
 
 from workflow_copy import WorkflowCopy, copy_workflow  # noqa: E402
 
-WIDE = {"base_model": {"tiny": {"architecture": {"hidden_size": 128}}}, "policies": ["grpo"]}
+WIDE = {"base_model": {"tiny": {"architecture": {"hidden_size": 128}}}, "report": ["base", "sft", "grpo"]}
 
 
 def run_script(*command: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -42,7 +42,7 @@ def short_run(root: Path, preset: str, *targets: str, **change: Any) -> Workflow
 def digits(tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
     """Up to the merged SFT model."""
     results = "results/smoke"
-    targets = [f"{results}/sft/model.json", f"{results}/sft/eval.yaml", f"{results}/grpo/train.yaml"]
+    targets = [f"{results}/sft/model.json", f"{results}/sft/answer.yaml", f"{results}/grpo/train.yaml"]
     return short_run(tmp_path_factory.mktemp("digits") / "workflow", "tests/configs/smoke.yaml", *targets)
 
 
@@ -55,5 +55,5 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
     root = tmp_path_factory.mktemp("photos")
     (root / "shared").symlink_to(shared)
     results = "results/gqa-cot-sample"
-    targets = [f"{results}/base/model.json", f"{results}/base/eval.yaml", f"{results}/data/summary.json"]
+    targets = [f"{results}/base/model.json", f"{results}/base/answer.yaml", f"{results}/data/summary.json"]
     return short_run(root / "workflow", "config/presets/gqa-cot-sample.yaml", *targets)

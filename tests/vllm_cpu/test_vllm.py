@@ -13,6 +13,8 @@ import yaml
 from conftest import REPO, run_script
 from workflow_copy import WorkflowCopy, copy_workflow
 
+from reinforced_cot.generation.settings import AnswerSettings
+
 DIFFERENCE = "sampling/sampling_logp_difference/mean"
 TIE = 1e-3  # of a logit: rounding may turn such a choice around
 TEXTS = ("prediction_raw", "direct_raw", "blank_image_raw", "shuffled_image_raw")
@@ -21,13 +23,13 @@ TEXTS = ("prediction_raw", "direct_raw", "blank_image_raw", "shuffled_image_raw"
 def answers(workflow: WorkflowCopy, results: str, policy: str, engine: str, output: Path) -> list[dict[str, Any]]:
     """What the stage answers with an engine; greedy, at most 24 questions' worth of probes."""
     folder = workflow.root / results
-    settings = yaml.safe_load((folder / policy / "eval.yaml").read_text())
-    settings["evaluation"] |= {"engine": engine, "samples": 0, "probes": 6, "gpu_memory_utilization": 0.2}
+    settings = yaml.safe_load((folder / policy / "answer.yaml").read_text())
+    settings["answer"] |= {"engine": engine, "samples": 0, "probes": 6, "gpu_memory_utilization": 0.2}
     output.mkdir()
     (output / "settings.yaml").write_text(yaml.safe_dump(settings))
     for name in ("model", "model.json"):
         (output / name).symlink_to(folder / policy / name)
-    command = ["workflow/scripts/answer_questions.py", "--settings", str(output / "settings.yaml")]
+    command = ["workflow/scripts/answer.py", "--settings", str(output / "settings.yaml")]
     folders = ["--data", str(folder / "data"), "--policy", str(output), "--topology", "cpu"]
     run = run_script(*command, *folders, cwd=workflow.root)
     assert run.returncode == 0, run.stderr[-5000:]
@@ -53,13 +55,13 @@ def test_vllm_answers_what_transformers_answers(
         for key in TEXTS
         if one[key] != other[key]
     ]
-    settings = yaml.safe_load((tmp_path / "vllm/settings.yaml").read_text())
+    settings = AnswerSettings.model_validate(yaml.safe_load((tmp_path / "vllm/settings.yaml").read_text()))
     for id, key, one, other in differing:
         assert is_tie(workflow.root / results, settings, policy, id, key), (id, key, one, other)
     assert len(differing) <= len(ours) // 10
 
 
-def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: str) -> bool:
+def is_tie(results: Path, settings: AnswerSettings, policy: str, id: str, key: str) -> bool:
     """Whether somewhere in a greedy completion the two best logits are all but equal, so that rounding may choose."""
     from reinforced_cot.data.examples import read_examples
     from reinforced_cot.evaluation.answering import passes
@@ -72,8 +74,8 @@ def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: s
     shown = zip(asked.examples, asked.images, strict=True)
     example, image = next((one, image) for one, image in shown if one.id == id)
     processor = load_processor(results / policy / "model")
-    model = load_model(results / policy / "model", settings["base_model"])
-    prompt = rendered_prompt(processor, example.question, settings["prompt"]) + asked.options.get("begin", "")
+    model = load_model(results / policy / "model", settings.base_model)
+    prompt = rendered_prompt(processor, example.question, settings.prompt) + asked.options.get("begin", "")
     images = shown_images(Batch(0, [example], [image]), results / "data")
     with torch.no_grad():
         found = model.generate(
@@ -91,7 +93,7 @@ def is_tie(results: Path, settings: dict[str, Any], policy: str, id: str, key: s
 def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy) -> None:
     """Through Snakemake, as users run it; the samples differ from each other and follow from the seed."""
     (digits.root / "engine.yaml").write_text(
-        yaml.safe_dump({"evaluation": {"engine": "vllm", "samples": 3, "gpu_memory_utilization": 0.2}})
+        yaml.safe_dump({"answer": {"engine": "vllm", "samples": 3, "gpu_memory_utilization": 0.2}})
     )
     workflow = WorkflowCopy(digits.root, (*digits.options, "engine.yaml"))
     target = "results/smoke/sft/eval.json"
@@ -106,15 +108,15 @@ def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy)
 
 
 def reinforced(digits: WorkflowCopy, output: Path, *options: str, **changes: Any) -> Any:
-    """Ten steps of RL with vLLM colocated; each draws its own rollouts. ``changes`` are of ``rl.training``."""
+    """Ten steps of RL with vLLM colocated; each draws its own rollouts. ``changes`` are of ``policy.training``."""
     results = digits.root / "results/smoke"
     settings = yaml.safe_load((results / "grpo/train.yaml").read_text())
     training = {"use_vllm": True, "vllm_max_model_length": 512, "max_completion_length": 32, "num_iterations": 1}
-    settings["rl"]["training"] |= {**training, "max_steps": 10, "logging_steps": 1, "save_steps": 5}
-    settings["rl"]["training"] |= {"vllm_gpu_memory_utilization": 0.2, **changes}
+    settings["policy"]["training"] |= {**training, "max_steps": 10, "logging_steps": 1, "save_steps": 5}
+    settings["policy"]["training"] |= {"vllm_gpu_memory_utilization": 0.2, **changes}
     output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
     script = Path(__file__).with_name("train_grpo_on_cpu.py")
-    folders = ["--data", str(results / "data"), "--sft", str(results / "sft"), "--output", str(output)]
+    folders = ["--data", str(results / "data"), "--from", str(results / "sft"), "--output", str(output)]
     return run_script(str(script), "--settings", str(output.with_suffix(".yaml")), *folders, *options, cwd=digits.root)
 
 
@@ -159,11 +161,11 @@ def test_a_job_with_a_server_has_gpus_for_both(tmp_path: Path) -> None:
         "vllm_tensor_parallel_size": 2,
         "per_device_train_batch_size": 32,
     }
-    served["per_device_train_batch_size"] = 32
-    config = {"rl": {"grpo": {"training": served}}, "launch": {"rl": {"topology": "multi_gpu", "processes": 4}}}
+    policies = {"grpo": {"training": served}, "gspo": {"training": {"use_vllm": False, "vllm_mode": "colocate"}}}
+    config = {"policies": policies, "launch": {"grpo": {"topology": "multi_gpu", "processes": 4}}}
     (tmp_path / "served.yaml").write_text(yaml.safe_dump(config))
     workflow = copy_workflow(REPO, tmp_path / "workflow", "--configfile", str(tmp_path / "served.yaml"))
     text = workflow.snakemake("--dry-run", "--cores", "8", "--resources", "gpu=6")
     found = dict(re.findall(r"wildcards: policy=(\w+)\n    resources: .*gpu=(\d+), topology=multi_gpu", text))
     assert found == {"grpo": "6", "gspo": "4"}
-    assert "`launch.rl` asks for 6 GPUs" in workflow.refusal("--resources", "gpu=5")
+    assert "`launch.grpo` asks for 6 GPUs" in workflow.refusal("--resources", "gpu=5")

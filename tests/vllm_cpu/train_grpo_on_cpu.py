@@ -1,4 +1,4 @@
-"""train_grpo.py with vLLM colocated on the CPU: the stage's arguments, and --uncollapsed for TRL's own prompts.
+"""grpo.py with vLLM colocated on the CPU: the stage's arguments, and --uncollapsed for TRL's own prompts.
 
 With --without-weight-sync a server keeps the weights that it was started with.
 """
@@ -20,10 +20,10 @@ def dispatch(layer: torch.nn.Module, remove_weight: bool) -> None:
 vllm.model_executor.layers.utils.dispatch_cpu_unquantized_gemm = dispatch
 
 if "--uncollapsed" in sys.argv:
-    from reinforced_cot.training import grpo
+    from reinforced_cot.training import vllm_rollouts
 
     sys.argv.remove("--uncollapsed")
-    grpo.with_collapsed_prompts = lambda generate, image_token: generate
+    vllm_rollouts.with_collapsed_prompts = lambda generate, image_token: generate
 
 if "--without-weight-sync" in sys.argv:  # which goes from GPU to GPU
     from trl.generation.vllm_client import VLLMClient
@@ -32,8 +32,8 @@ if "--without-weight-sync" in sys.argv:  # which goes from GPU to GPU
     VLLMClient.init_communicator = lambda self, device: None
     VLLMClient.update_named_params = lambda self, metadata, parameters: list(parameters) and None
 
-import train_grpo  # noqa: E402
+import grpo  # noqa: E402
 
 from reinforced_cot.errors import exit_with_message  # noqa: E402
 
-exit_with_message(train_grpo.main)
+exit_with_message(grpo.main)

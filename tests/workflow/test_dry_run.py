@@ -24,8 +24,8 @@ def with_config(workflow: WorkflowCopy, name: str, **config: object) -> tuple[st
 def test_the_main_job_trains_grpo_alone(workflow: WorkflowCopy) -> None:
     assert workflow.planned(MAIN) == {
         "data_settings": 3,
-        "train_settings": 3,
-        "eval_settings": 1,
+        "policy_settings": 3,
+        "answer_settings": 1,
         "prepare_data": 3,
         "check_data": 1,
         "base_model": 1,
@@ -46,29 +46,54 @@ def test_all_is_every_policy_and_the_report(workflow: WorkflowCopy) -> None:
 
 
 def test_further_seeds_repeat_the_whole_run(workflow: WorkflowCopy) -> None:
-    config = with_config(workflow, "seeds.yaml", seeds=[7, 8], policies=["grpo"])
+    config = with_config(workflow, "seeds.yaml", seeds=[7, 8], report=["base", "sft", "grpo"])
     planned = workflow.planned(*config)
-    alone = workflow.planned(*with_config(workflow, "alone.yaml", policies=["grpo"]))
+    alone = workflow.planned(*with_config(workflow, "alone.yaml", report=["base", "sft", "grpo"]))
     repeated = {rule: jobs for rule, jobs in alone.items() if rule not in ("compare", "report")}
     expected = {f"seed_{seed}_{rule}": jobs for seed in (7, 8) for rule, jobs in repeated.items()}
     assert planned == {**alone, "seeds": 1, **expected}
 
 
-@pytest.mark.parametrize("policies", [["grpo"], ["gspo"], ["mine"]])
-def test_policies_say_what_is_trained(workflow: WorkflowCopy, policies: list[str]) -> None:
-    config: dict[str, object] = {"policies": policies}
-    if policies == ["mine"]:
-        default = yaml.safe_load((workflow.root / "config/config.yaml").read_text())
-        config["rl"] = {"mine": default["rl"]["grpo"]}
-    planned = workflow.planned(*with_config(workflow, f"{policies[0]}.yaml", **config))
-    assert (planned["grpo"], planned["evaluate"]) == (1, 3)
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (["base", "sft", "grpo"], {"sft": 1, "grpo": 1, "merge_lora": 2, "evaluate": 3}),
+        (["gspo"], {"sft": 1, "grpo": 1, "merge_lora": 2, "evaluate": 1}),  # what it starts from is made as well
+        (["base", "mine"], {"sft": 1, "grpo": 1, "merge_lora": 2, "evaluate": 2}),
+        (["base", "zero"], {"grpo": 1, "merge_lora": 1, "evaluate": 2}),
+        (["twice"], {"sft": 2, "grpo": 1, "merge_lora": 3, "evaluate": 1}),
+        (["base"], {"evaluate": 1}),
+    ],
+)
+def test_the_report_says_what_is_trained(
+    workflow: WorkflowCopy, report: list[str], expected: dict[str, int]
+) -> None:
+    policies = {
+        "mine": {"like": "grpo"},
+        "zero": {"like": "grpo", "from": "base"},
+        "twice": {"like": "sft", "from": "grpo"},
+    }
+    planned = workflow.planned(*with_config(workflow, "report.yaml", report=report, policies=policies))
+    shown = ("sft", "grpo", "merge_lora", "evaluate")
+    assert {rule: jobs for rule, jobs in planned.items() if rule in shown} == expected
 
 
+def test_a_policy_outside_the_report_is_checked_when_it_is_asked_for(workflow: WorkflowCopy) -> None:
+    wrong = {"like": "grpo", "training": {"save_steps": 7}}
+    config = with_config(workflow, "outside.yaml", policies={"zero": {"like": "grpo", "from": "base"}, "wrong": wrong})
+    assert workflow.planned(*config) == workflow.planned()
+    planned = workflow.planned("results/zero/eval.json", *config)
+    assert (planned["grpo"], planned["merge_lora"], planned["evaluate"], "sft" in planned) == (1, 1, 1, False)
+    text = workflow.refusal("results/wrong/eval.json", *config)
+    assert "policy wrong is refused" in text and "`policies.wrong.training.save_steps` is 7" in text
+
+
+LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
 STARTS: list[tuple[dict[str, object], dict[str, int]]] = [
-    ({"rl": {"grpo": {"lora": None}}}, {"sft": 1, "grpo_in_full": 1, "merge_lora": 1}),  # SFT's adapter alone is merged
-    ({"rl": {"grpo": {"start": "adapter"}}}, {"sft": 1, "grpo": 1, "merge_lora": 1}),  # RL's alone, into the base
-    ({"sft": {"lora": None}}, {"sft": 1, "grpo": 1, "merge_lora": 1}),
-    ({"sft": {"lora": None}, "rl": {"grpo": {"lora": None}}}, {"sft": 1, "grpo_in_full": 1}),
+    ({"policies": {"grpo": {"lora": None}}}, {"sft": 1, "grpo_in_full": 1, "merge_lora": 1}),  # SFT's adapter alone is merged
+    ({"policies": {"grpo": {"start": "adapter"}}}, {"sft": 1, "grpo": 1, "merge_lora": 1}),  # RL's alone, into the base
+    ({"policies": {"sft": {"lora": None}}}, {"sft_in_full": 1, "grpo": 1, "merge_lora": 1}),
+    ({"policies": {"sft": {"lora": None}, "grpo": {"lora": None}}}, {"sft_in_full": 1, "grpo_in_full": 1}),
 ]
 
 
@@ -77,12 +102,12 @@ def test_what_rl_starts_from_and_what_is_trained(
     workflow: WorkflowCopy, config: dict[str, object], expected: dict[str, int]
 ) -> None:
     planned = workflow.planned(MAIN, *with_config(workflow, "start.yaml", **config))
-    training = ("sft", "grpo", "grpo_in_full", "merge_lora")
+    training = ("sft", "sft_in_full", "grpo", "grpo_in_full", "merge_lora")
     assert {rule: jobs for rule, jobs in planned.items() if rule in training} == expected
 
 
 def test_the_report_of_policies_trained_both_ways(workflow: WorkflowCopy) -> None:
-    config = with_config(workflow, "both.yaml", rl={"grpo": {"lora": None}, "gspo": {"start": "adapter"}})
+    config = with_config(workflow, "both.yaml", policies={"grpo": {"lora": None}, "gspo": {"start": "adapter", "lora": LORA}})
     planned = workflow.planned(*config)
     assert (planned["grpo"], planned["grpo_in_full"], planned["merge_lora"], planned["evaluate"]) == (1, 1, 2, 4)
 
@@ -124,7 +149,7 @@ def test_a_missing_raw_file_is_named_before_anything_runs(workflow: WorkflowCopy
 
 
 def test_full_size_preset(full_size: WorkflowCopy) -> None:
-    """The data files are inputs, one a split, and each stage asks for its GPU."""
+    """The data files are inputs, one per split, and each stage asks for its GPU."""
     text = full_size.snakemake("--dry-run", "--cores", "2")
     for rule in ("sft", "merge_lora", "grpo", "answer"):
         assert "gpu=1" in job_of(text, rule)
@@ -136,19 +161,26 @@ def test_full_size_preset(full_size: WorkflowCopy) -> None:
     ("config", "message"),
     [
         (
-            {"rl": {"grpo": {"training": {"num_generation": 8}}}},
+            {"policies": {"grpo": {"training": {"num_generation": 8}}}},
             "did you mean `num_generations`",
         ),
-        ({"policies": ["grpo", "gropo"]}, "gropo"),
-        ({"policies": ["sft"]}, "sft"),
-        ({"rl": {"grpo": {"training": {"num_generations": 7}}}}, "num_generations"),
-        ({"rl": {"grpo": {"training": {"num_generations": 1}}}}, "num_generations"),
-        ({"sft": {"training": {"learning_rate": "1e-4"}}}, "1.0e-4"),
-        ({"rl": {"grpo": {"quantization": "nf4", "training": {"use_vllm": True}}}}, "quantization"),
-        ({"sft": {"training": {"output_dir": "elsewhere"}}}, "output_dir"),
+        ({"report": ["grpo", "gropo"]}, "did you mean grpo?"),
+        ({"policies": {"samples": {"like": "grpo"}}}, "`policies.samples`: the results folder needs that name"),
+        ({"policies": {"grpo": {"from": "stf"}}}, "did you mean sft?"),
+        ({"policies": {"sft": {"from": "grpo"}}}, "leads back to sft: sft <- grpo <- sft"),
+        ({"policies": {"sft": {"start": "adapter"}}}, "`policies.sft.from` is base, which has none: use start model"),
+        ({"policies": {"mine": {"method": "ppo"}}}, "`policies.mine.method` is \"ppo\"; it must be one of \"sft\", \"grpo\""),
+        ({"policies": {"grpo": {"training": {"num_generations": 7}}}}, "num_generations"),
+        ({"policies": {"grpo": {"training": {"num_generations": 1}}}}, "num_generations"),
+        ({"policies": {"sft": {"training": {"learning_rate": "1e-4"}}}}, "1.0e-4"),
+        ({"policies": {"grpo": {"quantization": "nf4", "training": {"use_vllm": True}}}}, "quantization"),
+        ({"policies": {"sft": {"training": {"output_dir": "elsewhere"}}}}, "output_dir"),
         ({"launch": {"sft": {"topology": "zero_3"}}}, "did you mean zero3?"),
-        ({"launch": {"sft": {"topology": "zero3"}}, "sft": {"quantization": "nf4"}}, "quantized base cannot be split"),
-        ({"sft": {"global_batch_size": 24}}, "sft.global_batch_size"),
+        (
+            {"launch": {"sft": {"topology": "zero3"}}, "policies": {"sft": {"quantization": "nf4"}}},
+            "quantized base cannot be split",
+        ),
+        ({"policies": {"sft": {"global_batch_size": 24}}}, "policies.sft.global_batch_size"),
         ({"base_model": {"trust_remote_code": True}}, "trust_remote_code"),
     ],
 )
@@ -167,11 +199,32 @@ def test_a_key_that_stands_twice_is_refused(workflow: WorkflowCopy) -> None:
     assert text.count("twice.yaml, line 2: `seed` stands in line 1 as well; keep one") == 1
 
 
+def test_a_file_in_the_old_form_is_refused_with_the_present_one(workflow: WorkflowCopy) -> None:
+    config = with_config(workflow, "old.yaml", policies=["grpo"], rl={"grpo": {"training": {"max_steps": 7}}})
+    text = workflow.refusal(*config)
+    assert "old.yaml is in the form that was used before `policies` became a graph" in text
+    shown = "policies:\n  grpo:\n    method: grpo\n    from: sft\n    training:\n      max_steps: 7"
+    assert f"report:\n- base\n- sft\n- grpo\n{shown}" in text and "Traceback" not in text
+
+
+def test_broken_yaml_in_the_default_configuration_is_named_with_its_line(repo: Path, tmp_path: Path) -> None:
+    workflow = copy_workflow(repo, tmp_path / "workflow")
+    workflow.edit("config/config.yaml", "seed: 1 ", "seed: [1 ")
+    text = workflow.refusal()
+    assert re.search(r"config/config.yaml, line \d+, column \d+: not valid YAML", text) and "Traceback" not in text
+
+
+def test_rules_say_what_they_need_and_make(workflow: WorkflowCopy) -> None:
+    text = workflow.snakemake("--list")
+    for rule in ("prepare_data", "check_data", "base_model", "sft", "grpo", "merge_lora", "answer", "evaluate"):
+        assert re.search(rf"^{rule}\n(?: .*\n)*? .*Needs: ", text, flags=re.MULTILINE), text
+
+
 def test_gspo_with_an_epsilon_of_grpo_is_warned(workflow: WorkflowCopy) -> None:
-    config = with_config(workflow, "wide.yaml", rl={"gspo": {"training": {"epsilon": 0.2}}})
+    config = with_config(workflow, "wide.yaml", policies={"gspo": {"training": {"epsilon": 0.2}}})
     text = workflow.snakemake("--dry-run", "--cores", "2", *config)
-    assert "rl.gspo.training.epsilon" in text
-    assert "rl.gspo.training.epsilon" not in workflow.snakemake("--dry-run", "--cores", "2")
+    assert "policies.gspo.training.epsilon" in text
+    assert "policies.gspo.training.epsilon" not in workflow.snakemake("--dry-run", "--cores", "2")
 
 
 TWO_JOBS = """
@@ -204,8 +257,8 @@ ZERO_3 = {"topology": "zero3", "processes": 4, "threads": 32}
 @pytest.mark.parametrize(
     ("launch", "gpus"),
     [
-        ({"sft": EIGHT_GPUS, "rl": EIGHT_GPUS, "evaluate": EIGHT_GPUS}, {"sft": 8, "grpo": 8, "answer": 8}),
-        ({"sft": ZERO_3, "rl": {"topology": "zero3_offload"}}, {"sft": 4, "grpo": 2, "answer": 1}),
+        ({"sft": EIGHT_GPUS, "grpo": EIGHT_GPUS, "answer": EIGHT_GPUS}, {"sft": 8, "grpo": 8, "answer": 8}),
+        ({"sft": ZERO_3, "grpo": {"topology": "zero3_offload"}}, {"sft": 4, "grpo": 2, "answer": 1}),
         ({"sft": {"topology": "fsdp2"}, "merge_lora": {"topology": "cpu"}}, {"sft": 2, "merge_lora": 0}),
     ],
 )
@@ -222,9 +275,9 @@ def test_gpus_follow_from_the_topology(
 
 def test_more_gpus_than_there_are_is_refused(full_size: WorkflowCopy) -> None:
     """Snakemake would count one for the job, and start another beside it."""
-    config = with_config(full_size, "many.yaml", launch={"rl": EIGHT_GPUS})
+    config = with_config(full_size, "many.yaml", launch={"grpo": EIGHT_GPUS})
     text = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1])).refusal()
-    assert "`launch.rl` asks for 8 GPUs, and this call has 1: if the machine has them, add --resources gpu=8" in text
+    assert "`launch.grpo` asks for 8 GPUs, and this call has 1: if the machine has them, add --resources gpu=8" in text
 
 
 def test_another_model_takes_the_place_of_the_full_size_ones(full_size: WorkflowCopy) -> None:
@@ -249,12 +302,13 @@ def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowC
 
     Qwen2_5_VLConfig(tie_word_embeddings=True).save_pretrained(full_size.root / "published")
     base = {"path": "published", "revision": None}
-    launch = {"sft": {"topology": "zero3", "processes": 4}, "rl": EIGHT_GPUS}
+    launch = {"sft": {"topology": "zero3", "processes": 4}, "grpo": EIGHT_GPUS}
     config = with_config(full_size, "plan.yaml", base_model=base, launch=launch)
     workflow = WorkflowCopy(full_size.root, (*FULL_SIZE, config[1]))
     text = workflow.snakemake("--cores", "1", "--resources", "gpu=8", "--", "plan")
-    assert "sft: zero3, 4 process(es) on GPUs; prompts of 2048 tokens, 32 rows an update = 4 x 4 processes" in text
-    assert "32 rows an update = 4 x 8 processes x 1 accumulated; 64 a generation = 8 groups" in text
+    assert "sft: zero3, 4 process(es) on GPUs; prompts of 2048 tokens, 32 rows per update = 4 x 4 processes" in text
+    assert "32 rows per update = 4 x 8 processes x 1 accumulated; 64 per generation = 8 groups" in text
+    assert "base\n  sft: sft, adapter\n    grpo: grpo, adapter\n    gspo: grpo, adapter\n" in text
     assert "whose prompts are computed once for 4 of 8 completions" in text
     assert text.count("GiB  at most at once") == 4
     assert not (full_size.root / "results/qwen2.5-vl-3b-gqa/data").exists()

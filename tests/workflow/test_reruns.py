@@ -21,7 +21,7 @@ RL_ON = {"grpo": 2, "merge_lora": 2, "answer": 2, "evaluate": 2, **COMPARED}
 SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "answer": 3, "evaluate": 3, **COMPARED}
 ONE_POLICY = {"grpo": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED}
 ASKED_AGAIN = {"answer": 4, "evaluate": 4}
-SETTINGS = {"data_settings", "train_settings", "eval_settings"}
+SETTINGS = {"data_settings", "policy_settings", "answer_settings"}
 
 
 @pytest.fixture
@@ -75,37 +75,44 @@ def reorder_keys(workflow: WorkflowCopy) -> list[str]:
 
 ROWS = {
     "nothing": (lambda workflow: [], {}),
-    "rl.grpo": (
-        override(rl={"grpo": {"training": {"learning_rate": 1.0e-3}}}),
-        ONE_POLICY,
+    "a policy that another one is like": (
+        override(policies={"grpo": {"training": {"learning_rate": 1.0e-3}}}),
+        RL_ON,
     ),
-    "one policy's own rewards": (override(rl={"gspo": {"rewards": "original"}}), ONE_POLICY),
-    "reward code": (replace(f"{PACKAGE}/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4"), RL_ON),
+    "one policy": (override(policies={"gspo": {"training": {"learning_rate": 1.0e-3}}}), ONE_POLICY),
+    "one policy's own rewards": (override(policies={"gspo": {"rewards": "original"}}), ONE_POLICY),
+    "what one policy starts from": (override(policies={"gspo": {"from": "base"}}), ONE_POLICY),
+    "one policy more": (
+        override(policies={"twice": {"like": "sft", "from": "grpo"}}, report=["base", "sft", "grpo", "gspo", "twice"]),
+        {"check_data": 1, "sft": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED},
+    ),
+    "a policy that is not in the report": (override(policies={"twice": {"like": "sft", "from": "grpo"}}), {}),
+    "reward code": (replace(f"{PACKAGE}/scoring/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4"), RL_ON),
     "reward weights": (override(rewards={"format": 0.9}), RL_ON),
-    "sft settings": (override(sft={"lora": {"r": 8}}), SFT_ON),
+    "sft settings": (override(policies={"sft": {"lora": {"r": 8}}}), SFT_ON),
     "answer matching": (
-        replace(f"{PACKAGE}/answers.py", "only likely probably clearly", "only likely clearly"),
+        replace(f"{PACKAGE}/scoring/answer_matching.py", "only likely probably clearly", "only likely clearly"),
         {**SFT_ON, "evaluate": 4},
     ),
     "prompt in the config": (override(prompt={"instruction": "Think."}), {**SFT_ON, **ASKED_AGAIN}),
     "prompt code": (
-        replace(f"{PACKAGE}/prompts.py", "{question}\\n{prompt", "{question}\\n\\n{prompt"),
+        replace(f"{PACKAGE}/data/prompts.py", "{question}\\n{prompt", "{question}\\n\\n{prompt"),
         {**SFT_ON, **ASKED_AGAIN},
     ),
-    "evaluation settings": (override(evaluation={"samples": 1}), {**ASKED_AGAIN, **COMPARED}),
-    "processes of the evaluation": (override(launch={"evaluate": {"processes": 2, "threads": 2}}), {}),
+    "settings of answering": (override(answer={"samples": 1}), {**ASKED_AGAIN, **COMPARED}),
+    "processes of answering": (override(launch={"answer": {"processes": 2, "threads": 2}}), {}),
     "processes of the training, each with its batch": (override(launch={"sft": {"processes": 2}}), SFT_ON),
     "scoring code": (
-        replace(f"{PACKAGE}/probes.py", '"measure": measure', '"measured": measure'),
+        replace(f"{PACKAGE}/evaluation/probe_scores.py", '"measure": measure', '"measured": measure'),
         {"evaluate": 4, **COMPARED},
     ),
-    "statistics": (replace(f"{PACKAGE}/scores.py", "2**0.5 * error", "1.42 * error"), {"evaluate": 4, **COMPARED}),
-    "comparisons": (replace(f"{PACKAGE}/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
+    "statistics": (replace(f"{PACKAGE}/evaluation/scores.py", "2**0.5 * error", "1.42 * error"), {"evaluate": 4, **COMPARED}),
+    "comparisons": (replace(f"{PACKAGE}/evaluation/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
     "report template": (
         replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
         {"report": 1},
     ),
-    "report code": (replace(f"{PACKAGE}/report_tables.py", '"well-formed"', '"in form"'), {"report": 1}),
+    "report code": (replace(f"{PACKAGE}/evaluation/report_tables.py", '"well-formed"', '"in form"'), {"report": 1}),
     "size of the test split": (
         override(data={"splits": {"test": {"size": 20}}}),
         {"prepare_data": 1, "check_data": 1, **ASKED_AGAIN, **COMPARED},
@@ -119,14 +126,31 @@ ROWS = {
         {"prepare_data": 3, "check_data": 1, "base_model": 1, **SFT_ON, **ASKED_AGAIN},
     ),
     "one policy less": (
-        override(policies=["grpo"]),
+        override(report=["base", "sft", "grpo"]),
         COMPARED,
     ),
-    "a comment and white space": (
-        replace(f"{PACKAGE}/prompts.py", "Message = dict[str, Any]", "Message = dict[str, Any]  # a turn\n\n"),
+    "a message of the dry-run": (
+        replace(f"{PACKAGE}/config/launch_checks.py", "a merge is one: use cpu", "a merge is a single one: use cpu"),
         {},
     ),
-    "a docstring": (replace(f"{PACKAGE}/rewards.py", '"""1 for the true answer', '"""One for the true answer'), {}),
+    "the server of RL's rollouts": (
+        replace(f"{PACKAGE}/launch/vllm_server.py", "_SHUTDOWN = 60.0", "_SHUTDOWN = 61.0"),
+        RL_ON,
+    ),
+    "how the launcher starts a stage": (
+        replace(f"{PACKAGE}/launch/launcher.py", '"--main_process_port", "0"', '"--main_process_port", "00"'),
+        {**SFT_ON, "answer": 4, "evaluate": 4},
+    ),
+    "a setting of GRPO's section": (
+        replace(f"{PACKAGE}/policies/grpo.py", "questions: Annotated[int, Field(ge=2)] = 32", "questions: int = 33"),
+        RL_ON,
+    ),
+    "the meaning of a key": (replace(f"{PACKAGE}/policies/settings.py", "What makes the policy:", "It makes it:"), {}),
+    "a comment and white space": (
+        replace(f"{PACKAGE}/data/prompts.py", "Message = dict[str, Any]", "Message = dict[str, Any]  # a turn\n\n"),
+        {},
+    ),
+    "a docstring": (replace(f"{PACKAGE}/scoring/rewards.py", '"""1 for the true answer', '"""One for the true answer'), {}),
     "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),
     "order of keys": (reorder_keys, {}),
     "touch, or a checkout restored with .snakemake": (touch_everything, {}),
@@ -144,7 +168,7 @@ def test_a_change_reruns_what_depends_on_it(stale: WorkflowCopy, row: str) -> No
 
 
 def test_the_reason_names_the_module_that_changed(stale: WorkflowCopy) -> None:
-    stale.edit(f"{PACKAGE}/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4")
+    stale.edit(f"{PACKAGE}/scoring/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4")
     text = stale.snakemake("--dry-run", "--cores", "2")
     changed = [line for line in text.splitlines() if "Params have changed" in line]
     assert len(changed) == 2
@@ -180,13 +204,15 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
         splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}
     batch = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 8}
     config = {
-        "policies": ["grpo"],
+        "report": ["base", "sft", "grpo"],
         "rewards": {"format": 0.5, "own_rewards:dark": 1.0},
         "data": {"source": "gqa_cot", "splits": splits},
         "base_model": {"tiny": {"pretraining": None}},
-        "sft": {"selection": {"max_new_tokens": 8}, "training": {"num_train_epochs": 1, "warmup_steps": 0}},
-        "rl": {"grpo": {"training": {**batch, "entropy_coef": 0.01, "save_steps": 2, "warmup_steps": 0}}},
-        "evaluation": {"max_new_tokens": 8, "samples": 0},
+        "policies": {
+            "sft": {"selection": {"max_new_tokens": 8}, "training": {"num_train_epochs": 1, "warmup_steps": 0}},
+            "grpo": {"training": {**batch, "entropy_coef": 0.01, "save_steps": 2, "warmup_steps": 0}},
+        },
+        "answer": {"max_new_tokens": 8, "samples": 0},
     }
     (workflow.root / "photos.yaml").write_text(yaml.safe_dump(config))
     (workflow.root / "own_rewards.py").write_text(OWN_REWARD)

@@ -28,10 +28,12 @@ from pydantic import BaseModel
 
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import alternatives
+from reinforced_cot.launch.settings import Job
 from reinforced_cot.paths import REPOSITORY
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import TrainedPolicy
 from reinforced_cot.scoring.rewards import REWARDS
+from reinforced_cot.sources.settings import DataSettings
 
 FIELDS, SCHEMA = HERE / "trl_fields.json", HERE / "config.schema.json"
 README = REPOSITORY / "config" / "README.md"
@@ -217,11 +219,8 @@ def tables() -> dict[str, str]:
         section = nested_section(field.annotation)
         if section is not None and name not in ("policies", "launch", "data"):
             found[name] = "\n".join(rows(section, name))
-    splits = Config.model_fields["data"].annotation
-    data = "\n".join(rows(splits, "data")) if splits else ""
-    found["data"] = "\n".join(
-        dict.fromkeys(re.sub(r"splits\.(train|val|test)\.", "splits.<split>.", line) for line in data.splitlines())
-    )
+    data = [re.sub(r"splits\.(train|val|test)\.", "splits.<split>.", row) for row in rows(DataSettings, "data")]
+    found["data"] = "\n".join(dict.fromkeys(data))
     shared = "\n".join(rows(TrainedPolicy, "policies.<policy>"))
     like = f"| `policies.<policy>.like` | text or `null` | `null` | {LIKE['description']} |"
     found["policies"] = f"{like}\n{shared}"
@@ -232,8 +231,7 @@ def tables() -> dict[str, str]:
         f"| `rewards.{name}` | number ≥ 0 or `null` | `null` | {first_sentence(reward)} |"
         for name, reward in REWARDS.items()
     )
-    job = Launch.model_fields["answer"].annotation
-    found["launch"] = "\n".join(rows(job, "launch.<stage>")) if job else ""
+    found["launch"] = "\n".join(rows(Job, "launch.<stage>"))
     return found
 
 

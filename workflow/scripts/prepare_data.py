@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reinforced_cot.data.preparation import prepare
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.sources.settings import PreparedSplit
+from reinforced_cot.sources.settings import PreparedSplit, Splits
 from reinforced_cot.sources.table import read_source
 from reinforced_cot.stage_script import read_settings
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Prepare the split and print its counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="what prepare_data is told of the split")
-    parser.add_argument("--split", required=True, help="a name under data.splits")
+    parser.add_argument("--split", choices=list(Splits.model_fields), required=True, help="a name under data.splits")
     parser.add_argument("--output", type=Path, required=True, help="data folder, shared by all splits")
     arguments = parser.parse_args(argv)
 

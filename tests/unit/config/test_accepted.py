@@ -7,16 +7,23 @@ import pytest
 from config_samples import COMMIT, GRPO, LORA, ON_GPUS, TINY, changed, photos, problems
 from places import REPO
 
-from reinforced_cot.config.validation import validated, warnings_of
+from reinforced_cot.config.checks import warnings_of
+from reinforced_cot.config.validation import refuse_policy, validated
+from reinforced_cot.errors import ConfigError
 
+LATER = {"method": "grpo", "from": "sft", "lora": LORA, "training": {"num_iterations": 2, "save_steps": 7}}
 ALLOWED = [
     {},
-    {"policies": []},
+    {"report": ["base", "sft"]},
+    {"report": ["base"]},
+    {"report": ["gspo", "base"]},
+    {"policies.zero": {"like": "grpo", "from": "base"}, "report": ["base", "zero"]},
+    {"policies.twice": {"like": "sft", "from": "grpo"}, "report": ["twice"]},
     {"rewards": {"correctness": 1.0, "brevity": None}},
     {"rewards": "original"},
-    {"rl.grpo.rewards": "original"},
-    {"rl.grpo.rewards": None},
-    {"rl.grpo.rewards": {"original": 0.5, "format": 1}},
+    {"policies.grpo.rewards": "original"},
+    {"policies.grpo.rewards": None},
+    {"policies.grpo.rewards": {"original": 0.5, "format": 1}},
     {"seeds": [2, 3]},
     photos(),
     photos(val={"file": "b.jsonl", "images": "photos"}),
@@ -26,24 +33,24 @@ ALLOWED = [
         "base_model.trust_remote_code": True,
     },
     {"base_model.path": str(REPO / "tests/data/checkpoint")},  # a folder needs no revision
-    {"rl.later": {"lora": LORA, "training": {"save_steps": 7}}},  # not trained: not named by `policies`
+    {"policies.later": LATER},  # not made: nothing in the report needs it
     {f"{GRPO}.fp16": True, f"{GRPO}.bf16": False, "base_model.dtype": "bfloat16"},
     {f"{GRPO}.steps_per_generation": 3, f"{GRPO}.gradient_accumulation_steps": 3},
     {f"{GRPO}.generation_batch_size": 128, f"{GRPO}.save_steps": 4},
-    {"rl.grpo.global_batch_size": 64, f"{GRPO}.per_device_train_batch_size": 32, "launch.rl.processes": 2},
-    {"launch.sft": {"topology": "zero2", "processes": 8}, "sft.quantization": "nf4"},
-    {"launch.evaluate": {"topology": "multi_gpu", "processes": 8}},
-    {"sft.lora": None, "rl.grpo.lora": None},
+    {"policies.grpo.global_batch_size": 64, f"{GRPO}.per_device_train_batch_size": 32, "launch.grpo.processes": 2},
+    {"launch.sft": {"topology": "zero2", "processes": 8}, "policies.sft.quantization": "nf4"},
+    {"launch.answer": {"topology": "multi_gpu", "processes": 8}},
+    {"policies.sft.lora": None, "policies.grpo.lora": None},
     {"base_model.attn_implementation": "flash_attention_2", "base_model.dtype": "bfloat16", **ON_GPUS},
-    {"rl.grpo.start": "adapter"},
-    {"rl.grpo.start": "adapter", "rl.grpo.quantization": "nf4"},
+    {"policies.grpo.start": "adapter"},
+    {"policies.grpo.start": "adapter", "policies.grpo.quantization": "nf4"},
     {f"{GRPO}.learning_rate": 1},  # an integer is a number
     {f"{TINY}.hidden_size": 24, f"{TINY}.vision_hidden_size": 80},
-    {"sft.lora.target_modules": "all-linear"},
-    {"sft.lora.target_modules": r".*language_model.*\.(q|k)_proj"},
+    {"policies.sft.lora.target_modules": "all-linear"},
+    {"policies.sft.lora.target_modules": r".*language_model.*\.(q|k)_proj"},
     {
         "base_model.path": str(REPO / "tests/data/checkpoint"),
-        "evaluation.max_new_tokens": 4096,
+        "answer.max_new_tokens": 4096,
     },
 ]
 
@@ -54,44 +61,41 @@ def test_what_is_right_passes(changes: dict[str, Any]) -> None:
 
 
 def test_defaults_are_filled_in_a_copy() -> None:
-    config = changed({"rewards": {"format": 1.0}, "rl.later": {"lora": LORA}})
+    config = changed({"rewards": {"format": 1.0}, "policies.later": LATER})
     before = copy.deepcopy(config)
     result = validated(config)
     assert config == before
-    assert (result["seed"], result["policies"], result["rewards"]["format"]) == (1, ["grpo", "gspo"], 1.0)
-    assert result["data"]["splits"]["val"] == {
-        "size": 100,
-        "file": None,
-        "images": None,
-        "part": None,
-    }
-    assert result["base_model"]["tiny"]["architecture"]["hidden_size"] == 96
-    assert result["launch"]["merge_lora"] == {"topology": "cpu", "processes": None, "threads": 1}
+    assert (result.seed, result.report, result.rewards) == (1, ("base", "sft", "grpo", "gspo"), {"format": 1.0})
+    assert result.made == ["sft", "grpo", "gspo"]
+    assert result.data.splits.val.as_dict() == {"size": 100, "file": None, "images": None, "part": None}
+    assert result.base_model.tiny.architecture.hidden_size == 96
+    assert result.launch.of("merge_lora").as_dict() == {"topology": "cpu", "processes": None, "threads": 1}
     # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.
-    assert result["sft"]["lora"] == LORA
-    assert result["sft"]["training"] == {
+    assert result.policies["sft"].lora == LORA
+    assert result.policies["sft"].training == {
         "save_strategy": "epoch",
         "save_steps": 500,
         "per_device_train_batch_size": 8,
         "gradient_accumulation_steps": 1,
     }
-    assert result["rl"]["grpo"]["training"] == {
-        **config["rl"]["grpo"]["training"],
+    assert result.policies["grpo"].training == {
+        **config["policies"]["grpo"]["training"],
         "gradient_accumulation_steps": 1,
         "generation_batch_size": None,
         "steps_per_generation": None,
         "num_generations": 8,
         "max_completion_length": 512,
     }
-    assert result["rl"]["later"] == {"lora": LORA}  # not trained
 
 
-def test_the_tiny_model_of_a_hub_model_is_left_alone() -> None:
-    result = validated(changed({"base_model.path": "a/b", "base_model.revision": COMMIT}))
-    assert "tiny" not in result["base_model"]
+def test_a_policy_that_the_report_does_not_need_is_checked_where_it_is_asked_for() -> None:
+    config = validated(changed({"policies.later": LATER}))
+    with pytest.raises(ConfigError, match=r"`policies.later.training.save_steps` is 7; it must be a multiple of"):
+        refuse_policy(config, "later")
+    refuse_policy(validated(changed({"policies.later": {"like": "grpo", "from": "base"}})), "later")
 
 
-GSPO = "rl.gspo.training"
+GSPO = "policies.gspo.training"
 WARNINGS = [
     ({}, []),
     (
@@ -120,12 +124,12 @@ WARNINGS = [
     (
         {f"{GRPO}.num_iterations": 1},
         [
-            f"`{GRPO}` makes one optimizer step a generation, so that every importance ratio is 1 and "
+            f"`{GRPO}` makes one optimizer step per generation, so that every importance ratio is 1 and "
             "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"
         ],
     ),
     ({f"{GRPO}.num_iterations": 1, f"{GRPO}.steps_per_generation": 2}, []),
-    ({f"{GSPO}.epsilon": 0.2, "policies": ["grpo"]}, []),  # not trained
+    ({f"{GSPO}.epsilon": 0.2, "report": ["base", "sft", "grpo"]}, []),  # not made
     # what contradicts the paper of the loss that is named
     (
         {f"{GRPO}.loss_type": "dr_grpo"},

@@ -13,12 +13,12 @@ BIASED = (
     "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
 )
 CASES = [
-    ({"policies": ["grpo", "gsp"]}, "`policies` names gsp, which has no settings under `rl`; did you mean gspo?"),
+    ({"report": ["grpo", "gsp"]}, "`report` names gsp, which is no policy; did you mean gspo?"),
     (
-        {"policies": ["dapo_2"]},
-        "`policies` names dapo_2, which has no settings under `rl`; add `rl.dapo_2` or remove the name",
+        {"report": ["base", "dapo_2"]},
+        "`report` names dapo_2, which is no policy; add `policies.dapo_2` or remove the name",
     ),
-    # the batch (fault 39)
+    # the batch
     (
         {f"{GRPO}.num_generations": 7},
         f"`{GRPO}.num_generations` is 7; the 64 completions of one generation (per_device_train_batch_size x "
@@ -37,7 +37,10 @@ CASES = [
         {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
         f"`{GRPO}.generation_batch_size` and `{GRPO}.steps_per_generation` are both set; keep one",
     ),
-    ({"rl.grpo.examples": 7}, "`rl.grpo.examples` is 7; one generation of `rl.grpo` takes 8 different prompts"),
+    (
+        {"policies.grpo.examples": 7},
+        "`policies.grpo.examples` is 7; one generation of `policies.grpo` takes 8 different prompts",
+    ),
     # checkpoints that can be resumed
     (
         {f"{GRPO}.save_steps": 5},
@@ -54,8 +57,8 @@ CASES = [
         f"`{GRPO}.save_strategy` is epoch; RL saves between two generations only: use steps",
     ),
     (
-        {"sft.training.save_strategy": "no"},
-        "`sft.training.save_strategy` is no; the best checkpoint is chosen among the saved ones: use steps or epoch",
+        {"policies.sft.training.save_strategy": "no"},
+        "`policies.sft.training.save_strategy` is no; the best checkpoint is chosen among the saved ones: use steps or epoch",
     ),
     # sampling that would bias the importance ratio (trl#6789)
     ({f"{GRPO}.top_p": 0.9}, f"`{GRPO}.top_p` is 0.9; {BIASED.format(1.0)}"),
@@ -66,7 +69,7 @@ CASES = [
         f"`{GRPO}.generation_kwargs.guidance_scale` is not available while training: log-probabilities know nothing "
         "of it, so that the importance ratio would be biased",
     ),
-    # vLLM (fault 65b)
+    # vLLM
     (
         {"base_model.attn_implementation": "flash_attention_2", **ON_GPUS},
         "`base_model.attn_implementation` is flash_attention_2 and `base_model.dtype` is float32; its kernels take "
@@ -80,36 +83,54 @@ CASES = [
         "`base_model.attn_implementation` is flash_attention_3 and `launch.merge_lora.topology` is cpu; use sdpa there",
     ),
     (
-        {"rl.grpo.lora": None, "rl.grpo.quantization": "nf4"},
-        "`rl.grpo.lora` is null and `rl.grpo.quantization` is nf4; quantized weights cannot be trained: give an "
+        {"policies.grpo.lora": None, "policies.grpo.quantization": "nf4"},
+        "`policies.grpo.lora` is null and `policies.grpo.quantization` is nf4; quantized weights cannot be trained: give an "
         "adapter, or set quantization null",
     ),
     (
-        {"sft.lora": None, "rl.grpo.start": "adapter"},
-        "`rl.grpo.start` is adapter and `sft.lora` is null, so that there is none: use start model",
+        {"policies.sft.lora": None, "policies.grpo.start": "adapter"},
+        "`policies.grpo.start` is adapter and `policies.sft.lora` is null, so that there is none: use start model",
     ),
     (
-        {"rl.grpo.lora.r": 8, "rl.grpo.start": "adapter"},
-        "`rl.grpo.start` is adapter, and `rl.grpo.lora` differs from `sft.lora`, whose adapter it is: write the same",
+        {"policies.grpo.lora.r": 8, "policies.grpo.start": "adapter"},
+        "`policies.grpo.start` is adapter, and `policies.grpo.lora` differs from `policies.sft.lora`, whose adapter it is: write the same",
     ),
-    ({"rl.grpo.start": "merged"}, '`rl.grpo.start` is "merged"; it must be one of "model", "adapter"'),
-    ({"sft.lora": 3}, "`sft.lora` is 3; it must be a mapping of keys to values or null"),
+    # the graph of policies
+    ({"policies.grpo.from": "stf"}, "`policies.grpo.from` is stf, which is no policy; did you mean sft?"),
     (
-        {f"{GRPO}.use_vllm": True, "rl.grpo.quantization": "nf4"},
-        f"`rl.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
+        {"policies.sft.from": "grpo"},
+        "`policies.sft.from` leads back to sft: sft <- grpo <- sft; let one of them start from base",
+    ),
+    (
+        {"policies.sft.from": "sft"},
+        "`policies.sft.from` leads back to sft: sft <- sft; let one of them start from base",
+    ),
+    (
+        {"policies.sft.start": "adapter"},
+        "`policies.sft.start` is adapter and `policies.sft.from` is base, which has none: use start model",
+    ),
+    ({"policies.grpo.start": "merged"}, '`policies.grpo.start` is "merged"; it must be one of "model", "adapter"'),
+    ({"policies.sft.lora": 3}, "`policies.sft.lora` is 3; it must be a mapping of keys to values or null"),
+    (
+        {f"{GRPO}.use_vllm": True, "policies.grpo.quantization": "nf4"},
+        f"`policies.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
         "quantized policy: set quantization null or use_vllm false",
     ),
     (
         {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server"},
-        f"`{GRPO}.vllm_mode` is server and `launch.rl.topology` is cpu; weights reach a server from GPU to GPU: use a "
+        f"`{GRPO}.vllm_mode` is server and `launch.grpo.topology` is cpu; weights reach a server from GPU to GPU: use a "
         "topology with GPUs, or vllm_mode colocate",
     ),
     (
         {
             **{f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server", "data.splits.train.size": 500},
-            **{"launch.rl.topology": "two_node", f"{GRPO}.save_steps": 16, "rl.gspo": minimal()["rl"]["gspo"]},
+            **{
+                "launch.grpo.topology": "two_node",
+                f"{GRPO}.save_steps": 16,
+                "policies.gspo": minimal()["policies"]["gspo"],
+            },
         },
-        f"`{GRPO}.vllm_mode` is server and `launch.rl.topology` is two_node; trainer and server share one machine: use "
+        f"`{GRPO}.vllm_mode` is server and `launch.grpo.topology` is two_node; trainer and server share one machine: use "
         "a topology of one, or vllm_mode colocate",
     ),
     (
@@ -117,8 +138,12 @@ CASES = [
         f"`{GRPO}.vllm_tensor_parallel_size` is 2; in colocate mode it must divide the number of processes, 1",
     ),
     (
-        {"launch.rl.topology": "fsdp2", "policies": ["gspo"], "rl.gspo.training.per_device_train_batch_size": 32},
-        "`launch.rl.topology` is fsdp2 and `rl.gspo` trains an adapter; FSDP2 cannot generate with one before it has "
+        {
+            "launch.grpo.topology": "fsdp2",
+            "report": ["base", "sft", "gspo"],
+            "policies.gspo.training.per_device_train_batch_size": 32,
+        },
+        "`launch.grpo.topology` is fsdp2 and `policies.gspo` trains an adapter; FSDP2 cannot generate with one before it has "
         "trained: use zero3, use_vllm true, or lora null",
     ),
     (
@@ -134,13 +159,13 @@ CASES = [
     # how a stage is spread
     ({"launch.sft.topology": "zero4"}, "`launch.sft`: there is no topology zero4; did you mean zero3?"),
     (
-        {"launch.rl": {"topology": "single_gpu", "processes": 2}},
-        f"`launch.rl`: {ACCELERATE}/single_gpu.yaml is for one process, and 2 are asked for: take multi_gpu, or cpu "
+        {"launch.grpo": {"topology": "single_gpu", "processes": 2}},
+        f"`launch.grpo`: {ACCELERATE}/single_gpu.yaml is for one process, and 2 are asked for: take multi_gpu, or cpu "
         "without GPUs",
     ),
     (
-        {"launch.rl": {"topology": "two_node", "processes": 9}},
-        f"`launch.rl`: 9 processes cannot be spread evenly over the 2 machines of {ACCELERATE}/two_node.yaml",
+        {"launch.grpo": {"topology": "two_node", "processes": 9}},
+        f"`launch.grpo`: 9 processes cannot be spread evenly over the 2 machines of {ACCELERATE}/two_node.yaml",
     ),
     (
         {"launch.merge_lora.topology": "zero3"},
@@ -151,38 +176,38 @@ CASES = [
         "`launch.merge_lora` asks for 8 processes; a merge is one: use cpu or single_gpu",
     ),
     (
-        {"launch.evaluate.topology": "two_node"},
-        "`launch.evaluate.topology` is two_node; an evaluation stays on one machine: use multi_gpu",
+        {"launch.answer.topology": "two_node"},
+        "`launch.answer.topology` is two_node; answering stays on one machine: use multi_gpu",
     ),
     (
-        {"launch.sft.topology": "fsdp2", "sft.quantization": "nf4"},
+        {"launch.sft.topology": "fsdp2", "policies.sft.quantization": "nf4"},
         "`launch.sft.topology` is fsdp2, which splits the weights, and a quantized base cannot be split: use multi_gpu "
-        "or zero2, or set `sft.quantization` null",
+        "or zero2, or set `policies.sft.quantization` null",
     ),
     (
-        {"launch.rl.topology": "zero3", "rl.gspo.quantization": "nf4"},
-        "`launch.rl.topology` is zero3, which splits the weights, and a quantized base cannot be split: use multi_gpu "
-        "or zero2, or set `rl.gspo.quantization` null",
+        {"launch.grpo.topology": "zero3", "policies.gspo.quantization": "nf4"},
+        "`launch.grpo.topology` is zero3, which splits the weights, and a quantized base cannot be split: use multi_gpu "
+        "or zero2, or set `policies.gspo.quantization` null",
     ),
     # the batch over all processes
     (
-        {"launch.rl.processes": 3, f"{GRPO}.per_device_train_batch_size": 4, "policies": ["grpo"]},
+        {"launch.grpo.processes": 3, f"{GRPO}.per_device_train_batch_size": 4, "report": ["base", "sft", "grpo"]},
         f"`{GRPO}.num_generations` is 8; the 12 completions of one generation (per_device_train_batch_size x "
         "steps_per_generation x processes) must be a multiple of it",
     ),
     (
-        {"sft.global_batch_size": 24, "sft.training.per_device_train_batch_size": 16},
-        "`sft.global_batch_size` is 24; it must be a multiple of per_device_train_batch_size x processes, 16 x 1: "
+        {"policies.sft.global_batch_size": 24, "policies.sft.training.per_device_train_batch_size": 16},
+        "`policies.sft.global_batch_size` is 24; it must be a multiple of per_device_train_batch_size x processes, 16 x 1: "
         "lower per_device_train_batch_size to 24 or a divisor of it",
     ),
     (
-        {"rl.grpo.global_batch_size": 64, "launch.rl.processes": 2},
-        "`rl.grpo.global_batch_size` is 64; it must be a multiple of per_device_train_batch_size x processes, 64 x 2: "
+        {"policies.grpo.global_batch_size": 64, "launch.grpo.processes": 2},
+        "`policies.grpo.global_batch_size` is 64; it must be a multiple of per_device_train_batch_size x processes, 64 x 2: "
         "lower per_device_train_batch_size to 32 or a divisor of it",
     ),
     (
-        {"sft.global_batch_size": 32, "sft.training.gradient_accumulation_steps": 2},
-        "`sft.global_batch_size` and `sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
+        {"policies.sft.global_batch_size": 32, "policies.sft.training.gradient_accumulation_steps": 2},
+        "`policies.sft.global_batch_size` and `policies.sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
         "other",
     ),
     (
@@ -195,55 +220,55 @@ CASES = [
         f"`{GRPO}.fp16` is true and so is bf16, which follows `base_model.dtype` unless written; keep one",
     ),
     (
-        {"sft.training.dataloader_prefetch_factor": 2},
-        "`sft.training.dataloader_prefetch_factor` needs `dataloader_num_workers` of 1 or more",
+        {"policies.sft.training.dataloader_prefetch_factor": 2},
+        "`policies.sft.training.dataloader_prefetch_factor` needs `dataloader_num_workers` of 1 or more",
     ),
     (
-        {"sft.training.logging_steps": 2.5},
-        "`sft.training.logging_steps` is 2.5; above 1 it must be a whole number",
+        {"policies.sft.training.logging_steps": 2.5},
+        "`policies.sft.training.logging_steps` is 2.5; above 1 it must be a whole number",
     ),
     (
         {
-            "sft.training.gradient_checkpointing_kwargs": {"selective": True},
-            "sft.training.gradient_checkpointing": False,
+            "policies.sft.training.gradient_checkpointing_kwargs": {"selective": True},
+            "policies.sft.training.gradient_checkpointing": False,
         },
-        "`sft.training.gradient_checkpointing_kwargs.selective` needs `gradient_checkpointing: true` and no "
+        "`policies.sft.training.gradient_checkpointing_kwargs.selective` needs `gradient_checkpointing: true` and no "
         "`use_reentrant`",
     ),
     (
-        {"rl.grpo.training.gradient_checkpointing_kwargs": {"selective": True}},
-        "`rl.grpo.training.gradient_checkpointing_kwargs.selective` is there for `sft` alone: leave it out",
+        {"policies.grpo.training.gradient_checkpointing_kwargs": {"selective": True}},
+        "`policies.grpo.training.gradient_checkpointing_kwargs.selective` is there for the method sft alone: leave it out",
     ),
     (
         {
-            "rl.grpo.shared_prefix": "on",
-            "rl.grpo.training.per_device_train_batch_size": 1,
-            "rl.grpo.training.steps_per_generation": 10,
-            "rl.grpo.training.num_generations": 2,
+            "policies.grpo.shared_prefix": "on",
+            "policies.grpo.training.per_device_train_batch_size": 1,
+            "policies.grpo.training.steps_per_generation": 10,
+            "policies.grpo.training.num_generations": 2,
         },
-        "`rl.grpo.shared_prefix` is on and `rl.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
+        "`policies.grpo.shared_prefix` is on and `policies.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
         "make it num_generations or more",
     ),
     (
-        {"rl.grpo.shared_prefix": "on", "rl.grpo.lora.lora_dropout": 0.1},
-        "`rl.grpo.shared_prefix` is on, and dropout is drawn for each completion: set "
-        "`rl.grpo.training.disable_dropout` true, or auto",
+        {"policies.grpo.shared_prefix": "on", "policies.grpo.lora.lora_dropout": 0.1},
+        "`policies.grpo.shared_prefix` is on, and dropout is drawn for each completion: set "
+        "`policies.grpo.training.disable_dropout` true, or auto",
     ),
     (
-        {"rl.grpo.shared_prefix": "on", "rl.grpo.training.neftune_noise_alpha": 5.0},
-        "`rl.grpo.shared_prefix` is on, and NEFTune's noise depends on how long a row is: set shared_prefix auto",
+        {"policies.grpo.shared_prefix": "on", "policies.grpo.training.neftune_noise_alpha": 5.0},
+        "`policies.grpo.shared_prefix` is on, and NEFTune's noise depends on how long a row is: set shared_prefix auto",
     ),
     (
-        {"sft.lora.target_modules": ["lm_head"]},
-        "`sft.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out",
+        {"policies.sft.lora.target_modules": ["lm_head"]},
+        "`policies.sft.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out",
     ),
     (
-        {"sft.lora.target_modules": None},
-        "`sft.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]",
+        {"policies.sft.lora.target_modules": None},
+        "`policies.sft.lora.target_modules` is null; name the modules, for instance [q_proj, k_proj, v_proj]",
     ),
     (
-        {"sft.lora.target_modules": "language_model.*(q|k_proj"},
-        "`sft.lora.target_modules` is language_model.*(q|k_proj; give a list of names, all-linear, or a regular "
+        {"policies.sft.lora.target_modules": "language_model.*(q|k_proj"},
+        "`policies.sft.lora.target_modules` is language_model.*(q|k_proj; give a list of names, all-linear, or a regular "
         "expression",
     ),
     # the tiny model
@@ -264,15 +289,15 @@ CASES = [
         "`base_model.tiny.pretraining.mix` has no share above 0; the language model needs something to read",
     ),
     (
-        {"evaluation.max_new_tokens": 2048},
-        "`evaluation.max_new_tokens` is 2048; the tiny model has 2048 positions, for prompt and completion together",
+        {"answer.max_new_tokens": 2048},
+        "`answer.max_new_tokens` is 2048; the tiny model has 2048 positions, for prompt and completion together",
     ),
     (
-        {"sft.selection.max_new_tokens": 3000},
-        "`sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for prompt and completion together",
+        {"policies.sft.selection.max_new_tokens": 3000},
+        "`policies.sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for prompt and completion together",
     ),
     (
-        {f"{TINY}.max_position_embeddings": 512, "policies": ["grpo"]},  # TRL's default is 512, too
+        {f"{TINY}.max_position_embeddings": 512, "report": ["base", "sft", "grpo"]},  # TRL's default is 512, too
         f"`{GRPO}.max_completion_length` is 512; the tiny model has 512 positions, for prompt and completion together",
     ),
     (
@@ -307,15 +332,15 @@ CASES = [
         "parts that share nothing",
     ),
     (
-        {"image.min_pixels": 60000, "base_model.tiny.pretraining": None},
-        "`image.min_pixels` is 60000; it must not be above `image.max_pixels`",
+        {"image": {"min_pixels": 60000}},
+        '`image` is {"min_pixels": 60000}; min_pixels must not be above max_pixels',
     ),
     ({"rewards": dict.fromkeys(REWARDS)}, "`rewards` has no weight above 0; a policy needs something to learn from"),
-    ({"rewards": None}, "`rewards` has no weight above 0; a policy needs something to learn from"),
-    ({"rewards": "orginal"}, '`rewards` is "orginal"; give a mapping of names to weights, or the word original'),
+    ({"rewards": None}, "`rewards` is null; it must be a mapping of keys to values"),
+    ({"rewards": "orginal"}, '`rewards` is "orginal"; did you mean "original"?'),
     (
-        {"rl.grpo.rewards": {"format": 0}},
-        "`rl.grpo.rewards` has no weight above 0; a policy needs something to learn from",
+        {"policies.grpo.rewards": {"format": 0}},
+        "`policies.grpo.rewards` has no weight above 0; a policy needs something to learn from",
     ),
     (
         {"rewards.mine:polite": 1.0},
@@ -323,22 +348,22 @@ CASES = [
         "working directory",
     ),
     (
-        {"rl.gspo.rewards": {"mine.polite": 1.0}},
-        "unknown key `rl.gspo.rewards.mine.polite`; valid keys are format, "
+        {"policies.gspo.rewards": {"mine.polite": 1.0}},
+        "unknown key `policies.gspo.rewards.mine.polite`; valid keys are format, "
         "correctness, consistency, brevity, tag_count, overlong, original",
     ),
     ({"seeds": [3, 1]}, "`seeds` names 1, which is `seed` itself; leave it out: seeds are further ones"),
     ({"seeds": [3, 3]}, "`seeds` is [3, 3]; an entry stands there twice"),
     (
-        {"evaluation.gqa_questions": "questions.json"},
-        "`evaluation.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
+        {"evaluate.gqa_questions": "questions.json"},
+        "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
         "`data.source` gqa_cot, `data.splits.test.size` null and its `part` null",
     ),
     (
-        {"evaluation.gqa_choices": "choices.json"},
-        "`evaluation.gqa_choices` is only read with `evaluation.gqa_questions`; set that too, or this null",
+        {"evaluate.gqa_choices": "choices.json"},
+        "`evaluate.gqa_choices` is only read with `evaluate.gqa_questions`; set that too, or this null",
     ),
-    # the base model (fault 41)
+    # the base model
     (
         {"base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct"},
         "`base_model.revision` is null and `base_model.path` Qwen/Qwen2.5-VL-3B-Instruct is no folder here, so it is "

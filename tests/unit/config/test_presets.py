@@ -7,7 +7,8 @@ import yaml
 from config_samples import COMMIT, merged, problems
 from places import REPO
 
-from reinforced_cot.config.validation import validated, warnings_of
+from reinforced_cot.config.checks import warnings_of
+from reinforced_cot.config.validation import validated
 
 FULL_SIZE = REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml"
 # Each is given after the full-size preset, and with a commit.
@@ -26,12 +27,12 @@ def test_presets_of_models_want_a_commit_and_change_nothing_but_the_model(preset
     (problem,) = problems(config)
     assert problem.startswith("`base_model.revision` is null and ") and "pin the model's commit" in problem
     config["base_model"]["revision"] = COMMIT
-    config, full_size = validated(config), validated(merged(FULL_SIZE))
-    assert warnings_of(config) == []
-    path, where = config["base_model"]["path"], config["pathvars"]
-    assert path != full_size["base_model"]["path"] and where != full_size["pathvars"]
-    base_model = full_size["base_model"] | {"path": path, "revision": COMMIT}
-    assert config == full_size | {"base_model": base_model, "pathvars": where}
+    found, full_size = validated(config), validated(merged(FULL_SIZE))
+    assert warnings_of(found) == []
+    path = found.base_model.path
+    assert path != full_size.base_model.path and found.pathvars != full_size.pathvars
+    base_model = full_size.base_model.model_copy(update={"path": path, "revision": COMMIT})
+    assert found == full_size.model_copy(update={"base_model": base_model, "pathvars": found.pathvars})
 
 
 def test_the_demo_is_valid_and_without_warnings() -> None:
@@ -40,8 +41,9 @@ def test_the_demo_is_valid_and_without_warnings() -> None:
 
 def test_the_two_policies_of_the_reward_ablation_differ_in_their_rewards_alone() -> None:
     config = validated(merged(REPO / "config/presets/reward-ablation.yaml"))
-    assert config["policies"] == ["grpo", "grpo_original"]
-    assert config["rl"]["grpo_original"] == {**config["rl"]["grpo"], "rewards": "original"}
+    assert config.report == ("base", "sft", "grpo", "grpo_original")
+    grpo, original = config.policies["grpo"], config.policies["grpo_original"]
+    assert original == grpo.model_copy(update={"rewards": "original"})
 
 
 def test_no_training_value_of_the_demo_reaches_the_full_size_run() -> None:
@@ -49,10 +51,7 @@ def test_no_training_value_of_the_demo_reaches_the_full_size_run() -> None:
         yaml.safe_load((REPO / "config" / file).read_text(encoding="utf-8"))
         for file in ("config.yaml", "presets/qwen2.5-vl-3b-gqa.yaml")
     )
-    pairs = {
-        "sft": (demo["sft"], preset["sft"]),
-        **{name: (demo["rl"][name], preset["rl"][name]) for name in demo["rl"]},
-    }
-    for section, (small, large) in pairs.items():
+    for name, small in demo["policies"].items():
+        large = preset["policies"][name]
         for part in ("training", "lora"):
-            assert small[part].keys() <= large[part].keys(), f"{section}.{part} inherits values of the demo"
+            assert small.get(part, {}).keys() <= large.get(part, {}).keys(), f"{name}.{part} inherits the demo's values"

@@ -12,20 +12,21 @@ from reinforced_cot.config.validation import validated
 
 
 def default() -> dict[str, Any]:
-    """config.yaml as a run reads it; cases overwrite keys, so that tuning its values breaks none."""
-    return validated(yaml.safe_load((REPO / "config/config.yaml").read_text(encoding="utf-8")))
+    """config.yaml; cases overwrite keys, so that tuning its values breaks none."""
+    content: dict[str, Any] = yaml.safe_load((REPO / "config/config.yaml").read_text(encoding="utf-8"))
+    return content
 
 
-def settings(config: dict[str, Any]) -> dict[str, str]:
+def settings(content: dict[str, Any]) -> dict[str, str]:
     """Every settings file's text, by stage."""
-    found: dict[str, Any] = {
-        f"data/{split}": stage_settings.data_settings(config, split) for split in config["data"]["splits"]
-    }
-    found |= {policy: stage_settings.train_settings(config, policy) for policy in stage_settings.policies(config)}
-    found["evaluation"] = stage_settings.eval_settings(config)
-    return {stage: yaml.safe_dump(value, sort_keys=True) for stage, value in found.items()}
+    config = validated(content)
+    found: dict[str, Any] = {f"data/{split}": stage_settings.data_settings(config, split) for split in SPLITS}
+    found |= {"base": stage_settings.base_settings(config), "answer": stage_settings.answer_settings(config)}
+    found |= {policy: stage_settings.train_settings(config, policy) for policy in config.made}
+    return {stage: yaml.safe_dump(value.as_dict(), sort_keys=True) for stage, value in found.items()}
 
 
+SPLITS = ("train", "val", "test")
 TRAINED = {"sft", "grpo", "gspo"}
 DATA = {"data/train", "data/val", "data/test"}
 
@@ -33,28 +34,30 @@ DATA = {"data/train", "data/val", "data/test"}
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("rl.grpo.training.learning_rate", 0.123, {"grpo"}),
-        ("rl.grpo.training.num_iterations", 5, {"grpo"}),
-        ("rl.grpo.lora.r", 3, {"grpo"}),
-        ("rl.grpo.lora", None, {"grpo"}),
-        ("rl.grpo.start", "adapter", {"grpo"}),
-        ("rl.grpo.examples", 7, {"grpo"}),
-        ("rl.gspo.training.epsilon", 0.007, {"gspo"}),
+        ("policies.grpo.training.learning_rate", 0.123, {"grpo", "gspo"}),
+        ("policies.grpo.training.num_iterations", 5, {"grpo", "gspo"}),
+        ("policies.grpo.lora.r", 3, {"grpo", "gspo"}),
+        ("policies.grpo.lora", None, {"grpo", "gspo"}),
+        ("policies.grpo.start", "adapter", {"grpo", "gspo"}),
+        ("policies.grpo.examples", 17, {"grpo", "gspo"}),
+        ("policies.gspo.training.epsilon", 0.007, {"gspo"}),
         ("rewards.brevity", 0.123, {"grpo", "gspo"}),
-        ("sft.training.learning_rate", 0.123, {"sft"}),
-        ("sft.selection.examples", 3, {"sft"}),
-        ("evaluation.samples", 9, {"evaluation"}),
-        ("evaluation.max_new_tokens", 9, {"evaluation"}),
-        ("prompt.instruction", "Think.", TRAINED | {"evaluation"}),
+        ("policies.sft.training.learning_rate", 0.123, {"sft"}),
+        ("policies.sft.selection.examples", 3, {"sft"}),
+        ("policies.grpo.selection", {"examples": 3}, set()),  # read where the adapter's base is quantized
+        ("policies.twice", {"like": "sft", "from": "grpo"}, set()),
+        ("answer.samples", 9, {"answer"}),
+        ("answer.max_new_tokens", 9, {"answer"}),
+        ("prompt.instruction", "Think.", TRAINED | {"answer"}),
         ("data.splits.test.size", 7, {"data/test"}),
-        ("data.splits.train.size", 7, {"data/train"}),
+        ("data.splits.train.size", 70, {"data/train"}),
         ("data.max_rejected_share", 0.5, DATA),
         ("image.max_pixels", 12345, DATA | {"base"}),
         ("base_model.tiny.pretraining", None, {"base"}),
-        ("base_model.dtype", "bfloat16", TRAINED | {"base", "evaluation"}),
-        ("seed", 99, DATA | TRAINED | {"base", "evaluation"}),
-        ("launch.rl.threads", 7, set()),
-        ("policies", ["grpo", "gspo"], set()),
+        ("base_model.dtype", "bfloat16", TRAINED | {"answer"}),
+        ("seed", 99, DATA | TRAINED | {"base", "answer"}),
+        ("launch.grpo.threads", 7, set()),
+        ("report", ["gspo", "grpo", "sft"], set()),
     ],
 )
 def test_a_change_reaches_the_stages_that_read_it(key: str, value: Any, expected: set[str]) -> None:
@@ -63,34 +66,39 @@ def test_a_change_reaches_the_stages_that_read_it(key: str, value: Any, expected
     *path, last = key.split(".")
     section = changed
     for name in path:
-        section = section[name]
+        section = section.setdefault(name, {})
     section[last] = value
     before, after = settings(config), settings(changed)
     assert {stage for stage in before if before[stage] != after[stage]} == expected
 
 
-def test_policies_stand_in_the_order_of_the_report() -> None:
-    assert stage_settings.policies({"policies": ["gspo", "mine"]}) == ["base", "sft", "gspo", "mine"]
-
-
 def test_another_policys_section_is_not_read() -> None:
-    config = default()
-    del config["rl"]["gspo"]
-    config["policies"] = ["grpo"]
-    assert stage_settings.train_settings(config, "grpo") == stage_settings.train_settings(default(), "grpo")
-
-
-def test_each_stage_gets_its_sections_alone() -> None:
-    config = default()
-    assert set(stage_settings.train_settings(config, "base")) == {"seed", "image", "base_model"}
-    assert set(stage_settings.train_settings(config, "sft")) == {"seed", "prompt", "base_model", "sft"}
-    assert set(stage_settings.train_settings(config, "grpo")) == {"seed", "prompt", "base_model", "rewards", "rl"}
-    assert set(stage_settings.eval_settings(config)) == {"seed", "prompt", "base_model", "evaluation"}
-    assert list(stage_settings.data_settings(config, "val")["data"]["splits"]) == ["val"]
+    content = default()
+    del content["policies"]["gspo"]
+    content["report"].remove("gspo")
+    alone, beside = validated(content), validated(default())
+    assert stage_settings.train_settings(alone, "grpo") == stage_settings.train_settings(beside, "grpo")
 
 
 def test_a_published_base_does_not_read_the_tiny_models_sizes() -> None:
-    config = default()
-    config["base_model"] |= {"path": "org/model", "revision": "a" * 40}
-    assert "tiny" not in stage_settings.train_settings(config, "base")["base_model"]
-    assert "tiny" in config["base_model"]  # the config stays as it was
+    content = default()
+    content["base_model"] |= {"path": "org/model", "revision": "a" * 40}
+    config = validated(content)
+    assert stage_settings.base_settings(config).base_model.tiny is None
+    assert config.base_model.tiny.vocab_size == 512
+
+
+def test_a_policy_that_repeats_a_method_of_its_ancestors_is_told_so() -> None:
+    content = default()
+    content["policies"]["twice"] = {"like": "sft", "from": "grpo"}
+    content["policies"]["thrice"] = {"like": "sft", "from": "twice"}
+    config = validated(content)
+    found = {name: stage_settings.train_settings(config, name).repeats for name in config.policies}
+    assert found == {"sft": 0, "grpo": 0, "gspo": 0, "twice": 1, "thrice": 2}
+
+
+def test_a_quantized_rl_policy_says_which_questions_its_merge_asks() -> None:
+    content = default()
+    content["policies"]["grpo"] |= {"quantization": "nf4", "selection": {"examples": 7}}
+    settings = stage_settings.train_settings(validated(content), "grpo")
+    assert settings.policy.selection.examples == 7

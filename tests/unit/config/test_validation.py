@@ -9,27 +9,32 @@ import pytest
 from config_samples import GRPO, LORA, changed, minimal, problems
 from places import REPO
 
+from reinforced_cot.policies.names import RESERVED
+
 KEY_CASES = [
-    # unknown keys (fault 38)
+    # unknown keys
     ({"sed": 1}, "unknown key `sed`; did you mean `seed`?"),
     ({f"{GRPO}.num_generation": 8}, f"unknown key `{GRPO}.num_generation`; did you mean `num_generations`?"),
-    ({"sft.learning_rate": 1.0}, "unknown key `sft.learning_rate`; did you mean `sft.training.learning_rate`?"),
     (
-        {"sft.training.num_generations": 8},
-        "unknown key `sft.training.num_generations`; TRL's SFTConfig has no such field",
+        {"policies.sft.learning_rate": 1.0},
+        "unknown key `policies.sft.learning_rate`; did you mean `policies.sft.training.learning_rate`?",
     ),
-    ({"sft.lora.rank": 8}, "unknown key `sft.lora.rank`; PEFT's LoraConfig has no such field"),
+    (
+        {"policies.sft.training.num_generations": 8},
+        "unknown key `policies.sft.training.num_generations`; TRL's SFTConfig has no such field",
+    ),
+    ({"policies.sft.lora.rank": 8}, "unknown key `policies.sft.lora.rank`; PEFT's LoraConfig has no such field"),
     ({"image.size": 8}, "unknown key `image.size`; valid keys are min_pixels, max_pixels"),
-    ({"rl.grpo.tranining": {}}, "unknown key `rl.grpo.tranining`; did you mean `training`?"),
+    ({"policies.grpo.tranining": {}}, "unknown key `policies.grpo.tranining`; did you mean `training`?"),
     ({"rewards.corectness": 1}, "unknown key `rewards.corectness`; did you mean `correctness`?"),
     # fields that the pipeline sets
     (
-        {"sft.training.output_dir": "x"},
-        "`sft.training.output_dir` is set by the pipeline (results/{policy}/checkpoints); remove it",
+        {"policies.sft.training.output_dir": "x"},
+        "`policies.sft.training.output_dir` is set by the pipeline (results/{policy}/checkpoints); remove it",
     ),
     (
-        {"sft.training.packing": True},
-        "`sft.training.packing` is not available: TRL packs no sequences with images; remove it",
+        {"policies.sft.training.packing": True},
+        "`policies.sft.training.packing` is not available: TRL packs no sequences with images; remove it",
     ),
     (
         {f"{GRPO}.seed": 3},
@@ -41,8 +46,8 @@ KEY_CASES = [
         "remove it",
     ),
     (
-        {"sft.training.max_lenght": 1},
-        "unknown key `sft.training.max_lenght`; did you mean `max_length`? It is not available: nothing is ever "
+        {"policies.sft.training.max_lenght": 1},
+        "unknown key `policies.sft.training.max_lenght`; did you mean `max_length`? It is not available: nothing is ever "
         "truncated, since a cut prompt loses image tokens (`prompt.max_tokens`)",
     ),
 ]
@@ -56,23 +61,23 @@ VALUE_CASES = [
     ),
     ({f"{GRPO}.max_steps": "1e3"}, f'`{GRPO}.max_steps` is "1e3"; YAML reads 1e3 as text: write 1000'),
     (
-        {"evaluation.batch_size": "16"},
-        '`evaluation.batch_size` is "16"; write 16 without quotes (what is nested in --config is read as text: write '
+        {"answer.batch_size": "16"},
+        '`answer.batch_size` is "16"; write 16 without quotes (what is nested in --config is read as text: write '
         "it into a file for --configfile)",
     ),
     (
-        {"sft.training": {"gradient_checkpointing": "true"}},
-        '`sft.training.gradient_checkpointing` is "true"; it must be true or false (what is nested in --config is read '
+        {"policies.sft.training": {"gradient_checkpointing": "true"}},
+        '`policies.sft.training.gradient_checkpointing` is "true"; it must be true or false (what is nested in --config is read '
         "as text: write it into a file for --configfile)",
     ),
     (  # a stage that there is not is no KeyError
-        {"launch.grpo": {"topology": "zero3"}},
-        "unknown key `launch.grpo`; valid keys are base_model, sft, rl, merge_lora, evaluate",
+        {"launch.dpo": {"topology": "zero3"}},
+        "unknown key `launch.dpo`; valid keys are base_model, sft, grpo, merge_lora, answer",
     ),
     ({"data.splits.valid": {"size": 3}}, "unknown key `data.splits.valid`; did you mean `val`?"),
     (
-        {"sft.global_batch_size": 32, "launch.sft.processes": 6},
-        "`sft.global_batch_size` is 32; it must be a multiple of per_device_train_batch_size x processes, 8 x 6: "
+        {"policies.sft.global_batch_size": 32, "launch.sft.processes": 6},
+        "`policies.sft.global_batch_size` is 32; it must be a multiple of per_device_train_batch_size x processes, 8 x 6: "
         "6 processes share no 32 rows evenly: take 30 or 36 rows",
     ),
     (
@@ -80,39 +85,61 @@ VALUE_CASES = [
         f"`{GRPO}.vllm_max_model_length` is 600; it must hold prompt.max_tokens and max_completion_length, 1024: raise "
         "it, or leave it out",
     ),
-    ({"evaluation.batch_size": 16.0}, "`evaluation.batch_size` is 16.0; it must be a whole number"),
-    ({"evaluation.batch_size": True}, "`evaluation.batch_size` is true; it must be a whole number"),
-    ({"evaluation.batch_size": 0}, "`evaluation.batch_size` is 0; it must be at least 1"),
+    ({"answer.batch_size": 16.0}, "`answer.batch_size` is 16.0; it must be a whole number"),
+    ({"answer.batch_size": True}, "`answer.batch_size` is true; it must be a whole number"),
+    ({"answer.batch_size": 0}, "`answer.batch_size` is 0; it must be at least 1"),
     ({f"{GRPO}.learning_rate": float("nan")}, f"`{GRPO}.learning_rate` is NaN; it must be a number"),
     ({f"{GRPO}.temperature": 0}, f"`{GRPO}.temperature` is 0; it must be above 0"),
-    ({f"{GRPO}.num_generations": 1}, f"`{GRPO}.num_generations` is 1; it must be at least 2"),  # fault 39
+    ({f"{GRPO}.num_generations": 1}, f"`{GRPO}.num_generations` is 1; it must be at least 2"),
     ({"seed": 5000000000}, "`seed` is 5000000000; it must be at most 4294967295"),
     ({"data.max_rejected_share": 2}, "`data.max_rejected_share` is 2; it must be at most 1"),
-    ({"sft.selection.examples": 0}, "`sft.selection.examples` is 0; it must be at least 1"),
-    ({"sft": None}, "`sft` is null; it must be a mapping of keys to values"),
-    ({"sft.quantization": "int4"}, '`sft.quantization` is "int4"; did you mean "int8"?'),
-    ({"sft.training.optim": "adamw_torchh"}, '`sft.training.optim` is "adamw_torchh"; did you mean "adamw_torch"?'),
+    ({"policies.sft.selection.examples": 0}, "`policies.sft.selection.examples` is 0; it must be at least 1"),
+    ({"policies.sft": None}, "`policies.sft` is null; it must be a mapping of keys to values"),
+    ({"prompt": None}, "`prompt` is null; it must be a mapping of keys to values"),
+    ({"policies.sft.quantization": "int4"}, '`policies.sft.quantization` is "int4"; did you mean "int8"?'),
     (
-        {"sft.training.logging_strategy": False},
-        '`sft.training.logging_strategy` is false; YAML reads an unquoted no as false: write "no"',
-    ),
-    ({"policies": ["grpo", "grpo"]}, '`policies` is ["grpo", "grpo"]; an entry stands there twice'),
-    (
-        {"policies": ["data"]},
-        '`policies[0]` is "data"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
-        "benchmarks, report or seed_1, which stand for something else in the results folder",
+        {"policies.sft.training.optim": "adamw_torchh"},
+        '`policies.sft.training.optim` is "adamw_torchh"; did you mean "adamw_torch"?',
     ),
     (
-        {"rl.GRPO": {"lora": LORA}},
-        '`rl.GRPO` is "GRPO"; a policy\'s name is lower-case letters, digits and _, and not base, sft, data, logs, '
-        "benchmarks, report or seed_1, which stand for something else in the results folder",
+        {"policies.sft.training.logging_strategy": False},
+        '`policies.sft.training.logging_strategy` is false; YAML reads an unquoted no as false: write "no"',
+    ),
+    ({"report": ["base", "base"]}, '`report` is ["base", "base"]; an entry stands there twice'),
+    ({"report": []}, "`report` is []; it must have 1 entries"),
+    (
+        {"policies.GRPO": {"method": "grpo", "from": "sft", "lora": LORA}},
+        "`policies.GRPO`: a policy's name is lower-case letters, digits and _, and begins with a letter",
+    ),
+    *(
+        (
+            {f"policies.{name}": {"method": "sft", "from": "base", "lora": LORA}},
+            f"`policies.{name}`: the results folder needs that name for {meaning}; choose another",
+        )
+        for name, meaning in {**RESERVED, "seed_12": RESERVED[r"seed_\d+"]}.items()
+        if name.isidentifier()
+    ),
+    (
+        {"policies.dpo": {"method": "gpro", "from": "sft", "lora": LORA}},
+        '`policies.dpo.method` is "gpro"; did you mean "grpo"?',
+    ),
+    (
+        {"policies.dpo": {"from": "sft", "lora": LORA}},
+        "`policies.dpo.method` is missing; config/README.md says what it means",
+    ),
+    (
+        {"policies.dpo": {"method": "sft", "lora": LORA}},
+        "`policies.dpo.from` is missing; config/README.md says what it means",
     ),
     (
         {"base_model.path": "a/b", "base_model.revision": "main"},
         '`base_model.revision` is "main"; give the full commit hash (40 hexadecimal digits); a branch or a tag '
         "can move",
     ),
-    ({"rl.grpo.lora": {"r": 8}}, "`rl.grpo.lora.target_modules` is missing; config/README.md says what it means"),
+    (
+        {"policies.grpo.lora": {"r": 8}},
+        "`policies.grpo.lora.target_modules` is missing; config/README.md says what it means",
+    ),
 ]
 
 
@@ -124,27 +151,26 @@ def test_a_mistake_is_explained(changes: dict[str, Any], message: str) -> None:
 def test_every_problem_is_listed_at_once() -> None:
     changes = {
         f"{GRPO}.lerning_rate": 1,
-        "sft.training.max_steps": "1e3",
+        "policies.sft.training.max_steps": "1e3",
         "image.min_pixels": 60000,
         "base_model.tiny.pretraining": None,
-        "policies": ["gsp"],
+        "report": ["base", "gsp"],
     }
     found = problems(changed(changes))
-    assert len(found) == 4
-    assert [line.split("`")[1] for line in found] == [
+    assert sorted(line.split("`")[1] for line in found) == [
+        "image",
         f"{GRPO}.lerning_rate",
-        "sft.training.max_steps",
-        "image.min_pixels",
-        "policies",
+        "policies.sft.training.max_steps",
+        "report",
     ]
 
 
 def test_missing_sections_are_named_once_each() -> None:
     config = minimal()
-    del config["sft"], config["rl"]
+    del config["policies"], config["report"]
     assert problems(config) == [
-        "`sft` is missing; config/README.md says what it means",
-        "`rl` is missing; config/README.md says what it means",
+        "`report` is missing; config/README.md says what it means",
+        "`policies` is missing; config/README.md says what it means",
     ]
 
 
@@ -167,7 +193,7 @@ def test_the_family_of_a_folder_is_checked_at_once(tmp_path: Path) -> None:
 
 def test_rollouts_by_vllm_are_refused_by_family(tmp_path: Path) -> None:
     assert problems(changed(checkpoint(tmp_path / "internvl", '{"model_type": "internvl"}'))) == [
-        "`rl.grpo.training.use_vllm` is true; rollouts by vLLM are known to be right for Qwen2-VL, Qwen2.5-VL, "
+        "`policies.grpo.training.use_vllm` is true; rollouts by vLLM are known to be right for Qwen2-VL, Qwen2.5-VL, "
         "Qwen3-VL only, and the base is InternVL: set it false"
     ]
 

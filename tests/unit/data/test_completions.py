@@ -34,7 +34,7 @@ def test_well_formed_completions(text: str, think: str, answer: str) -> None:
     assert parse_completion(text).well_formed
 
 
-# faults 25 - 30, pitfall 14
+# what a policy may write to earn a reward, and what it leaves out
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -72,7 +72,7 @@ def test_malformed_completions(text: str, problem: str) -> None:
     assert not parse_completion(text).well_formed
 
 
-# faults 31 and 32, pitfall 15: the original's pattern took 0.4 s on 800 blanks, so hours on any of these
+# the original's pattern took 0.4 s on 800 blanks, so hours on any of these
 @pytest.mark.parametrize(
     "text",
     [

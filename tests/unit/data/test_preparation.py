@@ -15,13 +15,13 @@ import yaml
 from PIL import Image
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.data.images import PixelBudget
 from reinforced_cot.data.preparation import RawRecord, Rejection, draw, prepare
+from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.sources.digit_records import make_digit_records
 from reinforced_cot.sources.digit_scenes import SPLIT_BOUNDS, load_scans, scans_of_split
 
-BUDGET = PixelBudget(784, 50176)
+BUDGET = PixelBudget(min_pixels=784, max_pixels=50176)
 
 
 def raw(number: int = 0, **changes: Any) -> RawRecord:
@@ -64,7 +64,6 @@ def test_records_become_examples_with_their_image(tmp_path: Path) -> None:
     assert rejected(tmp_path) == []  # always written
 
 
-# faults 4, 5, 11, 12, 13, 24
 @pytest.mark.parametrize(
     ("changes", "reason", "detail"),
     [
@@ -111,13 +110,13 @@ def test_an_image_is_stored_once_however_it_is_called(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("again", [raw(1), Rejection("q1", "line 9", "not text", "")])
-def test_duplicate_id_is_refused(tmp_path: Path, again: RawRecord | Rejection) -> None:  # fault 3
+def test_duplicate_id_is_refused(tmp_path: Path, again: RawRecord | Rejection) -> None:
     with pytest.raises(DataError, match=r"'q1' occurs twice, first in line 1"):
         run([raw(1), again], tmp_path)
     assert contents(tmp_path) == {}
 
 
-def test_too_many_rejections_are_refused_with_reasons(tmp_path: Path) -> None:  # fault 11: over a threshold
+def test_too_many_rejections_are_refused_with_reasons(tmp_path: Path) -> None:
     records = [raw(0), *(raw(number, answer="") for number in range(1, 8)), raw(8, question="")]
     with pytest.raises(DataError) as caught:
         run(records, tmp_path, share=0.5)
@@ -165,24 +164,24 @@ def test_draw_of_more_than_there_are_is_refused() -> None:
         draw([raw(1), raw(2)], 3, 1)
 
 
-def settings_file(folder: Path, source: str, splits: dict[str, Any]) -> Path:
+def settings_file(folder: Path, source: str, split: dict[str, Any], **changes: Any) -> Path:
+    """What `prepare_data` is told of one split."""
     settings = {
-        "data": {
-            "source": source,
-            "splits": splits,
-            "digits": {"shortcut_share": 0.5, "train_question_types": None},
-            "max_rejected_share": 0.02,
-        },
-        "image": {"min_pixels": 784, "max_pixels": 50176},
         "seed": 1,
+        "image": {"min_pixels": 784, "max_pixels": 50176},
+        "source": source,
+        "digits": {"shortcut_share": 0.5, "train_question_types": None} if source == "digits" else None,
+        "max_rejected_share": 0.02,
+        "split": split,
     }
     path = folder / "settings.yaml"
-    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    path.write_text(yaml.safe_dump({**settings, **changes}), encoding="utf-8")
     return path
 
 
-def run_stages(settings: Path, folder: Path, splits: tuple[str, ...] = ("train", "val", "test")) -> dict[str, Any]:
-    for split in splits:
+def run_stages(source: str, splits: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
+    for split, asked in splits.items():
+        settings = settings_file(folder.parent, source, asked)
         prepare_data.main(["--settings", str(settings), "--split", split, "--output", str(folder)])
     summary = folder / "summary.json"
     check_data.main(["--data", str(folder), "--splits", *splits, "--output", str(summary)])
@@ -191,11 +190,11 @@ def run_stages(settings: Path, folder: Path, splits: tuple[str, ...] = ("train",
 
 
 def test_digit_scenes_through_both_stages(tmp_path: Path) -> None:
-    settings = settings_file(tmp_path, "digits", {"train": {"size": 30}, "val": {"size": 8}, "test": {"size": 12}})
-    splits = run_stages(settings, tmp_path / "a")
+    sizes = {"train": {"size": 30}, "val": {"size": 8}, "test": {"size": 12}}
+    splits = run_stages("digits", sizes, tmp_path / "a")
     assert {name: split["questions"] for name, split in splits.items()} == {"train": 30, "val": 8, "test": 12}
     assert all(split["chains"] == split["questions"] for split in splits.values())
-    run_stages(settings, tmp_path / "b")
+    run_stages("digits", sizes, tmp_path / "b")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")  # the same settings give the same bytes
 
 
@@ -218,8 +217,8 @@ def test_real_photos_through_both_stages(tmp_path: Path, repo: Path) -> None:
         pytest.skip(f"needs the sample {sample}")
     source = {"file": str(sample / "train_data.jsonl"), "images": str(sample / "images")}
     parts = {"train": [0.0, 0.7], "val": [0.7, 0.8], "test": [0.8, 1.0]}
-    settings = settings_file(tmp_path, "gqa_cot", {name: source | {"part": part} for name, part in parts.items()})
-    splits = run_stages(settings, tmp_path / "data")
+    asked = {name: source | {"part": part} for name, part in parts.items()}
+    splits = run_stages("gqa_cot", asked, tmp_path / "data")
     assert sum(split["questions"] for split in splits.values()) == 498
     assert sum(split["images"] for split in splits.values()) == 60  # so no image is in two splits
     assert not any(split["rejected"] for split in splits.values())
@@ -233,21 +232,49 @@ def test_size_draws_from_the_file(tmp_path: Path, repo: Path) -> None:
     if not sample.is_dir():
         pytest.skip(f"needs the sample {sample}")
     source = {"file": str(sample / "train_data.jsonl"), "images": str(sample / "images"), "size": 20}
-    splits = run_stages(settings_file(tmp_path, "gqa_cot", {"train": source}), tmp_path / "data", ("train",))
+    splits = run_stages("gqa_cot", {"train": source}, tmp_path / "data")
     assert splits["train"]["questions"] == 20 and splits["train"]["images"] > 10
 
 
 @pytest.mark.parametrize(
-    ("source", "split", "message"), [("digits", "tset", "no 'tset'"), ("coco", "train", "'coco' is unknown")]
+    ("source", "split", "message"),
+    [
+        ("coco", {"size": 5}, "'coco' is unknown; expected one of digits, gqa_cot"),
+        ("digits", {}, "data.splits.train.size is null"),
+        ("gqa_cot", {"file": "train.jsonl"}, "data.splits.train needs file and images"),
+    ],
 )
-def test_wrong_settings_are_refused(tmp_path: Path, source: str, split: str, message: str) -> None:
-    settings = settings_file(tmp_path, source, {"train": {"size": 5}})
+def test_wrong_settings_are_refused(tmp_path: Path, source: str, split: dict[str, Any], message: str) -> None:
+    settings = settings_file(tmp_path, source, split)
     with pytest.raises(ConfigError, match=message):
-        prepare_data.main(["--settings", str(settings), "--split", split, "--output", str(tmp_path)])
+        prepare_data.main(["--settings", str(settings), "--split", "train", "--output", str(tmp_path)])
+
+
+def test_a_split_of_another_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = settings_file(tmp_path, "digits", {"size": 5})
+    with pytest.raises(SystemExit):
+        prepare_data.main(["--settings", str(settings), "--split", "tset", "--output", str(tmp_path)])
+    assert "invalid choice: 'tset' (choose from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("split", "changes", "key"),
+    [
+        ({"size": 5}, {"data": {}}, "data"),  # as the file was before it held one split
+        ({"size": 5}, {"seed": "1"}, "seed"),
+        ({"sise": 5}, {}, r"split\.sise"),
+    ],
+)
+def test_settings_of_another_form_are_refused(
+    tmp_path: Path, split: dict[str, Any], changes: dict[str, Any], key: str
+) -> None:
+    settings = settings_file(tmp_path, "digits", split, **changes)
+    with pytest.raises(DataError, match=rf"settings\.yaml: {key}: .*; `snakemake .*` writes the file anew"):
+        prepare_data.main(["--settings", str(settings), "--split", "train", "--output", str(tmp_path)])
 
 
 def test_script_fails_with_one_clear_line(tmp_path: Path, repo: Path) -> None:
-    settings = settings_file(tmp_path, "gqa_cot", {"train": {"file": "absent.jsonl", "images": str(tmp_path)}})
+    settings = settings_file(tmp_path, "gqa_cot", {"file": "absent.jsonl", "images": str(tmp_path)})
     script = repo / "workflow/scripts/prepare_data.py"
     command = [sys.executable, str(script), "--settings", str(settings), "--split", "train", "--output", str(tmp_path)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)

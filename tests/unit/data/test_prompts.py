@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from reinforced_cot.data.prompts import completion_messages, prompt_messages, with_image
+from reinforced_cot.data.settings import Prompt
 
 QUESTION = "What color is it?"
 
@@ -28,7 +29,7 @@ def user(text: str) -> dict[str, Any]:
     ],
 )
 def test_prompt_messages(system: str | None, instruction: str, expected: list[dict[str, Any]]) -> None:
-    assert prompt_messages(QUESTION, {"system": system, "instruction": instruction, "max_tokens": 9}) == expected
+    assert prompt_messages(QUESTION, Prompt(system=system, instruction=instruction, max_tokens=9)) == expected
 
 
 def test_completion_messages() -> None:
@@ -37,7 +38,7 @@ def test_completion_messages() -> None:
     ]
 
 
-# pitfall 8: the original wrote {"type": "text", "content": ...}, and Qwen's template, which reads `text`, dropped it
+# the original wrote {"type": "text", "content": ...}, and Qwen's template, which reads `text`, dropped it
 def test_one_image_part_before_the_users_text() -> None:
     messages = [{"role": "system", "content": "Be brief."}, user(QUESTION)]
     assert with_image(messages) == [

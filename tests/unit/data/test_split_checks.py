@@ -57,7 +57,7 @@ def test_split_without_chains_serves_evaluation(tmp_path: Path, splits: dict[str
     assert check(splits, {}, tmp_path)["splits"]["test"]["words"]["chain"] is None
 
 
-# fault 10: the same content under other names
+# the same content under other names
 @pytest.mark.parametrize("pair", [("train", "val"), ("train", "test"), ("val", "test")])
 def test_image_in_two_splits_is_refused(
     tmp_path: Path, splits: dict[str, list[Example]], pair: tuple[str, str]
@@ -83,7 +83,8 @@ def test_train_without_any_chain_is_refused(tmp_path: Path, splits: dict[str, li
     splits["train"] = [replace(one, cot="") for one in splits["train"]]
     put_images(tmp_path, splits)
     with pytest.raises(DataError, match="'train' has a chain"):
-        check(splits, {}, tmp_path)
+        check(splits, {}, tmp_path, ["sft"])
+    assert check(splits, {}, tmp_path)["splits"]["train"]["chains"] == 0  # no policy learns from chains
 
 
 def test_missing_image_file_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:

@@ -17,24 +17,25 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import Answered, AnswerLog
 from reinforced_cot.files import read_jsonl
+from reinforced_cot.generation import transformers_engine
 from reinforced_cot.paths import SCRIPTS
 
-SCRIPT = SCRIPTS / "answer_questions.py"
+SCRIPT = SCRIPTS / "answer.py"
 
 
 def asked(run: TinyRun, folder: Path, count: int = 4, shards: int = 1, **changes: Any) -> list[dict[str, Any]]:
     folder.mkdir(exist_ok=True)
-    settings, examples, log = run.settings(**changes), run.examples[:count], AnswerLog(folder)
+    settings, examples, log = run.settings(**changes).answer, run.examples[:count], AnswerLog(folder)
     for shard in range(shards):
         answering.answer(settings, examples, run.data, run.base / "model", log, shard, shards)
     return answering.collect(settings, examples, log)
 
 
 EVERYTHING: dict[str, Any] = {
-    "evaluation__samples": 2,
-    "evaluation__direct": True,
-    "evaluation__probes": 3,
-    "evaluation__batch_size": 2,
+    "answer__samples": 2,
+    "answer__direct": True,
+    "answer__probes": 3,
+    "answer__batch_size": 2,
 }
 
 
@@ -46,14 +47,14 @@ def test_a_row_a_question_with_all_that_the_settings_want(tiny_run: TinyRun, tmp
     assert all(row["direct_raw"] and row["direct_raw"] != row["prediction_raw"] for row in rows)
     for key in ("blank_image_raw", "shuffled_image_raw"):
         assert sum(row[key] is not None for row in rows) == 3
-    greedy = asked(tiny_run, tmp_path / "greedy", evaluation__batch_size=2)
+    greedy = asked(tiny_run, tmp_path / "greedy", answer__batch_size=2)
     further: dict[str, Any] = {"samples": [], "direct_raw": None, "blank_image_raw": None, "shuffled_image_raw": None}
     assert greedy == [row | further for row in rows]
 
 
 @pytest.mark.parametrize("shards", [2, 3, 20])  # 20: more than there are batches
 def test_shards_share_the_work_and_change_nothing(tiny_run: TinyRun, tmp_path: Path, shards: int) -> None:
-    # pitfall 17: rank 0's samples only, padding duplicates counted twice
+    # in the original: rank 0's samples only, padding duplicates counted twice
     rows = asked(tiny_run, tmp_path / "one", 6, **EVERYTHING)
     assert asked(tiny_run, tmp_path / "many", 6, shards, **EVERYTHING) == rows
     lines = [line for file in (tmp_path / "many").iterdir() for _, line in read_jsonl(file)]
@@ -63,48 +64,48 @@ def test_shards_share_the_work_and_change_nothing(tiny_run: TinyRun, tmp_path: P
 
 def test_what_was_answered_is_not_asked_again(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
-) -> None:  # fault 62
-    rows = asked(tiny_run, tmp_path / "log", 6, evaluation__batch_size=2)
+) -> None:
+    rows = asked(tiny_run, tmp_path / "log", 6, answer__batch_size=2)
     (file,) = (tmp_path / "log").iterdir()
     whole = file.read_text()
     file.write_text(whole[: whole.rindex("truncated")])  # killed while it wrote the third batch
-    calls, stock = [], answering.generate_batch
+    calls, stock = [], transformers_engine.generate_batch
 
-    def counted(model: Any, processor: Any, batch: Any, **options: Any) -> Any:
+    def counted(model: Any, processor: Any, batch: Any, *args: Any, **options: Any) -> Any:
         calls.append(batch.number)
-        return stock(model, processor, batch, **options)
+        return stock(model, processor, batch, *args, **options)
 
-    monkeypatch.setattr(answering, "generate_batch", counted)
-    assert asked(tiny_run, tmp_path / "log", 6, evaluation__batch_size=2) == rows
+    monkeypatch.setattr(transformers_engine, "generate_batch", counted)
+    assert asked(tiny_run, tmp_path / "log", 6, answer__batch_size=2) == rows
     assert calls == [2]
-    monkeypatch.setattr(answering, "load_model", fails_if_called)
-    assert asked(tiny_run, tmp_path / "log", 6, evaluation__batch_size=2) == rows  # nothing left: no model is loaded
+    monkeypatch.setattr(transformers_engine, "load_model", fails_if_called)
+    assert asked(tiny_run, tmp_path / "log", 6, answer__batch_size=2) == rows  # nothing left: no model is loaded
 
 
-def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:  # fault 64
-    log = AnswerLog(tmp_path)
+def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:
+    settings, log = tiny_run.settings().answer, AnswerLog(tmp_path)
     with pytest.raises(DataError, match="prediction_raw of q0 was not answered as asked: give the command again"):
-        answering.collect(tiny_run.settings(), tiny_run.examples[:2], log)
+        answering.collect(settings, tiny_run.examples[:2], log)
     log.append(0, "prediction_raw", 0, Answered(["q0", "q1"], [["a"], ["b"]], [[False], [False]], 1.0))
-    assert len(answering.collect(tiny_run.settings(), tiny_run.examples[:2], log)) == 2
+    assert len(answering.collect(settings, tiny_run.examples[:2], log)) == 2
     with pytest.raises(DataError, match="prediction_raw of q2 was not answered"):
-        answering.collect(tiny_run.settings(), tiny_run.examples[:3], log)
+        answering.collect(settings, tiny_run.examples[:3], log)
     with pytest.raises(DataError, match="prediction_raw of q1 was not answered"):  # but another's was
-        answering.collect(tiny_run.settings(), tiny_run.examples[:1], log)
+        answering.collect(settings, tiny_run.examples[:1], log)
 
 
 def test_long_prompts_are_refused_before_the_model_is_loaded(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
-) -> None:  # fault 43
-    monkeypatch.setattr(answering, "load_model", fails_if_called)
+) -> None:
+    monkeypatch.setattr(transformers_engine, "load_model", fails_if_called)
     with pytest.raises(DataError, match=r"with 2040 more do not fit into the model's 2048 positions"):
-        asked(tiny_run, tmp_path, evaluation__max_new_tokens=2040)
+        asked(tiny_run, tmp_path, answer__max_new_tokens=2040)
 
 
 @pytest.fixture
 def command(tiny_run: TinyRun, tmp_path: Path) -> list[str]:
     """The stage's command for the untrained base as a policy, without its processes."""
-    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(tiny_run.settings(**EVERYTHING)))
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(tiny_run.settings(**EVERYTHING).answer.as_dict()))
     (tmp_path / "policy").mkdir()
     for name in ("model", "model.json"):
         (tmp_path / "policy" / name).symlink_to(tiny_run.base / name)

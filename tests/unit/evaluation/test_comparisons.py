@@ -105,7 +105,7 @@ def test_the_order_of_rows_is_irrelevant(pairs: list[dict[str, Any]]) -> None:
         ({"base": 8, "sft": 8, "gspo": 7}, ("base", "gspo", "q8")),
     ],
 )
-def test_different_questions_are_refused(sizes: dict[str, int], named: tuple[str, ...]) -> None:  # fault 64
+def test_different_questions_are_refused(sizes: dict[str, int], named: tuple[str, ...]) -> None:
     with pytest.raises(DataError) as refusal:
         compare({policy: rows({1}, size) for policy, size in sizes.items()})
     assert all(name in str(refusal.value) for name in named)

@@ -43,7 +43,7 @@ def test_no_constant_earns_more_than_the_most_frequent_answer_is_frequent(teache
         assert probe["score"] <= most_frequent, probe
         assert not probe["near"]
         if probe["text"] in SLOPPY or probe["text"].count(",") > 1:
-            assert probe["score"] <= 0.02, probe  # pitfall 12
+            assert probe["score"] <= 0.02, probe  # words of every kind at once
     paid = [
         legacy_matches(legacy_extract(constant_completions("is it not right, left?")[0])[1], row["gt_answer"])
         for row in teacher

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import write_report
+import report
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json, write_json
@@ -110,7 +110,7 @@ def page(results: Path, policies: list[str], repo: Path, *options: str, in_full:
     output = results.parent / "report.html"
     command = ["--results", str(results), "--template", str(template), "--output", str(output)]
     merged = [policy for policy in policies if policy not in ("base", *in_full)]
-    write_report.main([*command, *options, "--policies", *policies, "--merged", *merged])
+    report.main([*command, *options, "--policies", *policies, "--merged", *merged])
     return output.read_text(encoding="utf-8")
 
 
@@ -151,10 +151,11 @@ def test_several_seeds_are_summed_up(tmp_path: Path, repo: Path) -> None:
     write_run(tmp_path / "run", policies)
     spread = {"mean": 0.812, "deviation": 0.02, "values": [0.832, 0.792]}
     found = {policy: {"accuracy": spread, "consistency": spread} for policy in policies}
-    summary = {"seeds": [1, 7], "policies": found, "gains": {"grpo": spread | {"mean": 0.111, "deviation": None}}}
+    gain = {"over": "sft", **spread, "mean": 0.111, "deviation": None}
+    summary = {"seeds": [1, 7], "policies": found, "gains": {"grpo": gain}}
     write_json(tmp_path / "run/seeds.json", summary)
     text = page(tmp_path / "run", policies, repo, "--seeds")
-    assert "<td>0.812 ± 0.020</td>" in text and "accuracy, seed 7" in text and "<td>0.111</td>" in text
+    assert "<td>0.812 ± 0.020</td>" in text and "accuracy, seed 7" in text and "<td>0.111 over sft</td>" in text
     assert "Over several seeds" not in page(tmp_path / "run", policies, repo)
 
 
@@ -167,7 +168,7 @@ def test_no_flag_where_no_probe_comes_near(tmp_path: Path, repo: Path) -> None:
     assert "Handle with care" not in text and "⚑" not in text.split("What cheating would score")[1].split("<p")[0]
 
 
-def test_html_in_names_is_escaped(tmp_path: Path, repo: Path) -> None:  # fault 65
+def test_html_in_names_is_escaped(tmp_path: Path, repo: Path) -> None:
     policies = ["base", "sft", HOSTILE.replace("/", "")]
     write_run(tmp_path / "<b>run", policies)
     text = page(tmp_path / "<b>run", policies, repo)
@@ -187,7 +188,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, repo: Path) -> None:
     assert page(tmp_path / "run", ["base", "sft", "grpo"], repo) == first
 
 
-def test_policies_asked_different_questions_are_refused(tmp_path: Path, repo: Path) -> None:  # fault 64
+def test_policies_asked_different_questions_are_refused(tmp_path: Path, repo: Path) -> None:
     write_run(tmp_path / "run", ["base", "sft"])
     path = tmp_path / "run/sft/eval.json"
     write_json(path, read_json(path) | {"questions": "0000"})

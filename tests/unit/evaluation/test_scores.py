@@ -93,14 +93,14 @@ def test_the_originals_figures_stand_apart() -> None:
     assert (found["accuracy"], found["legacy_accuracy"], found["legacy_consistency"]) == (0.0, 0.5, 1.0)
 
 
-def test_the_questions_are_known_by_their_ids() -> None:  # fault 64
+def test_the_questions_are_known_by_their_ids() -> None:
     rows = four()
     asked = evaluate(rows)["questions"]
     assert evaluate([scored(row | {"prediction_raw": ""}) for row in rows])["questions"] == asked
     assert evaluate(rows[1:])["questions"] != asked
 
 
-def test_no_predictions_are_refused() -> None:  # fault 63
+def test_no_predictions_are_refused() -> None:
     with pytest.raises(DataError, match="no predictions"):
         evaluate([])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import summarise_seeds
+import seeds as seeds_script
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.seed_summary import spread
@@ -15,6 +15,7 @@ ACCURACY = {  # by seed
     "sft": {1: 0.5, 2: 0.625, 3: 0.75},
     "gspo": {1: 0.875, 2: 0.625, 3: 1.0},
 }
+ORIGINS = {"sft": "base", "gspo": "sft"}
 
 
 def scores(policy: str, seed: int) -> dict[str, Any]:
@@ -47,37 +48,43 @@ def check_three_seeds(found: dict[str, Any]) -> None:
 
 
 def test_three_seeds() -> None:
-    check_three_seeds(spread(evaluations(1, 2, 3)))
+    check_three_seeds(spread(evaluations(1, 2, 3), ORIGINS))
 
 
 def test_gains_are_paired_seed_by_seed() -> None:
-    gains = spread(evaluations(1, 2, 3))["gains"]
-    assert list(gains) == ["gspo"]  # not of the base, nor of SFT over itself
+    gains = spread(evaluations(1, 2, 3), ORIGINS)["gains"]
+    assert {policy: gain["over"] for policy, gain in gains.items()} == ORIGINS  # not of the base
+    assert gains["sft"]["values"] == [0.25, 0.375, 0.5]
     assert gains["gspo"]["values"] == [0.375, 0.0, 0.25]
     assert gains["gspo"]["mean"] == pytest.approx(0.625 / 3)
     assert gains["gspo"]["deviation"] == pytest.approx(((0.375**2 + 0.25**2 - 0.625**2 / 3) / 2) ** 0.5)
 
 
 def test_a_seed_without_samples_leaves_their_accuracy_out() -> None:
-    policies = spread(evaluations(1, 2, 3))["policies"]
+    policies = spread(evaluations(1, 2, 3), ORIGINS)["policies"]
     assert [policy for policy in policies if "sampled_accuracy" in policies[policy]] == ["sft"]
-    assert spread(evaluations(1, 2))["policies"]["gspo"]["sampled_accuracy"]["values"] == [0.625, 0.375]
+    assert spread(evaluations(1, 2), ORIGINS)["policies"]["gspo"]["sampled_accuracy"]["values"] == [0.625, 0.375]
 
 
 def test_one_seed_has_no_deviation() -> None:
-    found = spread(evaluations(2))
+    found = spread(evaluations(2), ORIGINS)
     assert found["policies"]["sft"]["accuracy"] == {"mean": 0.625, "deviation": None, "values": [0.625]}
-    assert found["gains"]["gspo"] == {"mean": 0.0, "deviation": None, "values": [0.0]}
+    assert found["gains"]["gspo"] == {"over": "sft", "mean": 0.0, "deviation": None, "values": [0.0]}
+
+
+def test_what_a_policy_starts_from_may_not_be_evaluated() -> None:
+    assert spread(evaluations(1, 2), {"sft": "base", "gspo": "other"})["gains"].keys() == {"sft"}
 
 
 def test_the_order_of_seeds_is_the_values_order() -> None:
-    found = spread(evaluations(3, 1))
+    found = spread(evaluations(3, 1), ORIGINS)
     assert (found["seeds"], found["policies"]["sft"]["accuracy"]["values"]) == ([3, 1], [0.75, 0.5])
 
 
 def run_script(results: Path, *seeds: int) -> dict[str, Any]:
     arguments = ["--results", str(results), "--policies", *ACCURACY, "--seeds", *map(str, seeds)]
-    summarise_seeds.main([*arguments, "--output", str(results / "seeds.json")])
+    starts = [f"{policy}={origin}" for policy, origin in ORIGINS.items()]
+    seeds_script.main([*arguments, "--starts", *starts, "--output", str(results / "seeds.json")])
     return json.loads((results / "seeds.json").read_text(encoding="utf-8"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import TinyRun, with_large_weights
+from tiny_run import LOADING, PROMPT, TinyRun, with_large_weights
 from transformers import GenerationConfig
 
 from reinforced_cot.errors import PipelineError
@@ -27,7 +27,7 @@ FREE = {"do_sample": True, "temperature": 1.0, "top_k": 0}
 @pytest.fixture(scope="module")
 def model(tiny_run: TinyRun) -> Any:
     """A policy of large random weights, which repeats itself little; one token in ten ends the completion."""
-    found = with_large_weights(load_model(tiny_run.base / "model", tiny_run.settings()["base_model"]))
+    found = with_large_weights(load_model(tiny_run.base / "model", LOADING))
     found.generation_config.eos_token_id = ENDS
     return found
 
@@ -43,7 +43,7 @@ def prompts(run: TinyRun, numbers: list[int]) -> dict[str, torch.Tensor]:
     """Questions of several lengths about images of several sizes."""
     processor = load_processor(run.base / "model")
     asked = [run.examples[number] for number in numbers]
-    texts = [rendered_prompt(processor, example.question, run.settings()["prompt"]) for example in asked]
+    texts = [rendered_prompt(processor, example.question, PROMPT) for example in asked]
     images = [opened(run.data / example.image) for example in asked]
     return dict(processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt"))
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from tiny_run import TinyRun, alike, with_large_weights
+from tiny_run import LOADING, TinyRun, alike, with_large_weights
 
 from reinforced_cot.generation import prefill
 from reinforced_cot.generation.prefill import lay_out, prefilled
@@ -29,7 +29,7 @@ def test_a_prompt_that_ends_where_others_go_on_has_no_branch() -> None:
 
 @pytest.fixture(scope="module")
 def model(tiny_run: TinyRun) -> Any:
-    return with_large_weights(load_model(tiny_run.base / "model", tiny_run.settings()["base_model"]))
+    return with_large_weights(load_model(tiny_run.base / "model", LOADING))
 
 
 def pictures() -> list[Image.Image]:

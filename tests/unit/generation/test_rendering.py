@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tiny_run import TinyRun
+from tiny_run import PROMPT, TinyRun
 
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
 from reinforced_cot.generation.rendering import prompt_lengths, rendered_prompt
 from reinforced_cot.models.processors import load_processor, prompt_length
 from reinforced_cot.training.trainer_data import rl_dataset, sft_dataset
-
-PROMPT = {"system": None, "instruction": "", "max_tokens": 512}
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def processor(tiny_run: TinyRun) -> Any:
 
 
 def test_the_rendered_prompt(processor: Any) -> None:
-    prompt = {"system": "You see digits.", "instruction": "Think first.", "max_tokens": 512}
+    prompt = Prompt(system="You see digits.", instruction="Think first.", max_tokens=512)
     assert rendered_prompt(processor, "What color is it?", prompt) == (
         "<|im_start|>system\nYou see digits.<|im_end|>\n"
         "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>What color is it?\nThink first.<|im_end|>\n"
@@ -32,7 +31,7 @@ def test_the_rendered_prompt(processor: Any) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        # fault 45, pitfall 8: the template reads another key than the message has
+        # the template reads another key than the message has: the original trained without the question
         ("content['text']", "content['content']", "the chat template drops the question: 'What color"),
         ("add_generation_prompt", "never", "no assistant header"),
     ],
@@ -50,7 +49,7 @@ def test_templates_that_lose_something_are_refused(
     "size", [(28, 28), (56, 56), (57, 83), (84, 56), (30, 100), (14, 14), (300, 200), (1000, 20), (112, 112)]
 )
 def test_prompt_length_is_the_processors_own_count(processor: Any, size: tuple[int, int]) -> None:
-    # pitfall 1: the original counted one placeholder where about 234 tokens stood
+    # the original counted one placeholder where about 234 tokens stood
     text = rendered_prompt(processor, "What color is it?", PROMPT)
     ids = processor(text=[text], images=[Image.new("RGB", size)], add_special_tokens=False)["input_ids"][0]
     assert prompt_length(processor, text, *size) == len(ids)
@@ -68,10 +67,10 @@ def test_prompt_lengths_follow_each_image(tiny_run: TinyRun, processor: Any) -> 
 def test_the_limit_is_exact(tiny_run: TinyRun, processor: Any) -> None:
     examples, data = tiny_run.examples, tiny_run.data
     longest = max(prompt_lengths(processor, examples, data, PROMPT, 2048, 64))
-    prompt_lengths(processor, examples, data, {**PROMPT, "max_tokens": longest}, 2048, 64)
+    prompt_lengths(processor, examples, data, PROMPT.model_copy(update={"max_tokens": longest}), 2048, 64)
     prompt_lengths(processor, examples, data, PROMPT, longest + 64, 64)
     with pytest.raises(DataError, match=rf"has {longest} tokens, more than prompt\.max_tokens {longest - 1}: raise it"):
-        prompt_lengths(processor, examples, data, {**PROMPT, "max_tokens": longest - 1}, 2048, 64)
+        prompt_lengths(processor, examples, data, PROMPT.model_copy(update={"max_tokens": longest - 1}), 2048, 64)
     message = rf"the prompt of q\d+ \(images/train/\w+\.png\) has {longest} tokens, which with 64 more do not fit"
     with pytest.raises(DataError, match=message):
         prompt_lengths(processor, examples, data, PROMPT, longest + 63, 64)

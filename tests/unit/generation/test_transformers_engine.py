@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from tiny_run import TinyRun
+from tiny_run import LOADING, PROMPT, TinyRun
 
 from reinforced_cot.data.examples import other_images
 from reinforced_cot.generation.batching import batches_of_like_length
@@ -17,7 +17,7 @@ from reinforced_cot.models.processors import load_processor, vision_token_ids
 
 @pytest.fixture(scope="module")
 def model(tiny_run: TinyRun) -> Any:
-    return load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    return load_model(tiny_run.base / "model", LOADING)
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,13 @@ def processor(tiny_run: TinyRun) -> Any:
 
 def ask(run: TinyRun, model: Any, processor: Any, count: int = 6, **options: Any) -> list[list[str]]:
     options = {"batch_size": 4, "max_new_tokens": 8} | options
-    found = generate(model, processor, run.examples[:count], run.data, run.settings()["prompt"], **options)
+    found = generate(model, processor, run.examples[:count], run.data, PROMPT, **options)
     return [[completion.text for completion in completions] for completions in found]
 
 
-def test_another_image_changes_the_logits(tiny_run: TinyRun, model: Any, processor: Any) -> None:  # fault 44
-    text = rendered_prompt(processor, tiny_run.examples[0].question, tiny_run.settings()["prompt"])
+def test_another_image_changes_the_logits(tiny_run: TinyRun, model: Any, processor: Any) -> None:
+    """The policy looks: it does not guess from the question alone."""
+    text = rendered_prompt(processor, tiny_run.examples[0].question, PROMPT)
 
     def logits(color: str) -> torch.Tensor:
         image = Image.new("RGB", (56, 56), color)
@@ -64,7 +65,7 @@ def test_padding_changes_no_answer(tiny_run: TinyRun, model: Any, processor: Any
 
 def test_image_tokens_are_never_generated(tiny_run: TinyRun, processor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # verl#7038; the policy wants nothing else
-    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = load_model(tiny_run.base / "model", LOADING)
     banned = vision_token_ids(processor)
     assert processor.tokenizer.convert_ids_to_tokens(banned) == [
         "<|vision_start|>",
@@ -109,12 +110,11 @@ def test_generation_leaves_the_random_state_alone(tiny_run: TinyRun, model: Any,
 
 
 def test_a_completion_that_ends_is_not_cut_off(tiny_run: TinyRun, processor: Any) -> None:
-    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = load_model(tiny_run.base / "model", LOADING)
     bias = torch.zeros(model.config.get_text_config().vocab_size)
     bias[processor.tokenizer.eos_token_id] = 1000.0
     model.lm_head.register_forward_hook(lambda module, inputs, output: output + bias)
-    prompt = tiny_run.settings()["prompt"]
-    ended = generate(model, processor, tiny_run.examples[:2], tiny_run.data, prompt, batch_size=2, max_new_tokens=3)
+    ended = generate(model, processor, tiny_run.examples[:2], tiny_run.data, PROMPT, batch_size=2, max_new_tokens=3)
     assert ended == [[("", False)]] * 2
 
 

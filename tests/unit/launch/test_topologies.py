@@ -57,7 +57,8 @@ BAD = [
 
 
 @pytest.mark.parametrize(("change", "message"), BAD)
-def test_what_would_run_otherwise_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:  # pitfall 6
+def test_what_would_run_otherwise_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """Accelerate says nothing: what was called "ZeRO-3 with offload" ran as ZeRO-2 without it."""
     content = yaml.safe_load((TOPOLOGIES / "zero3.yaml").read_text())
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**content, **change}))
     with pytest.raises(ConfigError, match=message):
@@ -107,7 +108,7 @@ def test_what_runs_is_what_was_asked_for() -> None:
     [
         (torch.float32, "float32", None, False),
         (torch.bfloat16, "bfloat16", None, False),
-        (torch.float32, "bfloat16", None, True),  # pitfall 7
+        (torch.float32, "bfloat16", None, True),  # a load without a word on the type is float32
         (torch.float32, "bfloat16", "nf4", False),
         (torch.bfloat16, "bfloat16", "nf4", True),
     ],

@@ -12,7 +12,8 @@ import pytest
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.launch import launcher
 from reinforced_cot.launch.topologies import read_topology
-from reinforced_cot.launch.vllm_server import RolloutServer, ready_server, rollout_server, server_arguments, server_gpus
+from reinforced_cot.launch.vllm_server import RolloutServer, ready_server, rollout_server, server_arguments
+from reinforced_cot.policies.grpo import GrpoSettings, server_gpus
 
 SERVED = {"use_vllm": True, "vllm_mode": "server"}
 
@@ -32,24 +33,31 @@ def test_gpus_of_a_server(training: dict[str, Any], gpus: int) -> None:
     assert server_gpus(training) == gpus
 
 
+def rl_settings(training: dict[str, Any], start: str = "model") -> GrpoSettings:
+    policy = {"method": "grpo", "from": "sft", "start": start, "lora": {"target_modules": ["q_proj"]}}
+    return GrpoSettings.model_validate(
+        {
+            "seed": 1,
+            "repeats": 0,
+            "prompt": {"max_tokens": 100},
+            "base_model": {"dtype": "bfloat16", "trust_remote_code": False},
+            "policy": {**policy, "training": training},
+        }
+    )
+
+
 def test_a_server_is_told_what_the_policy_is(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "prompt": {"max_tokens": 100},
-        "base_model": {"dtype": "bfloat16", "trust_remote_code": False},
-        "rl": {"start": "model", "training": {**SERVED, "max_completion_length": 20, "vllm_tensor_parallel_size": 2}},
-    }
-    server = rollout_server(settings, tmp_path / "sft", tmp_path / "grpo")
+    training = {**SERVED, "max_completion_length": 20, "vllm_tensor_parallel_size": 2}
+    server = rollout_server(rl_settings(training), tmp_path / "sft", tmp_path / "grpo")
     assert server is not None and server.gpus == 2
     told = dict(zip(server.arguments[1::2], server.arguments[2::2], strict=False))
     assert server.arguments[0] == str(tmp_path / "sft/model")
     assert (told["--dtype"], told["--max-model-len"], told["--tensor-parallel-size"]) == ("bfloat16", "120", "2")
     (tmp_path / "sft").mkdir()
     (tmp_path / "sft/adapter.json").write_text('{"base": "base"}')
-    settings["rl"]["start"] = "adapter"
-    server = rollout_server(settings, tmp_path / "sft", tmp_path / "grpo")
+    server = rollout_server(rl_settings(training, "adapter"), tmp_path / "sft", tmp_path / "grpo")
     assert server is not None and server.arguments[0] == str(tmp_path / "base/model")
-    settings["rl"]["training"] = {}
-    assert rollout_server(settings, tmp_path / "sft", tmp_path / "grpo") is None
+    assert rollout_server(rl_settings({}), tmp_path / "sft", tmp_path / "grpo") is None
 
 
 class Recorded(RolloutServer):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from tiny_run import LORA, TinyRun
+from tiny_run import LOADING, LORA, PROMPT, TinyRun
 from transformers import AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
@@ -48,8 +48,7 @@ def unmerged(folder: Path) -> bool:
 
 
 def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
-    settings = tiny_run.settings()
-    merge(settings, tiny_run.base, policy)
+    merge(tiny_run.settings().merge, tiny_run.base, policy)
     proof = read_json(policy / "merge.json")
     assert proof["adapter_vs_base"] > 0.01
     assert proof["adapter_vs_merged"] <= 1e-4 and proof["adapter_vs_saved"] <= 1e-4
@@ -77,8 +76,8 @@ def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
 
     # the folder is complete for stock transformers, and computes what base and adapter computed
     stock = AutoModelForImageTextToText.from_pretrained(policy / "model")
-    inputs = probe(load_processor(policy / "model"), settings["prompt"])
-    base = load_model(tiny_run.base / "model", settings["base_model"])
+    inputs = probe(load_processor(policy / "model"), PROMPT)
+    base = load_model(tiny_run.base / "model", LOADING)
     without = logits(base, inputs)
     expected = logits(PeftModel.from_pretrained(base, policy / "adapter"), inputs)
     assert relative_difference(expected, logits(stock, inputs)) == pytest.approx(proof["adapter_vs_saved"], abs=1e-7)
@@ -87,7 +86,7 @@ def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
 
 
 def test_half_precision_is_held_to_what_rounding_does(tiny_run: TinyRun, policy: Path) -> None:
-    merge(tiny_run.settings(base_model__dtype="bfloat16"), tiny_run.base, policy)
+    merge(tiny_run.settings(base_model__dtype="bfloat16").merge, tiny_run.base, policy)
     proof = read_json(policy / "merge.json")
     assert proof["dtype"] == "bfloat16" and proof["adapter_vs_merged"] <= 1e-4
     assert 0 < proof["adapter_vs_saved"] <= 2 * proof["cast_floor"] and proof["cast_floor"] > 1e-4
@@ -96,15 +95,16 @@ def test_half_precision_is_held_to_what_rounding_does(tiny_run: TinyRun, policy:
     assert stock.dtype == torch.bfloat16
 
 
-def test_another_base_is_refused(tiny_run: TinyRun, policy: Path) -> None:  # fault 52, pitfall 18
+def test_another_base_is_refused(tiny_run: TinyRun, policy: Path) -> None:
+    """A low-rank change of other weights makes a model that nobody trained."""
     other = policy.parent / "other"
-    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = load_model(tiny_run.base / "model", LOADING)
     model.lm_head.weight.data[0, 0] += 1.0
     shutil.copytree(tiny_run.base / "model", other / "model")
     model.save_pretrained(other / "model")
     write_manifest(other / "model", other / "model.json")
     with pytest.raises(DataError, match=r"was trained on a base with weights .*merge it into .*\(base\)"):
-        merge(tiny_run.settings(), other, policy)
+        merge(tiny_run.settings().merge, other, policy)
     assert unmerged(policy)
 
 
@@ -125,7 +125,7 @@ def test_an_adapter_with_flipped_bits_is_refused(tiny_run: TinyRun, policy: Path
 
 
 def zero_adapter(run: TinyRun) -> Any:
-    base = load_model(run.base / "model", run.settings()["base_model"])
+    base = load_model(run.base / "model", LOADING)
     return get_peft_model(base, lora_config(LORA, base))
 
 
@@ -134,7 +134,7 @@ def test_an_adapter_that_changes_nothing_is_refused(tiny_run: TinyRun, policy: P
     manifest = read_json(policy / "adapter.json")
     write_manifest(policy / "adapter", policy / "adapter.json", **{k: v for k, v in manifest.items() if k != "files"})
     with pytest.raises(PipelineError, match=r"the adapter changes the logits of its base by 0\.00e\+00, no more"):
-        merge(tiny_run.settings(), tiny_run.base, policy)
+        merge(tiny_run.settings().merge, tiny_run.base, policy)
     assert unmerged(policy)
 
 
@@ -155,7 +155,7 @@ def test_a_merged_layer_that_differs_is_refused(
     for module in (shard_merge, merge_proof):
         monkeypatch.setattr(module, "merged_parameter", wrong)
     with pytest.raises(PipelineError, match="outputs of a merged layer and of its adapter differ by"):
-        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+        merge(tiny_run.settings(base_model__dtype=dtype).merge, tiny_run.base, policy)
     assert unmerged(policy)
 
 
@@ -167,7 +167,7 @@ def test_a_small_change_must_be_merged_too(
     file = policy / "adapter/adapter_model.safetensors"
     weights = load_file(file)
     save_file({name: weight * (3e-5 if "lora_B" in name else 1) for name, weight in weights.items()}, file)
-    exact = tiny_run.settings()["base_model"]
+    exact = LOADING
     adapted = StoredModel(tiny_run.base / "model", exact, policy / "adapter")
 
     def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
@@ -198,7 +198,7 @@ def test_a_saved_model_that_differs_is_refused(
 ) -> None:
     change_what_is_saved(monkeypatch, "model.layers.0.mlp.up_proj.weight", lambda weight: weight.mul_(1.5))
     with pytest.raises(PipelineError, match="logits of the saved model and of the adapter differ by"):
-        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+        merge(tiny_run.settings(base_model__dtype=dtype).merge, tiny_run.base, policy)
     assert unmerged(policy)
 
 
@@ -209,7 +209,7 @@ def test_one_number_of_a_layer_that_differs_is_refused(
     """By the layers that are looked at by themselves, where the logits show nothing."""
     change_what_is_saved(monkeypatch, "model.layers.1.self_attn.k_proj.weight", lambda weight: weight[3, 4].mul_(1.01))
     with pytest.raises(PipelineError, match=r"layers\.1\.self_attn\.k_proj\.weight is not saved as it was merged"):
-        merge(tiny_run.settings(base_model__dtype=dtype), tiny_run.base, policy)
+        merge(tiny_run.settings(base_model__dtype=dtype).merge, tiny_run.base, policy)
     assert unmerged(policy)
 
 
@@ -232,11 +232,11 @@ def test_what_from_pretrained_does_not_find_is_named(tiny_run: TinyRun, tmp_path
 def test_a_refused_merge_keeps_the_old_model(
     tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:
-    merge(tiny_run.settings(), tiny_run.base, policy)
+    merge(tiny_run.settings().merge, tiny_run.base, policy)
     before = read_json(policy / "model.json")
     monkeypatch.setattr(merging, "check_proof", fails_if_called)
     with pytest.raises(AssertionError):
-        merge(tiny_run.settings(), tiny_run.base, policy)
+        merge(tiny_run.settings().merge, tiny_run.base, policy)
     assert check_manifest(policy / "model", policy / "model.json") == before
 
 
@@ -293,10 +293,9 @@ def test_relative_difference() -> None:
 
 
 def test_the_probe_looks_at_images(tiny_run: TinyRun) -> None:
-    settings = tiny_run.settings()
     processor = load_processor(tiny_run.base / "model")
-    inputs = probe(processor, settings["prompt"])
-    model = load_model(tiny_run.base / "model", settings["base_model"])
+    inputs = probe(processor, PROMPT)
+    model = load_model(tiny_run.base / "model", LOADING)
     seen = logits(model, inputs)
     of_text = inputs["attention_mask"].bool() & (inputs["input_ids"] != processor.image_token_id)
     assert seen.shape == (int(of_text.sum()), model.config.get_text_config().vocab_size)
@@ -318,7 +317,8 @@ def test_first_choices_count_only_where_rounding_cannot_decide() -> None:
     assert first_choices(expected, found, 10.0) == {"top1_positions": 0, "top1_agreement": 1.0}
 
 
-def test_a_base_that_changed_under_its_manifest_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:  # fault 52
+def test_a_base_that_changed_under_its_manifest_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """A file of the same size may hold other weights."""
     shutil.copytree(tiny_run.base, tmp_path / "base")
     weights = tmp_path / "base/model/model.safetensors"
     damaged = bytearray(weights.read_bytes())

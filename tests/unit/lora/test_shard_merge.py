@@ -15,7 +15,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from places import REPO, SCRIPTS
 from safetensors.torch import load_file, save_file
 from tiny_families import published_checkpoint
-from tiny_run import TinyRun
+from tiny_run import PROMPT, TinyRun
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
@@ -27,13 +27,13 @@ from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX, Place, places_in, write_like
 from reinforced_cot.models.families import FAMILIES
 from reinforced_cot.models.processors import load_processor
-from reinforced_cot.models.tiny_model import ModelSizes
+from reinforced_cot.models.settings import Loading, ModelSizes
 
 sys.path.append(str(REPO / "benchmarks"))
 
 from merge import make_policies
 
-EXACT = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False}
+EXACT = Loading(dtype="float32", attn_implementation="sdpa", trust_remote_code=False)
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 ADAPTERS: dict[str, dict[str, Any]] = {
     "plain": {"r": 4},
@@ -270,7 +270,7 @@ def test_a_streamed_model_computes_what_a_loaded_one_does(
     base: Path, tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapted: bool
 ) -> None:
     model = loaded(base)
-    inputs = probe(load_processor(base), tiny_run.settings()["prompt"])
+    inputs = probe(load_processor(base), PROMPT)
     adapter = None
     if adapted:
         adapter = make_adapter(base, tmp_path / "adapter", **ADAPTERS["all of it"])
@@ -306,6 +306,7 @@ import torch
 from reinforced_cot.lora.merge_proof import not_loaded
 from reinforced_cot.lora.shard_merge import write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
+from reinforced_cot.models.settings import Loading
 
 def peak():
     # Not ru_maxrss, which begins with that of the process that started this one.
@@ -313,7 +314,7 @@ def peak():
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 work = Path(sys.argv[1])
-exact = {"dtype": "float32", "attn_implementation": "sdpa", "trust_remote_code": False}
+exact = Loading(dtype="float32", attn_implementation="sdpa", trust_remote_code=False)
 StoredModel(work / "base/model", exact, work / "policy/adapter")  # imports all that is imported late
 found = {"before": peak()}
 adapted = StoredModel(work / "base/model", exact, work / "policy/adapter")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import MAX_PIXELS, MIN_PIXELS, TinyRun
+from tiny_run import LOADING, MAX_PIXELS, MIN_PIXELS, TinyRun
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from reinforced_cot.errors import DataError
@@ -18,6 +18,7 @@ from reinforced_cot.models.base_model import make_base
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
+from reinforced_cot.models.settings import BaseSettings
 
 REVISION = "66285546d2b821cf421d4f5eb2576359d3770cd3"
 
@@ -45,7 +46,8 @@ def test_the_pixel_budget_is_saved(tiny_run: TinyRun) -> None:
     assert budget(tiny_run.base / "model") == (MIN_PIXELS, MAX_PIXELS)
 
 
-def test_left_padding_is_saved(tiny_run: TinyRun, tmp_path: Path) -> None:  # pitfall 2, trl#5785
+def test_left_padding_is_saved(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """A policy that generates from prompts padded on the right writes nonsense (trl#5785)."""
     assert AutoTokenizer.from_pretrained(tiny_run.base / "model").padding_side == "left"
     processor = load_processor(tiny_run.base / "model")
     assert processor.tokenizer.padding_side == "left"
@@ -68,8 +70,8 @@ def test_a_processor_that_pads_right_is_turned(tiny_run: TinyRun, tmp_path: Path
 
 
 def test_the_seed_makes_the_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
-    make_base(tiny_run.settings(), tiny_run.examples, tmp_path / "same")
-    make_base(tiny_run.settings(seed=2), tiny_run.examples, tmp_path / "other")
+    make_base(tiny_run.settings().base, tiny_run.examples, tmp_path / "same")
+    make_base(tiny_run.settings(seed=2).base, tiny_run.examples, tmp_path / "other")
     same, other, base = (
         read_json(path / "model.json") for path in (tmp_path / "same", tmp_path / "other", tiny_run.base)
     )
@@ -89,10 +91,9 @@ def published(run: TinyRun, folder: Path) -> Path:
     return folder
 
 
-def of_path(run: TinyRun, path: str, revision: str | None = None) -> dict[str, Any]:
-    settings = run.settings(base_model__path=path, base_model__revision=revision)
-    del settings["base_model"]["tiny"]  # as `stages.base_settings` gives it
-    return settings
+def of_path(run: TinyRun, path: str, revision: str | None = None) -> BaseSettings:
+    """As `stage_settings.base_settings` gives it: nothing of a tiny model."""
+    return run.settings(checkpoint__path=path, checkpoint__revision=revision, checkpoint__tiny=None).base
 
 
 def test_a_local_checkpoint_is_linked_and_copied(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -147,9 +148,7 @@ def test_a_checkpoint_in_the_hubs_older_layout_says_everything_once(tiny_run: Ti
 def test_a_linked_checkpoint_computes_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
     source = published(tiny_run, tmp_path / "source")
     make_base(of_path(tiny_run, str(source)), tiny_run.examples, tmp_path / "base")
-    own, linked = (
-        load_model(base / "model", tiny_run.settings()["base_model"]) for base in (tiny_run.base, tmp_path / "base")
-    )
+    own, linked = (load_model(base / "model", LOADING) for base in (tiny_run.base, tmp_path / "base"))
     states = zip(own.state_dict().values(), linked.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in states)
 
@@ -172,7 +171,8 @@ def test_a_hub_checkpoint_is_fetched_at_its_revision(
     assert (manifest["source"], manifest["revision"]) == ("org/model", REVISION)
 
 
-def test_pickles_and_empty_folders_are_refused(tiny_run: TinyRun, tmp_path: Path) -> None:  # fault 42
+def test_pickles_and_empty_folders_are_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """A pickle runs code when it is read."""
     source = published(tiny_run, tmp_path / "source")
     (source / "model.safetensors").unlink()
     settings = of_path(tiny_run, str(source))
@@ -203,7 +203,7 @@ def test_pretraining_is_optional_and_settings_stay_as_they_were(
     from reinforced_cot.models import tiny_pretraining
 
     monkeypatch.setattr(tiny_pretraining, "pretrain", fails_if_called)
-    settings = tiny_run.settings()
+    settings = tiny_run.settings().base
     before = copy.deepcopy(settings)
     base_model.make_base(settings, tiny_run.examples, tmp_path / "base")
     assert settings == before

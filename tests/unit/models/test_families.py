@@ -13,7 +13,7 @@ from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
 from tiny_families import TILE, published_checkpoint
-from tiny_run import LORA, MAX_PIXELS, MIN_PIXELS, TinyRun, alike, made_trainer, with_large_weights
+from tiny_run import LOADING, LORA, MAX_PIXELS, MIN_PIXELS, PROMPT, TinyRun, alike, made_trainer, with_large_weights
 from trl import GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
@@ -21,7 +21,7 @@ from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.generation import prefill
+from reinforced_cot.generation import prefill, transformers_engine
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.rendering import prompt_lengths, rendered_prompt
 from reinforced_cot.generation.transformers_engine import generate
@@ -36,6 +36,7 @@ from reinforced_cot.planning.model_shapes import shapes_of
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.seeds import subset
 from reinforced_cot.training import grpo as grpo_stage
+from reinforced_cot.training import preflight
 from reinforced_cot.training import sft as sft_stage
 from reinforced_cot.training import trainer as trainer_module
 from reinforced_cot.training.dynamic_sampling import joined, selected, with_tiles_counted
@@ -53,7 +54,7 @@ def published(request: pytest.FixtureRequest, tiny_run: TinyRun, tmp_path_factor
 def run(tiny_run: TinyRun, published: Path) -> TinyRun:
     """The tiny run on a base of this family, taken in as a user's own checkpoint is."""
     base = published.parent / "base"
-    make_base(tiny_run.settings(base_model__path=str(published)), tiny_run.examples, base)
+    make_base(tiny_run.settings(checkpoint__path=str(published)).base, tiny_run.examples, base)
     return replace(tiny_run, base=base, sft=published.parent / "none")
 
 
@@ -68,7 +69,7 @@ def processor(run: TinyRun) -> Any:
 
 
 def loaded(run: TinyRun, *args: Any, **loading: Any) -> Any:
-    return load_model(run.base / "model", {**run.settings()["base_model"], **loading}, *args)
+    return load_model(run.base / "model", LOADING.model_copy(update=loading), *args)
 
 
 def test_a_base_has_our_pixel_budget_and_the_files_of_the_stock_processor(
@@ -89,21 +90,20 @@ def test_a_base_has_our_pixel_budget_and_the_files_of_the_stock_processor(
     "size", [(56, 56), (84, 56), (56, 112), (28, 28), (100, 33), (9, 160), (97, 131), (640, 480), (1, 150)]
 )
 def test_prompt_length_is_the_processors_own_count(run: TinyRun, processor: Any, size: tuple[int, int]) -> None:
-    text = rendered_prompt(processor, "What is\n\nleft of it?", run.settings()["prompt"])
+    text = rendered_prompt(processor, "What is\n\nleft of it?", PROMPT)
     (ids,) = processor(text=[text], images=[Image.new("RGB", size)], add_special_tokens=False)["input_ids"]
     assert prompt_length(processor, text, *size) == len(ids)
 
 
 def expected_prompts(run: TinyRun, processor: Any) -> list[list[int]]:
     """Each example's prompt as evaluation gives it to the model, of the length that was checked."""
-    prompt = run.settings()["prompt"]
-    texts = [rendered_prompt(processor, example.question, prompt) for example in run.examples]
+    texts = [rendered_prompt(processor, example.question, PROMPT) for example in run.examples]
     images = [opened(run.data / example.image) for example in run.examples]
     found = [
         processor(text=[text], images=[image], add_special_tokens=False)["input_ids"][0]
         for text, image in zip(texts, images, strict=True)
     ]
-    assert [len(ids) for ids in found] == prompt_lengths(processor, run.examples, run.data, prompt, 2048, 64)
+    assert [len(ids) for ids in found] == prompt_lengths(processor, run.examples, run.data, PROMPT, 2048, 64)
     return [list(ids) for ids in found]
 
 
@@ -135,7 +135,10 @@ def adapted_modules(policy: Path) -> set[str]:
 
 def test_from_base_to_answers(run: TinyRun, family: Family, processor: Any, tmp_path: Path) -> None:
     """SFT, merge, RL and evaluation: the same prompt in each, and no visual token is ever drawn."""
-    settings, examples, data = run.settings(), run.examples, run.data
+    examples, data = run.examples, run.data
+    settings = run.settings(
+        grpo__rewards={"letters": 1.0}, grpo__examples=6, answer__samples=2, answer__direct=True, answer__probes=2
+    )
     sft, grpo = tmp_path / "sft", tmp_path / "grpo"
     trainers: list[Any] = []
     prompts: list[list[int]] = []
@@ -160,34 +163,31 @@ def test_from_base_to_answers(run: TinyRun, family: Family, processor: Any, tmp_
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sft_stage, "run", recorded)
-        sft_stage.train(settings, examples, examples[10:15], data, run.base, sft, None)
+        sft_stage.train(settings.sft, examples, examples[10:15], data, run.base, sft, None)
     expected = expected_prompts(run, processor)
     assert sft_prompts(trainers[0]) == expected
     assert adapted_modules(sft) and not any(family.is_vision(name) for name in adapted_modules(sft))
 
-    merge(settings, run.base, sft)
+    merge(settings.merge, run.base, sft)
     assert read_json(sft / "merge.json")["adapter_vs_saved"] <= 1e-4
     assert load_processor(sft / "model").image_processor.to_dict() == processor.image_processor.to_dict()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grpo_stage, "ResumableGRPOTrainer", RecordingTrainer)
         patch.setitem(REWARDS, "letters", letter_reward)
-        patch.setattr(grpo_stage, "load_model", biased)
-        settings["rewards"] = {"letters": 1.0}
-        settings["rl"]["examples"] = 6
-        grpo_stage.train(settings, examples, data, sft, grpo, None)
+        patch.setattr(preflight, "load_model", biased)
+        grpo_stage.train(settings.grpo, examples, data, sft, grpo, None)
     assert not any(family.is_vision(name) for name in adapted_modules(grpo))
-    chosen = {example.id for example in subset(examples, 6, settings["seed"])}
+    chosen = {example.id for example in subset(examples, 6, settings.grpo.seed)}
     allowed = [ids for ids, example in zip(expected, examples, strict=True) if example.id in chosen]
     assert prompts and all(list(ids) in allowed for ids in prompts)
 
-    settings["evaluation"] |= {"samples": 2, "direct": True, "probes": 2}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answering, "load_model", biased)
+        patch.setattr(transformers_engine, "load_model", biased)
         (tmp_path / "log").mkdir()
         log = AnswerLog(tmp_path / "log")
-        answering.answer(settings, examples[:4], data, sft / "model", log)
-    rows = answering.collect(settings, examples[:4], log)
+        answering.answer(settings.answer, examples[:4], data, sft / "model", log)
+    rows = answering.collect(settings.answer, examples[:4], log)
     # A text of visual tokens alone would be empty.
     assert len(rows) == 4 and all(row["prediction_raw"] and row["direct_raw"] for row in rows)
     assert len(drawn) == 2 * 4 and all(drawn)
@@ -200,9 +200,7 @@ def test_visual_tokens_are_those_of_the_models_config(run: TinyRun, processor: A
     named = [value for key, value in config.items() if re.fullmatch(r"(image|video|vision_\w+)_token_id", key)]
     assert set(named) <= banned and config["image_token_id"] in banned
     assert set(processor.image_token_ids) <= banned
-    ids = processor(
-        text=[rendered_prompt(processor, "?", run.settings()["prompt"])], images=[Image.new("RGB", (56, 56))]
-    )["input_ids"][0]
+    ids = processor(text=[rendered_prompt(processor, "?", PROMPT)], images=[Image.new("RGB", (56, 56))])["input_ids"][0]
     special = {id for id, token in processor.tokenizer.added_tokens_decoder.items() if token.special}
     turns = set(processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"]))
     assert banned >= (set(ids) & special) - turns  # all that the processor and the template write for an image
@@ -262,7 +260,7 @@ def test_an_unknown_family_is_refused_before_a_model_is_loaded(tiny_run: TinyRun
     source.mkdir()
     write_json(source / "config.json", {"model_type": "llava_next"})
     with pytest.raises(DataError, match=rf"source {UNKNOWN}"):
-        make_base(tiny_run.settings(base_model__path=str(source)), tiny_run.examples, tmp_path / "base")
+        make_base(tiny_run.settings(checkpoint__path=str(source)).base, tiny_run.examples, tmp_path / "base")
     with pytest.raises(DataError, match=rf"source {UNKNOWN}"):
         load_processor(source)
     assert list((tmp_path / "base").iterdir()) == []
@@ -282,16 +280,15 @@ def test_rollouts_by_vllm_are_refused_where_they_are_not_known_to_be_right(
     if family.vllm_rollouts:
         check_vllm_rollouts(family)
         return
-    monkeypatch.setattr(grpo_stage, "load_model", fails_if_called)
-    settings = run.settings()
-    settings["rl"]["training"]["use_vllm"] = True
-    with pytest.raises(PipelineError, match=r"`rl\.\*\.training\.use_vllm` is true; .* and the base is InternVL"):
+    monkeypatch.setattr(preflight, "load_model", fails_if_called)
+    settings = run.settings(grpo__training__use_vllm=True).grpo
+    with pytest.raises(PipelineError, match=r"`policies\.\*\.training\.use_vllm` is true; .* and the base is InternVL"):
         grpo_stage.train(settings, run.examples, run.data, run.base, tmp_path, None)
 
 
 def test_prompts_are_shared_as_if_each_row_were_computed(run: TinyRun, family: Family, tmp_path: Path) -> None:
     """Rows that TRL drew itself; Qwen3-VL's image features enter several layers. InternVL keeps its rows."""
-    trainer = made_trainer(grpo_stage, run.settings(), run.examples, run.data, run.base, tmp_path, None)
+    trainer = made_trainer(grpo_stage, run.settings().grpo, run.examples, run.data, run.base, tmp_path, None)
     rows = as_rows(trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader()))))
     calls = count_calls(trainer.model)
     expected, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(trainer, trainer.model, **rows)
@@ -310,7 +307,7 @@ def test_rows_of_two_generations_keep_their_images(
     shutil.copytree(run.data, data)
     for number in range(2, 12, 3):
         Image.new("RGB", (TILE, TILE), (20 * number, 0, 99)).save(data / run.examples[number].image)
-    trainer = made_trainer(grpo_stage, run.settings(), run.examples, data, run.base, tmp_path / "rl", None)
+    trainer = made_trainer(grpo_stage, run.settings().grpo, run.examples, data, run.base, tmp_path / "rl", None)
     questions = [trainer.train_dataset[number] for number in numbers for _ in range(2)]
     drawn = [trainer._generate_and_score_completions(questions[start : start + 4]) for start in (0, 4)]
     single = [all(number % 3 == 2 for number in numbers[start : start + 2]) for start in (0, 2)]
@@ -352,7 +349,7 @@ def test_image_features_are_kept_where_they_can_be(
     run: TinyRun, family: Family, processor: Any, tmp_path: Path
 ) -> None:
     """Qwen3-VL's enter several layers; InternVL's tiles are computed each time."""
-    texts = [rendered_prompt(processor, example.question, run.settings()["prompt"]) for example in run.examples[:3]]
+    texts = [rendered_prompt(processor, example.question, PROMPT) for example in run.examples[:3]]
     images = [opened(run.data / example.image) for example in run.examples[:3]]
     inputs = processor(text=texts, images=images, padding=True, return_tensors="pt")
     model = loaded(run).requires_grad_(False)
@@ -366,9 +363,8 @@ def test_image_features_are_kept_where_they_can_be(
 def test_padding_changes_no_answer(run: TinyRun, processor: Any) -> None:  # trl#5785
     """The prompt is computed apart from what follows it: both must count positions alike."""
     model = with_large_weights(loaded(run))
-    prompt = run.settings()["prompt"]
     answers = [
-        generate(model, processor, run.examples[:6], run.data, prompt, batch_size=size, max_new_tokens=8)
+        generate(model, processor, run.examples[:6], run.data, PROMPT, batch_size=size, max_new_tokens=8)
         for size in (1, 6)
     ]
     assert answers[0] == answers[1] and len({answer.text for [answer] in answers[0]}) > 3
@@ -378,12 +374,12 @@ def test_prompts_in_one_row_are_as_each_by_itself(
     run: TinyRun, family: Family, processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three questions about one image, and one about another."""
-    model, settings = with_large_weights(loaded(run)), run.settings()["prompt"]
+    model = with_large_weights(loaded(run))
     asked = [(run.examples[0], run.examples[number].question) for number in range(3)] + [
         (run.examples[4], run.examples[4].question)
     ]
     inputs = processor(
-        text=[rendered_prompt(processor, question, settings) for _, question in asked],
+        text=[rendered_prompt(processor, question, PROMPT) for _, question in asked],
         images=[opened(run.data / example.image) for example, _ in asked],
         **{"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"},
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from peft import get_peft_model
-from tiny_run import LORA, TinyRun
+from tiny_run import LOADING, LORA, TinyRun
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json, write_json, write_manifest
@@ -25,9 +25,10 @@ def folder(tiny_run: TinyRun, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_configs_dtype_is_loaded(tiny_run: TinyRun, folder: Path, dtype: str) -> None:
-    model = load_model(folder, tiny_run.settings(base_model__dtype=dtype)["base_model"])
+    loading = LOADING.model_copy(update={"dtype": dtype})
+    model = load_model(folder, loading)
     assert {parameter.dtype for parameter in model.parameters()} == {getattr(torch, dtype)}
-    model = load_model(folder, tiny_run.settings(base_model__dtype=dtype)["base_model"], dtype="float32")
+    model = load_model(folder, loading, dtype="float32")
     assert model.dtype == torch.float32
     assert model.config._attn_implementation == "sdpa"
 
@@ -35,24 +36,26 @@ def test_the_configs_dtype_is_loaded(tiny_run: TinyRun, folder: Path, dtype: str
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda file: file.write_bytes(file.read_bytes()[:-1]), r"model\.safetensors has \d+ bytes"),  # fault 54
+        # a copy that was cut off
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), r"model\.safetensors has \d+ bytes"),
         (lambda file: file.unlink(), r"model\.safetensors is missing"),
     ],
 )
 def test_a_damaged_checkpoint_is_refused(tiny_run: TinyRun, folder: Path, damage: Any, message: str) -> None:
     damage(folder / "model.safetensors")
     with pytest.raises(DataError, match=message):
-        load_model(folder, tiny_run.settings()["base_model"])
+        load_model(folder, LOADING)
 
 
 def test_a_checkpoint_without_its_manifest_is_refused(tiny_run: TinyRun, folder: Path) -> None:
     (folder.parent / "model.json").unlink()
     with pytest.raises(DataError, match=r"model\.json does not exist"):
-        load_model(folder, tiny_run.settings()["base_model"])
+        load_model(folder, LOADING)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "model.pkl"])
-def test_pickled_weights_are_refused(tmp_path: Path, name: str) -> None:  # fault 42
+def test_pickled_weights_are_refused(tmp_path: Path, name: str) -> None:
+    """A pickle runs code when it is read."""
     (tmp_path / name).write_bytes(b"pickle")
     with pytest.raises(DataError, match=rf"pickled weights \({name}\): convert them to safetensors"):
         refuse_pickles(tmp_path)
@@ -75,8 +78,9 @@ def test_context_length(tiny_run: TinyRun) -> None:
     assert read_json(tiny_run.base / "model/config.json")["text_config"]["max_position_embeddings"] == 2048
 
 
-def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> None:  # fault 47
-    base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> None:
+    """Its training would end without an error, and without an effect."""
+    base = load_model(tiny_run.base / "model", LOADING)
     model = get_peft_model(base, lora_config(LORA, base))
     lora = sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)
     assert check_trainable(model) == lora > 0
@@ -85,8 +89,9 @@ def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> 
         check_trainable(model)
 
 
-def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> None:  # fault 47
-    base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> None:
+    """PEFT adapts the others and says nothing."""
+    base = load_model(tiny_run.base / "model", LOADING)
     with pytest.raises(PipelineError, match=r"no module of the model is named query_proj; .* layers are .*, q_proj,"):
         lora_config({**LORA, "target_modules": ["q_proj", "query_proj"]}, base)
     with pytest.raises(PipelineError, match=r"no module of the model is named language_model\.\*query;"):
@@ -102,7 +107,7 @@ def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> N
     ],
 )
 def test_target_modules_in_every_form_that_peft_knows(tiny_run: TinyRun, targets: Any, adapted: set[str]) -> None:
-    base = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    base = load_model(tiny_run.base / "model", LOADING)
     model = get_peft_model(base, lora_config({**LORA, "target_modules": targets}, base))
     found = {name.split(".lora_A")[0].rpartition(".")[-1] for name, _ in model.named_parameters() if "lora_A" in name}
     assert found >= adapted
@@ -112,7 +117,7 @@ def test_target_modules_in_every_form_that_peft_knows(tiny_run: TinyRun, targets
 def test_quantization_without_bitsandbytes_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reinforced_cot.models.quantization.is_bitsandbytes_available", lambda: False)
     with pytest.raises(PipelineError, match=r"nf4 needs bitsandbytes: pip install .*-r requirements-gpu\.in"):
-        load_model(tiny_run.base / "model", tiny_run.settings()["base_model"], "nf4")
+        load_model(tiny_run.base / "model", LOADING, "nf4")
 
 
 def test_a_checkpoints_own_sampling_defaults_are_dropped(tiny_run: TinyRun, folder: Path) -> None:
@@ -121,14 +126,14 @@ def test_a_checkpoints_own_sampling_defaults_are_dropped(tiny_run: TinyRun, fold
     stock = read_json(file)
     write_json(file, {**stock, "repetition_penalty": 1.5, "temperature": 0.1, "do_sample": True})
     write_manifest(folder, folder.with_suffix(".json"))
-    config = load_model(folder, tiny_run.settings()["base_model"]).generation_config
+    config = load_model(folder, LOADING).generation_config
     assert config.repetition_penalty in (None, 1.0) and config.temperature in (None, 1.0) and not config.do_sample
     assert (config.eos_token_id, config.pad_token_id) == (stock["eos_token_id"], stock["pad_token_id"])
 
 
 @pytest.mark.parametrize(("quantization", "kind"), [("nf4", "Linear4bit"), ("int8", "Linear8bitLt")])
 def test_only_the_language_model_is_quantized(tiny_run: TinyRun, quantization: str, kind: str) -> None:
-    loading = tiny_run.settings()["base_model"] | {"dtype": "bfloat16"}
+    loading = LOADING.model_copy(update={"dtype": "bfloat16"})
     model = load_model(tiny_run.base / "model", loading, quantization)
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     quantized = {name for name, found in kinds.items() if found == kind}
@@ -142,7 +147,7 @@ def test_only_the_language_model_is_quantized(tiny_run: TinyRun, quantization: s
 
 def test_a_quantized_base_can_be_trained_after_a_forward_without_gradients(tiny_run: TinyRun) -> None:
     """bitsandbytes repacks 4-bit weights on some processors, and no backward works any more."""
-    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"], "nf4")
+    model = load_model(tiny_run.base / "model", LOADING, "nf4")
     adapted = get_peft_model(model, lora_config(LORA, model))
     ids = torch.arange(10, 20)[None]
     with torch.no_grad():

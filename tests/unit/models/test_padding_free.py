@@ -19,13 +19,13 @@ from reinforced_cot.training import sft as sft_stage
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A real trainer, whose adapter changes something."""
     data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
-    made = made_trainer(sft_stage, tiny_run.settings(), *data, tmp_path_factory.mktemp("sft"), None)
+    made = made_trainer(sft_stage, tiny_run.settings().sft, *data, tmp_path_factory.mktemp("sft"), None)
     made.model.train()
     return made
 
 
 def gradients(trainer: Any, batch: dict[str, Any], way: str) -> tuple[float, dict[str, torch.Tensor]]:
-    trainer.padding_free_rows = way
+    trainer._padding_free_rows = way
     trainer.model.zero_grad()
     loss = trainer.compute_loss(trainer.model, dict(batch))
     loss.backward()
@@ -59,7 +59,7 @@ def test_no_padding_is_computed(trainer: Any) -> None:
 
 def test_a_row_changes_nothing_of_another(trainer: Any) -> None:
     rows = [trainer.train_dataset[row] for row in range(2)]
-    trainer.padding_free_rows = "on"
+    trainer._padding_free_rows = "on"
     batch = trainer.data_collator(rows)
     changed = {**batch, "input_ids": batch["input_ids"].clone()}
     changed["input_ids"][1][batch["labels"][1] != -100] += 1
@@ -74,8 +74,9 @@ def test_a_row_changes_nothing_of_another(trainer: Any) -> None:
 def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
     runs = []
     for way in ("on", "off"):
-        settings = tiny_run.settings(sft__padding_free=way)
-        settings["sft"]["training"] |= {"max_steps": 20, "save_steps": 20, "learning_rate": 1e-3}
+        fields = {"max_steps": 20, "save_steps": 20, "learning_rate": 1e-3}
+        training = {f"sft__training__{name}": value for name, value in fields.items()}
+        settings = tiny_run.settings(sft__padding_free=way, **training).sft
         data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
         sft_stage.train(settings, *data, tmp_path / way, None)
         history = [entry for entry in read_json(tmp_path / way / "metrics.json")["history"] if "loss" in entry]
@@ -91,11 +92,13 @@ def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
 def test_insisting_where_it_cannot_be_is_an_error(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = trainer.data_collator([trainer.train_dataset[row] for row in range(2)])
     monkeypatch.setattr(sft_stage, "backbone_of", lambda model: SimpleNamespace())
-    with pytest.raises(PipelineError, match=r"sft.padding_free is on, and cannot be: SimpleNamespace has no M-RoPE"):
+    with pytest.raises(
+        PipelineError, match=r"policies\.\*\.padding_free is on, and cannot be: SimpleNamespace has no M-RoPE"
+    ):
         gradients(trainer, batch, "on")
 
 
 def test_noise_that_depends_on_a_rows_length_keeps_rows_apart(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer.args, "neftune_noise_alpha", 5)
-    with pytest.raises(PipelineError, match=r"sft.padding_free is on, and cannot be: NEFTune's noise"):
+    with pytest.raises(PipelineError, match=r"policies\.\*\.padding_free is on, and cannot be: NEFTune's noise"):
         gradients(trainer, trainer.data_collator([trainer.train_dataset[row] for row in range(2)]), "on")

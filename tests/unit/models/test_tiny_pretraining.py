@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from reinforced_cot.models import tiny_model
-from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, PretrainingSettings, pretrain, trapezoid
+from reinforced_cot.models.settings import ModelSizes, PretrainingSteps
+from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, pretrain, trapezoid
 from reinforced_cot.sources.digit_scenes import make_records, make_scenes
 
 FAST = {"align_steps": 15, "align_batch_size": 8, "lm_batch_size": 4, "lm_max_steps": 30, "lm_decay_steps": 8}
@@ -22,7 +23,7 @@ def untrained() -> tuple[Any, Any, Any, Any]:
     texts = [CAPTION_PROMPT, *(scene.caption() for scene in scenes)]
     texts += [text for (record,) in questions for text in (record["question"], record["cot"])]
     tokenizer = tiny_model.build_tokenizer(texts, 400)
-    sizes = tiny_model.ModelSizes(hidden_size=32, num_hidden_layers=1, intermediate_size=48, vision_depth=1)
+    sizes = ModelSizes(hidden_size=32, num_hidden_layers=1, intermediate_size=48, vision_depth=1)
     return tiny_model.build_model(tokenizer, sizes, 1), tiny_model.build_processor(tokenizer), scenes, questions
 
 
@@ -30,7 +31,7 @@ def steps_taken(caplog: pytest.LogCaptureFixture, untrained: tuple[Any, ...], **
     built, processor, scenes, questions = untrained
     model = copy.deepcopy(built)
     with caplog.at_level(logging.INFO):
-        pretrain(model, processor, scenes, questions, PretrainingSettings(**{**FAST, **settings}), 1)
+        pretrain(model, processor, scenes, questions, PretrainingSteps(**{**FAST, **settings}), 1)
     found = re.findall(r"language model trained in (\d+) steps", caplog.text)
     return int(found[-1]), model
 

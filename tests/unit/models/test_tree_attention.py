@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import TinyRun
+from tiny_run import LOADING, TinyRun
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
@@ -53,7 +53,7 @@ def test_parts_see_what_the_mask_shows(trees: list[Tree], key_heads: int) -> Non
 
 
 def switched(run: TinyRun) -> Any:
-    model = load_model(run.base / "model", run.settings()["base_model"])
+    model = load_model(run.base / "model", LOADING)
     seen_by_trees([Tree(0, [3])], model.model, model.device)
     return model
 
@@ -72,14 +72,14 @@ def test_only_the_language_model_is_switched_and_no_file_says_so(tiny_run: TinyR
     assert {attention_of(model.config), attention_of(model.config.vision_config)} == {"sdpa"}
     assert no_trees(model.model) is None  # once more
     model.config.save_pretrained(tmp_path)
-    stock = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    stock = load_model(tiny_run.base / "model", LOADING)
     saved = (tmp_path / "config.json").read_bytes()
     stock.config.save_pretrained(tmp_path)
     assert (tmp_path / "config.json").read_bytes() == saved
 
 
 def test_rows_without_trees_are_those_of_the_stock_model_to_the_bit(tiny_run: TinyRun) -> None:
-    models = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"]), switched(tiny_run)
+    models = load_model(tiny_run.base / "model", LOADING), switched(tiny_run)
     ids, padded = torch.randint(10, 300, (2, 9)), torch.ones(2, 9, dtype=torch.long)
     padded[0, :4] = 0
     for mask in (padded, torch.ones_like(padded)):
@@ -98,7 +98,7 @@ def test_flash_attention_still_finds_its_kernels(tiny_run: TinyRun, monkeypatch:
         return query.transpose(1, 2), None
 
     monkeypatch.setitem(AttentionInterface._global_mapping, "flash_attention_2", stock)
-    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = load_model(tiny_run.base / "model", LOADING)
     for config in (model.config, model.config.text_config):
         monkeypatch.setattr(config, "_attn_implementation_internal", "flash_attention_2")
     seen_by_trees([Tree(0, [3])], model.model, model.device)

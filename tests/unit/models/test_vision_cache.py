@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import LORA, TinyRun, lottery, with_large_weights
+from tiny_run import LOADING, LORA, PROMPT, TinyRun, lottery, with_large_weights
 
 from reinforced_cot import switches
 from reinforced_cot.errors import PipelineError
@@ -25,13 +25,13 @@ from reinforced_cot.training import sft as sft_stage
 
 
 def load(run: TinyRun) -> Any:
-    return load_model(run.base / "model", run.settings()["base_model"]).requires_grad_(False)
+    return load_model(run.base / "model", LOADING).requires_grad_(False)
 
 
 def inputs_of(run: TinyRun, numbers: list[int]) -> Any:
     processor = load_processor(run.base / "model")
     asked = [run.examples[number] for number in numbers]
-    texts = [rendered_prompt(processor, example.question, run.settings()["prompt"]) for example in asked]
+    texts = [rendered_prompt(processor, example.question, PROMPT) for example in asked]
     images = [opened(run.data / example.image) for example in asked]
     return processor(text=texts, images=images, padding=True, return_tensors="pt")
 
@@ -155,13 +155,12 @@ def test_a_tower_that_is_trained_is_not_looked_up(
 ) -> None:
     caplog.set_level("INFO")
     switches._say.cache_clear()  # it says a thing once a process
-    settings = tiny_run.settings()
-    settings["sft"]["lora"] = {**LORA, "target_modules": ["q_proj", "qkv"]}
+    tower = {**LORA, "target_modules": ["q_proj", "qkv"]}
     data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
-    sft_stage.train(settings, *data, tmp_path / "sft", None)
+    sft_stage.train(tiny_run.settings(sft__lora=tower).sft, *data, tmp_path / "sft", None)
     assert "base_model.vision_cache is off: the vision tower is trained" in caplog.text
     assert not (tmp_path / VISION_CACHE).exists()
-    settings["base_model"]["vision_cache"] = "on"
+    settings = tiny_run.settings(sft__lora=tower, base_model__vision_cache="on").sft
     with pytest.raises(
         PipelineError,
         match=r"base_model.vision_cache is on, and cannot be: the vision tower is trained; set it auto or off",
@@ -172,19 +171,21 @@ def test_a_tower_that_is_trained_is_not_looked_up(
 def test_stages_share_what_was_computed(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SFT, RL and the evaluation of the base see the same images: the tower computes each of them once in all."""
     monkeypatch.setitem(REWARDS, "lottery", lottery)
-    settings = tiny_run.settings(rl__training__max_steps=3)
-    settings["rewards"] = {"lottery": 1.0}
-    settings["sft"]["training"] |= {"num_train_epochs": 2, "max_steps": -1, "save_strategy": "epoch"}
-    sft_stage.train(
-        settings, tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / "sft", None
+    epochs = {"num_train_epochs": 2, "max_steps": -1, "save_strategy": "epoch"}
+    settings = tiny_run.settings(
+        grpo__training__max_steps=3,
+        grpo__rewards={"lottery": 1.0},
+        **{f"sft__training__{name}": value for name, value in epochs.items()},
     )
+    examples = tiny_run.examples
+    sft_stage.train(settings.sft, examples, examples, tiny_run.data, tiny_run.base, tmp_path / "sft", None)
     files = {path: path.stat().st_mtime_ns for path in files_of(tmp_path / VISION_CACHE)}
     assert len(files) == len({example.image for example in tiny_run.examples}) == 24
-    grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / "grpo", None)
+    grpo_stage.train(settings.grpo, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / "grpo", None)
     (tmp_path / "base").symlink_to(tiny_run.base)
     log = tmp_path / "log"
     log.mkdir()
-    answering.answer(settings, tiny_run.examples, tiny_run.data, tmp_path / "base" / "model", AnswerLog(log))
+    answering.answer(settings.answer, tiny_run.examples, tiny_run.data, tmp_path / "base" / "model", AnswerLog(log))
     assert files == {path: path.stat().st_mtime_ns for path in files_of(tmp_path / VISION_CACHE)}
 
 
@@ -198,6 +199,6 @@ def test_answers_are_the_same_with_and_without(tiny_run: TinyRun, tmp_path: Path
         settings = tiny_run.settings(base_model__vision_cache=wanted)
         log = tmp_path / f"log {len(found)}"
         log.mkdir()
-        answering.answer(settings, tiny_run.examples, tiny_run.data, model, AnswerLog(log))
+        answering.answer(settings.answer, tiny_run.examples, tiny_run.data, model, AnswerLog(log))
         found.append([answered.texts for answered in AnswerLog(log).read().values()])
     assert found[0] == found[1] == found[2] and len({str(texts) for texts in found[0]}) == len(found[0]) > 5

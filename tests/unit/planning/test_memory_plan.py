@@ -8,26 +8,32 @@ import psutil
 import pytest
 import torch
 from peft import get_peft_model
-from tiny_run import LORA, TinyRun
+from tiny_run import LOADING, LORA, TinyRun
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLConfig
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import AnswerLog
+from reinforced_cot.generation import transformers_engine
 from reinforced_cot.lora.adapter import check_trainable, lora_config
 from reinforced_cot.models.loading import load_model
-from reinforced_cot.models.tiny_model import SPECIAL_TOKENS, ModelSizes, build_config
+from reinforced_cot.models.settings import ModelSizes
+from reinforced_cot.models.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.planning.memory_plan import GIB, Shapes, answering_plan, training_plan
 from reinforced_cot.planning.model_shapes import shapes_of, shapes_of_config
+from reinforced_cot.policies.settings import TrainedPolicy
 from reinforced_cot.training import grpo as grpo_stage
+from reinforced_cot.training import preflight
 from reinforced_cot.training import sft as sft_stage
 
 IDS = {token: number for number, token in enumerate(SPECIAL_TOKENS)}
 ONE: dict[str, Any] = {"processes": 1, "zero_stage": 0, "offloaded": False, "gathers": False}
 
 
-def section(quantization: str | None = None, **training: Any) -> dict[str, Any]:
-    return {"lora": LORA, "quantization": quantization, "training": training}
+def policy(training: dict[str, Any] | None = None, **changes: Any) -> TrainedPolicy:
+    """A policy with TRL's fields ``training``; ``changes`` are of its other settings."""
+    stated = {"method": "grpo", "from": "sft", "lora": LORA, "training": training or {}}
+    return TrainedPolicy.model_validate(stated | changes)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -64,25 +70,24 @@ def test_activations_are_what_autograd_keeps(
         model(input_ids=ids, labels=ids)
     shapes = shapes_of_config(config, LORA)
     options: dict[str, Any] = {"rows": 2, "tokens": 150, "scored_tokens": 150, "generated_rows": 0}
-    plan = training_plan(shapes, section(gradient_checkpointing=checkpointed), dtype, **ONE, **options)
+    plan = training_plan(shapes, policy({"gradient_checkpointing": checkpointed}), dtype, **ONE, **options)
     # Of the logits autograd keeps the float32 ones; the plan has those of the model and their gradient, too. With
     # checkpoints it has the one layer that is computed again besides.
     passing: float = 300 * vocabulary * (4 + (4 if dtype == "float32" else 2))
     if checkpointed:
         layer = training_plan(
-            shapes, section(gradient_checkpointing=False), dtype, **ONE, **{**options, "scored_tokens": 0}
+            shapes, policy({"gradient_checkpointing": False}), dtype, **ONE, **{**options, "scored_tokens": 0}
         )
         passing += layer.parts["activations and logits of an update"] / shapes.layers
     assert plan.parts["activations and logits of an update"] - passing == pytest.approx(sum(kept.values()), rel=0.12)
 
 
 def test_weights_are_counted_as_they_are_loaded(tiny_run: TinyRun) -> None:
-    loading = tiny_run.settings()["base_model"]
-    model = load_model(tiny_run.base / "model", loading)
+    model = load_model(tiny_run.base / "model", LOADING)
     shapes = shapes_of(tiny_run.base / "model", LORA)
     assert shapes.weights == model.num_parameters()
     assert shapes.adapter == check_trainable(get_peft_model(model, lora_config(LORA, model)))
-    quantized = load_model(tiny_run.base / "model", loading, "int8")
+    quantized = load_model(tiny_run.base / "model", LOADING, "int8")
     taken = [module for module in quantized.modules() if type(module).__name__ == "Linear8bitLt"]
     assert shapes.linear == sum(module.weight.numel() for module in taken)
     everything = shapes_of(tiny_run.base / "model", {**LORA, "target_modules": "all-linear"})
@@ -128,7 +133,7 @@ def test_what_stays_on_a_device(
     spread = {**ONE, **{key: value for key, value in changes.items() if key != "quantization"}}
     options: dict[str, Any] = {"rows": 4, "tokens": 2400, "scored_tokens": 2400, "generated_rows": 16}
     plan = training_plan(
-        three_billion, section(changes.get("quantization"), **training), "bfloat16", **spread, **options
+        three_billion, policy(training, quantization=changes.get("quantization")), "bfloat16", **spread, **options
     )
     for name, size in expected.items():
         assert plan.parts[name] / GIB == pytest.approx(size, abs=0.01), name
@@ -159,7 +164,7 @@ def test_what_stays_on_a_device(
 def test_what_stays_on_a_device_that_trains_every_weight(
     three_billion: Shapes, training: dict[str, Any], spread: dict[str, Any], expected: dict[str, float]
 ) -> None:
-    asked = {**section(None, **training), "lora": None}
+    asked = policy(training, lora=None)
     options: dict[str, Any] = {"rows": 4, "tokens": 2400, "scored_tokens": 2400, "generated_rows": 16}
     plan = training_plan(three_billion, asked, "bfloat16", **{**ONE, **spread}, **options)
     assert {name: round(plan.parts[name] / GIB, 2) for name in expected} == expected
@@ -176,18 +181,19 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_that_cannot_fit_is_refused_before_the_model_is_loaded(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:
-    for module in (sft_stage, grpo_stage, answering):
+    for module in (preflight, transformers_engine):
         monkeypatch.setattr(module, "load_model", fails_if_called)
     too_much = "the plan does not fit into 90% of the process's share of this machine's memory, 0.1 GiB"
     run, base = tiny_run, tiny_run.base
-    sft = run.settings(sft__global_batch_size=800, sft__training__per_device_train_batch_size=800)
+    sft = run.settings(sft__global_batch_size=800, sft__training__per_device_train_batch_size=800).sft
     with pytest.raises(PipelineError, match=f"(?s){too_much}.*lower or choose per_device_train_batch_size"):
         sft_stage.train(sft, run.examples, run.examples[:3], run.data, base, tmp_path, None)
-    rl = run.settings(rl__global_batch_size=16, rl__training__max_completion_length=1900)
-    rl["rl"]["training"] |= {"per_device_train_batch_size": 16, "generation_batch_size": 16}
+    fields = {"max_completion_length": 1900, "per_device_train_batch_size": 16, "generation_batch_size": 16}
+    training = {f"grpo__training__{name}": value for name, value in fields.items()}
+    rl = run.settings(grpo__global_batch_size=16, **training).grpo
     with pytest.raises(PipelineError, match=f"(?s){too_much}.*lower or choose"):
         grpo_stage.train(rl, run.examples, run.data, base, tmp_path, None)
-    asking = run.settings(evaluation__max_new_tokens=1900, evaluation__batch_size=200)
+    asking = run.settings(answer__max_new_tokens=1900, answer__batch_size=200).answer
     with pytest.raises(PipelineError, match=f"(?s){too_much}.*the batch that is generated at once"):
         answering.answer(asking, run.examples, run.data, base / "model", AnswerLog(tmp_path))
 
@@ -196,7 +202,7 @@ def test_what_a_generation_takes_beside_the_trainer(three_billion: Shapes) -> No
     options: dict[str, Any] = {"rows": 1, "tokens": 2400, "scored_tokens": 768, "generated_rows": 64}
     split = {**ONE, "processes": 8, "zero_stage": 3}
     kept, gathered = (
-        training_plan(three_billion, section(), "bfloat16", **{**split, "gathers": gathers}, **options)
+        training_plan(three_billion, policy(), "bfloat16", **{**split, "gathers": gathers}, **options)
         for gathers in (False, True)
     )
     assert gathered.parts["weights gathered for a generation"] / GIB == pytest.approx(6.99, abs=0.01)
@@ -209,7 +215,7 @@ def test_what_a_generation_takes_beside_the_trainer(three_billion: Shapes) -> No
         "server": {"use_vllm": True, "vllm_mode": "server", "vllm_gpu_memory_utilization": 0.9},
     }
     plans = {
-        mode: training_plan(three_billion, section(**training), "bfloat16", **ONE, **options)
+        mode: training_plan(three_billion, policy(training), "bfloat16", **ONE, **options)
         for mode, training in modes.items()
     }
     needed = {mode: plan.needed(80 * GIB) / GIB for mode, plan in plans.items()}
@@ -217,7 +223,7 @@ def test_what_a_generation_takes_beside_the_trainer(three_billion: Shapes) -> No
     assert needed["none"] < needed["asleep"] < needed["awake"]
     assert needed["server"] == needed["none"]
     assert "40% of the device for vLLM while it generates, on top" in str(plans["asleep"])
-    continued = {**section(beta=0.04), "start": "adapter"}  # with the adapter's copy as reference
+    continued = policy({"beta": 0.04}, start="adapter")  # with the adapter's copy as reference
     plan = training_plan(three_billion, continued, "bfloat16", **ONE, **options)
     name = "adapter and its gradients"
     assert plan.parts[name] == pytest.approx(1.5 * plans["none"].parts[name])

@@ -23,22 +23,22 @@ def test_the_adversarial_table(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("answer", "truth", "expected"),
     [
-        ("tennis racket", "tennis racket", True),  # fault 35
+        ("tennis racket", "tennis racket", True),  # two words, whole
         ("tennis", "tennis racket", False),
         ("17", "7", False),
-        # pitfall 12: "yes" matched any is / are / correct, "no" any not / none
+        # in the original, "yes" matched any is / are / correct, "no" any not / none
         ("No, it is not", "yes", False),
-        ("No, there are not", "yes", False),  # fault 34
+        ("No, there are not", "yes", False),
         ("Incorrect.", "no", True),  # alone, and only alone
         ("it is correct", "yes", False),
         ("none", "no", False),
-        ("yes no", "yes", False),  # fault 30
+        ("yes no", "yes", False),  # both at once are neither
         ("yes no", "no", False),
         ("true false yes no left right", "yes", False),
         ("is it not right, left?", "left", False),  # the constant answer that scored 0.653
-        ("not red but blue", "red", False),  # pitfall 13
+        ("not red but blue", "red", False),  # what is denied is no answer
         ("not red but blue", "blue", True),
-        ("is not left right", "left", False),  # fault 33
+        ("is not left right", "left", False),  # both choices at once
         ("is not left right", "right", False),
         ("a", "the", False),  # both say nothing
         (None, "red", False),
@@ -120,7 +120,7 @@ def test_every_true_answer_is_right(sample: list[tuple[str, str]]) -> None:
 )
 def test_a_constant_answer_earns_no_more_than_it_is_frequent(
     sample: list[tuple[str, str]], hack: str, limit: float
-) -> None:  # pitfall 12: the original gave 0.653 to the first
+) -> None:  # the original gave 0.653 to the first
     assert sum(is_correct(hack, truth, question) for question, truth in sample) / len(sample) <= limit
 
 

@@ -46,7 +46,7 @@ VAN = "Is the van to the right or to the left of the car on the right?"
         ("I look at the picture.", "What color is the cup?", "blue", UNKNOWN),
         ("The color of the cup cannot be determined.", "What color is the cup?", "blue", UNKNOWN),
         ("There are seventeen.", "How many cups are there?", "seven", UNKNOWN),  # whole words only
-        # yes and no. Pitfall 12: every chain whose answer was "no" also supported "yes"
+        # yes and no; in the original, every chain whose answer was "no" also supported "yes"
         ("No, there is not, so it is not correct.", "Is there a cup?", "no", SUPPORT),
         ("No, there is not, so it is not correct.", "Is there a cup?", "yes", CONTRADICT),
         ("There are no cups on the table.", "Are there cups on the table?", "no", SUPPORT),

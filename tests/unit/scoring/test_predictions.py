@@ -107,7 +107,7 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         read_predictions(write(tmp_path / "p.jsonl", row))
 
 
-def test_an_empty_file_is_refused(tmp_path: Path) -> None:  # fault 63
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no predictions"):
         read_predictions(write(tmp_path / "p.jsonl"))
 

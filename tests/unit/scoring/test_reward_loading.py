@@ -175,7 +175,8 @@ def test_numbers_of_all_kinds_are_accepted(values: Any, accepted: list[float]) -
         pytest.param(10**400, "1000", id="huge"),
     ],
 )
-def test_anything_but_a_number_is_refused(value: Any, shown: str, place: int) -> None:  # fault 36
+def test_anything_but_a_number_is_refused(value: Any, shown: str, place: int) -> None:
+    """TRL would leave a None out of the sum, and let a NaN into the gradient."""
     values = [0.5, 0.5, 0.5]
     values[place] = value
     with pytest.raises(PipelineError) as refusal:
@@ -193,13 +194,13 @@ def test_the_first_of_several_bad_values_is_named() -> None:
     "values",
     [[], [0.5, 0.5], [0.5] * 4, None, 0.5, "abc", {"q1": 0.5, "q2": 0.5, "q3": 0.5}, np.zeros(3), iter([0.5] * 3)],
 )
-def test_anything_but_one_value_a_completion_is_refused(values: Any) -> None:  # fault 36
+def test_anything_but_one_value_a_completion_is_refused(values: Any) -> None:
     with pytest.raises(PipelineError, match="reward mine must return a list of 3 numbers, not "):
         call(returning(values))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_of_a_batch_the_completion_that_makes_a_reward_raise_is_named(place: int) -> None:  # fault 36
+def test_of_a_batch_the_completion_that_makes_a_reward_raise_is_named(place: int) -> None:
     def by_text(completions: Any, **columns: Any) -> list[float]:
         texts = [messages[-1]["content"] for messages in completions]
         if TEXTS[place] in texts:

@@ -63,9 +63,9 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         (NO_THINKING, 0, 0, -1, -1, 0.5),
         (SWAPPED, 0, 0, -1, -1, 1),
         (TWO_ANSWERS, 0, 0, -1, -1, 0.5),
-        ("text " + RIGHT, 0, 0, -1, -1, 1),  # fault 29
+        ("text " + RIGHT, 0, 0, -1, -1, 1),  # something before the tags
         ("red", 0, 0, -1, -1, 0),
-        ("", 0, 0, -1, -1, 0),  # fault 25
+        ("", 0, 0, -1, -1, 0),  # nothing at all
     ],
 )
 def test_each_reward(text: str, form: float, correct: float, consistent: float, brief: float, tags: float) -> None:
@@ -104,7 +104,7 @@ def test_rewards_take_trls_calling_form(name: str) -> None:
     assert call(REWARDS[name]) == []
 
 
-# pitfall 14: leaving the answer out was worth 0.4, a wrong answer -0.2; no thinking 2.0, inconsistent thinking 1.5
+# in the original, leaving the answer out was worth 0.4, a wrong answer -0.2; no thinking 2.0, inconsistent thinking 1.5
 def test_leaving_a_part_out_never_pays() -> None:
     def total(text: str) -> float:
         weights = {"format": 0.5, "correctness": 2.0, "consistency": 0.5, "brevity": 0.5}

@@ -48,7 +48,7 @@ def test_chain_may_be_missing(tmp_path: Path, cot: Any) -> None:
     assert isinstance(record, RawRecord) and record.cot == ""
 
 
-def test_bom_crlf_and_blank_lines_are_accepted(tmp_path: Path) -> None:  # fault 22
+def test_bom_crlf_and_blank_lines_are_accepted(tmp_path: Path) -> None:
     file, images = write(tmp_path, row())
     file.write_bytes(b"\xef\xbb\xbf" + json.dumps(row()).encode() + b"\r\n\r\n" + json.dumps(row()).encode() + b"\r\n")
     assert [record.id for record in read_gqa_cot(file, images)] == ["7-0", "7-1"]
@@ -75,18 +75,19 @@ def test_malformed_records_are_set_aside(tmp_path: Path, change: dict[str, Any],
 
 
 @pytest.mark.parametrize("bad", ['{"imageId": "7", "instr', "[1, 2]", "nonsense"])
-def test_malformed_line_is_refused_with_its_number(tmp_path: Path, bad: str) -> None:  # faults 1, 2
+def test_malformed_line_is_refused_with_its_number(tmp_path: Path, bad: str) -> None:
     with pytest.raises(DataError, match=r"data\.jsonl, line 2"):
         list(read_gqa_cot(*write(tmp_path, row(), bad)))
 
 
 @pytest.mark.parametrize("image_id", ["../7", "../../etc/passwd", "/7", "a/b", "..", "a\\b", "C:7", "a\n7"])
-def test_image_id_that_is_a_path_is_refused(tmp_path: Path, image_id: str) -> None:  # fault 17
+def test_image_id_that_is_a_path_is_refused(tmp_path: Path, image_id: str) -> None:
     with pytest.raises(DataError, match=r"data\.jsonl, line 2: imageId .* is a path"):
         list(read_gqa_cot(*write(tmp_path, row(), row(imageId=image_id))))
 
 
-def test_image_ids_that_differ_by_case_are_refused(tmp_path: Path) -> None:  # fault 20
+def test_image_ids_that_differ_by_case_are_refused(tmp_path: Path) -> None:
+    """Some file systems take them for one file."""
     with pytest.raises(DataError, match=r"line 2: imageId 'A' differs only by case from 'a' in line 1"):
         list(read_gqa_cot(*write(tmp_path, row(imageId="a"), row(imageId="A"))))
 
@@ -136,7 +137,6 @@ def test_copies_of_an_image_stay_together(tmp_path: Path) -> None:
     assert sizes == [30]
 
 
-# fault 21
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -159,7 +159,6 @@ def test_text_has_one_form(text: str, expected: str) -> None:
     assert unicodedata.is_normalized("NFC", canonical(text))
 
 
-# fault 24
 @pytest.mark.parametrize(
     ("text", "token"),
     [

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from trl import GRPOTrainer
 from reinforced_cot.config.validation import validated
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
+from reinforced_cot.policies.grpo import GrpoPolicy, GrpoSettings
 from reinforced_cot.run_fingerprint import resume_point
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
@@ -30,7 +31,7 @@ from reinforced_cot.training.dynamic_sampling import (
     without_variance,
 )
 
-GRPO = "rl.grpo.training"
+GRPO = "policies.grpo.training"
 QUESTIONS, GROUPS, SIZE = 24, 4, 4
 EQUAL: set[str] = set()  # questions whose completions all earn the same
 
@@ -68,11 +69,15 @@ class Drawn:
 @pytest.fixture(scope="module")
 def made(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A trainer with old and reference log-probabilities, of four groups of four; what it draws is scripted."""
-    settings = tiny_run.settings(rewards={"partly_equal": 1.0}, rl__global_batch_size=16)
-    settings["rl"]["training"] |= {
-        **{"per_device_train_batch_size": 8, "generation_batch_size": 16, "num_generations": SIZE},
-        **{"num_iterations": 2, "beta": 0.04},
-    }
+    settings = tiny_run.settings(
+        grpo__rewards={"partly_equal": 1.0},
+        grpo__global_batch_size=16,
+        grpo__training__per_device_train_batch_size=8,
+        grpo__training__generation_batch_size=16,
+        grpo__training__num_generations=SIZE,
+        grpo__training__num_iterations=2,
+        grpo__training__beta=0.04,
+    ).grpo
     data = tiny_run.examples, tiny_run.data, tiny_run.base
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(REWARDS, "partly_equal", partly_equal)
@@ -195,7 +200,7 @@ def test_other_questions_follow_from_seed_step_and_generation(trainer: Any, monk
     assert len({tuple(order) for order in orders}) == 4 and len({frozenset(order) for order in orders}) == 1
 
 
-def train(settings: dict[str, Any], run: TinyRun, output: Path, resume_from: Path | None = None) -> Any:
+def train(settings: GrpoSettings, run: TinyRun, output: Path, resume_from: Path | None = None) -> Any:
     grpo_stage.train(settings, run.examples, run.data, run.base, output, resume_from)
     return load_file(output / "adapter/adapter_model.safetensors")
 
@@ -207,7 +212,7 @@ def test_without_groups_to_replace_nothing_changes(
     EQUAL.clear()
     adapters = []
     for number, most in enumerate((0, 3, 0)):
-        settings = tiny_run.settings(rewards={"partly_equal": 1.0}, rl__refill_generations=most)
+        settings = tiny_run.settings(grpo__rewards={"partly_equal": 1.0}, grpo__refill_generations=most).grpo
         if number == 2:  # TRL alone
             for name in ("_generate_and_score_completions", "_calculate_rewards"):
                 monkeypatch.setattr(RefillingTrainer, name, getattr(GRPOTrainer, name))
@@ -221,8 +226,13 @@ def test_without_groups_to_replace_nothing_changes(
 def test_a_run_that_is_killed_while_it_refills_ends_as_if_it_had_not_been(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = tiny_run.settings(rewards={"recorded": 1.0}, rl__refill_generations=3)
-    settings["rl"]["training"] |= {"max_steps": 8, "num_iterations": 2, "save_steps": 2}
+    settings = tiny_run.settings(
+        grpo__rewards={"recorded": 1.0},
+        grpo__refill_generations=3,
+        grpo__training__max_steps=8,
+        grpo__training__num_iterations=2,
+        grpo__training__save_steps=2,
+    ).grpo
 
     class Killed(BaseException):
         pass
@@ -333,14 +343,14 @@ def test_metrics_are_over_all_completions() -> None:
     }
 
 
-ON = {"rl.grpo.refill_generations": 2}
+ON = {"policies.grpo.refill_generations": 2}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         (
-            {**ON, "launch.rl.processes": 2, f"{GRPO}.per_device_train_batch_size": 12},
+            {**ON, "launch.grpo.processes": 2, f"{GRPO}.per_device_train_batch_size": 12},
             f"`{GRPO}.num_generations` is 8; with refill_generations, the 12 completions of one generation on each of "
             "2 processes must be a multiple of it: a group that is spread over them cannot be replaced",
         ),
@@ -355,21 +365,21 @@ ON = {"rl.grpo.refill_generations": 2}
             "not drawn together, advantages must follow from the group alone: use sum_then_normalize",
         ),
         (
-            {**ON, "rl.grpo.examples": 8},
-            "`rl.grpo.examples` is 8; one generation of `rl.grpo` takes 8, so that refill_generations has no other "
-            "question for each of 1 processes: raise it, or set refill_generations 0",
+            {**ON, "policies.grpo.examples": 8},
+            "`policies.grpo.examples` is 8; one generation of `policies.grpo` takes 8, so that refill_generations "
+            "has no other question for each of 1 processes: raise it, or set refill_generations 0",
         ),
     ],
 )
 def test_what_cannot_be_refilled_is_refused_by_the_dry_run(changes: dict[str, Any], message: str) -> None:
     assert problems(changed(changes)) == [message]
-    assert problems(changed({**changes, "rl.grpo.refill_generations": 0})) == []
+    assert problems(changed({**changes, "policies.grpo.refill_generations": 0})) == []
 
 
 def test_what_can_be_refilled_is_not_refused() -> None:
-    assert problems(changed({**ON, "launch.rl.processes": 2, "rl.grpo.examples": 18})) == []
-    assert problems(changed({**ON, f"{GRPO}.scale_rewards": "none", "rl.grpo.examples": 9})) == []
-    assert problems(changed({"rl.grpo.refill_generations": -1})) != []
+    assert problems(changed({**ON, "launch.grpo.processes": 2, "policies.grpo.examples": 18})) == []
+    assert problems(changed({**ON, f"{GRPO}.scale_rewards": "none", "policies.grpo.examples": 9})) == []
+    assert problems(changed({"policies.grpo.refill_generations": -1})) != []
 
 
 def test_processes_that_split_groups_are_refused_before_the_model_is_loaded() -> None:
@@ -383,4 +393,5 @@ def test_processes_that_split_groups_are_refused_before_the_model_is_loaded() ->
 
 def test_the_preset_of_dapo_refills() -> None:
     config = validated(merged(REPO / "config/presets/dapo.yaml"))
-    assert {name: config["rl"][name]["refill_generations"] for name in ("grpo", "dapo")} == {"grpo": 0, "dapo": 4}
+    policies = {name: cast(GrpoPolicy, config.policies[name]) for name in ("grpo", "dapo")}
+    assert {name: policy.refill_generations for name, policy in policies.items()} == {"grpo": 0, "dapo": 4}

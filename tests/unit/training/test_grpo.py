@@ -8,19 +8,23 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import TinyRun, lottery
+from tiny_run import LOADING, TinyRun, lottery
 
+from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json
 from reinforced_cot.generation.transformers_engine import generate
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor, vision_token_ids
+from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.run_fingerprint import resume_point
 from reinforced_cot.scoring.reward_loading import load_rewards
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.seeds import subset
 from reinforced_cot.training import grpo as grpo_stage
+from reinforced_cot.training import preflight
 from reinforced_cot.training import sft as sft_stage
+from reinforced_cot.training.trainer_data import GroupEpochSampler
 
 SYSTEM = {"prompt__system": "You see digits.", "prompt__instruction": "Think first."}
 
@@ -62,22 +66,27 @@ def recording(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> It
             return found
 
     processor = load_processor(tiny_run.base / "model")
-    settings = tiny_run.settings(**SYSTEM, rl__examples=5)
-    settings["rl"]["training"] |= {"importance_sampling_level": "sequence", "epsilon": 3.0e-4, "epsilon_high": 4.0e-4}
-    settings["rewards"] = {"letters": 2.0, "format": 0.5, "correctness": None}
+    settings = tiny_run.settings(
+        **SYSTEM,
+        grpo__examples=5,
+        grpo__rewards={"letters": 2.0, "format": 0.5, "correctness": None},
+        grpo__training__importance_sampling_level="sequence",
+        grpo__training__epsilon=3.0e-4,
+        grpo__training__epsilon_high=4.0e-4,
+    ).grpo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grpo_stage, "ResumableGRPOTrainer", RecordingTrainer)
         patch.setitem(REWARDS, "letters", letter_reward)
-        patch.setattr(grpo_stage, "load_model", lambda *args: bias_to_vision(load_model(*args), processor))
+        patch.setattr(preflight, "load_model", lambda *args: bias_to_vision(load_model(*args), processor))
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, result.output, None)
     yield result
 
 
-def evaluation_ids(run: TinyRun, settings: dict[str, Any]) -> list[list[int]]:
+def evaluation_ids(run: TinyRun, prompt: Prompt) -> list[list[int]]:
     """The prompts that `generate` gives to the model, without padding."""
     found: list[list[int]] = []
 
-    model: Any = load_model(run.base / "model", settings["base_model"])
+    model: Any = load_model(run.base / "model", LOADING)
     stock = model.generate
 
     def recorded(input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> Any:
@@ -88,11 +97,11 @@ def evaluation_ids(run: TinyRun, settings: dict[str, Any]) -> list[list[int]]:
 
     model.generate = recorded
     processor = load_processor(run.base / "model")
-    generate(model, processor, run.examples, run.data, settings["prompt"], batch_size=5, max_new_tokens=1)
+    generate(model, processor, run.examples, run.data, prompt, batch_size=5, max_new_tokens=1)
     return found
 
 
-def sft_ids(run: TinyRun, settings: dict[str, Any], output: Path) -> list[list[int]]:
+def sft_ids(run: TinyRun, settings: SftSettings, output: Path) -> list[list[int]]:
     """The part of SFT's rows that carries no loss."""
     trainers: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -111,11 +120,11 @@ def sft_ids(run: TinyRun, settings: dict[str, Any], output: Path) -> list[list[i
 def test_sft_rl_and_evaluation_ask_with_the_same_tokens(
     tiny_run: TinyRun, tmp_path: Path, recording: Recording
 ) -> None:
-    # pitfall 8: in the original the question was absent from every RL prompt, and there was no assistant header
+    # in the original the question was absent from every RL prompt, and there was no assistant header
     settings = tiny_run.settings(**SYSTEM)
-    asked = evaluation_ids(tiny_run, settings)
-    assert sft_ids(tiny_run, settings, tmp_path) == asked
-    chosen = {example.id for example in subset(tiny_run.examples, 5, settings["seed"])}
+    asked = evaluation_ids(tiny_run, settings.answer.prompt)
+    assert sft_ids(tiny_run, settings.sft, tmp_path) == asked
+    chosen = {example.id for example in subset(tiny_run.examples, 5, settings.grpo.seed)}
     of_chosen = {tuple(ids) for ids, example in zip(asked, tiny_run.examples, strict=True) if example.id in chosen}
     assert {tuple(ids) for ids in recording.prompts} <= of_chosen
     assert len({tuple(ids) for ids in recording.prompts}) >= 3
@@ -137,7 +146,8 @@ def test_fields_reach_trl(recording: Recording) -> None:
     assert arguments.learning_rate == 1.0e-2
 
 
-def test_each_reward_is_logged_by_itself(recording: Recording) -> None:  # pitfall 16
+def test_each_reward_is_logged_by_itself(recording: Recording) -> None:
+    # in the original only their sum was logged, so that nobody saw which one the policy learned from
     steps = [entry for entry in read_json(recording.output / "metrics.json")["history"] if "reward" in entry]
     assert [entry["step"] for entry in steps] == [1, 2]
     for entry in steps:
@@ -171,17 +181,17 @@ def test_the_adapter_is_published_with_its_base(tiny_run: TinyRun, recording: Re
 def test_too_few_questions_are_refused_before_the_model_is_loaded(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(grpo_stage, "load_model", fails_if_called)
+    monkeypatch.setattr(preflight, "load_model", fails_if_called)
     message = r"train\.jsonl has 1 questions for RL, and one generation takes 2 different ones: add data"
     with pytest.raises(DataError, match=message):
         grpo_stage.train(
-            tiny_run.settings(), tiny_run.examples[:1], tiny_run.data, tiny_run.base, tmp_path / "out", None
+            tiny_run.settings().grpo, tiny_run.examples[:1], tiny_run.data, tiny_run.base, tmp_path / "out", None
         )
 
 
 def test_an_adapter_of_zero_norm_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
     # an untrained policy earns nothing, so that every advantage is zero (trl#4416: empty adapters under ZeRO-3)
-    settings = tiny_run.settings(rewards={"format": 1.0}, rl__examples=2)
+    settings = tiny_run.settings(grpo__rewards={"format": 1.0}, grpo__examples=2).grpo
     with pytest.raises(PipelineError, match="the trained adapter is zero"):
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
     assert not (tmp_path / "adapter").exists() and not (tmp_path / "adapter.json").exists()
@@ -189,13 +199,13 @@ def test_an_adapter_of_zero_norm_is_refused(tiny_run: TinyRun, tmp_path: Path) -
 
 def test_long_prompts_are_refused_before_the_model_is_loaded(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
-) -> None:  # fault 43
-    monkeypatch.setattr(grpo_stage, "load_model", fails_if_called)
+) -> None:
+    monkeypatch.setattr(preflight, "load_model", fails_if_called)
     with pytest.raises(
         DataError, match=r"tokens, more than prompt\.max_tokens 9: raise it, or lower image\.max_pixels"
     ):
         grpo_stage.train(
-            tiny_run.settings(prompt__max_tokens=9),
+            tiny_run.settings(prompt__max_tokens=9).grpo,
             tiny_run.examples,
             tiny_run.data,
             tiny_run.base,
@@ -212,9 +222,9 @@ def test_rewards_without_a_weight_are_left_out() -> None:
 
 def test_a_reward_that_is_no_number_stops_the_run(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fault 36: TRL would train on with NaN
+) -> None:  # TRL would train on with NaN
     monkeypatch.setitem(REWARDS, "broken", lambda completions, **_: [float("nan")] * len(completions))
-    settings = tiny_run.settings(rewards={"broken": 1.0})
+    settings = tiny_run.settings(grpo__rewards={"broken": 1.0}).grpo
     with pytest.raises(PipelineError, match=r"reward broken returned nan for this completion to question q\d+: '"):
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
     assert not (tmp_path / "adapter").exists()
@@ -224,10 +234,10 @@ def test_probes_are_logged_and_change_nothing(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(REWARDS, "lottery", lottery)
-    settings = tiny_run.settings(rewards={"lottery": 1.0, "tag_count": 1.0}, rl__examples=8)
+    rewards = {"lottery": 1.0, "tag_count": 1.0}
     adapters = {}
     for every in (None, 2):
-        settings["rl"]["probes"]["every"] = every
+        settings = tiny_run.settings(grpo__rewards=rewards, grpo__examples=8, grpo__probes__every=every).grpo
         output = tmp_path / str(every)
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, output, None)
         adapters[every] = load_file(output / "adapter/adapter_model.safetensors")
@@ -260,10 +270,10 @@ def test_sft_and_rl_draw_their_adapters_apart(tiny_run: TinyRun, tmp_path: Path)
         for module in (sft_stage, grpo_stage):
             patch.setattr(module, "run", lambda trainer, *_: drawn.append(trainer.model))
         sft_stage.train(
-            tiny_run.settings(), tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None
+            tiny_run.settings().sft, tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None
         )
         for _ in range(2):
-            grpo_stage.train(tiny_run.settings(), tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
+            grpo_stage.train(tiny_run.settings().grpo, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
     sft, first, second = (
         torch.cat([p.flatten() for name, p in model.named_parameters() if "lora_A" in name]) for model in drawn
     )
@@ -273,25 +283,24 @@ def test_sft_and_rl_draw_their_adapters_apart(tiny_run: TinyRun, tmp_path: Path)
 @pytest.mark.parametrize("level", ["token", "sequence"])
 def test_importance_sampling_level(tiny_run: TinyRun, tmp_path: Path, level: str) -> None:
     processor = load_processor(tiny_run.base / "model")
-    settings = tiny_run.settings()
-    settings["rl"]["training"] |= {
-        "importance_sampling_level": level,
-        "generation_kwargs": {"cache_implementation": "static"},
-    }
+    settings = tiny_run.settings(
+        grpo__training__importance_sampling_level=level,
+        grpo__training__generation_kwargs={"cache_implementation": "static"},
+    ).grpo
     arguments = grpo_stage.grpo_config(settings, [1.0], processor, tmp_path)
     assert arguments.importance_sampling_level == level
     assert arguments.generation_kwargs == {
         "suppress_tokens": vision_token_ids(processor),
         "cache_implementation": "static",
     }
-    assert settings["rl"]["training"]["generation_kwargs"] == {"cache_implementation": "static"}  # as they were
+    assert settings.policy.training["generation_kwargs"] == {"cache_implementation": "static"}  # as they were
 
 
 def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stopped() -> None:
-    def sampler() -> grpo_stage.EpochSampler:
-        return grpo_stage.EpochSampler(range(12), mini_repeat_count=2, batch_size=3, repeat_count=2, seed=7)
+    def sampler() -> GroupEpochSampler:
+        return GroupEpochSampler(range(12), mini_repeat_count=2, batch_size=3, repeat_count=2, seed=7)
 
-    def order(made: grpo_stage.EpochSampler, epoch: int) -> list[int]:
+    def order(made: GroupEpochSampler, epoch: int) -> list[int]:
         made.set_epoch(epoch)
         return list(made)
 
@@ -305,16 +314,16 @@ def test_every_epoch_has_its_own_order_of_groups_whether_or_not_the_run_was_stop
 @pytest.mark.parametrize("killed_in", [4, 6])  # the generations after steps 6 and 10; an epoch has 8 steps
 def test_a_killed_run_ends_as_if_it_had_not_been(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_in: int
-) -> None:  # fault 57: rollouts are not saved, so a run goes on at a generation boundary, in any epoch
-    settings = tiny_run.settings(rl__examples=8)
-    settings["rewards"] = {"lottery": 1.0}
-    settings["rl"]["training"] |= {
-        "max_steps": 14,
-        "per_device_train_batch_size": 4,
-        "num_iterations": 2,
-        "save_steps": 2,
-        "save_strategy": "steps",
-    }
+) -> None:  # rollouts are not saved, so a run goes on at a generation boundary, in any epoch
+    settings = tiny_run.settings(
+        grpo__examples=8,
+        grpo__rewards={"lottery": 1.0},
+        grpo__training__max_steps=14,
+        grpo__training__per_device_train_batch_size=4,
+        grpo__training__num_iterations=2,
+        grpo__training__save_steps=2,
+        grpo__training__save_strategy="steps",
+    ).grpo
 
     def train(output: Path, resume_from: Path | None = None) -> dict[str, torch.Tensor]:
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, output, resume_from)

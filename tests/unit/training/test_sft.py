@@ -14,23 +14,26 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import Completion
+from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.run_fingerprint import resume_point
 from reinforced_cot.seeds import subset
+from reinforced_cot.training import preflight
 from reinforced_cot.training import sft as sft_stage
+from reinforced_cot.training.trainer_data import LengthEpochSampler
 
 STEPS_PER_EPOCH = 6  # 24 questions in batches of 4
 
 
 @pytest.fixture
 def trainers(monkeypatch: pytest.MonkeyPatch) -> list[sft_stage.AnswerSelectingTrainer]:
-    """The trainers that `supervised.train` makes, without their training."""
+    """The trainers that `sft.train` makes, without their training."""
     made: list[sft_stage.AnswerSelectingTrainer] = []
     monkeypatch.setattr(sft_stage, "run", lambda trainer, *_: made.append(trainer))
     return made
 
 
 def train(
-    run: TinyRun, output: Path, settings: dict[str, Any], resume_from: Path | None = None
+    run: TinyRun, output: Path, settings: SftSettings, resume_from: Path | None = None
 ) -> dict[str, torch.Tensor]:
     sft_stage.train(settings, run.examples, run.examples[10:15], run.data, run.base, output, resume_from)
     adapter = output / "adapter/adapter_model.safetensors"
@@ -52,8 +55,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, right: Sequence[int]) -> list[list[
 
 
 def test_labels_are_chain_answer_and_end_token(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:
-    # fault 46, pitfalls 1 and 3: image, question and padding tokens entered the loss; sizes could not be stacked
-    train(tiny_run, tmp_path, tiny_run.settings())
+    # in the original, image, question and padding tokens entered the loss; sizes could not be stacked
+    train(tiny_run, tmp_path, tiny_run.settings().sft)
     (trainer,) = trainers
     tokenizer = trainer.processing_class.tokenizer
     image, end, pad = tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|im_end|>", "<|endoftext|>"])
@@ -76,11 +79,11 @@ def test_labels_are_chain_answer_and_end_token(tiny_run: TinyRun, tmp_path: Path
 
 
 def test_batches_are_grouped_by_our_lengths(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:
-    train(tiny_run, tmp_path, tiny_run.settings())
+    train(tiny_run, tmp_path, tiny_run.settings().sft)
     (trainer,) = trainers
     loader = trainer.get_train_dataloader()
     sampler = loader.batch_sampler.sampler
-    assert isinstance(sampler, sft_stage.LengthGroupedSampler)
+    assert isinstance(sampler, LengthEpochSampler)
     lengths = list(trainer.train_dataset["length"])
     assert list(sampler.lengths) == lengths and len(set(lengths)) > 5
     seen = sorted(int(count) for batch in loader for count in batch["attention_mask"].sum(dim=1))
@@ -91,7 +94,7 @@ def test_every_epoch_has_its_own_order_and_nothing_else_moves_it(
     tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]
 ) -> None:
     # once, every evaluation reset torch's seed, and every epoch had the same batches in the same order
-    train(tiny_run, tmp_path, tiny_run.settings())
+    train(tiny_run, tmp_path, tiny_run.settings().sft)
     loader = trainers[0].get_train_dataloader()
 
     def order(epoch: int, state: int) -> list[int]:
@@ -110,7 +113,7 @@ def test_the_best_checkpoint_is_kept_by_generated_answers(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: list[int], kept: str
 ) -> None:
     asked = answers(monkeypatch, right)
-    adapter = train(tiny_run, tmp_path, tiny_run.settings(sft__training__max_steps=3))
+    adapter = train(tiny_run, tmp_path, tiny_run.settings(sft__training__max_steps=3).sft)
     best = load_file(tmp_path / "checkpoints" / kept / "adapter_model.safetensors")
     assert adapter.keys() == best.keys() and all(torch.equal(adapter[key], best[key]) for key in best)
     metrics = read_json(tmp_path / "metrics.json")
@@ -118,7 +121,7 @@ def test_the_best_checkpoint_is_kept_by_generated_answers(
     accuracies = [entry["eval_accuracy"] for entry in metrics["history"] if "eval_accuracy" in entry]
     assert accuracies == [count / 3 for count in right]
     assert [entry["eval_format_rate"] for entry in metrics["history"] if "eval_format_rate" in entry] == [1.0] * 3
-    assert asked == [[example.id for example in subset(tiny_run.examples[10:15], 3, tiny_run.settings()["seed"])]] * 3
+    assert asked == [[example.id for example in subset(tiny_run.examples[10:15], 3, tiny_run.settings().sft.seed)]] * 3
     assert [entry["step"] for entry in metrics["history"] if "loss" in entry] == [1, 2, 3]
     assert list((tmp_path / "tensorboard").rglob("events*")) != []
     manifest = read_json(tmp_path / "adapter.json")
@@ -134,8 +137,7 @@ def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypat
         return [[Completion(text, truncated=False) for text in each] for each in texts]
 
     monkeypatch.setattr(sft_stage, "generate_together", generate)
-    selection = tiny_run.settings()["sft"]["selection"] | {"samples": 2}
-    train(tiny_run, tmp_path, tiny_run.settings(sft__selection=selection, sft__training__max_steps=1))
+    train(tiny_run, tmp_path, tiny_run.settings(sft__selection__samples=2, sft__training__max_steps=1).sft)
     history = read_json(tmp_path / "metrics.json")["history"]
     assert [entry["eval_accuracy"] for entry in history if "eval_accuracy" in entry] == [0.5]
     assert [given["samples"] for given in options] == [2]
@@ -144,10 +146,10 @@ def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypat
 def test_a_killed_run_ends_as_if_it_had_not_been(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # fault 57, within an epoch; dropout draws random numbers in every step
-    lora = tiny_run.settings()["sft"]["lora"] | {"lora_dropout": 0.1}
-    settings = tiny_run.settings(sft__lora=lora, sft__training__max_steps=STEPS_PER_EPOCH + 3)
-    settings["sft"]["training"]["save_steps"] = 2
+    # within an epoch; dropout draws random numbers in every step
+    settings = tiny_run.settings(
+        sft__lora__lora_dropout=0.1, sft__training__max_steps=STEPS_PER_EPOCH + 3, sft__training__save_steps=2
+    ).sft
     whole = train(tiny_run, tmp_path / "whole", settings)
 
     class Killed(BaseException):
@@ -189,12 +191,12 @@ def test_a_finished_run_is_published_without_a_further_step(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:
     answers(monkeypatch, [3, 1])
-    first = train(tiny_run, tmp_path, tiny_run.settings())
+    first = train(tiny_run, tmp_path, tiny_run.settings().sft)
     curves = read_json(tmp_path / "metrics.json")
     (tmp_path / "adapter/adapter_model.safetensors").unlink()
     (tmp_path / "metrics.json").unlink()
     monkeypatch.setattr(sft_stage.AnswerSelectingTrainer, "training_step", fails_if_called)
-    again = train(tiny_run, tmp_path, tiny_run.settings(), tmp_path / "checkpoints/checkpoint-2")
+    again = train(tiny_run, tmp_path, tiny_run.settings().sft, tmp_path / "checkpoints/checkpoint-2")
     assert first.keys() == again.keys() and all(torch.equal(first[key], again[key]) for key in first)
     again_curves = read_json(tmp_path / "metrics.json")
     assert again_curves["best_checkpoint"] == "checkpoint-1" == curves["best_checkpoint"]
@@ -216,36 +218,36 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
     key: str,
     value: Any,
     message: str,
-) -> None:  # fault 43
-    monkeypatch.setattr(sft_stage, "load_model", fails_if_called)
+) -> None:
+    monkeypatch.setattr(preflight, "load_model", fails_if_called)
     with pytest.raises(DataError, match=message):
-        train(tiny_run, tmp_path, tiny_run.settings(**{key: value}))
+        train(tiny_run, tmp_path, tiny_run.settings(**{key: value}).sft)
 
 
 def test_data_without_chains_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
     examples = [Example(**{**vars(example), "cot": ""}) for example in tiny_run.examples]
     with pytest.raises(DataError, match="SFT needs chains of thought"):
-        sft_stage.train(tiny_run.settings(), examples, examples, tiny_run.data, tiny_run.base, tmp_path, None)
+        sft_stage.train(tiny_run.settings().sft, examples, examples, tiny_run.data, tiny_run.base, tmp_path, None)
 
 
 def test_rows_without_a_chain_are_left_to_rl(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:
     bare = [Example(**{**vars(example), "cot": ""}) for example in tiny_run.examples[:4]]
     examples = [*bare, *tiny_run.examples[4:]]
-    settings = tiny_run.settings(sft__examples=7)
+    settings = tiny_run.settings(sft__examples=7).sft
     sft_stage.train(settings, examples, examples, tiny_run.data, tiny_run.base, tmp_path, None)
     texts = [row[0]["content"] for row in trainers[0].train_dataset["completion"]]
-    chosen = subset(tiny_run.examples[4:], 7, settings["seed"])
+    chosen = subset(tiny_run.examples[4:], 7, settings.seed)
     assert texts == [completion_text(example.cot, example.answer) for example in chosen]
 
 
 def test_only_the_adapter_is_trained(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:
-    train(tiny_run, tmp_path, tiny_run.settings())
+    train(tiny_run, tmp_path, tiny_run.settings().sft)
     trained = [name for name, parameter in trainers[0].model.named_parameters() if parameter.requires_grad]
     assert trained and all("lora_" in name and "visual" not in name for name in trained)
 
 
 def test_the_pipelines_arguments_reach_the_trainer(tiny_run: TinyRun, tmp_path: Path) -> None:
-    arguments = sft_stage.sft_config(tiny_run.settings(), tmp_path)
+    arguments = sft_stage.sft_config(tiny_run.settings().sft, tmp_path)
     assert (arguments.completion_only_loss, arguments.max_length) == (True, None)
     assert (arguments.eval_strategy, arguments.save_strategy, arguments.eval_steps) == ("steps", "steps", 1)
     assert arguments.metric_for_best_model == "eval_accuracy"

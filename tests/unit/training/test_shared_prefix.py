@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from stage_runs import series
-from tiny_run import TinyRun, lottery
+from tiny_run import PROMPT, TinyRun, lottery
 from trl import GRPOTrainer
 
 from reinforced_cot.data.prompts import prompt_messages, with_image
@@ -37,7 +37,7 @@ def make_rows(
     texts, images = [], []
     for _ in range(groups):
         question = " ".join(draw.choices(WORDS, k=draw.randint(1, 9)))
-        [message] = with_image(prompt_messages(question, run.settings()["prompt"]))
+        [message] = with_image(prompt_messages(question, PROMPT))
         shown = [Image.effect_noise(draw.choice(SIZES), 90).convert("RGB") for _ in range(draw.randint(1, most_images))]
         message["content"] = [{"type": "image"}] * (len(shown) - 1) + message["content"]
         texts += [processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)] * size
@@ -164,23 +164,22 @@ def test_rows_are_kept_apart_where_sharing_would_change_them(trainer: SharedPref
 
 
 @pytest.mark.parametrize(
-    ("section", "keys"),
+    "changes",
     [
-        ("base_model", {"attn_implementation": "eager"}),
-        ("rl", {"lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["q_proj"]}}),
+        {"base_model__attn_implementation": "eager"},
+        {"grpo__lora": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["q_proj"]}},
     ],
 )
 def test_where_nothing_is_shared_rows_are_shuffled_as_by_trl(
-    tiny_run: TinyRun, tmp_path: Path, fails_if_called: Any, section: str, keys: dict[str, Any]
+    tiny_run: TinyRun, tmp_path: Path, fails_if_called: Any, changes: dict[str, Any]
 ) -> None:
-    settings = tiny_run.settings()
-    settings[section] |= keys
-    settings["rl"]["training"] |= {"max_steps": 2, "save_steps": 2}
+    settings = tiny_run.settings(
+        **changes, grpo__rewards={"lottery": 1.0}, grpo__training__max_steps=2, grpo__training__save_steps=2
+    ).grpo
     with pytest.MonkeyPatch.context() as patch:
         for name in ("shuffled_groups", "pack"):
             patch.setattr(shared_prefix_trainer, name, fails_if_called)
         patch.setitem(REWARDS, "lottery", lottery)
-        settings["rewards"] = {"lottery": 1.0}
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
     assert read_json(tmp_path / "metrics.json")["history"]
 
@@ -205,12 +204,12 @@ def test_groups_stay_together_when_they_are_shuffled() -> None:
 @pytest.mark.parametrize("beta", [0.0, 0.04])
 def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path, level: str, beta: float) -> None:
     """Twenty steps of GRPO and of GSPO, with old, reference and policy passes, in micro-batches of whole groups."""
-    settings = tiny_run.settings(rl__training__beta=beta, rl__global_batch_size=8)
-    settings["rewards"] = {"lottery": 1.0}
-    settings["rl"]["training"] |= {
+    training = {
         **{"max_steps": 20, "save_steps": 20, "learning_rate": 1e-3, "num_iterations": 2, "num_generations": 4},
-        **{"generation_batch_size": 16, "importance_sampling_level": level, "loss_type": "grpo"},
+        **{"generation_batch_size": 16, "importance_sampling_level": level, "loss_type": "grpo", "beta": beta},
     }
+    changes = {f"grpo__training__{field}": value for field, value in training.items()}
+    settings = tiny_run.settings(grpo__rewards={"lottery": 1.0}, grpo__global_batch_size=8, **changes).grpo
     runs = []
     for shared in (True, False):
         with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What RL starts from and what is trained: SFT's adapter itself, or every weight of a model."""
+"""What SFT and RL start from and what is trained: another policy's adapter itself, or every weight of a model."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_run import TinyRun
+from stage_runs import series
+from tiny_run import LOADING, TinyRun
 from transformers import AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
@@ -15,57 +16,89 @@ from reinforced_cot.files import read_json, sha256_of, write_json
 from reinforced_cot.lora.merge import merge
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
+from reinforced_cot.policies.grpo import GrpoSettings
+from reinforced_cot.policies.settings import MergeSettings, TrainSettings
+from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.training import grpo as grpo_stage
+from reinforced_cot.training import preflight
 from reinforced_cot.training import sft as sft_stage
 from reinforced_cot.training.full_finetuning import publish_model
 
 ADAPTER, WEIGHTS = "adapter/adapter_model.safetensors", "model/model.safetensors"
 
 
-def rl_settings(run: TinyRun, **changes: Any) -> dict[str, Any]:
+def rl_settings(run: TinyRun, **changes: Any) -> GrpoSettings:
     """Rewards that an untrained policy cannot earn; the entropy moves it."""
-    settings = run.settings(**changes)
-    settings["rl"]["training"] |= {"entropy_coef": 0.1}
-    return settings
+    return run.settings(grpo__training__entropy_coef=0.1, **changes).grpo
 
 
-def reinforce(run: TinyRun, settings: dict[str, Any], sft: Path, output: Path, *resume_from: Path) -> None:
-    grpo_stage.train(settings, run.examples, run.data, sft, output, *(resume_from or [None]))
+def reinforce(run: TinyRun, settings: GrpoSettings, origin: Path, output: Path, *resume_from: Path) -> None:
+    grpo_stage.train(settings, run.examples, run.data, origin, output, *(resume_from or [None]))
 
 
-def fine_tune(run: TinyRun, settings: dict[str, Any], output: Path, *resume_from: Path) -> None:
-    sft_stage.train(settings, run.examples, run.examples, run.data, run.base, output, *(resume_from or [None]))
+def fine_tune(run: TinyRun, settings: SftSettings, origin: Path, output: Path, *resume_from: Path) -> None:
+    sft_stage.train(settings, run.examples, run.examples, run.data, origin, output, *(resume_from or [None]))
+
+
+def merged(settings: TrainSettings, base: Path, output: Path) -> dict[str, Any]:
+    """The proof of a merge that reads what the policy was trained with."""
+    merge(MergeSettings.model_validate(settings.as_dict()), base, output)
+    proof: dict[str, Any] = read_json(output / "merge.json")
+    return proof
+
+
+def check_goes_on(run: TinyRun, output: Path) -> None:
+    """The adapter in ``output`` is the run's SFT adapter a few steps later, and belongs to the same base."""
+    before, after = load_file(run.sft / ADAPTER), load_file(output / ADAPTER)
+    assert before.keys() == after.keys()
+    moved = max(float((after[name] - weight).abs().max()) for name, weight in before.items())
+    assert 0 < moved < 0.05  # two steps from there: lora_B of a fresh adapter would be all of it
+    manifest = read_json(output / "adapter.json")
+    assert manifest["base"] == "base"
+    assert manifest["base_weights"] == weights_hash(read_json(run.base / "model.json"))
 
 
 @pytest.mark.parametrize(("beta", "dtype"), [(0.0, "float32"), (0.04, "float32"), (0.04, "bfloat16")])
 def test_rl_goes_on_with_the_adapter_of_sft(tiny_run: TinyRun, tmp_path: Path, beta: float, dtype: str) -> None:
-    settings = rl_settings(tiny_run, rl__start="adapter", rl__training__beta=beta, base_model__dtype=dtype)
+    settings = rl_settings(tiny_run, grpo__start="adapter", grpo__training__beta=beta, base_model__dtype=dtype)
     reinforce(tiny_run, settings, tiny_run.sft, tmp_path)
-    before, after = load_file(tiny_run.sft / ADAPTER), load_file(tmp_path / ADAPTER)
-    assert before.keys() == after.keys()
-    moved = max(float((after[name] - weight).abs().max()) for name, weight in before.items())
-    assert 0 < moved < 0.05  # two steps from there: lora_B of a fresh adapter would be all of it
-    manifest = read_json(tmp_path / "adapter.json")
-    assert manifest["base"] == "base"
-    assert manifest["base_weights"] == weights_hash(read_json(tiny_run.base / "model.json"))
+    check_goes_on(tiny_run, tmp_path)
     if beta:  # the reference is SFT's policy, not the base: nothing divides them before the first step
         first, last = [entry["kl"] for entry in read_json(tmp_path / "metrics.json")["history"] if "kl" in entry]
         assert first == pytest.approx(0, abs=1e-6) and last > 1e-6
     if dtype == "bfloat16":
         return
-    merge(settings, tiny_run.base, tmp_path)
-    assert read_json(tmp_path / "merge.json")["adapter_vs_merged"] < 1e-4
+    assert merged(settings, tiny_run.base, tmp_path)["adapter_vs_merged"] < 1e-4
 
 
-def test_an_adapter_that_stays_as_it_was_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
-    settings = rl_settings(tiny_run, rl__start="adapter", rl__training__learning_rate=1e-12)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_sft_goes_on_with_the_adapter_of_sft(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
+    settings = tiny_run.settings(sft__start="adapter", base_model__dtype=dtype).sft
+    fine_tune(tiny_run, settings, tiny_run.sft, tmp_path / "again")
+    check_goes_on(tiny_run, tmp_path / "again")
+    if dtype == "bfloat16":
+        return
+    assert merged(settings, tiny_run.base, tmp_path / "again")["adapter_vs_merged"] < 1e-4
+    # The first step sees the adapter, not the base alone.
+    fine_tune(tiny_run, tiny_run.settings().sft, tiny_run.base, tmp_path / "fresh")
+    histories = [read_json(tmp_path / name / "metrics.json")["history"] for name in ("again", "fresh")]
+    again, fresh = (series(history, "loss") for history in histories)
+    assert again[0] != pytest.approx(fresh[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("method", ["sft", "grpo"])
+def test_an_adapter_that_stays_as_it_was_is_refused(tiny_run: TinyRun, tmp_path: Path, method: str) -> None:
+    changes: dict[str, Any] = {f"{method}__start": "adapter", f"{method}__training__learning_rate": 1e-12}
     with pytest.raises(
         PipelineError, match=f"the trained adapter is still {tiny_run.sft}/adapter: nothing was learned"
     ):
-        reinforce(tiny_run, settings, tiny_run.sft, tmp_path)
+        if method == "sft":
+            fine_tune(tiny_run, tiny_run.settings(**changes).sft, tiny_run.sft, tmp_path)
+        else:
+            reinforce(tiny_run, rl_settings(tiny_run, **changes), tiny_run.sft, tmp_path)
 
 
-def test_an_adapter_of_another_base_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:  # pitfall 18
+def test_an_adapter_of_another_base_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
     for name in ("base", "sft"):
         shutil.copytree(tiny_run.sft.parent / name, tmp_path / name)
     path = tmp_path / "base/model.json"
@@ -75,7 +108,9 @@ def test_an_adapter_of_another_base_is_refused(tiny_run: TinyRun, tmp_path: Path
     manifest["files"]["model.safetensors"]["sha256"] = sha256_of(tmp_path / "base" / WEIGHTS)
     write_json(path, manifest)
     with pytest.raises(DataError, match="was trained on a base with weights"):
-        reinforce(tiny_run, rl_settings(tiny_run, rl__start="adapter"), tmp_path / "sft", tmp_path / "grpo")
+        reinforce(tiny_run, rl_settings(tiny_run, grpo__start="adapter"), tmp_path / "sft", tmp_path / "grpo")
+    with pytest.raises(DataError, match="was trained on a base with weights"):
+        fine_tune(tiny_run, tiny_run.settings(sft__start="adapter").sft, tmp_path / "sft", tmp_path / "again")
 
 
 def test_an_adapter_on_a_quantized_base_goes_on_as_it_is(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -84,7 +119,7 @@ def test_an_adapter_on_a_quantized_base_goes_on_as_it_is(tiny_run: TinyRun, tmp_
     trainers: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grpo_stage, "run", lambda trainer, *_: trainers.append(trainer))
-        settings = rl_settings(tiny_run, rl__start="adapter", rl__quantization="nf4")
+        settings = rl_settings(tiny_run, grpo__start="adapter", grpo__quantization="nf4")
         reinforce(tiny_run, settings, tiny_run.sft, tmp_path)
     model, published = trainers[0].model, load_file(tiny_run.sft / ADAPTER)
     for name, weight in model.named_parameters():
@@ -95,7 +130,7 @@ def test_an_adapter_on_a_quantized_base_goes_on_as_it_is(tiny_run: TinyRun, tmp_
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sft_in_full(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
-    settings = tiny_run.settings(sft__lora=None, base_model__dtype=dtype, sft__training__max_steps=1)
+    settings = tiny_run.settings(sft__lora=None, base_model__dtype=dtype, sft__training__max_steps=1).sft
     loaded: list[Any] = []
 
     def load(*args: Any) -> Any:
@@ -103,14 +138,14 @@ def test_sft_in_full(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
         return loaded[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sft_stage, "load_model", load)
-        fine_tune(tiny_run, settings, tmp_path)
+        patch.setattr(preflight, "load_model", load)
+        fine_tune(tiny_run, settings, tiny_run.base, tmp_path)
     assert {weight.dtype for weight in loaded[0].parameters()} == {torch.float32}
     assert not (tmp_path / "adapter").exists()
     manifest = read_json(tmp_path / "model.json")
     assert manifest["base"] == "base"
     assert manifest["changed_weights"] > 0.9 * len(load_file(tmp_path / WEIGHTS))
-    published = load_model(tmp_path / "model", settings["base_model"])  # checks the manifest, too
+    published = load_model(tmp_path / "model", settings.base_model)  # checks the manifest, too
     assert {weight.dtype for weight in published.parameters()} == {getattr(torch, dtype)}
     for name, weight in published.named_parameters():
         assert torch.equal(weight, loaded[0].get_parameter(name).to(weight.dtype)), name
@@ -122,15 +157,15 @@ def test_sft_in_full(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
 @pytest.mark.parametrize("beta", [0.0, 0.04])
 @pytest.mark.parametrize("start", [{"lora": None}, {"start": "adapter"}], ids=["in full", "adapter"])
 def test_rl_goes_on_after_a_kill(tiny_run: TinyRun, tmp_path: Path, beta: float, start: dict[str, Any]) -> None:
-    settings = rl_settings(tiny_run, rl__training__beta=beta, rl__training__max_steps=4)
-    settings["rl"] |= start
-    sft = tiny_run.sft if "start" in start else tiny_run.base
-    reinforce(tiny_run, settings, sft, tmp_path / "whole")
+    changes = {f"grpo__{key}": value for key, value in start.items()}
+    settings = rl_settings(tiny_run, grpo__training__beta=beta, grpo__training__max_steps=4, **changes)
+    origin = tiny_run.sft if "start" in start else tiny_run.base
+    reinforce(tiny_run, settings, origin, tmp_path / "whole")
     shutil.copytree(tmp_path / "whole", tmp_path / "killed")
     for made in ("adapter" if "start" in start else "model", "checkpoints/checkpoint-3", "checkpoints/checkpoint-4"):
         shutil.rmtree(tmp_path / "killed" / made)
     resume_from = tmp_path / "killed/checkpoints/checkpoint-2"
-    reinforce(tiny_run, settings, sft, tmp_path / "killed", resume_from)
+    reinforce(tiny_run, settings, origin, tmp_path / "killed", resume_from)
     file = ADAPTER if "start" in start else WEIGHTS
     whole, killed = (load_file(tmp_path / run / file) for run in ("whole", "killed"))
     assert all(torch.equal(whole[name], weight) for name, weight in killed.items())
@@ -144,16 +179,17 @@ def test_rl_goes_on_after_a_kill(tiny_run: TinyRun, tmp_path: Path, beta: float,
 
 def test_rl_in_full_computes_in_bfloat16_and_keeps_float32(tiny_run: TinyRun, tmp_path: Path) -> None:
     """Autocast meets float32 weights in every pass, shared prompts included."""
-    settings = rl_settings(tiny_run, rl__lora=None, base_model__dtype="bfloat16", rl__training__max_steps=2)
-    settings["rl"]["training"]["learning_rate"] = 1e-2  # a smaller step would be lost in the published bfloat16
+    changes = {"grpo__training__max_steps": 2, "grpo__training__learning_rate": 1e-2}  # less is lost in bfloat16
+    settings = rl_settings(tiny_run, grpo__lora=None, base_model__dtype="bfloat16", **changes)
     reinforce(tiny_run, settings, tiny_run.base, tmp_path / "grpo")
     assert {weight.dtype for weight in load_file(tmp_path / "grpo" / WEIGHTS).values()} == {torch.bfloat16}
 
 
 def test_a_fresh_adapter_on_a_model_trained_in_full(tiny_run: TinyRun, tmp_path: Path) -> None:
-    fine_tune(tiny_run, tiny_run.settings(sft__lora=None), tmp_path / "sft")
-    reinforce(tiny_run, rl_settings(tiny_run), tmp_path / "sft", tmp_path / "grpo")
-    merge(tiny_run.settings(), tmp_path / "sft", tmp_path / "grpo")
+    fine_tune(tiny_run, tiny_run.settings(sft__lora=None).sft, tiny_run.base, tmp_path / "sft")
+    settings = rl_settings(tiny_run)
+    reinforce(tiny_run, settings, tmp_path / "sft", tmp_path / "grpo")
+    merged(settings, tmp_path / "sft", tmp_path / "grpo")
     assert read_json(tmp_path / "grpo/model.json")["base"] == "sft"
 
 
@@ -175,14 +211,14 @@ def test_a_model_that_did_not_change_or_diverged_is_refused(tiny_run: TinyRun, t
 
 
 def test_shards_are_published_with_their_index(tiny_run: TinyRun, tmp_path: Path) -> None:
-    model = load_model(tiny_run.base / "model", tiny_run.settings()["base_model"])
+    model = load_model(tiny_run.base / "model", LOADING)
     with torch.no_grad():
         model.model.language_model.norm.weight += 1
     model.save_pretrained(tmp_path / "checkpoint", max_shard_size="200KB")
     assert len(list((tmp_path / "checkpoint").glob("*.safetensors"))) > 2
     publish_model(tmp_path / "checkpoint", tiny_run.base, tmp_path, "bfloat16", False)
     assert read_json(tmp_path / "model.json")["changed_weights"] == 1
-    published = load_model(tmp_path / "model", {**tiny_run.settings()["base_model"], "dtype": "bfloat16"})
+    published = load_model(tmp_path / "model", LOADING.model_copy(update={"dtype": "bfloat16"}))
     assert all(
         torch.equal(weight, model.get_parameter(name).bfloat16()) for name, weight in published.named_parameters()
     )

@@ -10,11 +10,20 @@ import pytest
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
+from reinforced_cot.policies.settings import TrainSettings
+from reinforced_cot.seeds import mixed
 from reinforced_cot.training.trainer import curves, trainer_arguments
 
 
-def section(**training: Any) -> dict[str, Any]:
-    return {"global_batch_size": 12, "training": {"per_device_train_batch_size": 2, **training}}
+def settings(
+    training: dict[str, Any] | None = None, *, seed: int = 7, dtype: str = "float32", repeats: int = 0
+) -> TrainSettings:
+    policy = {
+        **{"method": "sft", "from": "base", "lora": None, "global_batch_size": 12},
+        "training": {"per_device_train_batch_size": 2, **(training or {})},
+    }
+    shared = {"seed": seed, "repeats": repeats, "prompt": {}, "base_model": {"dtype": dtype}}
+    return TrainSettings.model_validate({**shared, "policy": policy})
 
 
 @pytest.mark.parametrize(
@@ -25,8 +34,7 @@ def test_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, Any], dtype: str, bf16: bool
 ) -> None:
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")
-    settings = {"seed": 7, "base_model": {"dtype": dtype}}
-    arguments = trainer_arguments(settings, "sft", section(learning_rate=0.5, **training), tmp_path)
+    arguments = trainer_arguments(settings({"learning_rate": 0.5, **training}, dtype=dtype), "sft", tmp_path)
     assert arguments["output_dir"] == str(tmp_path / "checkpoints")
     assert (arguments["learning_rate"], arguments["bf16"]) == (0.5, bf16)
     assert arguments["report_to"] == "tensorboard"
@@ -34,21 +42,32 @@ def test_arguments(
 
 
 def test_the_pipelines_own_fields_win(tmp_path: Path) -> None:
-    settings = {"seed": 7, "base_model": {"dtype": "float32"}}
-    own = section(seed=3, output_dir="elsewhere", report_to="wandb")
-    arguments = trainer_arguments(settings, "sft", own, tmp_path)
+    own = settings({"seed": 3, "output_dir": "elsewhere", "report_to": "wandb"})
+    arguments = trainer_arguments(own, "sft", tmp_path)
     assert (arguments["seed"] != 3, arguments["report_to"]) == (True, "tensorboard")
-    assert arguments["seed"] != trainer_arguments(settings, "rl", own, tmp_path)["seed"] < 2**32  # each its own
+    assert arguments["seed"] != trainer_arguments(own, "rl", tmp_path)["seed"] < 2**32  # each its own
     assert arguments["output_dir"] == str(tmp_path / "checkpoints")
+
+
+def test_who_repeats_a_method_of_its_ancestors_draws_from_another_stream(tmp_path: Path) -> None:
+    """Or the fresh adapter of a second SFT would start as a copy of the first one's, and see rows in the same order."""
+
+    def drawn(stream: str = "sft", **changes: Any) -> int:
+        return int(trainer_arguments(settings(**changes), stream, tmp_path)["seed"])
+
+    seeds = [drawn(repeats=repeats) for repeats in range(4)]
+    assert seeds[0] == mixed(7, "sft") % 2**32  # as it was before a policy could repeat a method
+    assert len(set(seeds)) == 4 and all(0 <= seed < 2**32 for seed in seeds)
+    assert seeds[1] == drawn(repeats=1)
+    assert seeds[1] not in (drawn("rl", repeats=1), drawn(seed=8, repeats=1))
 
 
 @pytest.mark.parametrize(("processes", "steps"), [(1, 6), (2, 3), (6, 1)])
 def test_accumulation_makes_the_same_batch_of_any_number_of_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int, steps: int
 ) -> None:
-    settings = {"seed": 7, "base_model": {"dtype": "float32"}}
     monkeypatch.setenv("WORLD_SIZE", str(processes))
-    assert trainer_arguments(settings, "rl", section(), tmp_path)["gradient_accumulation_steps"] == steps
+    assert trainer_arguments(settings(), "rl", tmp_path)["gradient_accumulation_steps"] == steps
 
 
 @pytest.mark.parametrize("processes", [4, 5, 12])
@@ -56,9 +75,8 @@ def test_processes_that_cannot_make_the_batch_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", str(processes))
-    settings = {"seed": 7, "base_model": {"dtype": "float32"}}
     with pytest.raises(PipelineError, match=f"global_batch_size 12 is no multiple .* 2 x {processes}: change one"):
-        trainer_arguments(settings, "sft", section(), tmp_path)
+        trainer_arguments(settings(), "sft", tmp_path)
 
 
 def trainer(best: str | None, history: list[dict[str, Any]]) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 from peft import get_peft_model
-from tiny_run import LORA, TinyRun, perturb
+from tiny_run import LOADING, LORA, TinyRun, perturb
 
 from reinforced_cot.lora.adapter import lora_config
 from reinforced_cot.models.loading import load_model
@@ -13,8 +13,7 @@ from reinforced_cot.training.vllm_rollouts import with_restored_base
 
 def test_the_base_is_what_it_was_after_every_weight_sync(tiny_run: TinyRun) -> None:
     """trl#6688: merged and unmerged in bfloat16, as TRL does at every sync, the base drifts."""
-    loading = {**tiny_run.settings()["base_model"], "dtype": "bfloat16"}
-    model = load_model(tiny_run.base / "model", loading)
+    model = load_model(tiny_run.base / "model", LOADING.model_copy(update={"dtype": "bfloat16"}))
     adapted = get_peft_model(model, lora_config(LORA, model))
     perturb(adapted)
 

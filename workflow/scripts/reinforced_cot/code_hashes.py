@@ -1,4 +1,4 @@
-"""Which code a stage depends on, and a hash of each module's meaning: a comment or docstring changes nothing."""
+"""Which code a stage depends on, and a hash of each module's meaning: comments and docstrings change nothing."""
 
 import ast
 import hashlib
@@ -8,17 +8,15 @@ from pathlib import Path
 
 from reinforced_cot.paths import SCRIPTS
 
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
 
 def code_hashes(script: Path) -> dict[str, str]:
     """Hash of the syntax tree of ``script`` and of every module of this repository that it imports, lazy imports too.
 
     Args:
-        script: a stage script, such as ``workflow/scripts/train_sft.py``.
+        script: a stage script, such as ``workflow/scripts/sft.py``.
 
     Returns:
-        ``{"train_sft": "1f0c...", "reinforced_cot.data.prompts": "77aa...", ...}``, sorted by name.
+        ``{"reinforced_cot.data.prompts": "77aa...", "sft": "1f0c...", ...}``, sorted by name.
     """
     return _closure([(script.stem, script)], SCRIPTS)
 
@@ -41,7 +39,7 @@ def _closure(queue: list[tuple[str, Path]], folder: Path) -> dict[str, str]:
 
 @cache
 def _read(path: Path) -> tuple[str, frozenset[str]]:
-    """The hash of one file's syntax tree without docstrings, and the names of all modules it may import."""
+    """The hash of one file's syntax tree without its texts, and the names of all modules it may import."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     imported: set[str] = set()
     for node in ast.walk(tree):
@@ -50,9 +48,15 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported.add(node.module)
             imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # from package import module
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(imported)
+    return hashlib.sha256(ast.dump(_WithoutTexts().visit(tree)).encode()).hexdigest()[:16], frozenset(imported)
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes out every statement that is a string alone: docstrings, and what stands below the fields of a section."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
 
 
 @cache

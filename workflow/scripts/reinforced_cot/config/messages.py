@@ -79,9 +79,9 @@ def wrong_value(key: str, error: Mapping[str, Any], schema: Schema) -> str:
             return f"`{key}` is {shown}; it must be a number"
         case "explained":
             return f"`{key}` is {shown}; {error['msg']}"
-    if choices:
+    names = [name for member in members if not _choices(member) for name in _types(member)]
+    if choices and (isinstance(value, str) or not set(names) - {"null"}):
         return f"`{key}` is {shown}; {_enum_hint(value, choices)}"
-    names = [name for member in members for name in _types(member)]
     hint = _number_hint(value, names) or f"it must be {' or '.join(_TYPE_NAMES[name] for name in names)}"
     return f"`{key}` is {shown}; {hint}{_command_line_hint(value, names)}"
 

@@ -6,12 +6,12 @@ from typing import Any
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
 from reinforced_cot.generation.settings import AnswerSettings
-from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading, TinyModel
+from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading
 from reinforced_cot.planning.batch_sizes import generation_batch_size, global_batch_size
 from reinforced_cot.policies.graph import repeats
 from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.policies.methods import METHODS
-from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings
+from reinforced_cot.policies.settings import Selection, TrainedPolicy, TrainSettings
 from reinforced_cot.sources.settings import PreparedSplit
 
 
@@ -46,16 +46,19 @@ def base_settings(config: Config) -> BaseSettings:
     """What `base_model` reads; the tiny model's sizes only where it is built."""
     made_from = BaseCheckpoint.taken_from(config.base_model)
     if made_from.path is not None:
-        made_from = made_from.model_copy(update={"tiny": TinyModel()})
+        made_from = made_from.model_copy(update={"tiny": None})
     return BaseSettings(seed=config.seed, image=config.image, base_model=made_from)
 
 
 def train_settings(config: Config, name: str) -> TrainSettings:
     """What the stage that trains a policy reads."""
     policy = config.policies[name]
+    method = METHODS[policy.method]
+    if "val" not in method.splits and not policy.quantization:  # then nobody asks val's questions
+        policy = policy.model_copy(update={"selection": Selection()})
     if isinstance(policy, GrpoPolicy):
         policy = policy.model_copy(update={"rewards": rewards(config, policy)})
-    return METHODS[policy.method].settings(
+    return method.settings(
         seed=config.seed,
         prompt=config.prompt,
         base_model=Loading.taken_from(config.base_model),

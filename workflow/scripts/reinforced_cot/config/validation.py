@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reinforced_cot.config import checks
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import Schema, explained, missing, reserved_or_unknown, wrong_value
-from reinforced_cot.config.trl_fields import defaults, field_problems
+from reinforced_cot.config.trl_fields import defaults, field_problems, trl_fields
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.policies.graph import ancestors, graph_problems
 from reinforced_cot.policies.inheritance import completed, inheritance_problems
@@ -145,7 +145,7 @@ def _policies(given: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
     for name, settings in completed(given).items():
         policy, wrong = _policy(f"policies.{name}", settings)
         problems += wrong
-        if policy is not None:
+        if policy is not None and not name_problem(name):
             sound[name] = policy
     return sound, problems
 
@@ -163,7 +163,9 @@ def _policy(key: str, given: Any) -> tuple[TrainedPolicy | None, list[str]]:
     try:
         policy = adapter.validate_python(dict(given))
     except ValidationError as error:
-        problems += explained(error, key, adapter.json_schema(by_alias=True))
+        schema = adapter.json_schema(by_alias=True)
+        schema["properties"] |= {"training": trl_fields()[METHODS[method].trl_config], "lora": trl_fields()["lora"]}
+        problems += explained(error, key, schema)
         policy = _without_unknown(adapter, dict(given), error)
     fields = [*_fields(key, "training", METHODS[method].trl_config, given), *_fields(key, "lora", "lora", given)]
     problems += fields

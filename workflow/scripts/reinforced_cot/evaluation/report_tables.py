@@ -69,7 +69,8 @@ def seeds(spread: Mapping[str, Any]) -> pd.DataFrame:
             for seed, value in zip(spread["seeds"], found["accuracy"]["values"], strict=True)
         }
         if policy in spread["gains"]:
-            rows[policy]["gain over sft"] = mean_and_deviation(spread["gains"][policy])
+            gain = spread["gains"][policy]
+            rows[policy]["gain"] = f"{mean_and_deviation(gain)} over {gain['over']}"
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -7,15 +7,16 @@ from typing import Any
 MEASURES = ("accuracy", "format_rate", "consistency", "supported_accuracy")
 
 
-def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]], origins: Mapping[str, str]) -> dict[str, Any]:
     """Mean, standard deviation over seeds (n - 1; None of one seed) and the values themselves, seed by seed.
 
     Args:
         evaluations: the content of eval.json by seed and policy.
+        origins: the policy that each trained one starts from.
 
     Returns:
         ``seeds``; ``policies``: by policy and measure, ``sampled_accuracy`` among them; ``gains``: the accuracy of each
-        policy but the base, less SFT's at the same seed.
+        policy less that of the policy it starts from at the same seed, where both are evaluated, and ``over`` which.
     """
     seeds = list(evaluations)
     policies = list(evaluations[seeds[0]])
@@ -27,11 +28,14 @@ def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[s
         if all(run["sampled"] for run in runs):
             found[policy]["sampled_accuracy"] = summary([run["sampled"]["accuracy"] for run in runs])
     gains = {
-        policy: summary(
-            [evaluations[seed][policy]["accuracy"] - evaluations[seed]["sft"]["accuracy"] for seed in seeds]
-        )
+        policy: {
+            "over": origin,
+            **summary(
+                [evaluations[seed][policy]["accuracy"] - evaluations[seed][origin]["accuracy"] for seed in seeds]
+            ),
+        }
         for policy in policies
-        if policy not in ("base", "sft")
+        if (origin := origins.get(policy, "")) in policies
     }
     return {"seeds": seeds, "policies": found, "gains": gains}
 

@@ -14,7 +14,7 @@ from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, w
 from reinforced_cot.models.checkpoints import model_card, refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
 from reinforced_cot.models.processors import load_processor, set_pixel_budget
-from reinforced_cot.models.settings import BaseSettings
+from reinforced_cot.models.settings import BaseSettings, TinyModel
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) 
     """Tokenizer from the training texts, model from its config; trained on digit scenes unless pretraining is null."""
     from reinforced_cot.models import tiny_model
 
-    tiny, seed, image = settings.base_model.tiny, settings.seed, settings.image
+    tiny, seed, image = settings.base_model.tiny or TinyModel(), settings.seed, settings.image
     texts = [
         text for example in train for text in (example.question, completion_text(example.cot, example.taught_answer))
     ]

@@ -108,7 +108,7 @@ def family_of_checkpoint(folder: Path) -> Family:
     return family_of(config.get("model_type") if isinstance(config, dict) else None, folder)
 
 
-def check_vllm_rollouts(family: Family, key: str = "rl.*") -> None:
+def check_vllm_rollouts(family: Family, key: str = "policies.*") -> None:
     """Refuse rollouts by vLLM of a family whose prompts it would read otherwise than the trainer (trl#6294).
 
     Args:

@@ -162,15 +162,17 @@ class BaseCheckpoint(Section):
 
     trust_remote_code: bool = False
 
-    tiny: TinyModel = TinyModel()
+    tiny: TinyModel | None = None
 
 
 class BaseModelSettings(BaseCheckpoint, Loading):
     """The model that training starts from."""
 
+    tiny: TinyModel = TinyModel()
+
 
 class BaseSettings(Section):
-    """What the stage `base_model` reads; ``tiny`` is its default where a checkpoint is named."""
+    """What the stage `base_model` reads; ``tiny`` is None where a checkpoint is named."""
 
     seed: Seed
     image: PixelBudget

@@ -120,8 +120,8 @@ def _switch(backbone: Any) -> None:
     backbone.set_attn_implementation({"text_config": own})
     if attention_of(language) != own:
         raise PipelineError(
-            f"{type(backbone).__name__} cannot be switched to another attention: set `sft.padding_free` "
-            "and `rl.*.shared_prefix` off"
+            f"{type(backbone).__name__} cannot be switched to another attention: set `policies.*.padding_free` "
+            "and `policies.*.shared_prefix` off"
         )
 
 

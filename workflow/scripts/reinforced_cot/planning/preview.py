@@ -5,7 +5,7 @@ from transformers import AutoConfig, PretrainedConfig
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.topologies import Topology
-from reinforced_cot.models.settings import BaseCheckpoint
+from reinforced_cot.models.settings import BaseCheckpoint, TinyModel
 from reinforced_cot.models.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.planning.batch_sizes import accumulation
 from reinforced_cot.planning.model_shapes import shapes_of_config
@@ -53,7 +53,7 @@ def model_config(base_model: BaseCheckpoint) -> PretrainedConfig:
     """
     path = base_model.path
     if path is None:
-        tiny = base_model.tiny
+        tiny = base_model.tiny or TinyModel()
         ids = {token: number for number, token in enumerate(SPECIAL_TOKENS)}
         return build_config(tiny.vocab_size, ids, tiny.architecture)
     try:

@@ -61,6 +61,7 @@ def graph_problems(policies: Policies, names: Sequence[str]) -> Iterator[str]:
     Args:
         policies: those whose settings are sound. names: of all that the configuration has.
     """
+    told: set[frozenset[str]] = set()
     for name, policy in policies.items():
         key = f"policies.{name}"
         origin = policy.from_policy
@@ -69,6 +70,9 @@ def graph_problems(policies: Policies, names: Sequence[str]) -> Iterator[str]:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([BASE, *names])}"
             yield f"`{key}.from` is {origin}, which is no policy; {hint}"
         elif circle := _circle(policies, name):
+            if frozenset(circle) in told:
+                continue
+            told.add(frozenset(circle))
             yield f"`{key}.from` leads back to {name}: {' <- '.join(circle)}; let one of them start from {BASE}"
         elif policy.start == "adapter":
             yield from _no_adapter(policies, name)

@@ -122,8 +122,9 @@ def check_whole_groups(refill_generations: int, arguments: GRPOConfig) -> None:
     own, size = arguments.per_device_train_batch_size * arguments.steps_per_generation, arguments.num_generations
     if refill_generations and own % size:
         raise PipelineError(
-            f"rl.*.refill_generations is {refill_generations} and each process draws {own} completions a generation, "
-            f"no multiple of num_generations, {size}: a group that is spread over processes cannot be replaced"
+            f"policies.*.refill_generations is {refill_generations} and each process draws {own} completions a "
+            f"generation, no multiple of num_generations, {size}: a group that is spread over processes cannot be "
+            "replaced"
         )
 
 
@@ -185,7 +186,9 @@ def joined(first: Mapping[str, Any], second: Mapping[str, Any], pad_token: int) 
                 [pad(value, sides, value=fill) for value, sides in zip(values, lacking, strict=True)]
             )
         else:
-            raise PipelineError(f"rl.*.refill_generations cannot put {name} of two generations together: set it 0")
+            raise PipelineError(
+                f"policies.*.refill_generations cannot put {name} of two generations together: set it 0"
+            )
     return {name: result[name] for name in first if name in result}
 
 
