@@ -99,7 +99,7 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
         trainer = AnswerSelectingTrainer(
             args=sft_config(settings, output),
             eval_dataset=dataset.select([0]),
-            data_collator=CompletionCollator(processor, completion_only_loss=True),
+            data_collator=CompletionCollator(processor),
             processing_class=processor,
             **common,
         )

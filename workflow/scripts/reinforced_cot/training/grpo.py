@@ -33,7 +33,12 @@ from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.training.topology_check import check_dtype, check_spread
 from reinforced_cot.training.trainer import keep_features, run, trainer_arguments
 from reinforced_cot.training.trainer_data import rl_dataset
-from reinforced_cot.training.vllm_rollouts import SamplingCheck, with_collapsed_prompts, with_restored_base
+from reinforced_cot.training.vllm_rollouts import (
+    SamplingCheck,
+    check_repaired_trl,
+    with_collapsed_prompts,
+    with_restored_base,
+)
 
 
 class EpochSampler(RepeatSampler):
@@ -148,6 +153,7 @@ def grpo_config(
     training = dict(settings["rl"]["training"])
     if training.get("use_vllm"):
         check_vllm_rollouts(processor.family)
+        check_repaired_trl()
         training["vllm_max_model_length"] = vllm_context(settings)
     banned = vision_token_ids(processor)
     ban = {"logit_bias": dict.fromkeys(banned, NEVER)} if training.get("use_vllm") else {"suppress_tokens": banned}

@@ -38,12 +38,17 @@ from reinforced_cot.training.trainer import keep_features, run, trainer_argument
 from reinforced_cot.training.trainer_data import sft_dataset
 
 
-class CompletionCollator(DataCollatorForVisionLanguageModeling):
+class CompletionCollator:
     """TRL's collator without a loss on the line break that templates write after the end token: it is never sampled."""
 
-    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        batch = super().torch_call(examples)
-        end = batch["labels"] == self.processor.tokenizer.eos_token_id
+    def __init__(self, processor: ProcessorMixin) -> None:
+        self._stock = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
+        self._tokenizer = processor.tokenizer
+
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Batch of examples; its labels have shape ``(examples, tokens)``."""
+        batch: dict[str, Any] = self._stock(examples)
+        end = batch["labels"] == self._tokenizer.eos_token_id
         batch["labels"][end.cumsum(dim=1) - end.long() > 0] = -100
         return batch
 
@@ -76,11 +81,6 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
     """
 
     padding_free_rows = "auto"
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        if "length" not in self._signature_columns:
-            self._signature_columns.append("length")  # else the column is dropped before batches are grouped by it
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> EpochSampler:
         stock = super()._get_train_sampler(train_dataset)
@@ -179,7 +179,7 @@ def train(
         args=arguments,
         train_dataset=sft_dataset(chains, data, prompt, lengths),
         eval_dataset=_placeholder(chains, data, prompt, lengths),
-        data_collator=CompletionCollator(processor, completion_only_loss=True),
+        data_collator=CompletionCollator(processor),
         processing_class=processor,
         peft_config=lora_config(sft["lora"], model),
     )
@@ -203,6 +203,7 @@ def sft_config(settings: Mapping[str, Any], output: Path) -> SFTConfig:
         max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
         train_sampling_strategy="group_by_length",
         length_column_name="length",
+        remove_unused_columns=False,  # else the lengths are dropped before batches are grouped by them
         eval_strategy=training["save_strategy"],
         eval_steps=training.get("save_steps"),
         metric_for_best_model="eval_accuracy",
