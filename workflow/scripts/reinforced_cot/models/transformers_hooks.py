@@ -38,5 +38,7 @@ def image_tokens(processor: ProcessorMixin, width: int, height: int) -> int:
 
 
 def use_plain_cpu(arguments: TrainingArguments) -> None:
-    """Name the device ``cpu``: with several processes accelerate says cpu:0, where torch.load puts no optimizer state."""
+    """Let the device be ``cpu``: with several processes accelerate says cpu:0, for which torch.load cannot restore the
+    optimizer's state.
+    """
     vars(arguments)["_setup_devices"] = torch.device("cpu")
