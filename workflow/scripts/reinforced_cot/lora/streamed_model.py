@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
 from torch.nn import Embedding, Linear, Module, Parameter
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
@@ -19,11 +17,11 @@ from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.lora.adapter import ADAPTER_FILES
+from reinforced_cot.lora.peft_hooks import ADAPTED
 from reinforced_cot.lora.tensor_files import Place, places_in, places_of
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.transformers_hooks import whole_modules
 
-ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
 _ROWS = 8192  # of a head's weights that are cast at a time
 
