@@ -114,7 +114,7 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
         trainer = AnswerSelectingTrainer(
             args=sft_config(settings, output),
             eval_dataset=dataset.select([0]),
-            data_collator=CompletionCollator(processor, completion_only_loss=True),
+            data_collator=CompletionCollator(processor),
             processing_class=processor,
             asked=Asked(examples[:1], data, PROMPT, Selection(), SEED),  # nothing is saved, so nothing is asked
             padding_free_rows=policy.padding_free,

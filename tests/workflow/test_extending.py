@@ -1,4 +1,4 @@
-"""docs/extending.md is true: every block applies to the repository, and the training method that it adds runs for real."""
+"""docs/extending.md is true: every block applies to the repository, and its training method runs for real."""
 
 import ast
 import json

@@ -314,7 +314,7 @@ def test_rows_of_two_generations_keep_their_images(
     # Where each image is one tile, TRL does not say how many a row has.
     assert ["num_tiles" in batch for batch in drawn] == [family.tiled and not one_each for one_each in single]
     first, second = map(split_pixel_values_by_grid, with_tiles_counted(*drawn))
-    both = joined(first, second, trainer._tokenizer.pad_token_id)
+    both = joined(first, second, trainer.processing_class.tokenizer.pad_token_id)
     found = unsplit_pixel_values_by_grid(selected(both, [3, 0], 2))
     scored = [
         trainer._get_per_token_logps_and_entropies(trainer.model, **as_rows(batch))[0][batch["completion_mask"].bool()]

@@ -128,7 +128,10 @@ def test_a_refilled_batch_is_that_of_its_questions_drawn_together(
     assert found["num_items_in_batch"] == expected["num_items_in_batch"] == expected["completion_mask"].sum()
     assert found["num_images"] == expected["num_images"]
     # The longest may have been among what was replaced: the same values, whatever the padding, and that as it must be.
-    padding = {"prompt_ids": trainer._tokenizer.pad_token_id, "completion_ids": trainer._tokenizer.pad_token_id}
+    padding = {
+        "prompt_ids": trainer.processing_class.tokenizer.pad_token_id,
+        "completion_ids": trainer.processing_class.tokenizer.pad_token_id,
+    }
     for name in (*padding, "old_per_token_logps", "ref_per_token_logps"):
         side = "prompt_mask" if name == "prompt_ids" else "completion_mask"
         masks = [batch[side].bool() for batch in (found, expected)]

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from peft import get_peft_model
 from tiny_run import LOADING, LORA, TinyRun, perturb
 
+from reinforced_cot.errors import PipelineError
 from reinforced_cot.lora.adapter import lora_config
 from reinforced_cot.models.loading import load_model
-from reinforced_cot.training.vllm_rollouts import with_restored_base
+from reinforced_cot.training.vllm_rollouts import check_repaired_trl, with_restored_base
 
 
 def test_the_base_is_what_it_was_after_every_weight_sync(tiny_run: TinyRun) -> None:
@@ -38,3 +40,10 @@ def test_the_base_is_what_it_was_after_every_weight_sync(tiny_run: TinyRun) -> N
     assert not torch.equal(sent[-1], before["q_proj"]) and torch.equal(sent[-1], sent[0])  # what vLLM gets is the sum
     drifted = after(20, sync)
     assert not all(torch.equal(drifted[name], weight) for name, weight in before.items())
+
+
+def test_another_trl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_repaired_trl()
+    monkeypatch.setattr("trl.__version__", "1.17.0")
+    with pytest.raises(PipelineError, match=r"repaired for TRL 1\.16\.0, and TRL 1\.17\.0 is installed"):
+        check_repaired_trl()

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from peft.tuners.lora import Linear
 from torch.nn import Module
 from transformers import GenerationConfig
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.lora.streamed_model import ADAPTED, StoredModel
+from reinforced_cot.lora.peft_hooks import ADAPTED, is_plain_lora, merged_layer
+from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX, places_in, write_like
 from reinforced_cot.models.loading import special_tokens
 
@@ -87,12 +87,7 @@ def merged_parameter(stored: StoredModel, layer: Module, name: str) -> Iterator[
     Plain LoRA is added to a few rows at a time, which stay in the processor's cache: PEFT makes several tensors of the
     weight's size, and most of its time is the kernel's for giving them memory. All other kinds are PEFT's own answer.
     """
-    if (
-        type(layer) is Linear
-        and not layer.lora_variant
-        and not layer.fan_in_fan_out
-        and not any(layer.lora_bias.values())
-    ):
+    if is_plain_lora(layer):
         base = stored.read(layer.base_layer.get_parameter(name))
         if name != "weight":
             yield base
@@ -103,10 +98,4 @@ def merged_parameter(stored: StoredModel, layer: Module, name: str) -> Iterator[
         for weight, change in zip(base.split(rows), high.split(rows), strict=True):
             yield weight.to(torch.float32, copy=True).addmm_(change, low, alpha=layer.scaling[adapter])
         return
-    filled = stored.filled(layer)
-    if hasattr(filled, "unload_and_optionally_merge_module"):
-        merged = filled.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
-    else:
-        filled.merge()
-        merged = filled.get_base_layer()
-    yield merged.get_parameter(name).data
+    yield merged_layer(stored.filled(layer)).get_parameter(name).data

@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
 from torch.nn import Embedding, Linear, Module, Parameter
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
@@ -19,12 +17,12 @@ from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.lora.adapter import ADAPTER_FILES
+from reinforced_cot.lora.peft_hooks import ADAPTED
 from reinforced_cot.lora.tensor_files import Place, places_in, places_of
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.settings import Loading
 from reinforced_cot.models.transformers_hooks import whole_modules
 
-ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
 _ROWS = 8192  # of a head's weights that are cast at a time
 
@@ -69,12 +67,12 @@ class StoredModel:
         self.parameters = dict(model.named_parameters(remove_duplicate=False))
         self.names: dict[str, list[str]] = {}
         self._places: dict[int, Place] = {}  # by the id of a parameter
-        self._held: dict[Module, dict[str, Parameter | None]] = {}
+        self._held: dict[Module, dict[str, Parameter]] = {}
         self._whole = whole_modules(model)
         self._find()
         for module in model.modules():
             for name, buffer in module.named_buffers(recurse=False):
-                module._buffers[name] = buffer.to(device())
+                setattr(module, name, buffer.to(device()))
         if adapter:
             self._adapt(adapter)
 
@@ -143,10 +141,9 @@ class StoredModel:
         """A copy of one of the model's modules that has its weights, on the CPU."""
         copied = copy.deepcopy(module, {id(parameter): parameter for parameter in module.parameters()})
         for part in copied.modules():
-            for name, parameter in part._parameters.items():
-                if parameter is not None:
-                    values = self.read(parameter).to(parameter.dtype, copy=True)  # else a merge would be in the file
-                    part._parameters[name] = Parameter(values, requires_grad=False)
+            for name, parameter in _own_parameters(part).items():
+                values = self.read(parameter).to(parameter.dtype, copy=True)  # else a merge would be in the file
+                setattr(part, name, Parameter(values, requires_grad=False))
         return copied
 
     @contextmanager
@@ -173,23 +170,23 @@ class StoredModel:
         if type(module).__name__ in self._whole or isinstance(module, ADAPTED):
             yield module, True
             return
-        if module._parameters:
+        if _own_parameters(module):
             yield module, False
         for child in module.children():
             yield from self._blocks(child)
 
     def _fill(self, whole: bool, module: Module, inputs: Any) -> None:
         for part in module.modules() if whole else [module]:
-            self._held[part] = dict(part._parameters)
-            for name, parameter in part._parameters.items():
-                if parameter is not None:
-                    # A whole vocabulary is not cast for the few rows that are looked up.
-                    dtype = None if type(module) is Embedding else parameter.dtype
-                    part._parameters[name] = Parameter(self.read(parameter).to(device(), dtype), requires_grad=False)
+            self._held[part] = _own_parameters(part)
+            for name, parameter in self._held[part].items():
+                # A whole vocabulary is not cast for the few rows that are looked up.
+                dtype = None if type(module) is Embedding else parameter.dtype
+                setattr(part, name, Parameter(self.read(parameter).to(device(), dtype), requires_grad=False))
 
     def _empty(self, module: Module, inputs: Any, output: Any) -> Any:
         for part in module.modules():
-            part._parameters.update(self._held.pop(part, {}))
+            for name, parameter in self._held.pop(part, {}).items():
+                setattr(part, name, parameter)
         return output.to(module.weight.dtype) if type(module) is Embedding else output
 
     def _in_rows(self, linear: Linear, hidden: torch.Tensor) -> torch.Tensor:
@@ -197,3 +194,8 @@ class StoredModel:
         rows = self.read(linear.weight).split(_ROWS)
         output = torch.cat([torch.nn.functional.linear(hidden, part.to(hidden)) for part in rows], dim=-1)
         return output if linear.bias is None else output + self.read(linear.bias).to(hidden)
+
+
+def _own_parameters(module: Module) -> dict[str, Parameter]:
+    """A module's parameters by their names in it, without those of the modules below it."""
+    return dict(module.named_parameters(recurse=False, remove_duplicate=False))

@@ -6,7 +6,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
+import torch
+from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin, TrainingArguments
 
 
 def attention_of(config: PretrainedConfig) -> str:
@@ -34,3 +35,10 @@ def image_tokens(processor: ProcessorMixin, width: int, height: int) -> int:
     """How many tokens an image of ``width`` x ``height`` pixels becomes."""
     (tokens,) = processor._get_num_multimodal_tokens(image_sizes=[(height, width)]).num_image_tokens
     return int(tokens)
+
+
+def use_plain_cpu(arguments: TrainingArguments) -> None:
+    """Let the device be ``cpu``: with several processes accelerate says cpu:0, for which torch.load cannot restore the
+    optimizer's state.
+    """
+    vars(arguments)["_setup_devices"] = torch.device("cpu")

@@ -18,6 +18,7 @@ from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_b
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.seeds import mixed
+from reinforced_cot.training.trl_hooks import next_log
 
 PROMPT, COMPLETION, BOTH = (1, 0), (0, 1), (1, 1)  # padded on the left, on the right, or P + C tokens and on both sides
 # What has a value a token: where it is padded, and with what; log-probabilities behind the end are 0 as TRL makes them.
@@ -58,7 +59,7 @@ class RefillingTrainer(GRPOTrainer):
         if not self.refill_generations or not self.model.training:
             drawn: dict[str, Any] = super()._generate_and_score_completions(inputs)
             return drawn
-        metrics = self._metrics["train"]
+        metrics = next_log(self)
         logged = {name: len(values) for name, values in metrics.items()}
         batch = super()._generate_and_score_completions(inputs)
         dead, rows = self._dead(), [len(inputs)]
@@ -105,7 +106,7 @@ class RefillingTrainer(GRPOTrainer):
         """A process's batch with some groups, by their numbers, replaced by others of ``further``."""
         if pairs:
             by_row = [split_pixel_values_by_grid(drawn) for drawn in with_tiles_counted(batch, further)]
-            both = joined(by_row[0], by_row[1], self._tokenizer.pad_token_id)
+            both = joined(by_row[0], by_row[1], self.processing_class.tokenizer.pad_token_id)
             groups = list(range(len(batch["prompt_ids"]) // self.num_generations))
             for old, new in pairs:
                 groups[old] = len(groups) + new

@@ -36,7 +36,7 @@ from reinforced_cot.training.probe_callback import ProbeCallback
 from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run, trainer_arguments
 from reinforced_cot.training.trainer_data import GroupEpochSampler, rl_dataset
-from reinforced_cot.training.vllm_rollouts import SamplingCheck, repair_rollouts
+from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_trl, repair_rollouts
 
 
 class ResumableGRPOTrainer(ResumingTrainer, RefillingTrainer, SharedPrefixTrainer):
@@ -134,6 +134,7 @@ def grpo_config(
     training = dict(settings.policy.training)
     if training.get("use_vllm"):
         check_vllm_rollouts(processor.family)
+        check_repaired_trl()
         training["vllm_max_model_length"] = vllm_context(settings)
     banned = vision_token_ids(processor)
     ban = {"logit_bias": dict.fromkeys(banned, NEVER)} if training.get("use_vllm") else {"suppress_tokens": banned}

@@ -26,6 +26,7 @@ from reinforced_cot.scoring.hack_probes import (
 from reinforced_cot.scoring.rewards import Reward
 from reinforced_cot.seeds import subset
 from reinforced_cot.training.trainer_data import REWARD_COLUMNS
+from reinforced_cot.training.trl_hooks import next_log
 
 
 class ProbeCallback(TrainerCallback):
@@ -75,8 +76,7 @@ class ProbeCallback(TrainerCallback):
         if state.global_step % self._every:
             return
         for name, value in self._probed().items():
-            # GRPOTrainer's own list of what its next log averages: a log of ours would close the step's figures.
-            self._trainer._metrics["train"][PROBES + name].append(value)
+            next_log(self._trainer)[PROBES + name].append(value)
 
     def _probed(self) -> dict[str, float]:
         answers = {"policy": self._ask(None)}

@@ -39,12 +39,17 @@ from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run,
 from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
 
 
-class CompletionCollator(DataCollatorForVisionLanguageModeling):
+class CompletionCollator:
     """TRL's collator without a loss on the line break that templates write after the end token: it is never sampled."""
 
-    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        batch = super().torch_call(examples)
-        end = batch["labels"] == self.processor.tokenizer.eos_token_id
+    def __init__(self, processor: ProcessorMixin) -> None:
+        self._stock = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
+        self._tokenizer = processor.tokenizer
+
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Batch of examples; its labels have shape ``(examples, tokens)``."""
+        batch: dict[str, Any] = self._stock(examples)
+        end = batch["labels"] == self._tokenizer.eos_token_id
         batch["labels"][end.cumsum(dim=1) - end.long() > 0] = -100
         return batch
 
@@ -78,11 +83,6 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
     def __init__(self, *args: Any, asked: "Asked", padding_free_rows: str, **kwargs: Any) -> None:
         self._asked, self._padding_free_rows = asked, padding_free_rows
         super().__init__(*args, **kwargs)
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        if "length" not in self._signature_columns:
-            self._signature_columns.append("length")  # else the column is dropped before batches are grouped by it
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthEpochSampler:
         stock = super()._get_train_sampler(train_dataset)
@@ -174,7 +174,7 @@ def train(
         train_dataset=sft_dataset(chains, data, settings.prompt, lengths),
         # The trainer wants one before it calls `evaluate`, which asks val's questions itself.
         eval_dataset=sft_dataset(chains[:1], data, settings.prompt, lengths[:1]),
-        data_collator=CompletionCollator(processor, completion_only_loss=True),
+        data_collator=CompletionCollator(processor),
         processing_class=processor,
         peft_config=adapter,
         callbacks=[AskAtTheEnd()],
@@ -195,6 +195,7 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
         max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
         train_sampling_strategy="group_by_length",
         length_column_name="length",
+        remove_unused_columns=False,  # else the lengths are dropped before batches are grouped by them
         eval_strategy=training["save_strategy"],
         eval_steps=training.get("save_steps"),
         metric_for_best_model="eval_accuracy",

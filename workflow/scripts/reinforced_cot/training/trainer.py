@@ -20,6 +20,7 @@ from reinforced_cot.generation.distributed import forwards_together
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.lora.adapter import ADAPTER_FILES, check_trainable, publish_adapter
 from reinforced_cot.models.loading import device
+from reinforced_cot.models.transformers_hooks import use_plain_cpu
 from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 from reinforced_cot.planning.batch_sizes import accumulation
 from reinforced_cot.policies.settings import TrainSettings
@@ -123,8 +124,7 @@ def run(
     log.info("%d trainable parameters", check_trainable(trainer.model))
     set_seed(trainer.args.seed, device_specific=True)
     if trainer.args.device.type == "cpu":
-        # With several processes accelerate says cpu:0, where torch.load can place no optimizer state.
-        vars(trainer.args)["_setup_devices"] = torch.device("cpu")
+        use_plain_cpu(trainer.args)
     if resume_from and _is_finished(resume_from):
         # It had ended before it was published; `Trainer.train` would train one step more.
         trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))

@@ -4,13 +4,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+import trl
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
 from reinforced_cot.errors import PipelineError
 
+REPAIRED_TRL = "1.16.0"
 LOGP_DIFFERENCE = "sampling/sampling_logp_difference/mean"  # TRL's metric: |log-prob of vLLM - of the trainer| a token
+
+
+def check_repaired_trl() -> None:
+    """See that TRL is the version whose faults are repaired here: of another, a repair might be what is wrong.
+
+    Raises:
+        PipelineError: it is another version.
+    """
+    if trl.__version__ != REPAIRED_TRL:
+        raise PipelineError(
+            f"rollouts by vLLM are repaired for TRL {REPAIRED_TRL}, and TRL {trl.__version__} is installed: install "
+            f"trl=={REPAIRED_TRL}, or set use_vllm false"
+        )
 
 
 def collapsed(ids: Sequence[int], image_token: int) -> list[int]:

@@ -1,0 +1,32 @@
+"""What the package uses of PEFT that is no part of its documentation.
+
+PEFT's own `merge_and_unload` needs the whole model in memory, and `get_delta_weight` makes several tensors as large as
+a weight.
+`tests/unit/test_library_hooks.py` pins all of it to the version that is installed.
+"""
+
+from peft.tuners.lora import Linear
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from torch.nn import Module
+
+ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
+
+
+def is_plain_lora(layer: Module) -> bool:
+    """Whether an adapted layer adds ``scaling * B A`` to a linear layer's weight, and nothing else."""
+    return (
+        type(layer) is Linear
+        and not layer.lora_variant
+        and not layer.fan_in_fan_out
+        and not any(layer.lora_bias.values())
+    )
+
+
+def merged_layer(layer: Module) -> Module:
+    """What an adapted layer is merged into; the layer is changed."""
+    if hasattr(layer, "unload_and_optionally_merge_module"):
+        merged: Module = layer.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
+        return merged
+    layer.merge()
+    return layer.get_base_layer()
