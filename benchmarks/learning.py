@@ -19,9 +19,9 @@ from machine import machine
 from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
 from reinforced_cot.data.examples import Example, read_examples
+from reinforced_cot.data.image_probes import SHUFFLED_IMAGE
 from reinforced_cot.evaluation.uncertainty import exact_mcnemar
 from reinforced_cot.files import read_json, read_jsonl, write_text
-from reinforced_cot.scoring.hack_probes import SHUFFLED_IMAGE
 
 POLICIES = ("base", "sft", "grpo", "gspo")
 TRAINED = ("grpo", "gspo")

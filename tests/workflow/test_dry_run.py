@@ -65,9 +65,7 @@ def test_further_seeds_repeat_the_whole_run(workflow: WorkflowCopy) -> None:
         (["base"], {"evaluate": 1}),
     ],
 )
-def test_the_report_says_what_is_trained(
-    workflow: WorkflowCopy, report: list[str], expected: dict[str, int]
-) -> None:
+def test_the_report_says_what_is_trained(workflow: WorkflowCopy, report: list[str], expected: dict[str, int]) -> None:
     policies = {
         "mine": {"like": "grpo"},
         "zero": {"like": "grpo", "from": "base"},
@@ -90,7 +88,10 @@ def test_a_policy_outside_the_report_is_checked_when_it_is_asked_for(workflow: W
 
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj"]}
 STARTS: list[tuple[dict[str, object], dict[str, int]]] = [
-    ({"policies": {"grpo": {"lora": None}}}, {"sft": 1, "grpo_in_full": 1, "merge_lora": 1}),  # SFT's adapter alone is merged
+    (
+        {"policies": {"grpo": {"lora": None}}},
+        {"sft": 1, "grpo_in_full": 1, "merge_lora": 1},
+    ),  # SFT's adapter alone is merged
     ({"policies": {"grpo": {"start": "adapter"}}}, {"sft": 1, "grpo": 1, "merge_lora": 1}),  # RL's alone, into the base
     ({"policies": {"sft": {"lora": None}}}, {"sft_in_full": 1, "grpo": 1, "merge_lora": 1}),
     ({"policies": {"sft": {"lora": None}, "grpo": {"lora": None}}}, {"sft_in_full": 1, "grpo_in_full": 1}),
@@ -107,7 +108,9 @@ def test_what_rl_starts_from_and_what_is_trained(
 
 
 def test_the_report_of_policies_trained_both_ways(workflow: WorkflowCopy) -> None:
-    config = with_config(workflow, "both.yaml", policies={"grpo": {"lora": None}, "gspo": {"start": "adapter", "lora": LORA}})
+    config = with_config(
+        workflow, "both.yaml", policies={"grpo": {"lora": None}, "gspo": {"start": "adapter", "lora": LORA}}
+    )
     planned = workflow.planned(*config)
     assert (planned["grpo"], planned["grpo_in_full"], planned["merge_lora"], planned["evaluate"]) == (1, 1, 2, 4)
 
@@ -169,7 +172,7 @@ def test_full_size_preset(full_size: WorkflowCopy) -> None:
         ({"policies": {"grpo": {"from": "stf"}}}, "did you mean sft?"),
         ({"policies": {"sft": {"from": "grpo"}}}, "leads back to sft: sft <- grpo <- sft"),
         ({"policies": {"sft": {"start": "adapter"}}}, "`policies.sft.from` is base, which has none: use start model"),
-        ({"policies": {"mine": {"method": "ppo"}}}, "`policies.mine.method` is \"ppo\"; it must be one of \"sft\", \"grpo\""),
+        ({"policies": {"mine": {"method": "ppo"}}}, '`policies.mine.method` is "ppo"; it must be one of "sft", "grpo"'),
         ({"policies": {"grpo": {"training": {"num_generations": 7}}}}, "num_generations"),
         ({"policies": {"grpo": {"training": {"num_generations": 1}}}}, "num_generations"),
         ({"policies": {"sft": {"training": {"learning_rate": "1e-4"}}}}, "1.0e-4"),

@@ -106,7 +106,10 @@ ROWS = {
         replace(f"{PACKAGE}/evaluation/probe_scores.py", '"measure": measure', '"measured": measure'),
         {"evaluate": 4, **COMPARED},
     ),
-    "statistics": (replace(f"{PACKAGE}/evaluation/scores.py", "2**0.5 * error", "1.42 * error"), {"evaluate": 4, **COMPARED}),
+    "statistics": (
+        replace(f"{PACKAGE}/evaluation/scores.py", "2**0.5 * error", "1.42 * error"),
+        {"evaluate": 4, **COMPARED},
+    ),
     "comparisons": (replace(f"{PACKAGE}/evaluation/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
     "report template": (
         replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
@@ -150,7 +153,10 @@ ROWS = {
         replace(f"{PACKAGE}/data/prompts.py", "Message = dict[str, Any]", "Message = dict[str, Any]  # a turn\n\n"),
         {},
     ),
-    "a docstring": (replace(f"{PACKAGE}/scoring/rewards.py", '"""1 for the true answer', '"""One for the true answer'), {}),
+    "a docstring": (
+        replace(f"{PACKAGE}/scoring/rewards.py", '"""1 for the true answer', '"""One for the true answer'),
+        {},
+    ),
     "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),
     "order of keys": (reorder_keys, {}),
     "touch, or a checkout restored with .snakemake": (touch_everything, {}),

@@ -1,4 +1,5 @@
-"""The content of ``trl_fields.json``: which fields of TRL's SFTConfig and GRPOConfig and of PEFT's LoraConfig a config may set.
+"""The content of ``trl_fields.json``: which fields of TRL's SFTConfig and GRPOConfig, and of PEFT's LoraConfig, a
+configuration may set.
 
 The configuration takes these fields under their own names, and a typo in one must fail at dry-run, without importing
 torch. So names, types and defaults are read off the dataclasses once, here; a unit test generates them again and

@@ -2,8 +2,8 @@
 
     python workflow/scripts/config.py config/presets/my-run.yaml      # or: make config FILE=config/presets/my-run.yaml
 
-Files are merged over config/config.yaml in the order given, as Snakemake merges them. A file that is no YAML is named with
-its line; every other problem is listed as in a dry-run. Comments of the files are not kept.
+Files are merged over config/config.yaml in the order given, as Snakemake merges them. A file that is no YAML is named
+with its line; every other problem is listed as in a dry-run. Comments of the files are not kept.
 """
 
 import argparse

@@ -58,7 +58,8 @@ CASES = [
     ),
     (
         {"policies.sft.training.save_strategy": "no"},
-        "`policies.sft.training.save_strategy` is no; the best checkpoint is chosen among the saved ones: use steps or epoch",
+        "`policies.sft.training.save_strategy` is no; the best checkpoint is chosen among the "
+        "saved ones: use steps or epoch",
     ),
     # sampling that would bias the importance ratio (trl#6789)
     ({f"{GRPO}.top_p": 0.9}, f"`{GRPO}.top_p` is 0.9; {BIASED.format(1.0)}"),
@@ -84,7 +85,8 @@ CASES = [
     ),
     (
         {"policies.grpo.lora": None, "policies.grpo.quantization": "nf4"},
-        "`policies.grpo.lora` is null and `policies.grpo.quantization` is nf4; quantized weights cannot be trained: give an "
+        "`policies.grpo.lora` is null and `policies.grpo.quantization` is nf4; quantized weights "
+        "cannot be trained: give an "
         "adapter, or set quantization null",
     ),
     (
@@ -93,7 +95,8 @@ CASES = [
     ),
     (
         {"policies.grpo.lora.r": 8, "policies.grpo.start": "adapter"},
-        "`policies.grpo.start` is adapter, and `policies.grpo.lora` differs from `policies.sft.lora`, whose adapter it is: write the same",
+        "`policies.grpo.start` is adapter, and `policies.grpo.lora` differs from "
+        "`policies.sft.lora`, whose adapter it is: write the same",
     ),
     # the graph of policies
     ({"policies.grpo.from": "stf"}, "`policies.grpo.from` is stf, which is no policy; did you mean sft?"),
@@ -118,7 +121,8 @@ CASES = [
     ),
     (
         {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server"},
-        f"`{GRPO}.vllm_mode` is server and `launch.grpo.topology` is cpu; weights reach a server from GPU to GPU: use a "
+        f"`{GRPO}.vllm_mode` is server and `launch.grpo.topology` is cpu; weights reach a server "
+        f"from GPU to GPU: use a "
         "topology with GPUs, or vllm_mode colocate",
     ),
     (
@@ -130,7 +134,8 @@ CASES = [
                 "policies.gspo": minimal()["policies"]["gspo"],
             },
         },
-        f"`{GRPO}.vllm_mode` is server and `launch.grpo.topology` is two_node; trainer and server share one machine: use "
+        f"`{GRPO}.vllm_mode` is server and `launch.grpo.topology` is two_node; trainer and server "
+        f"share one machine: use "
         "a topology of one, or vllm_mode colocate",
     ),
     (
@@ -143,7 +148,8 @@ CASES = [
             "report": ["base", "sft", "gspo"],
             "policies.gspo.training.per_device_train_batch_size": 32,
         },
-        "`launch.grpo.topology` is fsdp2 and `policies.gspo` trains an adapter; FSDP2 cannot generate with one before it has "
+        "`launch.grpo.topology` is fsdp2 and `policies.gspo` trains an adapter; FSDP2 cannot "
+        "generate with one before it has "
         "trained: use zero3, use_vllm true, or lora null",
     ),
     (
@@ -186,7 +192,8 @@ CASES = [
     ),
     (
         {"launch.grpo.topology": "zero3", "policies.gspo.quantization": "nf4"},
-        "`launch.grpo.topology` is zero3, which splits the weights, and a quantized base cannot be split: use multi_gpu "
+        "`launch.grpo.topology` is zero3, which splits the weights, and a quantized base cannot "
+        "be split: use multi_gpu "
         "or zero2, or set `policies.gspo.quantization` null",
     ),
     # the batch over all processes
@@ -197,17 +204,20 @@ CASES = [
     ),
     (
         {"policies.sft.global_batch_size": 24, "policies.sft.training.per_device_train_batch_size": 16},
-        "`policies.sft.global_batch_size` is 24; it must be a multiple of per_device_train_batch_size x processes, 16 x 1: "
+        "`policies.sft.global_batch_size` is 24; it must be a multiple of "
+        "per_device_train_batch_size x processes, 16 x 1: "
         "lower per_device_train_batch_size to 24 or a divisor of it",
     ),
     (
         {"policies.grpo.global_batch_size": 64, "launch.grpo.processes": 2},
-        "`policies.grpo.global_batch_size` is 64; it must be a multiple of per_device_train_batch_size x processes, 64 x 2: "
+        "`policies.grpo.global_batch_size` is 64; it must be a multiple of "
+        "per_device_train_batch_size x processes, 64 x 2: "
         "lower per_device_train_batch_size to 32 or a divisor of it",
     ),
     (
         {"policies.sft.global_batch_size": 32, "policies.sft.training.gradient_accumulation_steps": 2},
-        "`policies.sft.global_batch_size` and `policies.sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
+        "`policies.sft.global_batch_size` and "
+        "`policies.sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
         "other",
     ),
     (
@@ -237,7 +247,8 @@ CASES = [
     ),
     (
         {"policies.grpo.training.gradient_checkpointing_kwargs": {"selective": True}},
-        "`policies.grpo.training.gradient_checkpointing_kwargs.selective` is there for the method sft alone: leave it out",
+        "`policies.grpo.training.gradient_checkpointing_kwargs.selective` is there for the "
+        "method sft alone: leave it out",
     ),
     (
         {
@@ -246,7 +257,8 @@ CASES = [
             "policies.grpo.training.steps_per_generation": 10,
             "policies.grpo.training.num_generations": 2,
         },
-        "`policies.grpo.shared_prefix` is on and `policies.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
+        "`policies.grpo.shared_prefix` is on and "
+        "`policies.grpo.training.per_device_train_batch_size` 1, which shares nothing: "
         "make it num_generations or more",
     ),
     (
@@ -268,7 +280,8 @@ CASES = [
     ),
     (
         {"policies.sft.lora.target_modules": "language_model.*(q|k_proj"},
-        "`policies.sft.lora.target_modules` is language_model.*(q|k_proj; give a list of names, all-linear, or a regular "
+        "`policies.sft.lora.target_modules` is language_model.*(q|k_proj; give a list of names, "
+        "all-linear, or a regular "
         "expression",
     ),
     # the tiny model
@@ -294,7 +307,8 @@ CASES = [
     ),
     (
         {"policies.sft.selection.max_new_tokens": 3000},
-        "`policies.sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for prompt and completion together",
+        "`policies.sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for "
+        "prompt and completion together",
     ),
     (
         {f"{TINY}.max_position_embeddings": 512, "report": ["base", "sft", "grpo"]},  # TRL's default is 512, too

@@ -18,7 +18,7 @@ from reinforced_cot.scoring.rewards import REWARDS
 
 sys.path.append(str(REPO / "workflow" / "schemas"))
 
-import generate  # noqa: E402
+import generate
 
 AGAIN = "run: python workflow/schemas/generate.py"
 

@@ -47,7 +47,8 @@ KEY_CASES = [
     ),
     (
         {"policies.sft.training.max_lenght": 1},
-        "unknown key `policies.sft.training.max_lenght`; did you mean `max_length`? It is not available: nothing is ever "
+        "unknown key `policies.sft.training.max_lenght`; did you mean `max_length`? It is not "
+        "available: nothing is ever "
         "truncated, since a cut prompt loses image tokens (`prompt.max_tokens`)",
     ),
 ]
@@ -67,7 +68,8 @@ VALUE_CASES = [
     ),
     (
         {"policies.sft.training": {"gradient_checkpointing": "true"}},
-        '`policies.sft.training.gradient_checkpointing` is "true"; it must be true or false (what is nested in --config is read '
+        '`policies.sft.training.gradient_checkpointing` is "true"; it must be true or false '
+        "(what is nested in --config is read "
         "as text: write it into a file for --configfile)",
     ),
     (  # a stage that there is not is no KeyError
@@ -77,7 +79,8 @@ VALUE_CASES = [
     ({"data.splits.valid": {"size": 3}}, "unknown key `data.splits.valid`; did you mean `val`?"),
     (
         {"policies.sft.global_batch_size": 32, "launch.sft.processes": 6},
-        "`policies.sft.global_batch_size` is 32; it must be a multiple of per_device_train_batch_size x processes, 8 x 6: "
+        "`policies.sft.global_batch_size` is 32; it must be a multiple of "
+        "per_device_train_batch_size x processes, 8 x 6: "
         "6 processes share no 32 rows evenly: take 30 or 36 rows",
     ),
     (

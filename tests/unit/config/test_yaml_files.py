@@ -11,7 +11,9 @@ from reinforced_cot.errors import ConfigError
 
 def test_repeated_keys_are_named_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text("seed: 1\npolicies:\n  grpo: {examples: 1, lora: &a {r: 1}, examples: 2}\n  gspo: {lora: *a}\nseed: 2\n")
+    path.write_text(
+        "seed: 1\npolicies:\n  grpo: {examples: 1, lora: &a {r: 1}, examples: 2}\n  gspo: {lora: *a}\nseed: 2\n"
+    )
     assert sorted(repeated_keys(path)) == [
         f"{path}, line 3: `policies.grpo.examples` stands in line 3 as well; keep one",
         f"{path}, line 5: `seed` stands in line 1 as well; keep one",

@@ -10,7 +10,7 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import without_prefix
 from reinforced_cot.evaluation.probe_scores import probe_scores
-from reinforced_cot.scoring.hack_probes import SLOPPY, constant_answers, constant_completions, is_near, text_probes
+from reinforced_cot.scoring.hack_probes import SLOPPY, TEXT_PROBES, constant_answers, constant_completions, is_near
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.scoring.predictions import scored
@@ -59,8 +59,8 @@ def test_chains_that_copy_answer_or_question_earn_no_bonus(teacher: list[Predict
 
 
 def test_the_reward_sees_through_them_as_the_probe_does() -> None:
-    texts = text_probes("What color is the cup?", "red")
-    completions = [[{"role": "assistant", "content": text}] for text in texts.values()]
+    texts = [complete("What color is the cup?", "red") for complete in TEXT_PROBES.values()]
+    completions = [[{"role": "assistant", "content": text}] for text in texts]
     n = len(completions)
     assert consistency_reward(completions, question=["What color is the cup?"] * n, answer=["red"] * n) == [
         0.0,

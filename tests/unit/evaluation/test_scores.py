@@ -11,10 +11,10 @@ import score
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
+from reinforced_cot.data.image_probes import BLANK_IMAGE, SHUFFLED_IMAGE
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.scores import chain_consistency, evaluate
 from reinforced_cot.files import read_json, write_json, write_jsonl
-from reinforced_cot.scoring.hack_probes import BLANK_IMAGE, SHUFFLED_IMAGE
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.scoring.predictions import scored
 

@@ -28,7 +28,7 @@ def fingerprint(script: Path, settings: Mapping[str, Any], inputs: Iterable[Path
 def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
     """The newest complete checkpoint of the same run, or None to start afresh.
 
-    A folder with another fingerprint is emptied: a run never goes on from another config, code or data (fault 58).
+    A folder with another fingerprint is emptied: a run never goes on from another config, code or data.
     """
     tensorboard = checkpoints.with_name("tensorboard")  # emptied, too: else curves of two runs would mix
     if not is_same_run(checkpoints, expected, tensorboard):

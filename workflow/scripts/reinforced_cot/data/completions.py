@@ -42,7 +42,7 @@ class Parsed:
 def parse_completion(text: str) -> Parsed:
     """Read ``<think>..</think><answer>..</answer>``: each tag once, in order, both parts non-empty, nothing outside.
 
-    Plain string searches, so the cost is linear in the text (pitfall 15: the original's pattern was cubic in blanks).
+    Plain string searches, so the cost is linear in the text (the original's pattern was cubic in blanks).
 
     >>> parse_completion("<think>it is red</think> <answer>red</answer>").answer
     'red'

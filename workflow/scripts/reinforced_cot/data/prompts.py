@@ -2,7 +2,7 @@
 
 A prompt is a conversation whose user message holds text; the image is inserted before that text by `with_image` here
 and by TRL's ``prepare_multimodal_messages`` in its trainers, which gives the same token ids
-(tests/unit/test_reinforcement.py proves it).
+(tests/unit/training/test_grpo.py proves it).
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Answers on disk while they come, batch by batch, so that a killed evaluation goes on where it stood (fault 62)."""
+"""Answers on disk while they come, batch by batch, so that a killed evaluation goes on where it stood."""
 
 import json
 from pathlib import Path

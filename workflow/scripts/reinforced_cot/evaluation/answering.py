@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from reinforced_cot.data.completions import ANSWER_OPEN, completion_text
-from reinforced_cot.data.examples import Example, other_images
+from reinforced_cot.data.examples import Example
+from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.answer_log import Answered, AnswerLog
 from reinforced_cot.generation.batching import batches_of_like_length
@@ -52,8 +53,7 @@ def passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
     if evaluation.direct:
         found.append(Pass("direct_raw", examples, own, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
     if probed := subset(examples, evaluation.probes, seed):
-        found.append(Pass("blank_image_raw", probed, [None] * len(probed), tokens))
-        found.append(Pass("shuffled_image_raw", probed, other_images(probed, seed), tokens))
+        found += [Pass(probe.key, probed, probe.images(probed, seed), tokens) for probe in IMAGE_PROBES.values()]
     return found
 
 
@@ -115,7 +115,7 @@ def collect(settings: AnswerSettings, examples: Sequence[Example], answers: Answ
     """A row of `predictions.jsonl` for every question, unscored, in the order of ``examples``.
 
     Raises:
-        DataError: a question has not been answered (fault 64), or one that was not asked has.
+        DataError: a question has not been answered or one that was not asked has.
     """
     found = answers.read().items()
     rows = {example.id: unscored(example, "") for example in examples}

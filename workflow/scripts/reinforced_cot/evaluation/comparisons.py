@@ -22,7 +22,7 @@ def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, A
         same for each type with ``p_holm``, its p-value adjusted for the number of types.
 
     Raises:
-        DataError: two policies were asked different questions (fault 64).
+        DataError: two policies were asked different questions.
     """
     by_id = {policy: {row["id"]: row for row in rows} for policy, rows in predictions.items()}
     refuse_different_questions(by_id)

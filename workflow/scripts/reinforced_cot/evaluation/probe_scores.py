@@ -1,23 +1,20 @@
 """Hack probes: what cheating would earn from the very matcher and judge that score the policy.
 
-A policy trained on a reward learns the reward. Each probe is a way to be paid without looking or thinking (`cheats`);
-its score stands beside the policy's, and one that comes near it says that the score does not measure what it seems to.
+A policy trained on a reward learns the reward. Each probe (`hack_probes`, `image_probes`) is a way to be paid without
+looking or thinking; its score stands beside the policy's, and one that comes near it says that the score does not
+measure what it seems to.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.scoring.hack_probes import (
-    BLANK_IMAGE,
     CONSTANT_ANSWER,
-    COPIED_CHAIN,
-    QUESTION_CHAIN,
-    REPEATED_TAGS,
-    SHUFFLED_IMAGE,
+    TEXT_PROBES,
     constant_answers,
     constant_completions,
     is_near,
-    text_probes,
 )
 from reinforced_cot.scoring.metrics import shares
 from reinforced_cot.scoring.prediction_rows import Prediction
@@ -27,27 +24,27 @@ from reinforced_cot.scoring.predictions import scored
 def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
     """Every probe's scores beside the policy's on the same questions, in 0..1.
 
-    What a probe is held against is accuracy, and, where it keeps the policy's answers, ``supported_accuracy``.
+    A probe is held against accuracy; where it keeps the policy's answers, against ``supported_accuracy``.
 
     Args:
         rows: scored predictions; the image probes are those that were asked, under their keys.
 
     Returns:
-        One mapping a probe: probe, text (of a constant answer, else None), measure, score, policy, n, near.
+        One mapping per probe: probe, text (of a constant answer, else None), measure, score, policy, n, near.
     """
     found = []
     for answer in constant_answers([row["gt_answer"] for row in rows]):
         text = constant_completions(answer)[0]
         answers = [scored({**row, "prediction_raw": text}) for row in rows]
         found.append(_compared(CONSTANT_ANSWER, rows, answers, "accuracy", answer))
-    for probe in (COPIED_CHAIN, QUESTION_CHAIN, REPEATED_TAGS):
-        texts = [text_probes(row["instruction"], row["pred_answer"] or "")[probe] for row in rows]
+    for probe, complete in TEXT_PROBES.items():
+        texts = [complete(row["instruction"], row["pred_answer"] or "") for row in rows]
         answers = [scored({**row, "prediction_raw": text}) for row, text in zip(rows, texts, strict=True)]
         found.append(_compared(probe, rows, answers, "supported_accuracy"))
-    for probe, key in ((BLANK_IMAGE, "blank_image_raw"), (SHUFFLED_IMAGE, "shuffled_image_raw")):
-        asked = [row for row in rows if row[key] is not None]
+    for probe, shown in IMAGE_PROBES.items():
+        asked = [row for row in rows if row[shown.key] is not None]
         if asked:
-            answers = [scored({**row, "prediction_raw": row[key]}) for row in asked]
+            answers = [scored({**row, "prediction_raw": row[shown.key]}) for row in asked]
             found.append(_compared(probe, asked, answers, "accuracy"))
     return found
 

@@ -64,7 +64,7 @@ def _unless_empty(table: pd.DataFrame) -> str | None:
 
 
 def refuse_different_questions(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
-    """Policies are compared on the same questions or not at all (fault 64).
+    """Policies are compared on the same questions or not at all.
 
     Raises:
         DataError: names two policies that were asked different questions.
@@ -78,7 +78,7 @@ def refuse_different_questions(evaluations: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
-    """One row a merged policy: relative logit differences (see `merging.merge`)."""
+    """One row per merged policy: relative logit differences (see `lora.merge_proof`)."""
     columns = ["adapter_vs_base", "adapter_vs_merged", "adapter_vs_saved", "dtype"]
     return pd.DataFrame(
         {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in merged}
@@ -86,6 +86,6 @@ def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
 
 
 def quantized_merges(results: Path, merged: Sequence[str]) -> pd.DataFrame:
-    """One row a policy whose adapter was trained on a quantized base: what merging changed (`quantized_merges`)."""
+    """One row per policy whose adapter was trained on a quantized base: what merging changed (`quantized_merge`)."""
     measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in merged}
     return pd.DataFrame({policy: found for policy, found in measured.items() if found}).T

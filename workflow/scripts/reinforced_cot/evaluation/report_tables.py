@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reinforced_cot.scoring.hack_probes import KEEPING_THE_ANSWER, NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, is_near
+from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, TEXT_PROBES, is_near
 
 Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
 
@@ -202,7 +202,7 @@ def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
         last = {name: values.iloc[-1] for name, values in probes.items() if len(values)}
         earned = last.pop("policy", None)
         for name, score in last.items():
-            share = NEAR_KEEPING_THE_ANSWER if name in KEEPING_THE_ANSWER else NEAR
+            share = NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR
             if earned is not None and is_near(score, earned, share):
                 shown = name.replace("_", " ")
                 lines.append(f"{policy}, in training: {shown} earns {score:.3f}, the policy {earned:.3f}")

@@ -37,7 +37,7 @@ def evaluate(
         the ids asked, so that policies are compared on the same ones.
 
     Raises:
-        DataError: there are no predictions (fault 63: no 0/0).
+        DataError: there are no predictions (a share of none would be 0/0).
     """
     if not rows:
         raise DataError("there are no predictions to evaluate")
@@ -80,7 +80,7 @@ def chain_consistency(rows: Sequence[Prediction]) -> dict[str, Any]:
 
     ``coverage`` is the share that the judge decides, ``support`` and ``contradiction`` its verdicts as shares of all,
     ``bare`` the chains that only copy their answer. ``negative_control`` holds the same chains against a *different*
-    answer of each one's kind: what support means nothing below.
+    answer of each one's kind: support at or below this rate means nothing.
     """
     well_formed = [row for row in rows if row["parse_problem"] is None]
     kinds = pools(

@@ -46,7 +46,7 @@ def batches_of_like_length(
 ) -> list[Batch]:
     """Batches of questions of like length, the longest first, but those about an image together.
 
-    Hardly anything is padded, and what questions about an image begin with is computed once (prefill.py).
+    Hardly anything is padded, and what questions about an image begin with is computed once (`prefill`).
 
     Args:
         budget: how many tokens a batch may have, padding included.

@@ -26,7 +26,7 @@ def generate_together(
     images: Sequence[str | None] | None = None,
     **options: Any,
 ) -> list[list[Completion]]:
-    """As `generation.generate`, with the trainer's policy in its present state; every process must call it."""
+    """As `transformers_engine.generate`, with the trainer's policy in its present state; every process must call it."""
     accelerator = trainer.accelerator
     asked = batches(examples, batch_size, images)
     gathered = getattr(trainer.args, "ds3_gather_for_generation", True)  # GRPOConfig's; SFTConfig has no such field

@@ -82,7 +82,7 @@ class Layout(NamedTuple):
 
     Attributes:
         stretches: of which the row is made: the number of a prompt, where the stretch starts there, where it ends.
-        trees: the same as `segment_attention` has it.
+        trees: the same as `tree_attention` has it.
         places: of each prompt's tokens in the row.
     """
 

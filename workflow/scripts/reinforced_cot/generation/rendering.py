@@ -17,7 +17,7 @@ def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Prompt) ->
     """The prompt's text as the chat template writes it, up to and with the assistant's header.
 
     Raises:
-        DataError: the template dropped the question (pitfall 8: the original trained without it).
+        DataError: the template dropped the question (the original trained without it).
     """
     messages = with_image(prompt_messages(question, prompt))
     text: str = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

@@ -76,7 +76,7 @@ def check_trainable(model: PreTrainedModel | PeftModel) -> int:
     """Number of trainable parameters.
 
     Raises:
-        PipelineError: there are none (fault 47).
+        PipelineError: there are none.
     """
     trainable = count(parameter for parameter in model.parameters() if parameter.requires_grad)
     if trainable == 0:
@@ -154,7 +154,7 @@ def check_base(adapter: Path, base: Path) -> dict[str, Any]:
         base: the folder that holds ``model`` and ``model.json``.
 
     Raises:
-        DataError: the adapter is damaged, or was trained on other weights (pitfall 18).
+        DataError: the adapter is damaged, or was trained on other weights.
     """
     manifest = check_manifest(adapter, adapter.with_suffix(".json"), content=True)
     found = weights_hash(check_manifest(base / "model", base / "model.json", content=True))

@@ -1,7 +1,8 @@
 """What it costs to merge an adapter that was trained on a quantized base into the full-precision one.
 
 The two bases differ by the rounding of every weight, and the adapter has learned to make up for it: the merged model is
-another policy than the one that was trained, which no comparison of logits can excuse. So both are asked questions.
+not the policy that was trained, and no comparison of logits can excuse that: so both policies answer the same
+questions.
 """
 
 from collections.abc import Sequence

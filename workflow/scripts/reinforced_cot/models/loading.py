@@ -1,4 +1,4 @@
-"""Loading and describing checkpoints: the one place that knows about devices, dtypes and quantization."""
+"""Loading a checkpoint on this process's device, in the type and with the attention kernel that are configured."""
 
 import logging
 import os

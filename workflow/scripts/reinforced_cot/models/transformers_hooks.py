@@ -5,9 +5,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin, TrainingArguments
+from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments  # with PEFT, which answering does without
 
 
 def attention_of(config: PretrainedConfig) -> str:
@@ -37,7 +41,7 @@ def image_tokens(processor: ProcessorMixin, width: int, height: int) -> int:
     return int(tokens)
 
 
-def use_plain_cpu(arguments: TrainingArguments) -> None:
+def use_plain_cpu(arguments: "TrainingArguments") -> None:
     """Let the device be ``cpu``: with several processes accelerate says cpu:0, for which torch.load cannot restore the
     optimizer's state.
     """

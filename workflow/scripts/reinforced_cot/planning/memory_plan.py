@@ -41,7 +41,7 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes on one device, by what they are for; what is not needed at once is not added up.
+    """Bytes on one device, by what they are for; parts that never coexist are not summed.
 
     Attributes:
         vllm_share: of the device, taken by vLLM beside the trainer; ``vllm_sleeps`` while an update is made.

@@ -1,6 +1,6 @@
 """When a short answer is the true one: strict, by the kind of answer, against whoever is paid for saying everything.
 
-- yes and no: from the explicit word, or from "there are (no) ..."; never from a bare is, are or not (pitfall 12).
+- yes and no: from the explicit word, or from "there are (no) ..."; never from a bare is, are or not.
 - left, right and what else a question offers: by whole words, and no rival asserted beside it.
 - anything else: the whole phrase, asserted once and for itself. Words that neither the truth nor the question explain
   ("red, blue, green", "hot dog" for dog) make another answer of it.

@@ -1,7 +1,7 @@
 """Whether a chain of thought leads to the policy's own answer, right or wrong.
 
 A rule-based judge of entailment between the chain's conclusion and the answer. It never sees the true answer, so that
-it cannot be a second matcher in disguise (pitfall 12: the original's calls every chain consistent).
+it cannot be a second matcher in disguise (the original's calls every chain consistent).
 """
 
 import re

@@ -1,20 +1,18 @@
-"""Ways to be paid without looking or thinking: the completions of the hack probes (`probes`)."""
+"""Ways to be paid without looking or thinking: the completions of the hack probes (`evaluation.probe_scores`)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from reinforced_cot.data.completions import completion_text
 
-SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matchers take for many (pitfall 12)
+SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matchers take for many
 IDLE = "I look at the image and think step by step."
 MOST_FREQUENT = 10
 NEAR = 0.8  # a cheat with this share of the policy's score is flagged
 NEAR_KEEPING_THE_ANSWER = 0.95  # of its reward, for one that is paid for the policy's own answers anyway
 
-CONSTANT_ANSWER, COPIED_CHAIN, QUESTION_CHAIN = "constant_answer", "copied_chain", "question_as_chain"
-REPEATED_TAGS, BLANK_IMAGE, SHUFFLED_IMAGE = "repeated_tags", "blank_image", "shuffled_images"
-KEEPING_THE_ANSWER = (COPIED_CHAIN, QUESTION_CHAIN, REPEATED_TAGS)
+CONSTANT_ANSWER = "constant_answer"
 PROBES = "probes/"  # what training logs begins with
 
 
@@ -35,17 +33,28 @@ def constant_completions(answer: str) -> list[str]:
     return [completion_text(chain, answer) for chain in (IDLE, answer or IDLE)]
 
 
-def text_probes(question: str, answer: str) -> dict[str, str]:
-    """Completions that keep the policy's own answer and do without a chain of thought.
+def copied_chain(question: str, answer: str) -> str:
+    """A chain that says nothing but the answer."""
+    return completion_text(f"{IDLE} The answer is {answer}.", answer)
 
-    Args:
-        answer: what the policy answered, empty where it was malformed.
-    """
-    return {
-        COPIED_CHAIN: completion_text(f"{IDLE} The answer is {answer}.", answer),
-        QUESTION_CHAIN: completion_text(question, answer),
-        REPEATED_TAGS: 2 * completion_text(f"The answer is {answer}.", answer),
-    }
+
+def question_as_chain(question: str, answer: str) -> str:
+    """The question in place of a chain."""
+    return completion_text(question, answer)
+
+
+def repeated_tags(question: str, answer: str) -> str:
+    """A copied chain and the answer, twice."""
+    return 2 * completion_text(f"The answer is {answer}.", answer)
+
+
+# Completions for a question that keep the policy's own answer (empty where it was malformed) and do without a chain of
+# thought. `data.image_probes` has the probes that show another image.
+TEXT_PROBES: dict[str, Callable[[str, str], str]] = {
+    "copied_chain": copied_chain,
+    "question_as_chain": question_as_chain,
+    "repeated_tags": repeated_tags,
+}
 
 
 def is_near(score: float, policy: float, share: float = NEAR) -> bool:

@@ -1,4 +1,4 @@
-"""The original system's matcher and reward, kept for comparison and ablation only (pitfalls 12 to 14).
+"""The original system's matcher and reward, kept for comparison and ablation only.
 
 Any "is" matches a yes and any "not" a no, so that one constant answer is right about both; nothing else in this package
 may call these. Their outputs on recorded completions are pinned by tests/unit/test_legacy.py.
@@ -31,7 +31,7 @@ def legacy_extract(completion: str) -> tuple[str, str]:
 
 
 def _between(text: str, opening: re.Pattern[str], closing: re.Pattern[str], unclosed: bool) -> str:
-    """Two searches instead of the original's pattern, which is cubic in white space (pitfall 15)."""
+    """Two searches instead of the original's pattern, which is cubic in white space."""
     start = opening.search(text)
     if start is None:
         return ""

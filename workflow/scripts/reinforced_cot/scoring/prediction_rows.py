@@ -3,11 +3,12 @@
 from typing import Any
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.data.image_probes import IMAGE_PROBES
 
 Prediction = dict[str, Any]
 
 # What the pipeline asks besides: texts, or None where it did not.
-FURTHER = ("direct_raw", "blank_image_raw", "shuffled_image_raw")
+FURTHER = ("direct_raw", *(probe.key for probe in IMAGE_PROBES.values()))
 
 
 def unscored(example: Example, completion: str, **further: Any) -> Prediction:

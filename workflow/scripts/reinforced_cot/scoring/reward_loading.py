@@ -1,7 +1,7 @@
 """From the config's ``rewards:`` to functions: built-in ones by name, a user's own by ``module:function``, all checked.
 
 A reward that raises, or returns anything but one finite number a completion, stops the run and names itself and the
-completion that is at fault (fault 36): TRL would leave a None out of the sum and let a NaN into the gradient.
+completion that is at fault: TRL would leave a None out of the sum and let a NaN into the gradient.
 """
 
 import ast

@@ -24,12 +24,12 @@ def _texts(completions: Completions) -> list[str]:
 
 
 def format_reward(completions: Completions, **columns: Any) -> list[float]:
-    """1 for a well-formed completion (`parsing.parse_completion`), else 0."""
+    """1 for a well-formed completion (`completions.parse_completion`), else 0."""
     return [float(parse_completion(text).well_formed) for text in _texts(completions)]
 
 
 def correctness_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
-    """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one (pitfall 14)."""
+    """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one."""
     return [
         float(is_correct(parse_completion(text).answer, truth, asked))
         for text, asked, truth in zip(_texts(completions), question, answer, strict=True)
@@ -40,7 +40,7 @@ def consistency_reward(completions: Completions, question: list[str], answer: li
     """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0.
 
     A chain that only copies the answer earns nothing: it agrees with whatever is answered. A malformed completion
-    counts as a contradiction: leaving the answer out must not pay (pitfall 14).
+    counts as a contradiction: leaving the answer out must not pay.
     """
     return [_consistency(*row) for row in zip(_texts(completions), question, answer, strict=True)]
 
@@ -81,7 +81,7 @@ def overlong_reward(
 
 
 def original_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
-    """What the original system paid, from -1 to 3.3: for ablation (`legacy`)."""
+    """What the original system paid, from -1 to 3.3: for ablation (`scoring.original`)."""
     return [legacy_reward(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Training every weight of a model: in which type, and its publication as a complete checkpoint."""
+"""Full fine-tuning: the load dtype, and publishing the checkpoint."""
 
 import shutil
 from collections.abc import Iterable

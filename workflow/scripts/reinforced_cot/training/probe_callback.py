@@ -9,19 +9,18 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import GRPOTrainer
 
 from reinforced_cot.data.completions import parse_completion
-from reinforced_cot.data.examples import Example, other_images
+from reinforced_cot.data.examples import Example
+from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.scoring.hack_probes import (
-    BLANK_IMAGE,
     CONSTANT_ANSWER,
     PROBES,
-    SHUFFLED_IMAGE,
+    TEXT_PROBES,
     constant_answers,
     constant_completions,
-    text_probes,
 )
 from reinforced_cot.scoring.rewards import Reward
 from reinforced_cot.seeds import subset
@@ -51,10 +50,7 @@ class ProbeCallback(TrainerCallback):
         self._tokens = settings.policy.training["max_completion_length"]
         self._rewards = list(zip(rewards, weights, strict=True))
         self._examples = subset(examples, probes.questions, seed)
-        self._images: dict[str, Sequence[str | None]] = {
-            BLANK_IMAGE: [None] * len(self._examples),
-            SHUFFLED_IMAGE: other_images(self._examples, seed),
-        }
+        self._images = {name: probe.images(self._examples, seed) for name, probe in IMAGE_PROBES.items()}
         # What TRL passes besides the completions; read once, since some fifty constants are tried.
         self._columns = {
             "prompts": [prompt_messages(example.question, self._prompt) for example in self._examples],
@@ -82,12 +78,10 @@ class ProbeCallback(TrainerCallback):
         answers = {"policy": self._ask(None)}
         answers |= {name: self._ask(images) for name, images in self._images.items()}
         found = {name: self._mean_reward(texts) for name, texts in answers.items()}
-        cheats = [
-            text_probes(example.question, parse_completion(text).answer or "")
-            for example, text in zip(self._examples, answers["policy"], strict=True)
-        ]
-        for name in cheats[0]:
-            found[name] = self._mean_reward([texts[name] for texts in cheats])
+        own = [parse_completion(text).answer or "" for text in answers["policy"]]
+        for name, complete in TEXT_PROBES.items():
+            texts = [complete(example.question, kept) for example, kept in zip(self._examples, own, strict=True)]
+            found[name] = self._mean_reward(texts)
         return {**found, f"best_{CONSTANT_ANSWER}": self._constant}
 
     def _ask(self, images: Sequence[str | None] | None) -> list[str]:

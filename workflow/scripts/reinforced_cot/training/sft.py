@@ -72,8 +72,7 @@ class Asked:
 class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
     """`SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
 
-    The loss does not say whether the answers are right, and the original chose its checkpoint on the test set
-    (pitfall 4).
+    The loss does not say whether the answers are right, and the original chose its checkpoint on the test set.
 
     Args:
         asked: what `evaluate` asks.

@@ -1,4 +1,4 @@
-"""Whether a training really runs as its topology asks: what is not there is often left out without a word."""
+"""Whether a training really runs as its topology asks: accelerate silently drops settings it does not know."""
 
 import torch
 from accelerate import Accelerator
@@ -12,7 +12,7 @@ def check_spread(accelerator: Accelerator, topology: Topology | None) -> None:
     """Compare a trainer's accelerator with the topology that was asked for; without one there is one process.
 
     Raises:
-        PipelineError: names what differs (pitfall 6: "ZeRO-3 with offload" ran as ZeRO-2 without it).
+        PipelineError: names what differs ("ZeRO-3 with offload" once ran as ZeRO-2 without it).
     """
     asked, found = asked_spread(topology), found_spread(accelerator)
     differing = [f"{name} {found[name]} in place of {value}" for name, value in asked.items() if found[name] != value]
@@ -25,7 +25,7 @@ def check_dtype(model: torch.nn.Module, dtype: str, quantization: str | None) ->
     """See that the weights beside an adapter, or trained in full, are of ``dtype``; beside quantized ones, float32.
 
     Raises:
-        PipelineError: names the types that are there (pitfall 7: a load without a word on the type is float32).
+        PipelineError: names the types that are there (a load that does not name the type is float32).
     """
     wanted = torch.float32 if quantization else getattr(torch, dtype)
     adapter = model.base_model.prefix if isinstance(model, PeftModel) else None  # of its weights' names: "lora_"
