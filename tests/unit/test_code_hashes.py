@@ -192,5 +192,5 @@ def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
         *("data.examples", "data.split_checks", "errors", "evaluation.gqa_metrics", "files", "seeds")
     }
     # What the answers are worth is no reason to ask again.
-    worth = {"scoring.answer_matching", "scoring.consistency", "scoring.metrics", "scoring.predictions"}
+    worth = {"data.parsing", "scoring.answer_matching", "scoring.consistency", "scoring.metrics", "scoring.predictions"}
     assert worth <= closures["score"] and not worth & closures["answer"]

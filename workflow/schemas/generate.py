@@ -95,7 +95,7 @@ def config_schema() -> dict[str, Any]:
     }
     policy["properties"]["method"]["enum"] = list(METHODS)
     policy["properties"]["training"] = {
-        "description": "Fields of TRL's SFTConfig (method sft) or GRPOConfig (method grpo).",
+        "description": "Fields of the trainer's configuration: TRL's own, by the method.",
         "anyOf": [{"$ref": f"trl_fields.json#/{method.trl_config}"} for method in METHODS.values()],
     }
     policy["properties"]["lora"] = {"$ref": "trl_fields.json#/lora"}
@@ -227,7 +227,8 @@ def tables() -> dict[str, str]:
     found["policies"] = f"{like}\n{shared}"
     for name, method in METHODS.items():
         own = [row for row in rows(method.policy, "policies.<policy>") if row not in shared.splitlines()]
-        found[f"policies of {name}"] = "\n".join(own)
+        if own:
+            found[f"policies of {name}"] = "\n".join(own)
     found["rewards"] = "\n".join(
         f"| `rewards.{name}` | number ≥ 0 or `null` | `null` | {first_sentence(reward)} |"
         for name, reward in REWARDS.items()

@@ -23,8 +23,8 @@ from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import read_json, write_json
 from reinforced_cot.generation import prefill, transformers_engine
 from reinforced_cot.generation.batching import opened
+from reinforced_cot.generation.generate import generate
 from reinforced_cot.generation.rendering import prompt_lengths, rendered_prompt
-from reinforced_cot.generation.transformers_engine import generate
 from reinforced_cot.lora.adapter import check_trainable, lora_config
 from reinforced_cot.lora.merge import merge
 from reinforced_cot.models.base_model import make_base

@@ -13,13 +13,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from reinforced_cot.data.completions import (
-    MAX_ANSWER_CHARACTERS,
-    MAX_CHARACTERS,
-    TAGS,
-    completion_text,
-    parse_completion,
-)
+from reinforced_cot.data.completions import TAGS, completion_text
+from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS, MAX_CHARACTERS, parse_completion
 from reinforced_cot.scoring.answer_matching import NO, SIDES, YES, core, is_correct, polarity
 from reinforced_cot.scoring.conclusions import conclusion, step_results
 from reinforced_cot.scoring.consistency import Verdict, is_bare, judge

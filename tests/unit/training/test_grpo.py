@@ -13,7 +13,7 @@ from tiny_run import LOADING, TinyRun, lottery
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json
-from reinforced_cot.generation.transformers_engine import generate
+from reinforced_cot.generation.generate import generate
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor, vision_token_ids
 from reinforced_cot.policies.sft import SftSettings

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field, SerializeAsAny, create_model
 from pydantic_core import PydanticCustomError
 
 from reinforced_cot.data.settings import PixelBudget, Prompt
@@ -80,7 +80,7 @@ class Config(Section):
 
     base_model: BaseModelSettings = BaseModelSettings()
 
-    policies: dict[str, TrainedPolicy]
+    policies: dict[str, SerializeAsAny[TrainedPolicy]]
     """One entry per policy, by its name."""
 
     rewards: Rewards = Field(default_factory=lambda: dict(DEFAULT_REWARDS))
@@ -90,7 +90,7 @@ class Config(Section):
 
     evaluate: Evaluating = Evaluating()
 
-    launch: LaunchSettings = Field(default_factory=Launch)
+    launch: SerializeAsAny[LaunchSettings] = Field(default_factory=Launch)
 
     @property
     def made(self) -> list[str]:

@@ -33,6 +33,8 @@ def trainer_problems(asked: Candidate) -> Iterator[str]:
     for name in ("logging_steps", "save_steps"):
         if training[name] > 1 and training[name] != int(training[name]):
             yield f"`{key}.training.{name}` is {training[name]}; above 1 it must be a whole number"
+    if training["save_strategy"] == "no":
+        yield f"`{key}.training.save_strategy` is no; what is published is a saved checkpoint: use steps or epoch"
     if policy.lora is None:
         if policy.quantization:
             yield (
@@ -52,7 +54,7 @@ def trainer_problems(asked: Candidate) -> Iterator[str]:
 def sft_problems(asked: Candidate) -> Iterator[str]:
     """What the selection of a checkpoint, and TRL's selective checkpointing, ask for."""
     key, training = f"{asked.key}.training", asked.policy.training
-    if training["save_strategy"] not in ("steps", "epoch"):
+    if training["save_strategy"] not in ("steps", "epoch", "no"):
         yield (
             f"`{key}.save_strategy` is {training['save_strategy']}; "
             "the best checkpoint is chosen among the saved ones: use steps or epoch"

@@ -1,79 +1,14 @@
-"""The form of a completion: a chain of thought and an answer, each in its tags; writing one and reading one."""
-
-from dataclasses import dataclass
+"""The form of a completion: a chain of thought and an answer, each in its tags."""
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 TAGS = (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)  # in the order of a well-formed completion
 
-# Beyond what any policy is let write (a token has some 4 characters); text from elsewhere is cut off here, too.
-MAX_CHARACTERS = 100_000
-MAX_ANSWER_CHARACTERS = 500
-
 
 def completion_text(cot: str, answer: str) -> str:
-    """A well-formed completion, as `parse_completion` reads it back.
+    """A well-formed completion, as `parsing.parse_completion` reads it back.
 
     >>> completion_text("QUERY(color): red", "red")
     '<think>\\nQUERY(color): red\\n</think>\\n<answer>\\nred\\n</answer>'
     """
     return f"{THINK_OPEN}\n{cot}\n{THINK_CLOSE}\n{ANSWER_OPEN}\n{answer}\n{ANSWER_CLOSE}"
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A completion's parts, or why it has none.
-
-    Attributes:
-        think: text between the think tags, stripped; None if the completion is malformed.
-        answer: text between the answer tags, stripped; None if the completion is malformed.
-        problem: None for a well-formed completion, else what is wrong with it.
-    """
-
-    think: str | None
-    answer: str | None
-    problem: str | None
-
-    @property
-    def well_formed(self) -> bool:
-        return self.problem is None
-
-
-def parse_completion(text: str) -> Parsed:
-    """Read ``<think>..</think><answer>..</answer>``: each tag once, in order, both parts non-empty, nothing outside.
-
-    Plain string searches, so the cost is linear in the text (the original's pattern was cubic in blanks).
-
-    >>> parse_completion("<think>it is red</think> <answer>red</answer>").answer
-    'red'
-    >>> parse_completion("<think>it is red</think>").problem
-    'no <answer>'
-    """
-
-    def malformed(problem: str) -> Parsed:
-        return Parsed(None, None, problem)
-
-    if len(text) > MAX_CHARACTERS:
-        return malformed(f"longer than {MAX_CHARACTERS} characters")
-    for tag in TAGS:
-        if (count := text.count(tag)) != 1:
-            return malformed(f"no {tag}" if count == 0 else f"{count} times {tag}")
-    positions = [text.index(tag) for tag in TAGS]
-    if positions != sorted(positions):
-        return malformed("tags in the wrong order")
-    think = text[positions[0] + len(THINK_OPEN) : positions[1]].strip()
-    answer = text[positions[2] + len(ANSWER_OPEN) : positions[3]].strip()
-    outside = (
-        text[: positions[0]]
-        + text[positions[1] + len(THINK_CLOSE) : positions[2]]
-        + text[positions[3] + len(ANSWER_CLOSE) :]
-    )
-    if outside.strip():
-        return malformed("text outside the tags")
-    if not think:
-        return malformed("empty chain of thought")
-    if not answer:
-        return malformed("empty answer")
-    if len(answer) > MAX_ANSWER_CHARACTERS:
-        return malformed(f"an answer of more than {MAX_ANSWER_CHARACTERS} characters")
-    return Parsed(think, answer, None)

@@ -6,7 +6,8 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
-from reinforced_cot.data.completions import ANSWER_CLOSE, parse_completion
+from reinforced_cot.data.completions import ANSWER_CLOSE
+from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import uncertainty
 from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools

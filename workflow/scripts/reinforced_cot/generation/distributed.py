@@ -13,7 +13,7 @@ from trl.models import unwrap_model_for_generation
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.generation.batching import Completion, batches
-from reinforced_cot.generation.transformers_engine import generate_batches
+from reinforced_cot.generation.generate import generate_batches
 
 
 def generate_together(
@@ -26,7 +26,7 @@ def generate_together(
     images: Sequence[str | None] | None = None,
     **options: Any,
 ) -> list[list[Completion]]:
-    """As `transformers_engine.generate`, with the trainer's policy in its present state; every process must call it."""
+    """As `generate.generate`, with the trainer's policy in its present state; every process must call it."""
     accelerator = trainer.accelerator
     asked = batches(examples, batch_size, images)
     gathered = getattr(trainer.args, "ds3_gather_for_generation", True)  # GRPOConfig's; SFTConfig has no such field

@@ -1,25 +1,16 @@
-"""Completions of a policy for questions with images: greedy, or sampled at temperature 1."""
+"""Answering with transformers: a checkpoint that is loaded once and asked batch by batch."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from tqdm import tqdm
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import ProcessorMixin
 
-from reinforced_cot.data.examples import Example
-from reinforced_cot.data.settings import Prompt
-from reinforced_cot.generation.batching import Batch, Completion, batches, shown_images
-from reinforced_cot.generation.decoding import complete, end_tokens
-from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.generation.batching import Batch, Completion
+from reinforced_cot.generation.generate import generate_batch
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.image_cache import remember_images
 from reinforced_cot.models.loading import load_model
-from reinforced_cot.models.processors import vision_token_ids
 from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
-from reinforced_cot.processes import rank
-from reinforced_cot.seeds import mixed
 
 
 class TransformersEngine:
@@ -43,84 +34,3 @@ class TransformersEngine:
         """As `generate_batch`."""
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "samples": samples, "seed": seed, "begin": begin}
         return generate_batch(self._model, self._processor, batch, self._data, self._prompt, **options)
-
-
-def generate(
-    model: PreTrainedModel,
-    processor: ProcessorMixin,
-    examples: Sequence[Example],
-    data: Path,
-    prompt: Prompt,
-    *,
-    batch_size: int,
-    images: Sequence[str | None] | None = None,
-    **options: Any,
-) -> list[list[Completion]]:
-    """Ask ``model`` every question; further options are those of `generate_batch`.
-
-    Returns:
-        For each example, in order, its completions: one, or ``samples`` of them.
-    """
-    asked = batches(examples, batch_size, images)
-    answered = generate_batches(model, processor, asked, data, prompt, **options)
-    return [completions for _, found in answered for completions in found]
-
-
-def generate_batches(
-    model: PreTrainedModel, processor: ProcessorMixin, asked: Sequence[Batch], *args: Any, **options: Any
-) -> Iterator[tuple[Batch, list[list[Completion]]]]:
-    """Each batch with its completions, as they come; the arguments are those of `generate_batch`."""
-    name = "sample" if options.get("samples") else "generate"
-    for batch in tqdm(asked, desc=name, unit="batch", disable=rank() != 0):
-        yield batch, generate_batch(model, processor, batch, *args, **options)
-
-
-@torch.no_grad()
-def generate_batch(
-    model: PreTrainedModel,
-    processor: ProcessorMixin,
-    batch: Batch,
-    data: Path,
-    prompt: Prompt,
-    *,
-    max_new_tokens: int,
-    samples: int = 0,
-    seed: int = 0,
-    begin: str = "",
-) -> list[list[Completion]]:
-    """Ask ``model`` the questions of one batch; each batch draws from a stream of its own.
-
-    Args:
-        data: the folder that image paths are relative to.
-        samples: 0 for one greedy completion a question, else how many to draw at temperature 1, without top-k or top-p.
-        seed: of the sampling.
-        begin: what is written for the policy at the start of its turn, and not returned.
-    """
-    model.eval()
-    sampling: dict[str, Any] = {"do_sample": False}
-    if samples:
-        sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-    inputs = processor(
-        text=[rendered_prompt(processor, example.question, prompt) + begin for example in batch.examples],
-        images=shown_images(batch, data),
-        padding=True,
-        padding_side="left",
-        add_special_tokens=False,
-        return_tensors="pt",
-    ).to(model.device)
-    each, ends = samples or 1, end_tokens(model, processor.tokenizer)
-    with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
-        torch.manual_seed(mixed(seed, "generate", batch.number))
-        written = complete(
-            model,
-            inputs,
-            torch.arange(len(batch.examples), device=model.device).repeat_interleave(each),
-            max_new_tokens,
-            ends,
-            eos_token_id=ends,
-            suppress_tokens=vision_token_ids(processor),
-            **sampling,
-        )
-    texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    found = [Completion(text, ids[-1] not in ends) for text, ids in zip(texts, written, strict=True)]
-    return [found[i : i + each] for i in range(0, len(found), each)]

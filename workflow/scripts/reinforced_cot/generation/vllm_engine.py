@@ -20,7 +20,7 @@ from reinforced_cot.seeds import mixed
 
 
 class VllmEngine:
-    """A checkpoint in vLLM, asked as `transformers_engine.generate_batch` asks one in transformers."""
+    """A checkpoint in vLLM, asked as `generate.generate_batch` asks one in transformers."""
 
     def __init__(self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path) -> None:
         """
@@ -54,7 +54,7 @@ class VllmEngine:
     def generate_batch(
         self, batch: Batch, *, max_new_tokens: int, samples: int = 0, seed: int = 0, begin: str = ""
     ) -> list[list[Completion]]:
-        """As `transformers_engine.generate_batch`.
+        """As `generate.generate_batch`.
 
         Raises:
             PipelineError: vLLM read a prompt of another length than was trained on.

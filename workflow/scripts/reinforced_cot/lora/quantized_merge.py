@@ -13,8 +13,8 @@ from peft import PeftModel
 from transformers import PreTrainedModel, ProcessorMixin
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.generation.generate import generate
 from reinforced_cot.generation.rendering import prompt_lengths
-from reinforced_cot.generation.transformers_engine import generate
 from reinforced_cot.models.checkpoints import context_length
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor

@@ -1,14 +1,14 @@
 """What a stage needs of each device's memory, before anything is loaded: arithmetic over the model's shapes.
 
-The bytes of an activation were measured (`tests/unit/test_memory_plan.py` counts what autograd keeps): for a token a
-decoder layer keeps its MLP's three products, keys and values in the type of the weights, and some twenty bytes a hidden
-unit. Fragmentation, CUDA's own context and the vision tower's passing tensors are not in it: `SLACK` is left for them.
+The bytes of an activation were measured (`tests/unit/planning/test_memory_plan.py` counts what autograd keeps): per
+token, a decoder layer keeps its MLP's three products, keys and values in the type of the weights, and some twenty bytes
+a hidden unit. Fragmentation, CUDA's own context and the vision tower's passing tensors are not in it: `SLACK` is left
+for them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from reinforced_cot.policies.settings import TrainedPolicy
+from typing import Any, Protocol
 
 GIB = 2**30
 SLACK = 0.9  # share of a device that a plan may fill
@@ -18,6 +18,26 @@ _HIDDEN_BYTES = {"float32": 20.5, "bfloat16": 24.5}  # norms are computed, and k
 _ADAM, _ADAM_8BIT = 8, 2
 _UPDATE = ("activations and logits of an update",)
 _GENERATION = ("weights gathered for a generation", "keys and values of a generation")
+
+
+class Trained(Protocol):
+    """What is read of a policy that is trained. Not its class, on which the stages that only answer do not depend."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether an adapter is trained; otherwise every weight."""
+
+    @property
+    def quantization(self) -> str | None:
+        """``nf4``, ``int8`` or None."""
+
+    @property
+    def start(self) -> str:
+        """``model`` or ``adapter``."""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """TRL's fields."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,7 @@ class Plan:
 
 def training_plan(
     shapes: Shapes,
-    policy: TrainedPolicy,
+    policy: Trained,
     dtype: str,
     processes: int,
     zero_stage: int,
@@ -119,7 +139,7 @@ def training_plan(
 
 
 def _adapted(
-    shapes: Shapes, policy: TrainedPolicy, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+    shapes: Shapes, policy: Trained, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
     """What stays on a device while an adapter, in float32, is trained."""
     if policy.quantization:  # what is not quantized is float32 (k-bit preparation)
@@ -136,7 +156,7 @@ def _adapted(
 
 
 def _in_full(
-    shapes: Shapes, policy: TrainedPolicy, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+    shapes: Shapes, policy: Trained, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
     """What stays on a device while every weight is trained; none is moved by a step unless a float32 copy is.
 
@@ -161,7 +181,7 @@ def _gradients(split: Mapping[int, int], zero_stage: int) -> float:
     return 1 / split[2] if zero_stage else 2.0 if split[0] > 1 else 1.0
 
 
-def _moments(policy: TrainedPolicy) -> int:
+def _moments(policy: Trained) -> int:
     """Bytes a trained weight of Adam's two moments."""
     return _ADAM_8BIT if "8bit" in policy.training.get("optim", "") else _ADAM
 

@@ -9,7 +9,8 @@ from reinforced_cot.models.settings import BaseCheckpoint, TinyModel
 from reinforced_cot.models.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.planning.batch_sizes import accumulation
 from reinforced_cot.planning.model_shapes import shapes_of_config
-from reinforced_cot.planning.stage_memory import answering_plan_of, training_plan_of
+from reinforced_cot.planning.stage_memory import answering_plan_of
+from reinforced_cot.planning.training_memory import training_plan_of
 from reinforced_cot.policies.settings import TrainSettings
 
 CHAIN = 512  # tokens that a chain is taken to have; the data will say

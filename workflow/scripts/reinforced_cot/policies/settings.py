@@ -87,18 +87,16 @@ class TrainedPolicy(Section):
 
     def new_tokens(self) -> dict[str, int]:
         """How many tokens the policy writes at most while it is trained, by the key below its own that says so."""
-        return {"selection.max_new_tokens": self.selection.max_new_tokens}
+        return {}
 
     def workload(self, prompt: int, row: int, processes: int) -> Workload:
-        """What the memory plan counts, for a method that learns from rows and asks questions of val at each save.
+        """What the memory plan counts; here for a method that learns from rows and generates nothing.
 
         Args:
             prompt, row: the longest prompt, and the longest row (prompt and chain), in tokens.
             processes: over which the rows are spread.
         """
-        asked = self.selection
-        tokens = max(row, prompt + asked.max_new_tokens)
-        return Workload(tokens, row, asked.batch_size * max(1, asked.samples))
+        return Workload(row, row, 0)
 
     def batch_in_words(self) -> str:
         """What `snakemake plan` says of a batch besides its rows."""

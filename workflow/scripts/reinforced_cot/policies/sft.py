@@ -1,6 +1,6 @@
 """Settings of supervised fine-tuning on chains of thought."""
 
-from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings
+from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
 from reinforced_cot.section import Switch
 
 
@@ -14,6 +14,16 @@ class SftPolicy(TrainedPolicy):
     model allows it (else the log says why not), `on` insists, `off` pads. Loss and gradients are the same, except for
     what dropout draws.
     """
+
+    def new_tokens(self) -> dict[str, int]:
+        """As `TrainedPolicy.new_tokens`: an answer's, by which the checkpoint is chosen."""
+        return {"selection.max_new_tokens": self.selection.max_new_tokens}
+
+    def workload(self, prompt: int, row: int, processes: int) -> Workload:
+        """As `TrainedPolicy.workload`, with the questions of val that are asked at each save."""
+        asked = self.selection
+        tokens = max(row, prompt + asked.max_new_tokens)
+        return Workload(tokens, row, asked.batch_size * max(1, asked.samples))
 
 
 class SftSettings(TrainSettings):

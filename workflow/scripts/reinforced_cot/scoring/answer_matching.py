@@ -9,7 +9,7 @@ Singular and plural, articles, case, and numbers in words or digits do not count
 
 from collections.abc import Sequence
 
-from reinforced_cot.data.completions import MAX_ANSWER_CHARACTERS
+from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS
 from reinforced_cot.scoring.words import ARTICLES, TURNS, is_word, negated, occurrences, phrase, same, word_set, words
 
 YES, NO = frozenset(("yes", "yeah", "yep", "yup")), frozenset(("no", "nope"))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from enum import Enum
 
-from reinforced_cot.data.completions import MAX_ANSWER_CHARACTERS
+from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS
 from reinforced_cot.scoring.answer_matching import FRAME, NO, SIDES, YES, core, polarity
 from reinforced_cot.scoring.conclusions import MAX_CONCLUSION_CHARACTERS, conclusion, step_results
 from reinforced_cot.scoring.words import ARTICLES, ENDS, is_word, negated, occurrences, phrase, same, word_set, words

@@ -1,7 +1,7 @@
 """The original system's matcher and reward, kept for comparison and ablation only.
 
 Any "is" matches a yes and any "not" a no, so that one constant answer is right about both; nothing else in this package
-may call these. Their outputs on recorded completions are pinned by tests/unit/test_legacy.py.
+may call these. Their outputs on recorded completions are pinned by tests/unit/scoring/test_original.py.
 """
 
 import re

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.data.completions import parse_completion
+from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import without_prefix
 from reinforced_cot.errors import DataError

@@ -8,7 +8,8 @@ the data set's columns, repeated for the G completions of a prompt. Weights stan
 from collections.abc import Callable
 from typing import Any
 
-from reinforced_cot.data.completions import TAGS, parse_completion
+from reinforced_cot.data.completions import TAGS
+from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.scoring.answer_matching import is_correct
 from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
 from reinforced_cot.scoring.original import legacy_reward
@@ -24,7 +25,7 @@ def _texts(completions: Completions) -> list[str]:
 
 
 def format_reward(completions: Completions, **columns: Any) -> list[float]:
-    """1 for a well-formed completion (`completions.parse_completion`), else 0."""
+    """1 for a well-formed completion (`parsing.parse_completion`), else 0."""
     return [float(parse_completion(text).well_formed) for text in _texts(completions)]
 
 

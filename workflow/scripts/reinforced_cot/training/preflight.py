@@ -17,7 +17,8 @@ from reinforced_cot.models.checkpoints import context_length
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.planning.model_shapes import shapes_of
-from reinforced_cot.planning.stage_memory import check_memory, training_plan_of
+from reinforced_cot.planning.stage_memory import check_memory
+from reinforced_cot.planning.training_memory import training_plan_of
 from reinforced_cot.policies.settings import TrainSettings
 from reinforced_cot.processes import local_world_size
 from reinforced_cot.training.full_finetuning import loaded_dtype

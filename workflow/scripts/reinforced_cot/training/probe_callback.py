@@ -8,9 +8,9 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
-from reinforced_cot.data.completions import parse_completion
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.image_probes import IMAGE_PROBES
+from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.distributed import generate_together

@@ -9,8 +9,8 @@ from tiny_run import LOADING, PROMPT, TinyRun
 
 from reinforced_cot.data.examples import other_images
 from reinforced_cot.generation.batching import batches_of_like_length
+from reinforced_cot.generation.generate import generate
 from reinforced_cot.generation.rendering import rendered_prompt
-from reinforced_cot.generation.transformers_engine import generate
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor, vision_token_ids
 

@@ -4,13 +4,8 @@ import time
 
 import pytest
 
-from reinforced_cot.data.completions import (
-    MAX_ANSWER_CHARACTERS,
-    MAX_CHARACTERS,
-    Parsed,
-    completion_text,
-    parse_completion,
-)
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS, MAX_CHARACTERS, Parsed, parse_completion
 
 GOOD = "<think>it is red</think><answer>red</answer>"
 
