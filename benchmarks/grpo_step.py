@@ -49,7 +49,7 @@ class Stopwatch(TrainerCallback):
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure every size of a group, and write the page."""
     parser = arguments(__doc__, __file__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="completions a group (G)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8], help="completions per group (G)")
     parser.add_argument("--tokens", type=int, default=100, help="of a completion")
     parser.add_argument("--steps", type=int, default=4, help="of each trainer, the first of which is not counted")
     args = parser.parse_args(argv)

@@ -30,7 +30,7 @@ from reinforced_cot.training.grpo import ResumableGRPOTrainer, grpo_config
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure every size of a group, and write the page."""
     parser = arguments(__doc__, __file__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="completions a group (G)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="completions per group (G)")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args(argv)
     claim_devices(0)

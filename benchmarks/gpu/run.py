@@ -225,7 +225,7 @@ def measure_sft(config: Config, examples: Sequence[Example], data: Path, base: P
     tokens = [after - before for before, after in pairwise(seen)]
     rate = median(count / spent for count, spent in zip(tokens, updates[1:], strict=True))
     shapes = shapes_of(base / "model", settings.policy.lora)
-    # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations a token. What
+    # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations per token. What
     # checkpointing computes again does not count, by convention; nor does the vision tower, so that this is a floor.
     language = shapes.linear + shapes.hidden * shapes.vocabulary
     longest = settings.prompt.max_tokens

@@ -130,7 +130,7 @@ def test_groups_are_refilled_on_every_process(finished_run: WorkflowCopy, tmp_pa
     stage.settings["policy"]["training"]["generation_batch_size"] = 8
     stage.settings["policy"]["training"]["num_generations"] = 8
     assert stage.start("cpu", 2).wait() == 1
-    assert "each process draws 4 completions a generation, no multiple of num_generations, 8" in stage.log()
+    assert "each process draws 4 completions per generation, no multiple of num_generations, 8" in stage.log()
 
 
 def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: WorkflowCopy, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_what_stays_on_a_device(
 
 
 @pytest.mark.parametrize(
-    ("training", "spread", "expected"),  # GiB; a byte a weight is 3.50
+    ("training", "spread", "expected"),  # GiB; a byte per weight is 3.50
     [
         ({}, ONE, {"weights": 20.98, "gradients": 13.99, "optimizer states": 27.97}),
         ({"beta": 0.04}, ONE, {"reference model": 13.99}),

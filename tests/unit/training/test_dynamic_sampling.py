@@ -388,7 +388,7 @@ def test_what_can_be_refilled_is_not_refused() -> None:
 def test_processes_that_split_groups_are_refused_before_the_model_is_loaded() -> None:
     arguments: Any = SimpleNamespace(per_device_train_batch_size=6, steps_per_generation=2, num_generations=8)
     check_whole_groups(0, arguments)
-    with pytest.raises(PipelineError, match="each process draws 12 completions a generation, no multiple of num_gen"):
+    with pytest.raises(PipelineError, match="each process draws 12 completions per generation, no multiple of num_gen"):
         check_whole_groups(2, arguments)
     arguments.steps_per_generation = 4
     check_whole_groups(2, arguments)

@@ -18,7 +18,7 @@ def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, A
         predictions: scored rows by policy, in the order of the report.
 
     Returns:
-        One mapping a pair: ``before`` and ``after`` (names); `difference` of all questions; ``by_question_type``, the
+        One mapping per pair: ``before`` and ``after`` (names); `difference` of all questions; ``by_question_type``, the
         same for each type with ``p_holm``, its p-value adjusted for the number of types.
 
     Raises:

@@ -20,7 +20,7 @@ BREAKDOWNS = {
 
 
 def overview(evaluations: Evaluations) -> pd.DataFrame:
-    """One row a policy: its greedy answers."""
+    """One row per policy: its greedy answers."""
     return pd.DataFrame.from_dict(
         {
             policy: {
@@ -41,7 +41,7 @@ def overview(evaluations: Evaluations) -> pd.DataFrame:
 
 
 def sampling(evaluations: Evaluations) -> pd.DataFrame:
-    """One row a policy that was sampled or asked without a chain."""
+    """One row per policy that was sampled or asked without a chain."""
     rows = {}
     for policy, scores in evaluations.items():
         row: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def sampling(evaluations: Evaluations) -> pd.DataFrame:
 
 
 def seeds(spread: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a policy: mean, deviation and each seed's value."""
+    """One row per policy: mean, deviation and each seed's value."""
     names = {"accuracy": "accuracy", "sampled_accuracy": "at T=1", "consistency": "consistent"}
     rows: dict[str, dict[str, Any]] = {}
     for policy, found in spread["policies"].items():
@@ -80,7 +80,7 @@ def mean_and_deviation(summary: Mapping[str, Any]) -> str:
 
 
 def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
-    """One row a class, two columns a policy where chains decide the class, else one and the number of questions."""
+    """One row per class, two columns per policy where chains decide the class, else one and the number of questions."""
     names = sorted({name for scores in evaluations.values() for name in scores[key]}, key=_by_number)
     counts = {name: {scores[key].get(name, {}).get("n", 0) for scores in evaluations.values()} for name in names}
     shared = all(len(each) == 1 for each in counts.values())
@@ -100,7 +100,7 @@ def _by_number(name: str) -> tuple[int, str]:
 
 
 def differences(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row a pair of policies."""
+    """One row per pair of policies."""
     return pd.DataFrame.from_dict(
         {
             pair_name(pair): {
@@ -118,7 +118,7 @@ def differences(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row a question type, one column a pair; a star where the difference is more than chance.
+    """One row per question type, one column per pair; a star where the difference is more than chance.
 
     That is, after Holm's correction, and by the interval too, which knows that questions share images.
     """
@@ -144,7 +144,7 @@ def pair_name(pair: Mapping[str, Any]) -> str:
 
 
 def consistency(evaluations: Evaluations) -> pd.DataFrame:
-    """A row a policy and group of answers: what the judge of chains says of them, and of the negative control."""
+    """One row per policy and group of answers: what the judge of chains says of them, and of the negative control."""
     groups = {"all": "all", "correct": "right", "wrong": "wrong", "negative_control": "another answer (control)"}
     rows = {}
     for policy, scores in evaluations.items():
@@ -161,7 +161,7 @@ def consistency(evaluations: Evaluations) -> pd.DataFrame:
 
 
 def probes(evaluations: Evaluations) -> pd.DataFrame:
-    """One row a probe, of the constant answers the best; two columns a policy: the probe's score and the policy's."""
+    """One row per probe (of the constant answers, the best); per policy, the probe's score and the policy's."""
     columns: dict[tuple[str, str], dict[str, Any]] = {}
     for policy, scores in evaluations.items():
         for probe in best_probes(scores["probes"]):
@@ -210,7 +210,7 @@ def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def official(evaluations: Evaluations) -> pd.DataFrame:
-    """One row a policy with GQA's own metrics, where they were asked for."""
+    """One row per policy with GQA's own metrics, where they were asked for."""
     names = (
         "n",
         "accuracy",

@@ -3,7 +3,7 @@
 Short formulas, written out: importing scipy.stats and statsmodels takes longer than all they would compute here. The
 tests hold them against both.
 
-Questions about one image are not independent (GQA's testdev asks 31.6 an image), so standard errors and bootstraps are
+Questions about one image are not independent (GQA's testdev asks 31.6 per image), so standard errors and bootstraps are
 clustered by image; see Miller, "Adding Error Bars to Evals", arXiv:2411.00640.
 """
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # no hidden network access
-os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one engine a process: no second one to start and stop
+os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one engine per process: no second one to start and stop
 
 from transformers import GenerationConfig, ProcessorMixin
 from vllm import LLM, SamplingParams

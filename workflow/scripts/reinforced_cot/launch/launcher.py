@@ -133,6 +133,6 @@ def _place(environment: Mapping[str, str], topology: Topology) -> list[str]:
             check=True,
         )
         address = nodes.stdout.split()[0]
-    # One job a node pair: a number from the job's own keeps two jobs of a machine apart.
+    # One job per node pair: a number from the job's own keeps two jobs of a machine apart.
     port = environment.get("MASTER_PORT", str(20000 + int(environment.get("SLURM_JOB_ID", 0)) % 20000))
     return [number, "--main_process_ip", address, "--main_process_port", port]

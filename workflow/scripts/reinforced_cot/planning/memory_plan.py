@@ -13,7 +13,7 @@ from typing import Any, Protocol
 GIB = 2**30
 SLACK = 0.9  # share of a device that a plan may fill
 _BYTES = {"float32": 4, "bfloat16": 2}
-_QUANTIZED = {"nf4": 0.516, "int8": 1.0}  # bytes a weight; NF4 has a constant per 64 weights, double-quantized
+_QUANTIZED = {"nf4": 0.516, "int8": 1.0}  # bytes per weight; NF4 has a constant per 64 weights, double-quantized
 _HIDDEN_BYTES = {"float32": 20.5, "bfloat16": 24.5}  # norms are computed, and kept, in float32
 _ADAM, _ADAM_8BIT = 8, 2
 _UPDATE = ("activations and logits of an update",)

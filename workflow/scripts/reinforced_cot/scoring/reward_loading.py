@@ -1,6 +1,6 @@
 """From the config's ``rewards:`` to functions: built-in ones by name, a user's own by ``module:function``, all checked.
 
-A reward that raises, or returns anything but one finite number a completion, stops the run and names itself and the
+A reward that raises, or returns anything but one finite number per completion, stops the run and names itself and the
 completion that is at fault: TRL would leave a None out of the sum and let a NaN into the gradient.
 """
 
@@ -94,7 +94,7 @@ def _imported(name: str) -> Reward:
 
 
 def checked(name: str, reward: Reward, **constants: Any) -> Reward:
-    """``reward``, held to one finite number a completion.
+    """``reward``, held to one finite number per completion.
 
     TRL logs it by its ``__name__``, which a reward of the user's own has from its whole path.
     """

@@ -2,8 +2,8 @@
 
 A scene is a grid of 28 px cells. A cell is empty or shows one of 1797 scans of 8x8 (see workflow/digits/README.md),
 enlarged to 24x24 and tinted in one of six colours. Every question comes with its chain of thought in the operators of
-GQA's functional programs (SELECT, RELATE, QUERY, CHOOSE, LARGER), one step a line, the result after the colon; the last
-step's result is the answer. A share of the chains of questions about two objects can be shortcuts, as of a hasty
+GQA's functional programs (SELECT, RELATE, QUERY, CHOOSE, LARGER), one step per line, the result after the colon; the
+last step's result is the answer. A share of the chains of questions about two objects can be shortcuts, as of a hasty
 teacher who looks at the first object only: see `make_records`.
 
 The scans of train, val and test are disjoint, so that test accuracy is accuracy on handwriting never seen before.
@@ -91,7 +91,7 @@ class Scene:
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
     def caption(self) -> str:
-        """One line a cell, row by row: `top left: red 5` or `top left: empty`."""
+        """One line per cell, row by row: `top left: red 5` or `top left: empty`."""
         return "\n".join(f"{name_position(position)}: {self.describe(position)}" for position in POSITIONS)
 
     def describe(self, position: Position) -> str:

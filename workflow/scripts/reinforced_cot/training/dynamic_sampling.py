@@ -21,7 +21,8 @@ from reinforced_cot.seeds import mixed
 from reinforced_cot.training.trl_hooks import next_log
 
 PROMPT, COMPLETION, BOTH = (1, 0), (0, 1), (1, 1)  # padded on the left, on the right, or P + C tokens and on both sides
-# What has a value a token: where it is padded, and with what; log-probabilities behind the end are 0 as TRL makes them.
+# What has one value per token: where it is padded, and with what. Log-probabilities behind the end are 0, as TRL makes
+# them.
 BY_TOKEN: dict[str, tuple[tuple[int, int], float | None]] = {
     "prompt_ids": (PROMPT, None),  # None: the padding token
     "prompt_mask": (PROMPT, 0),
@@ -123,7 +124,7 @@ def check_whole_groups(refill_generations: int, arguments: GRPOConfig) -> None:
     own, size = arguments.per_device_train_batch_size * arguments.steps_per_generation, arguments.num_generations
     if refill_generations and own % size:
         raise PipelineError(
-            f"policies.*.refill_generations is {refill_generations} and each process draws {own} completions a "
+            f"policies.*.refill_generations is {refill_generations} and each process draws {own} completions per "
             f"generation, no multiple of num_generations, {size}: a group that is spread over processes cannot be "
             "replaced"
         )

@@ -153,7 +153,7 @@ def shuffled_groups(batch: Mapping[str, Any], size: int) -> dict[str, Any]:
     """The rows of a batch in another order, each ``size`` that stand together staying together; rows where none do.
 
     Args:
-        batch: tensors and lists with an entry a row, None, and numbers.
+        batch: tensors and lists with one entry per row, None, and numbers.
     """
     rows = len(next(value for value in batch.values() if value is not None))
     together = 1 if rows % size else size

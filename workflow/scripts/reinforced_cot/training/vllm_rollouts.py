@@ -91,7 +91,7 @@ class SamplingCheck(TrainerCallback):
     """Ends a run whose rollouts are not drawn from the policy that is trained: its gradients mean nothing."""
 
     def __init__(self, limit: float) -> None:
-        """``limit``: largest mean difference of log-probabilities between vLLM and the trainer, in nats a token."""
+        """``limit``: largest mean difference of log-probabilities between vLLM and the trainer, in nats per token."""
         self._limit = limit
 
     def on_log(
