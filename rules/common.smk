@@ -27,8 +27,8 @@ from reinforced_cot.scoring.reward_loading import own_modules
 
 # Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is not
 # written into the rules' commands, where another machine's path would make every job rerun.
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
 
 SCANS = str(paths.SCANS.relative_to(paths.REPOSITORY))
