@@ -2,7 +2,7 @@ rule base_model:
     """
     The policy `base`: a published checkpoint laid out as a folder, or a tiny model built and trained.
 
-    Needs: the texts of the training split for a tiny model, or the files of a local checkpoint. Makes:
+    Needs: the scans of digits and the texts of the training split for a tiny model, or the files of a local checkpoint. Makes:
     {results}/base/model/ and its manifest model.json.
     """
     input:

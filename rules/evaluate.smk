@@ -2,7 +2,7 @@ rule evaluate:
     """
     The answers of one policy, scored; a change of what is right or how it is counted asks no question again.
 
-    Needs: {results}/{policy}/answers.jsonl. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for
+    Needs: {results}/{policy}/answers.jsonl, and GQA's own files where they are configured. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for
     the same answers).
     """
     input:

@@ -1,6 +1,7 @@
 rule merge_lora:
     """
-    An adapter merged into the model it was trained on, as a complete checkpoint, with the proof that the two are the same.
+    An adapter merged into the model it was trained on, as a complete checkpoint, with the proof that the checkpoint computes what
+    model and adapter computed.
 
     Needs: {results}/{policy}/adapter/ and the model it belongs to; val, where the adapter was trained on a quantized base.
     Makes: {results}/{policy}/model/, model.json and merge.json.

@@ -4,7 +4,7 @@ localrules:
 
 rule plan:
     """
-    The graph of policies, how each stage's batch is made up, and what it needs of each device's memory; runs nothing else.
+    The graph of policies, how each stage's batch is made up, and what it needs of each device's memory. Only settings are written.
 
     Needs: the settings of every stage, the base model's configuration (fetched, for a hub id). Makes: nothing.
     """

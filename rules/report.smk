@@ -7,7 +7,7 @@ rule report:
     """
     The report's policies side by side on one page that needs nothing but a browser.
 
-    Needs: eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json of the adapters;
+    Needs: data/summary.json, eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json of the adapters;
     seeds.json with several seeds. Makes: {results}/report.html.
     """
     input:

@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 _GQA = ("gqa_questions", "gqa_choices")
-_STAGES = {"rl": "grpo", "evaluate": "answer"}
 
 
 def is_old_form(content: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The model families that the pipeline knows, and all in which they differ: the rest is the same code for each."""
+"""The model families that the pipeline knows, and how they differ; `processors` has a class for each as well."""
 
 import json
 import re
