@@ -110,15 +110,24 @@ def launched(stage):
     A vLLM server of a policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the
     script starts itself there.
     """
-    topology = stage_topology(settings.launch, stage)
+    try:
+        topology = stage_topology(settings.launch, stage)
+    except (
+        ConfigError
+    ) as error:  # of a method that the report does not need: the others were checked
+        raise WorkflowError(f"the configuration is refused:\n{error}") from None
     served = {
         name: server_gpus(policy.training)
         for name, policy in POLICIES.items()
         if policy.method == stage
     }
-    most = max((served[name] for name in settings.made if name in served), default=0)
-    if stage not in METHODS or any(name in served for name in settings.made):
-        refuse_more_gpus_than_there_are(stage, topology.gpus + most, most)
+    if stage not in METHODS:
+        refuse_more_gpus_than_there_are(stage, topology.gpus)
+    for name in settings.made:
+        if name in served:
+            refuse_more_gpus_than_there_are(
+                stage, topology.gpus + served[name], served[name]
+            )
     resources = {
         "gpu": (
             (lambda wildcards: topology.gpus + served[wildcards.policy])
@@ -192,6 +201,11 @@ def of_policy(wildcards):
             line = [*ancestors(POLICIES, name), name]
             if absent := list(missing_packages(settings, line)):
                 raise ConfigError("\n".join(absent))
+            for other in line:
+                policy = POLICIES[other]
+                served = server_gpus(policy.training)
+                gpus = stage_topology(settings.launch, policy.method).gpus + served
+                refuse_more_gpus_than_there_are(policy.method, gpus, served)
     except ConfigError as error:
         raise WorkflowError(f"policy {name} is refused:\n{error}") from None
     return as_yaml(stage_settings.train_settings(settings, name))

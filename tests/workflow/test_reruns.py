@@ -144,9 +144,25 @@ ROWS = {
         replace(f"{PACKAGE}/launch/launcher.py", '"--main_process_port", "0"', '"--main_process_port", "00"'),
         {**SFT_ON, "answer": 4, "evaluate": 4},
     ),
-    "a setting of GRPO's section": (
+    "a default that this run does not use": (
         replace(f"{PACKAGE}/policies/grpo.py", "questions: Annotated[int, Field(ge=2)] = 32", "questions: int = 33"),
+        {},
+    ),
+    "a default that this run uses": (
+        replace(
+            f"{PACKAGE}/policies/grpo.py",
+            "max_sampling_logp_difference: Positive = 0.1",
+            "max_sampling_logp_difference: Positive = 0.2",
+        ),
         RL_ON,
+    ),
+    "a default of answering": (
+        replace(f"{PACKAGE}/generation/settings.py", "direct: bool = True", "direct: bool = False"),
+        {},
+    ),
+    "a step of the tiny model's pretraining": (
+        replace(f"{PACKAGE}/models/settings.py", "lm_batch_size: Count = 32", "lm_batch_size: Count = 31"),
+        {"base_model": 1, **SFT_ON, **ASKED_AGAIN},
     ),
     "the meaning of a key": (replace(f"{PACKAGE}/policies/settings.py", "What makes the policy:", "It makes it:"), {}),
     "a comment and white space": (

@@ -8,6 +8,7 @@ from config_samples import COMMIT, GRPO, LORA, ON_GPUS, TINY, changed, photos, p
 from places import REPO
 
 from reinforced_cot.config.checks import warnings_of
+from reinforced_cot.config.stage_settings import with_trl_defaults
 from reinforced_cot.config.validation import refuse_policy, validated
 from reinforced_cot.errors import ConfigError
 
@@ -72,13 +73,14 @@ def test_defaults_are_filled_in_a_copy() -> None:
     assert result.launch.of("merge_lora").as_dict() == {"topology": "cpu", "processes": None, "threads": 1}
     # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.
     assert result.policies["sft"].lora == LORA
-    assert result.policies["sft"].training == {
+    assert result.policies["sft"].training == config["policies"]["sft"]["training"]
+    assert with_trl_defaults(result.policies["sft"]).training == {
         "save_strategy": "epoch",
         "save_steps": 500,
         "per_device_train_batch_size": 8,
         "gradient_accumulation_steps": 1,
     }
-    assert result.policies["grpo"].training == {
+    assert with_trl_defaults(result.policies["grpo"]).training == {
         **config["policies"]["grpo"]["training"],
         "gradient_accumulation_steps": 1,
         "generation_batch_size": None,
@@ -92,7 +94,8 @@ def test_a_policy_that_the_report_does_not_need_is_checked_where_it_is_asked_for
     config = validated(changed({"policies.later": LATER}))
     with pytest.raises(ConfigError, match=r"`policies.later.training.save_steps` is 7; it must be a multiple of"):
         refuse_policy(config, "later")
-    refuse_policy(validated(changed({"policies.later": {"like": "grpo", "from": "base"}})), "later")
+    for further in ({}, {"global_batch_size": 128}):
+        refuse_policy(validated(changed({"policies.later": {"like": "grpo", "from": "base", **further}})), "later")
 
 
 GSPO = "policies.gspo.training"

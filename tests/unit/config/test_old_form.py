@@ -62,3 +62,21 @@ def test_the_refusal_shows_the_file_in_the_present_form(tmp_path: Path) -> None:
     head, _, shown = str(caught.value).partition("\n\n")
     assert head.startswith(f"{path} is in the form that was used before `policies` became a graph.")
     assert yaml.safe_load(shown) == in_new_form(OLD)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"rl": [1]}, {"rl": 3}, {"sft": "x"}, {"sft": [1]}, {"evaluation": ["a"]}, {"policies": None}, {"policies": [1]}],
+)
+def test_what_is_of_another_type_is_left_to_the_validation(tmp_path: Path, content: dict[str, Any]) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(yaml.safe_dump(content))
+    refuse_files([path])
+    assert not is_old_form(content)
+
+
+def test_what_stands_in_both_forms_is_kept() -> None:
+    both = {"policies": None, "sft": {"lora": LORA}, "answer": {"samples": 1}, "evaluation": {"batch_size": 2}}
+    new = in_new_form(both)
+    assert new["policies"]["sft"]["lora"] == LORA and new["answer"] == {"samples": 1, "batch_size": 2}
+    assert in_new_form({"policies": ["base", "sft", "grpo"]}) == {"report": ["base", "sft", "grpo"]}

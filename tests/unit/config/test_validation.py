@@ -109,7 +109,7 @@ VALUE_CASES = [
         '`policies.sft.training.logging_strategy` is false; YAML reads an unquoted no as false: write "no"',
     ),
     ({"report": ["base", "base"]}, '`report` is ["base", "base"]; an entry stands there twice'),
-    ({"report": []}, "`report` is []; it must have 1 entries"),
+    ({"report": []}, "`report` is []; it must have at least 1 entry"),
     (
         {"policies.GRPO": {"method": "grpo", "from": "sft", "lora": LORA}},
         "`policies.GRPO`: a policy's name is lower-case letters, digits and _, and begins with a letter",

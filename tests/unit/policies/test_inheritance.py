@@ -50,7 +50,7 @@ def test_a_policy_may_be_like_one_that_is_like_another() -> None:
         ),
         (
             {"a": {"like": "xyz"}},
-            "`policies.a.like` is xyz, which has no settings under `policies`; there are sft, grpo, gspo, a",
+            "`policies.a.like` is xyz, which has no settings under `policies`; there are sft, grpo, gspo",
         ),
         ({"a": {"like": "a"}}, "`policies.a.like` leads back to a: a -> a; write one of them out"),
         (

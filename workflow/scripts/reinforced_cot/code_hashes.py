@@ -48,11 +48,24 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported.add(node.module)
             imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # from package import module
-    return hashlib.sha256(ast.dump(_WithoutTexts().visit(tree)).encode()).hexdigest()[:16], frozenset(imported)
+    meaning = _Meaning(has_sections="reinforced_cot.section" in imported).visit(tree)
+    return hashlib.sha256(ast.dump(meaning).encode()).hexdigest()[:16], frozenset(imported)
 
 
-class _WithoutTexts(ast.NodeTransformer):
-    """Takes out every statement that is a string alone: docstrings, and what stands below the fields of a section."""
+class _Meaning(ast.NodeTransformer):
+    """Takes out what changes nothing that a stage does.
+
+    Every statement that is a string alone: docstrings, and what stands below the fields of a section. And the fields of
+    sections: their types, defaults and bounds act at dry-run, and a stage's settings file holds the value of each.
+    """
+
+    def __init__(self, has_sections: bool) -> None:
+        self._has_sections = has_sections
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if self._has_sections:
+            node.body = [statement for statement in node.body if not isinstance(statement, ast.AnnAssign)]
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

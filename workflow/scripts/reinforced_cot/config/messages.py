@@ -19,7 +19,7 @@ _TYPE_NAMES = {
     "array": "a list",
     "object": "a mapping of keys to values",
 }
-_TAGS = ("word", "weights")  # of a union's members, which pydantic puts into the path
+_TAGS = ("<word>", "<weights>")  # of a union's members, which pydantic puts into the path
 _IN_WORDS = {  # of patterns and other rules that a type alone does not say
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
@@ -32,10 +32,16 @@ def explained(error: ValidationError, key: str, root: Schema) -> Iterator[str]:
         key: of the section.
         root: the section's JSON schema.
     """
-    for one in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    wrong = {one["loc"] for one in errors}
+    for one in errors:
+        if one["type"] == "too_short" and any(other and other[:-1] == one["loc"] for other in wrong):
+            continue  # entries that are wrong were not counted
         path = tuple(part for part in one["loc"] if part not in _TAGS)
         place = dotted((key, *path))
-        if one["type"] == "missing":
+        if one["type"] == "invalid_key" or path[-1:] == ("[key]",):
+            yield f"`{dotted((key, *path)).removesuffix('.[key]')}`: a key must be text; write it in quotes"
+        elif one["type"] == "missing":
             yield missing(place)
         elif one["type"] == "extra_forbidden":
             yield reserved_or_unknown(dotted((key, *path[:-1])), str(path[-1]), schema_at(root, path[:-1]), root)
@@ -72,9 +78,9 @@ def wrong_value(key: str, error: Mapping[str, Any], schema: Schema) -> str:
         case "string_too_short":
             return f"`{key}` is empty; give a text or remove the key"
         case "too_short" | "too_long":
-            return f"`{key}` is {shown}; it must have {context.get('min_length', context.get('max_length'))} entries"
+            return f"`{key}` is {shown}; it must have {_entries(context)}"
         case "string_pattern_mismatch":
-            return f"`{key}` is {shown}; {_IN_WORDS[context['pattern']]}"
+            return f"`{key}` is {shown}; {_IN_WORDS.get(context['pattern'], error['msg'])}"
         case "finite_number":
             return f"`{key}` is {shown}; it must be a number"
         case "explained":
@@ -95,7 +101,8 @@ def reserved_or_unknown(key: str, name: str, schema: Schema, root: Schema | None
         root: what the references of ``schema`` are resolved in.
     """
     place = f"{key}.{name}" if key else name
-    reserved, properties = schema.get("reserved", {}), schema.get("properties", {})
+    reserved = schema.get("reserved", {})
+    properties = {key: entry for member in alternatives(schema, root) for key, entry in _properties(member).items()}
     if name in reserved:
         return f"`{place}` {reserved[name]}; remove it"
     for near in difflib.get_close_matches(name, [*properties, *reserved], n=1):
@@ -142,6 +149,11 @@ def _choices(schema: Schema) -> list[Any]:
     return list(schema.get("enum", [schema["const"]] if "const" in schema else []))
 
 
+def _properties(schema: Schema) -> Mapping[str, Any]:
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    return properties
+
+
 def _types(schema: Schema) -> list[str]:
     stated = schema.get("type", "object" if "properties" in schema else [])
     return [stated] if isinstance(stated, str) else list(stated)
@@ -181,9 +193,13 @@ def _enum_hint(value: Any, choices: Sequence[Any]) -> str:
     words = {True: ("yes", "on"), False: ("no", "off")}.get(value, ()) if isinstance(value, bool) else ()
     for word in (word for word in words if word in choices):
         return f'YAML reads an unquoted {word} as {_shown(value)}: write "{word}"'
-    near = difflib.get_close_matches(str(value), [choice for choice in choices if isinstance(choice, str)], n=1)
+    near = difflib.get_close_matches(value, _words(choices), n=1) if isinstance(value, str) else []
     listed = f"it must be one of {', '.join(_shown(choice) for choice in choices)}"
     return f"did you mean {_shown(near[0])}?" if near else listed
+
+
+def _words(choices: Sequence[Any]) -> list[str]:
+    return [choice for choice in choices if isinstance(choice, str)]
 
 
 def dotted(path: Sequence[Any]) -> str:
@@ -192,10 +208,18 @@ def dotted(path: Sequence[Any]) -> str:
     return text.removeprefix(".")
 
 
+def _entries(context: Mapping[str, Any]) -> str:
+    low, high = context.get("min_length"), context.get("max_length")
+    return f"at least {low} entry" if low == 1 else f"{high or low} entries"
+
+
 def _plain(bound: float) -> str:
     return str(int(bound)) if float(bound).is_integer() else str(bound)
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # a date as a key, a mapping that holds itself
+        text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

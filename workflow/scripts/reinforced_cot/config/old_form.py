@@ -7,15 +7,16 @@ from typing import Any
 import yaml
 
 _GQA = ("gqa_questions", "gqa_choices")
+_STAGES = {"rl": "grpo", "evaluate": "answer"}
 
 
 def is_old_form(content: Mapping[str, Any]) -> bool:
-    """Whether a file's content has keys of the old form."""
-    launch = content.get("launch")
+    """Whether a file's content has keys of the old form; what is of another type there is left to the validation."""
+    launch, listed = content.get("launch"), content.get("policies")
     return (
-        not {"sft", "rl", "evaluation"}.isdisjoint(content)
-        or isinstance(content.get("policies"), list)
-        or (isinstance(launch, Mapping) and not {"rl", "evaluate"}.isdisjoint(launch))
+        any(isinstance(content.get(key), Mapping) for key in ("sft", "rl", "evaluation"))
+        or (isinstance(listed, list) and all(isinstance(name, str) for name in listed))
+        or (isinstance(launch, Mapping) and not _STAGES.keys().isdisjoint(launch))
     )
 
 
@@ -27,24 +28,23 @@ def in_new_form(content: Mapping[str, Any]) -> dict[str, Any]:
     """
     old = copy.deepcopy(dict(content))
     new: dict[str, Any] = {}
+    sft = old.get("sft")
+    selection = sft.get("selection") if isinstance(sft, Mapping) else None
     for key, value in old.items():
         if key == "policies" and isinstance(value, list):
-            new["report"] = ["base", "sft", *value]
-        elif key == "sft":
-            _add(new, "policies", {"sft": {"method": "sft", "from": "base", **(value or {})}})
-        elif key == "rl":
-            selection = (old.get("sft") or {}).get("selection")
-            _add(new, "policies", {name: _rl_policy(settings, selection) for name, settings in (value or {}).items()})
-        elif key == "evaluation":
-            for name, setting in (value or {}).items():
+            new["report"] = list(dict.fromkeys(["base", "sft", *value]))
+        elif key == "sft" and isinstance(value, Mapping):
+            _add(new, "policies", {"sft": {"method": "sft", "from": "base", **value}})
+        elif key == "rl" and isinstance(value, Mapping):
+            _add(new, "policies", {name: _rl_policy(settings, selection) for name, settings in value.items()})
+        elif key == "evaluation" and isinstance(value, Mapping):
+            for name, setting in value.items():
                 _add(new, "evaluate" if name in _GQA else "answer", {name: setting})
         elif key == "launch" and isinstance(value, Mapping):
-            new["launch"] = {
-                {"rl": "grpo", "evaluate": "answer"}.get(stage, stage): job for stage, job in value.items()
-            }
-        elif isinstance(new.get(key), dict) and isinstance(value, dict):
+            _add(new, key, {_STAGES.get(str(stage), stage): job for stage, job in value.items()})
+        elif isinstance(value, dict):
             _add(new, key, value)
-        else:
+        elif value is not None or key not in new:
             new[key] = value
     return new
 
@@ -69,8 +69,9 @@ def _rl_policy(settings: Any, selection: Any) -> Any:
     return {**origin, **settings, **asked}
 
 
-def _add(new: dict[str, Any], key: str, entries: Mapping[str, Any]) -> None:
-    new[key] = {**new.get(key, {}), **entries}
+def _add(new: dict[str, Any], key: str, entries: Mapping[Any, Any]) -> None:
+    there = new.get(key)
+    new[key] = {**(there if isinstance(there, dict) else {}), **entries}
 
 
 class _Writer(yaml.SafeDumper):

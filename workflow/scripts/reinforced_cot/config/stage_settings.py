@@ -5,6 +5,7 @@ from typing import Any
 
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
+from reinforced_cot.config.trl_fields import defaults
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading
 from reinforced_cot.planning.batch_sizes import generation_batch_size, global_batch_size
@@ -52,7 +53,7 @@ def base_settings(config: Config) -> BaseSettings:
 
 def train_settings(config: Config, name: str) -> TrainSettings:
     """What the stage that trains a policy reads."""
-    policy = config.policies[name]
+    policy = with_trl_defaults(config.policies[name])
     method = METHODS[policy.method]
     if "val" not in method.splits and not policy.quantization:  # then nobody asks val's questions
         policy = policy.model_copy(update={"selection": Selection()})
@@ -65,6 +66,14 @@ def train_settings(config: Config, name: str) -> TrainSettings:
         repeats=repeats(config.policies, name),
         policy=_with_totals(config, policy),
     )
+
+
+def with_trl_defaults(policy: TrainedPolicy) -> TrainedPolicy:
+    """A policy with TRL's defaults written out where the pipeline reads them."""
+    method = METHODS[policy.method]
+    stock = defaults(method.trl_config)
+    training = {**{name: stock[name] for name in method.read_fields}, **policy.training}
+    return policy.model_copy(update={"training": training})
 
 
 def rewards(config: Config, policy: GrpoPolicy) -> Any:

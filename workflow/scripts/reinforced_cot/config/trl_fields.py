@@ -1,6 +1,7 @@
 """The fields of TRL's and PEFT's own configuration classes, read from ``trl_fields.json`` without importing either."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -49,12 +50,28 @@ def field_problems(section: str, key: str, values: Mapping[str, Any]) -> Iterato
         if name not in known["properties"]:
             yield reserved_or_unknown(key, str(name), known)
             continue
+        if not _is_finite(value):
+            yield f"`{key}.{name}` holds NaN or infinity; it must be a number"
+            continue
         try:
             _adapter(section, name).validate_python(value)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = "".join(f"[{part}]" if isinstance(part, int) else "" for part in first["loc"])
             yield wrong_value(f"{key}.{name}{place}", first, known["properties"][name])
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no number in a value, however deep, is NaN or infinite; the number itself is left to its type."""
+    if isinstance(value, Mapping):
+        return all(_is_finite(one) and not _is_not_finite_number(one) for one in value.values())
+    if isinstance(value, list):
+        return all(_is_finite(one) and not _is_not_finite_number(one) for one in value)
+    return True
+
+
+def _is_not_finite_number(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 @cache
@@ -64,8 +81,9 @@ def _adapter(section: str, name: str) -> TypeAdapter[Any]:
 
 def _annotation(schema: Mapping[str, Any]) -> Any:
     """The type that a field's JSON schema describes."""
-    if "enum" in schema:
-        return Literal[tuple(schema["enum"])]
+    if "enum" in schema:  # a Literal of true would take 1, too
+        words = tuple(choice for choice in schema["enum"] if not isinstance(choice, bool))
+        return Literal[words] | bool if len(words) < len(schema["enum"]) else Literal[words]
     if "type" not in schema:
         return Any
     names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reinforced_cot.config import checks
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import Schema, explained, missing, reserved_or_unknown, wrong_value
-from reinforced_cot.config.trl_fields import defaults, field_problems, trl_fields
+from reinforced_cot.config.trl_fields import field_problems, trl_fields
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.policies.graph import ancestors, graph_problems
 from reinforced_cot.policies.inheritance import completed, inheritance_problems
@@ -44,7 +44,7 @@ def validated(config: Mapping[str, Any]) -> Config:
     problems: list[str] = []
     sections: dict[str, Any] = {}
     known = {"properties": {name: _schema(name) for name in Config.model_fields}, "reserved": {}}
-    problems += [reserved_or_unknown("", str(name), known) for name in given.keys() - Config.model_fields.keys()]
+    problems += [reserved_or_unknown("", str(name), known) for name in given if name not in Config.model_fields]
     for name, field in Config.model_fields.items():
         if name not in given:
             if field.is_required():
@@ -60,16 +60,14 @@ def validated(config: Mapping[str, Any]) -> Config:
             if value is not None:
                 sections[name] = value
     if "policies" in sections:
-        names = list(given["policies"]) if isinstance(given["policies"], Mapping) else []
-        in_graph = list(graph_problems(sections["policies"], names))
-        problems += in_graph
-        if "report" in sections:
+        names = [str(name) for name in given["policies"]] if isinstance(given["policies"], Mapping) else []
+        problems += graph_problems(sections["policies"], names)
+        if "report" in sections and isinstance(given["policies"], Mapping):
             problems += _report(sections["report"], names)
-            sections["made"] = [] if in_graph else _sound_part(sections["policies"], sections["report"])
+            sections["made"] = _sound_part(sections["policies"], sections["report"])
     problems += checks.problems(sections)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
-    sections["policies"] = {name: _with_fields_read(policy) for name, policy in sections["policies"].items()}
     return Config.model_construct(**{name: sections[name] for name in Config.model_fields})
 
 
@@ -91,7 +89,7 @@ def _section(name: str, value: Any) -> tuple[Any, list[str]]:
     try:
         return adapter.validate_python(value), list(_unknown_rewards(name, value))
     except ValidationError as error:
-        problems = list(explained(error, name, _schema(name)))
+        problems = [*explained(error, name, _schema(name)), *_unknown_rewards(name, value)]
         return _without_unknown(adapter, value, error), problems
 
 
@@ -138,11 +136,13 @@ def _policies(given: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
     """The policies whose settings are sound, and one line per mistake."""
     if not isinstance(given, Mapping):
         return {}, [wrong_value("policies", {"type": "dict_type", "input": given}, {"type": "object"})]
-    problems = [f"`policies.{name}`: {why}" for name in given if (why := name_problem(name))]
-    if astray := list(inheritance_problems(given)):
+    problems = [f"`policies.{name}`: {why}" for name in given if isinstance(name, str) and (why := name_problem(name))]
+    problems += [f"`policies.{name}`: write the name in quotes" for name in given if not isinstance(name, str)]
+    named = {name: settings for name, settings in given.items() if isinstance(name, str)}
+    if astray := list(inheritance_problems(named)):
         return {}, problems + astray
     sound: dict[str, TrainedPolicy] = {}
-    for name, settings in completed(given).items():
+    for name, settings in completed(named).items():
         policy, wrong = _policy(f"policies.{name}", settings)
         problems += wrong
         if policy is not None and not name_problem(name):
@@ -156,7 +156,7 @@ def _policy(key: str, given: Any) -> tuple[TrainedPolicy | None, list[str]]:
     if "method" not in given:
         return None, [missing(f"{key}.method")]
     method = given["method"]
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         return None, [wrong_value(f"{key}.method", {"type": "enum", "input": method}, {"enum": list(METHODS)})]
     adapter: TypeAdapter[Any] = TypeAdapter(METHODS[method].policy)
     problems: list[str] = []
@@ -170,8 +170,7 @@ def _policy(key: str, given: Any) -> tuple[TrainedPolicy | None, list[str]]:
     fields = [*_fields(key, "training", METHODS[method].trl_config, given), *_fields(key, "lora", "lora", given)]
     problems += fields
     problems += _unknown_rewards(f"{key}.rewards", given.get("rewards"))
-    only_unknown = all(line.startswith("unknown key") for line in fields)
-    return (policy if only_unknown else None), problems
+    return (None if fields else policy), problems
 
 
 def _fields(key: str, name: str, section: str, given: Mapping[str, Any]) -> Iterator[str]:
@@ -195,17 +194,9 @@ def _sound_part(policies: Mapping[str, TrainedPolicy], report: Sequence[str]) ->
     found: dict[str, None] = {}
     for name in report:
         line = []
-        while name in policies:
+        while name in policies and name not in line:
             line.append(name)
             name = policies[name].from_policy
         if name == BASE:
             found |= dict.fromkeys(reversed(line))
     return list(found)
-
-
-def _with_fields_read(policy: TrainedPolicy) -> TrainedPolicy:
-    """TRL's defaults written out where stages read them."""
-    method = METHODS[policy.method]
-    stock = defaults(method.trl_config)
-    training = {**{name: stock[name] for name in method.read_fields}, **policy.training}
-    return policy.model_copy(update={"training": training})

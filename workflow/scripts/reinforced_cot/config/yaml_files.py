@@ -28,8 +28,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}{line}: not valid YAML: {error.problem or error.context}; correct that line"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # a date that there is not, `!!int x`
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values")
     return content

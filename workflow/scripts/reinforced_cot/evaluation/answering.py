@@ -19,8 +19,9 @@ from reinforced_cot.generation.rendering import prompt_lengths, unchecked_length
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.checkpoints import check_checkpoint, context_length
 from reinforced_cot.models.processors import load_processor
+from reinforced_cot.planning.answering_memory import answering_plan_of
 from reinforced_cot.planning.model_shapes import shapes_of
-from reinforced_cot.planning.stage_memory import answering_plan_of, check_memory
+from reinforced_cot.planning.stage_memory import check_memory
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.seeds import subset
 

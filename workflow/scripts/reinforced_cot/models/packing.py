@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from reinforced_cot.models.tree_attention import Tree, seen_by_trees
+from reinforced_cot.models.tree_attention import Tree
 
 IGNORED = -100  # a label that is not scored
 PROMPT_FIELDS = {"pixel_values", "image_grid_thw", "mm_token_type_ids"}  # what a prompt with images has beside its ids
@@ -174,31 +174,3 @@ def unpack(
 
 def _padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
-
-
-def without_padding(rows: dict[str, Any], backbone: Any) -> dict[str, Any]:
-    """The same rows as TRL's collator makes them, as one.
-
-    Args:
-        rows: input_ids, labels, attention_mask, mm_token_type_ids, shape ``(rows, tokens)``; pixel_values and
-            image_grid_thw of all images. The first token of a row has no label.
-        backbone: has ``get_rope_index``.
-
-    Returns:
-        input_ids and labels of shape ``(1, tokens that are no padding)``, their positions, and whom they see.
-    """
-    kept = rows["attention_mask"].bool()
-    positions, _ = backbone.get_rope_index(
-        rows["input_ids"],
-        mm_token_type_ids=rows["mm_token_type_ids"],
-        image_grid_thw=rows["image_grid_thw"],
-        attention_mask=rows["attention_mask"],
-    )
-    return {
-        "input_ids": rows["input_ids"][kept][None],
-        "labels": rows["labels"][kept][None],
-        "position_ids": positions[:, kept][:, None],
-        **seen_by_trees([Tree(0, kept.sum(dim=1).tolist())], backbone, kept.device),
-        "pixel_values": rows["pixel_values"],
-        "image_grid_thw": rows["image_grid_thw"],
-    }

@@ -1,4 +1,4 @@
-"""The memory plan of answering; and any plan held against a stage's device before a model is loaded."""
+"""Any memory plan, held against the device that a stage was given before it loads a model."""
 
 import logging
 
@@ -6,18 +6,10 @@ import psutil
 import torch
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.loading import device
-from reinforced_cot.planning.memory_plan import GIB, SLACK, Plan, Shapes, answering_plan, what_to_lower
+from reinforced_cot.planning.memory_plan import GIB, SLACK, Plan, what_to_lower
 
 log = logging.getLogger(__name__)
-
-
-def answering_plan_of(settings: AnswerSettings, shapes: Shapes, prompt: int) -> Plan:
-    """Of answering; ``prompt`` is the longest one, in tokens."""
-    asked = settings.answer
-    rows = asked.batch_size * max(1, asked.samples)
-    return answering_plan(shapes, settings.base_model.dtype, rows, prompt + asked.max_new_tokens)
 
 
 def check_memory(plan: Plan, here: int) -> None:

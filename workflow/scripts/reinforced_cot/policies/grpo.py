@@ -10,8 +10,8 @@ from reinforced_cot.section import Count, Natural, NotNegative, Positive, Sectio
 
 # By type: a union without tags would report each mistake once per member.
 Rewards = Annotated[
-    Annotated[Literal["original"], Tag("word")] | Annotated[dict[str, NotNegative | None], Tag("weights")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "weights"),
+    Annotated[Literal["original"], Tag("<word>")] | Annotated[dict[str, NotNegative | None], Tag("<weights>")],
+    Discriminator(lambda value: "<word>" if isinstance(value, str) else "<weights>"),
 ]
 
 

@@ -14,11 +14,15 @@ def inheritance_problems(policies: Mapping[str, Any]) -> Iterator[str]:
     """
     for policy, settings in policies.items():
         seen = [policy]
+        like = settings.get("like") if isinstance(settings, Mapping) else None
+        if like is not None and not isinstance(like, str):
+            yield f"`policies.{policy}.like` is {like}; it must be the name of another policy"
         while isinstance(settings, Mapping) and isinstance(settings.get("like"), str):
             other = settings["like"]
             if other not in policies:
-                near = difflib.get_close_matches(other, policies, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(policies)}"
+                others = [name for name in policies if name not in seen]
+                near = difflib.get_close_matches(other, others, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(others) or 'no others'}"
                 yield f"`policies.{seen[-1]}.like` is {other}, which has no settings under `policies`; {hint}"
                 break
             if other in seen:

@@ -18,7 +18,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.loading import backbone_of
-from reinforced_cot.models.packing import without_padding
+from reinforced_cot.models.padding_free import without_padding
 from reinforced_cot.models.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings

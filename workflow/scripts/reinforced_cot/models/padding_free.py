@@ -1,0 +1,36 @@
+"""Rows of several lengths as one row without padding, for models whose positions are M-RoPE's.
+
+TRL does so for text alone: with images it refuses. Each sequence keeps its own positions and sees only itself.
+"""
+
+from typing import Any
+
+from reinforced_cot.models.tree_attention import Tree, seen_by_trees
+
+
+def without_padding(rows: dict[str, Any], backbone: Any) -> dict[str, Any]:
+    """The same rows as TRL's collator makes them, as one.
+
+    Args:
+        rows: input_ids, labels, attention_mask, mm_token_type_ids, shape ``(rows, tokens)``; pixel_values and
+            image_grid_thw of all images. The first token of a row has no label.
+        backbone: has ``get_rope_index``.
+
+    Returns:
+        input_ids and labels of shape ``(1, tokens that are no padding)``, their positions, and whom they see.
+    """
+    kept = rows["attention_mask"].bool()
+    positions, _ = backbone.get_rope_index(
+        rows["input_ids"],
+        mm_token_type_ids=rows["mm_token_type_ids"],
+        image_grid_thw=rows["image_grid_thw"],
+        attention_mask=rows["attention_mask"],
+    )
+    return {
+        "input_ids": rows["input_ids"][kept][None],
+        "labels": rows["labels"][kept][None],
+        "position_ids": positions[:, kept][:, None],
+        **seen_by_trees([Tree(0, kept.sum(dim=1).tolist())], backbone, kept.device),
+        "pixel_values": rows["pixel_values"],
+        "image_grid_thw": rows["image_grid_thw"],
+    }
