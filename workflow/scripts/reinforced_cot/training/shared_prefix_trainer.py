@@ -30,8 +30,7 @@ SWITCH = "policies.*.shared_prefix"
 
 
 class SharedPrefixTrainer(GRPOTrainer):
-    """TRL's loss of TRL's rows; only how they and their log-probabilities are computed is another, and which rows stay
-    together.
+    """Same rows and loss as TRL. Only the forward passes differ, and the rows of a group stay together.
 
     Args:
         shared_prefix: ``auto`` shares prompts where the model allows it, ``on`` insists, ``off`` is TRL's own way.
