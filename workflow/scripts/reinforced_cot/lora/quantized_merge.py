@@ -1,7 +1,7 @@
 """What it costs to merge an adapter that was trained on a quantized base into the full-precision one.
 
 The two bases differ by the rounding of every weight, and the adapter has learned to make up for it. The merged model is
-therefore not the policy that was trained, and no comparison of logits can excuse that. So both answer the same questions.
+therefore not the policy that was trained, and no comparison of logits can excuse that: both answer the same questions.
 """
 
 from collections.abc import Sequence
