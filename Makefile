@@ -41,6 +41,7 @@ check: $(READY)  ## what needs no training: format, lint, types
 	$(BIN)/snakefmt --check Snakefile rules
 	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/snakemake --lint
 
 $(READY): requirements.lock

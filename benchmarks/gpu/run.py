@@ -42,9 +42,9 @@ from reinforced_cot.lora.merge import merge  # noqa: E402
 from reinforced_cot.models.loading import device  # noqa: E402
 from reinforced_cot.models.settings import ModelSizes  # noqa: E402
 from reinforced_cot.models.tiny_model import build_config, build_processor, build_tokenizer  # noqa: E402
+from reinforced_cot.planning.answering_memory import answering_plan_of  # noqa: E402
 from reinforced_cot.planning.model_shapes import shapes_of  # noqa: E402
 from reinforced_cot.planning.preview import CHAIN  # noqa: E402
-from reinforced_cot.planning.stage_memory import answering_plan_of  # noqa: E402
 from reinforced_cot.planning.training_memory import training_plan_of  # noqa: E402
 from reinforced_cot.policies.grpo import GrpoSettings  # noqa: E402
 from reinforced_cot.policies.settings import MergeSettings  # noqa: E402
