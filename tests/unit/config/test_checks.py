@@ -58,7 +58,7 @@ CASES = [
     ),
     (
         {"policies.sft.training.save_strategy": "no"},
-        "`policies.sft.training.save_strategy` is no; what is published is a saved checkpoint: use steps or epoch",
+        "`policies.sft.training.save_strategy` is no; the stage publishes a saved checkpoint: use steps",
     ),
     # sampling that would bias the importance ratio (trl#6789)
     ({f"{GRPO}.top_p": 0.9}, f"`{GRPO}.top_p` is 0.9; {BIASED.format(1.0)}"),

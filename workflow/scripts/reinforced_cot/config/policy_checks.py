@@ -34,7 +34,7 @@ def trainer_problems(asked: Candidate) -> Iterator[str]:
         if training[name] > 1 and training[name] != int(training[name]):
             yield f"`{key}.training.{name}` is {training[name]}; above 1 it must be a whole number"
     if training["save_strategy"] == "no":
-        yield f"`{key}.training.save_strategy` is no; what is published is a saved checkpoint: use steps or epoch"
+        yield f"`{key}.training.save_strategy` is no; the stage publishes a saved checkpoint: use steps"
     if policy.lora is None:
         if policy.quantization:
             yield (
