@@ -40,30 +40,41 @@ def _closure(queue: list[tuple[str, Path]], folder: Path) -> dict[str, str]:
 @cache
 def _read(path: Path) -> tuple[str, frozenset[str]]:
     """The hash of one file's syntax tree without its texts, and the names of all modules it may import."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    imported: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported.add(node.module)
-            imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # from package import module
-    meaning = _Meaning(has_sections="reinforced_cot.section" in imported).visit(tree)
-    return hashlib.sha256(ast.dump(meaning).encode()).hexdigest()[:16], frozenset(imported)
+    meaning = _Meaning()
+    tree = meaning.visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(meaning.imported)
 
 
 class _Meaning(ast.NodeTransformer):
-    """Takes out what changes nothing that a stage does.
+    """Takes out what changes nothing that a stage does, and collects the names of imported modules.
 
     Every statement that is a string alone: docstrings, and what stands below the fields of a section. And the fields of
     sections: their types, defaults and bounds act at dry-run, and a stage's settings file holds the value of each.
     """
 
-    def __init__(self, has_sections: bool) -> None:
-        self._has_sections = has_sections
+    def __init__(self) -> None:
+        self.imported: set[str] = set()
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        # Only lists of statements are searched: no expression holds an import, and a dry-run reads every module.
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            statements = getattr(node, field, None)
+            if isinstance(statements, list):
+                setattr(node, field, [kept for child in statements if (kept := self.visit(child)) is not None])
+        return node
+
+    def visit_Import(self, node: ast.Import) -> ast.AST:
+        self.imported.update(alias.name for alias in node.names)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        if node.module:
+            self.imported.add(node.module)
+            self.imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # from package import module
+        return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        if self._has_sections:
+        if "reinforced_cot.section" in self.imported:
             node.body = [statement for statement in node.body if not isinstance(statement, ast.AnnAssign)]
         return self.generic_visit(node)
 
