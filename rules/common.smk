@@ -160,11 +160,11 @@ def of_origin(pattern):
     what of it (its model or its adapter).
     """
 
-    def found(wildcards):
+    def path(wildcards):
         policy = POLICIES[wildcards.policy]
         return pattern.format(origin=policy.from_policy, start=policy.start)
 
-    return found
+    return path
 
 
 def of_base(pattern):

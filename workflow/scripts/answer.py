@@ -18,7 +18,7 @@ from reinforced_cot.errors import DataError, exit_with_message
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.generation.settings import AnswerSettings
-from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, claim
+from reinforced_cot.launch.launcher import add_launch_arguments, claim, topology_of
 from reinforced_cot.launch.shards import run_shards
 from reinforced_cot.processes import end_with_launcher
 from reinforced_cot.run_fingerprint import fingerprint, is_same_run
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shard", type=int, help=argparse.SUPPRESS)  # this process is one of several
     args = parser.parse_args(argv)
     start()
-    settings, topology = read_settings(args.settings, AnswerSettings), asked_topology(args)
+    settings, topology = read_settings(args.settings, AnswerSettings), topology_of(args)
     examples = read_examples(args.data / "test.jsonl")
     if not (args.policy / "model").is_dir():
         raise DataError(f"{args.policy} holds no model/: is it a policy's folder? merge_lora makes its model")

@@ -14,7 +14,7 @@ from pathlib import Path
 from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.launch.vllm_server import rollout_server
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.scoring.reward_loading import own_modules
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
-    settings, topology = read_settings(args.settings, GrpoSettings), asked_topology(args)
+    settings, topology = read_settings(args.settings, GrpoSettings), topology_of(args)
     examples = read_examples(args.data / "train.jsonl")
     launch(topology, rollout_server(settings, args.origin, args.output))
     from reinforced_cot.training.grpo import train

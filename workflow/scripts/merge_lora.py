@@ -13,7 +13,7 @@ from typing import Any
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.stage_script import read_settings, start
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if quantized and not args.data:
         parser.error(f"{args.settings} has a quantized base: give --data, the folder of val.jsonl")
     examples = read_examples(args.data / "val.jsonl") if quantized else []
-    launch(asked_topology(args))
+    launch(topology_of(args))
     from reinforced_cot.lora.merge import merge
     from reinforced_cot.lora.quantized_merge import quantized_and_merged
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
-from reinforced_cot.launch.launcher import add_launch_arguments, asked_topology, launch
+from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.stage_script import read_settings, start
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
-    settings, topology = read_settings(args.settings, SftSettings), asked_topology(args)
+    settings, topology = read_settings(args.settings, SftSettings), topology_of(args)
     splits = {split: args.data / f"{split}.jsonl" for split in ("train", "val")}
     examples = {split: read_examples(path) for split, path in splits.items()}
     launch(topology)

@@ -104,7 +104,7 @@ WARNINGS = [
     (
         {f"{GSPO}.epsilon": 0.2},
         [
-            f"`{GSPO}.epsilon` is 0.2 at sequence level; a sequence's ratio is a geometric mean, hardly leaves 1 and "
+            f"`{GSPO}.epsilon` is 0.2 at sequence level; a sequence's ratio is a geometric mean, stays near 1 and "
             "is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
         ],
     ),

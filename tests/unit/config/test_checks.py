@@ -9,9 +9,7 @@ from places import REPO
 from reinforced_cot.scoring.rewards import REWARDS
 
 ACCELERATE = REPO / "config" / "accelerate"
-BIASED = (
-    "it must be {} while training: log-probabilities know nothing of it, so that the importance ratio would be biased"
-)
+BIASED = "it must be {} while training: log-probabilities ignore it, so that the importance ratio would be biased"
 CASES = [
     ({"report": ["grpo", "gsp"]}, "`report` names gsp, which is no policy; did you mean gspo?"),
     (
@@ -66,8 +64,8 @@ CASES = [
     ({f"{GRPO}.min_p": 0.1}, f"`{GRPO}.min_p` is 0.1; {BIASED.format('null')}"),
     (
         {f"{GRPO}.generation_kwargs": {"guidance_scale": 2.0, "use_cache": True}},
-        f"`{GRPO}.generation_kwargs.guidance_scale` is not available while training: log-probabilities know nothing "
-        "of it, so that the importance ratio would be biased",
+        f"`{GRPO}.generation_kwargs.guidance_scale` is not available while training: log-probabilities ignore it, "
+        "so that the importance ratio would be biased",
     ),
     # vLLM
     (
@@ -90,12 +88,12 @@ CASES = [
     ),
     (
         {"policies.sft.lora": None, "policies.grpo.start": "adapter"},
-        "`policies.grpo.start` is adapter and `policies.sft.lora` is null, so that there is none: use start model",
+        "`policies.grpo.start` is adapter and `policies.sft.lora` is null, so it has none: use start model",
     ),
     (
         {"policies.grpo.lora.r": 8, "policies.grpo.start": "adapter"},
         "`policies.grpo.start` is adapter, and `policies.grpo.lora` differs from "
-        "`policies.sft.lora`, whose adapter it is: write the same",
+        "`policies.sft.lora`, and it trains that very adapter: write the same",
     ),
     # the graph of policies
     ({"policies.grpo.from": "stf"}, "`policies.grpo.from` is stf, which is no policy; did you mean sft?"),
@@ -246,8 +244,7 @@ CASES = [
     ),
     (
         {"policies.grpo.training.gradient_checkpointing_kwargs": {"selective": True}},
-        "`policies.grpo.training.gradient_checkpointing_kwargs.selective` is there for the "
-        "method sft alone: leave it out",
+        "`policies.grpo.training.gradient_checkpointing_kwargs.selective` works with the method sft only: leave it out",
     ),
     (
         {
@@ -262,7 +259,7 @@ CASES = [
     ),
     (
         {"policies.grpo.shared_prefix": "on", "policies.grpo.lora.lora_dropout": 0.1},
-        "`policies.grpo.shared_prefix` is on, and dropout is drawn for each completion: set "
+        "`policies.grpo.shared_prefix` is on, and dropout is drawn per completion: set "
         "`policies.grpo.training.disable_dropout` true, or auto",
     ),
     (
@@ -366,7 +363,7 @@ CASES = [
         "correctness, consistency, brevity, tag_count, overlong, original",
     ),
     ({"seeds": [3, 1]}, "`seeds` names 1, which is `seed` itself; leave it out: seeds are further ones"),
-    ({"seeds": [3, 3]}, "`seeds` is [3, 3]; an entry stands there twice"),
+    ({"seeds": [3, 3]}, "`seeds` is [3, 3]; it names an entry twice"),
     (
         {"evaluate.gqa_questions": "questions.json"},
         "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "

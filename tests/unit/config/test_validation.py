@@ -108,7 +108,7 @@ VALUE_CASES = [
         {"policies.sft.training.logging_strategy": False},
         '`policies.sft.training.logging_strategy` is false; YAML reads an unquoted no as false: write "no"',
     ),
-    ({"report": ["base", "base"]}, '`report` is ["base", "base"]; an entry stands there twice'),
+    ({"report": ["base", "base"]}, '`report` is ["base", "base"]; it names an entry twice'),
     ({"report": []}, "`report` is []; it must have at least 1 entry"),
     (
         {"policies.GRPO": {"method": "grpo", "from": "sft", "lora": LORA}},

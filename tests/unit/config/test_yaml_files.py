@@ -1,9 +1,12 @@
-"""Configuration files as files: what is no YAML, and keys that stand twice, of which the later one would win."""
+"""Configuration files as they are on disk, and the command that checks them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from places import REPO
+import yaml
+from places import REPO, SCRIPTS
 
 from reinforced_cot.config.yaml_files import read_yaml, refuse_files, repeated_keys
 from reinforced_cot.errors import ConfigError
@@ -57,3 +60,12 @@ def test_text_that_is_not_utf_8_and_a_missing_file_are_named(tmp_path: Path) -> 
         read_yaml(path)
     with pytest.raises(ConfigError, match=r"absent.yaml does not exist"):
         refuse_files([tmp_path / "absent.yaml"])
+
+
+def test_make_config_says_what_is_probably_a_mistake_and_still_prints(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("policies:\n  gspo: {training: {epsilon: 0.2}}\n")
+    command = [sys.executable, str(SCRIPTS / "config.py"), str(preset)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPO)
+    assert "warning: `policies.gspo.training.epsilon` is 0.2" in done.stderr
+    assert yaml.safe_load(done.stdout)["policies"]["gspo"]["training"]["epsilon"] == 0.2

@@ -89,12 +89,12 @@ def test_a_sound_graph_has_no_problems() -> None:
         ),
         (
             {"a": policy("sft", "base", lora=None), "b": policy("sft", "a", "adapter")},
-            "`policies.b.start` is adapter and `policies.a.lora` is null, so that there is none: use start model",
+            "`policies.b.start` is adapter and `policies.a.lora` is null, so it has none: use start model",
         ),
         (
             {"a": policy("sft", "base"), "b": policy("grpo", "a", "adapter", {**LORA, "r": 8})},
-            "`policies.b.start` is adapter, and `policies.b.lora` differs from `policies.a.lora`, whose adapter it is: "
-            "write the same",
+            "`policies.b.start` is adapter, and `policies.b.lora` differs from `policies.a.lora`, and it trains that "
+            "very adapter: write the same",
         ),
     ],
 )

@@ -355,7 +355,7 @@ ON = {"policies.grpo.refill_generations": 2}
         (
             {**ON, "launch.grpo.processes": 2, f"{GRPO}.per_device_train_batch_size": 12},
             f"`{GRPO}.num_generations` is 8; with refill_generations, the 12 completions of one generation on each of "
-            "2 processes must be a multiple of it: a group that is spread over them cannot be replaced",
+            "2 processes must be a multiple of it: a group that is spread over processes cannot be replaced",
         ),
         (
             {**ON, f"{GRPO}.scale_rewards": "batch"},

@@ -1,7 +1,7 @@
 """Checks that span several keys: what TRL would refuse an hour later is refused at dry-run.
 
-A check is a row of one of two tables: the sections that it reads, and the function that gets them. It runs where all of
-these agree with their types, so that one mistake leads to no puzzling further ones.
+Each check is a row of a table: the sections that it reads, and the function that gets them. It runs only if all of
+these sections agree with their types, so that one mistake does not cause puzzling further messages.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,8 +49,8 @@ def _answers(base_model: BaseModelSettings, answer: Answering) -> Iterator[str]:
     yield from context_problems(base_model, "answer", {"max_new_tokens": answer.max_new_tokens})
 
 
-def _completions(asked: Candidate, base_model: BaseModelSettings) -> Iterator[str]:
-    yield from context_problems(base_model, asked.key, asked.policy.new_tokens())
+def _completions(candidate: Candidate, base_model: BaseModelSettings) -> Iterator[str]:
+    yield from context_problems(base_model, candidate.key, candidate.policy.new_tokens())
 
 
 Check = Callable[..., Iterator[str]]
@@ -70,13 +70,13 @@ CHECKS: list[tuple[tuple[str, ...], Check]] = [
 POLICY_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [
     (None, (), trainer_problems),
     ("sft", (), sft_problems),
-    ("grpo", (), lambda asked: reward_problems(f"{asked.key}.rewards", asked.policy.rewards)),
+    ("grpo", (), lambda candidate: reward_problems(f"{candidate.key}.rewards", candidate.policy.rewards)),
     (None, ("launch",), quantization_problems),
     (None, ("base_model",), _completions),
     ("grpo", ("launch",), rollout_problems),
     ("grpo", ("base_model",), vllm_family_problems),
 ]
-# The same where the batch is sound: TRL's arithmetic builds on it.
+# Checks of one policy that compute with its batch size: they run only if `batch_problems` finds none.
 BATCH_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [
     ("grpo", (), grpo_problems),
     ("grpo", ("prompt",), vllm_room_problems),
@@ -95,25 +95,25 @@ def problems(sections: Sections) -> Iterator[str]:
     used = sorted({policy.method for policy in policies.values()}, key=list(METHODS).index)
     sections = {**sections, "used": [*used, "merge_lora", "answer"]}
     for needed, check in CHECKS:
-        if needed_there(sections, needed):
+        if are_sound(sections, needed):
             yield from check(*[sections[name] for name in needed])
     for name, policy in policies.items():
-        asked = candidate(name, policy, sections)
-        yield from _of_policy(POLICY_CHECKS, asked, sections)
-        if refused := list(batch_problems(asked.key, policy, asked.policy.training, asked.processes)):
+        candidate = as_candidate(name, policy, sections)
+        yield from _of_policy(POLICY_CHECKS, candidate, sections)
+        if refused := list(batch_problems(candidate.key, policy, candidate.policy.training, candidate.processes)):
             yield from refused
         else:
-            yield from _of_policy(BATCH_CHECKS, asked, sections)
+            yield from _of_policy(BATCH_CHECKS, candidate, sections)
 
 
 def warnings_of(config: Config) -> list[str]:
-    """What is allowed but hardly meant, one line each, of the policies that the report needs."""
+    """One line per setting that is allowed but probably a mistake, of the policies that the report needs."""
     sections = {name: getattr(config, name) for name in Config.model_fields}
-    asked = [candidate(name, config.policies[name], sections) for name in config.made]
-    return [line for one in asked if one.policy.method == "grpo" for line in grpo_warnings(one)]
+    candidates = [as_candidate(name, config.policies[name], sections) for name in config.made]
+    return [line for one in candidates if one.policy.method == "grpo" for line in grpo_warnings(one)]
 
 
-def candidate(name: str, policy: Any, sections: Sections) -> Candidate:
+def as_candidate(name: str, policy: Any, sections: Sections) -> Candidate:
     """A policy as the checks take it: with TRL's defaults, and bf16 as `training.trainer.trainer_arguments` sets it."""
     stock = defaults(METHODS[policy.method].trl_config)
     bf16 = "base_model" in sections and sections["base_model"].dtype == "bfloat16"
@@ -122,16 +122,16 @@ def candidate(name: str, policy: Any, sections: Sections) -> Candidate:
     return Candidate(f"policies.{name}", policy.model_copy(update={"training": training}), policy.training, processes)
 
 
-def needed_there(sections: Sections, needed: Sequence[str]) -> bool:
+def are_sound(sections: Sections, needed: Sequence[str]) -> bool:
     """Whether all sections that a check reads are sound."""
     return all(name in sections for name in needed)
 
 
 def _of_policy(
     table: Sequence[tuple[str | None, tuple[str, ...], Callable[..., Iterator[str]]]],
-    asked: Candidate,
+    candidate: Candidate,
     sections: Sections,
 ) -> Iterator[str]:
     for method, needed, check in table:
-        if method in (None, asked.policy.method) and needed_there(sections, needed):
-            yield from check(asked, *[sections[name] for name in needed])
+        if method in (None, candidate.policy.method) and are_sound(sections, needed):
+            yield from check(candidate, *[sections[name] for name in needed])

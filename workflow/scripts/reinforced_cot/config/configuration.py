@@ -23,7 +23,7 @@ DEFAULT_REWARDS: dict[str, float | None] = {"format": 0.5, "correctness": 2.0, "
 
 def _without_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
-        raise PydanticCustomError("explained", "an entry stands there twice")
+        raise PydanticCustomError("explained", "it names an entry twice")
     return values
 
 

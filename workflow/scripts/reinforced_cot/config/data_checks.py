@@ -60,7 +60,7 @@ def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:
 
 
 def missing_data(config: Config) -> Iterator[str]:
-    """One line per raw file or folder that is not there: Snakemake would take what it had made as up to date."""
+    """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date."""
     paths = {
         f"data.splits.{name}.{field}": getattr(split, field)
         for name, split in by_name(config.data.splits).items()

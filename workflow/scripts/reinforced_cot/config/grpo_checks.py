@@ -15,7 +15,7 @@ from reinforced_cot.sources.settings import DataSettings
 
 Training = Mapping[str, Any]
 
-# Anything that reshapes the distribution completions are drawn from: the ratio of log-probabilities knows nothing of it
+# Settings that reshape the distribution from which completions are drawn: the ratio of log-probabilities ignores them
 # (trl#6789).
 NEUTRAL_SAMPLING = {
     "top_p": 1.0,
@@ -24,61 +24,61 @@ NEUTRAL_SAMPLING = {
     "repetition_penalty": 1.0,
     "vllm_structured_outputs_regex": None,
 }
-# What `generate` may be told on top: how it computes, never what it draws or when it stops.
+# The arguments of `generate` that are allowed: they say how it computes, not what it draws or when it stops.
 EXECUTION = {"cache_implementation", "cache_config", "compile_config", "prefill_chunk_size", "use_cache"}
 
 
-def grpo_problems(asked: Candidate) -> Iterator[str]:
-    """What TRL would refuse, or what would train another policy than is meant."""
-    key, policy, training = f"{asked.key}.training", asked.policy, asked.policy.training
+def grpo_problems(candidate: Candidate) -> Iterator[str]:
+    """What TRL would refuse, and settings by which training would optimize something else than they say."""
+    key, policy, training = f"{candidate.key}.training", candidate.policy, candidate.policy.training
     yield from _sampling(key, training)
-    yield from _generation_batch(asked)
+    yield from _generation_batch(candidate)
     if policy.shared_prefix == "on":
-        yield from _nothing_shared(asked)
+        yield from _sharing_problems(candidate)
     if policy.refill_generations:
         yield from _advantages_by_group(key, training)
     if (training["gradient_checkpointing_kwargs"] or {}).get("selective"):
-        yield f"`{key}.gradient_checkpointing_kwargs.selective` is there for the method sft alone: leave it out"
+        yield f"`{key}.gradient_checkpointing_kwargs.selective` works with the method sft only: leave it out"
     low, high = training["vllm_importance_sampling_clip_min"], training["vllm_importance_sampling_clip_max"]
     if low is not None and high is not None and low >= high:
         yield f"`{key}.vllm_importance_sampling_clip_min` is {low}; it must be below the clip_max, {high}"
     if policy.quantization and training["use_vllm"]:
         yield (
-            f"`{asked.key}.quantization` is {policy.quantization} and `{key}.use_vllm` is true; vLLM cannot "
+            f"`{candidate.key}.quantization` is {policy.quantization} and `{key}.use_vllm` is true; vLLM cannot "
             "take over the weights of a quantized policy: set quantization null or use_vllm false"
         )
     if training["use_vllm"]:
-        yield from _vllm(key, training, asked.processes)
+        yield from _vllm(key, training, candidate.processes)
 
 
-def vllm_room_problems(asked: Candidate, prompt: Prompt) -> Iterator[str]:
+def vllm_room_problems(candidate: Candidate, prompt: Prompt) -> Iterator[str]:
     """Whether vLLM takes the longest prompt with its completion."""
-    training = asked.policy.training
+    training = candidate.policy.training
     room, longest = training["vllm_max_model_length"], prompt.max_tokens + training["max_completion_length"]
     if training["use_vllm"] and room is not None and room < longest:
         yield (
-            f"`{asked.key}.training.vllm_max_model_length` is {room}; it must hold prompt.max_tokens and "
+            f"`{candidate.key}.training.vllm_max_model_length` is {room}; it must hold prompt.max_tokens and "
             f"max_completion_length, {longest}: raise it, or leave it out"
         )
 
 
-def rollout_problems(asked: Candidate, launch: LaunchSettings) -> Iterator[str]:
+def rollout_problems(candidate: Candidate, launch: LaunchSettings) -> Iterator[str]:
     """Whether a policy can draw rollouts on the topology of `launch.grpo`."""
-    training = asked.policy.training
+    training = candidate.policy.training
     try:
         topology = stage_topology(launch, "grpo")
     except ConfigError:
         return  # `topology_problems` says so
     where = f"`launch.grpo.topology` is {launch.of('grpo').topology}"
-    served = f"`{asked.key}.training.vllm_mode` is server and {where}"
+    served = f"`{candidate.key}.training.vllm_mode` is server and {where}"
     if server_gpus(training) and topology.use_cpu:
         yield f"{served}; weights reach a server from GPU to GPU: use a topology with GPUs, or vllm_mode colocate"
     elif server_gpus(training) and topology.machines > 1:
         yield f"{served}; trainer and server share one machine: use a topology of one, or vllm_mode colocate"
-    elif topology.distributed_type == "FSDP" and asked.policy.is_adapted and not training["use_vllm"]:
+    elif topology.distributed_type == "FSDP" and candidate.policy.is_adapted and not training["use_vllm"]:
         yield (
-            f"{where} and `{asked.key}` trains an adapter; FSDP2 cannot generate with one before it has trained: use "
-            "zero3, use_vllm true, or lora null"
+            f"{where} and `{candidate.key}` trains an adapter; FSDP2 cannot generate with one before it has trained: "
+            "use zero3, use_vllm true, or lora null"
         )
 
 
@@ -97,7 +97,7 @@ def _vllm(key: str, training: Training, processes: int) -> Iterator[str]:
 
 
 def _sampling(key: str, training: Training) -> Iterator[str]:
-    why = "log-probabilities know nothing of it, so that the importance ratio would be biased"
+    why = "log-probabilities ignore it, so that the importance ratio would be biased"
     for name, neutral in NEUTRAL_SAMPLING.items():
         if training[name] != neutral:
             wanted = "null" if neutral is None else neutral
@@ -106,15 +106,15 @@ def _sampling(key: str, training: Training) -> Iterator[str]:
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
 
 
-def _nothing_shared(asked: Candidate) -> Iterator[str]:
-    """What a trainer that is to share prompts would refuse at its first step."""
-    insisted, training = f"`{asked.key}.shared_prefix` is on", asked.policy.training
+def _sharing_problems(candidate: Candidate) -> Iterator[str]:
+    """What a trainer with `shared_prefix: on` would refuse at its first step."""
+    insisted, training = f"`{candidate.key}.shared_prefix` is on", candidate.policy.training
     if training["per_device_train_batch_size"] == 1:
-        name = f"`{asked.key}.training.per_device_train_batch_size`"
+        name = f"`{candidate.key}.training.per_device_train_batch_size`"
         yield f"{insisted} and {name} 1, which shares nothing: make it num_generations or more"
-    if (asked.policy.lora or {}).get("lora_dropout") and not training["disable_dropout"]:
-        name = f"`{asked.key}.training.disable_dropout`"
-        yield f"{insisted}, and dropout is drawn for each completion: set {name} true, or auto"
+    if (candidate.policy.lora or {}).get("lora_dropout") and not training["disable_dropout"]:
+        name = f"`{candidate.key}.training.disable_dropout`"
+        yield f"{insisted}, and dropout is drawn per completion: set {name} true, or auto"
     if training["neftune_noise_alpha"]:
         yield f"{insisted}, and NEFTune's noise depends on how long a row is: set shared_prefix auto"
 
@@ -130,9 +130,9 @@ def _advantages_by_group(key: str, training: Training) -> Iterator[str]:
             yield f"`{key}.{name}` is {refused}; {why}: use {wanted}"
 
 
-def _generation_batch(asked: Candidate) -> Iterator[str]:
+def _generation_batch(candidate: Candidate) -> Iterator[str]:
     """The rules of ``GRPOConfig.__post_init__``, and saving at generation boundaries only."""
-    key, training, processes = f"{asked.key}.training", asked.policy.training, asked.processes
+    key, training, processes = f"{candidate.key}.training", candidate.policy.training, candidate.processes
     stated, group = training["generation_batch_size"], training["num_generations"]
     micro = training["per_device_train_batch_size"] * processes
     if stated is not None and training["steps_per_generation"] is not None:
@@ -144,22 +144,22 @@ def _generation_batch(asked: Candidate) -> Iterator[str]:
             f"processes, {micro}"
         )
         return
-    drawn = generation_batch_size(asked.policy, training, processes)
+    drawn = generation_batch_size(candidate.policy, training, processes)
     if drawn % group:
         yield (
             f"`{key}.num_generations` is {group}; the {drawn} completions of one generation "
             f"(per_device_train_batch_size x steps_per_generation x processes) must be a multiple of it"
         )
-    elif asked.policy.refill_generations and drawn // processes % group:
+    elif candidate.policy.refill_generations and drawn // processes % group:
         yield (
             f"`{key}.num_generations` is {group}; with refill_generations, the {drawn // processes} completions of one "
-            f"generation on each of {processes} processes must be a multiple of it: a group that is spread over them "
-            "cannot be replaced"
+            f"generation on each of {processes} processes must be a multiple of it: a group that is spread over "
+            "processes cannot be replaced"
         )
     if training["save_strategy"] != "steps":
         yield f"`{key}.save_strategy` is {training['save_strategy']}; RL saves between two generations only: use steps"
         return
-    cycle, update = drawn * training["num_iterations"], global_batch_size(asked.policy, training, processes)
+    cycle, update = drawn * training["num_iterations"], global_batch_size(candidate.policy, training, processes)
     if training["save_steps"] < 1 or training["save_steps"] * update % cycle:
         yield (
             f"`{key}.save_steps` is {training['save_steps']}; it must be a multiple of "
@@ -168,30 +168,30 @@ def _generation_batch(asked: Candidate) -> Iterator[str]:
         )
 
 
-def prompts_problems(asked: Candidate, data: DataSettings) -> Iterator[str]:
+def prompts_problems(candidate: Candidate, data: DataSettings) -> Iterator[str]:
     """TRL draws the prompts of one generation without repetition, and a refill draws others."""
-    key, policy, training = asked.key, asked.policy, asked.policy.training
+    key, policy, training = candidate.key, candidate.policy, candidate.policy.training
     sizes = {f"{key}.examples": policy.examples, "data.splits.train.size": data.splits.train.size}
-    prompts = generation_batch_size(policy, training, asked.processes) // training["num_generations"]
+    prompts = generation_batch_size(policy, training, candidate.processes) // training["num_generations"]
     for name, size in sizes.items():
         if size is not None and size < prompts:
             yield f"`{name}` is {size}; one generation of `{key}` takes {prompts} different prompts"
-        elif size is not None and policy.refill_generations and size < prompts + asked.processes:
+        elif size is not None and policy.refill_generations and size < prompts + candidate.processes:
             yield (
                 f"`{name}` is {size}; one generation of `{key}` takes {prompts}, so that refill_generations has no "
-                f"other question for each of {asked.processes} processes: raise it, or set refill_generations 0"
+                f"other question for each of {candidate.processes} processes: raise it, or set refill_generations 0"
             )
 
 
-def grpo_warnings(asked: Candidate) -> Iterator[str]:
-    """What is allowed but hardly meant (GSPO: arXiv 2507.18071; trl#3834)."""
-    key, training, processes = f"{asked.key}.training", asked.policy.training, asked.processes
+def grpo_warnings(candidate: Candidate) -> Iterator[str]:
+    """Settings that are allowed but probably a mistake (GSPO: arXiv 2507.18071; trl#3834)."""
+    key, training, processes = f"{candidate.key}.training", candidate.policy.training, candidate.processes
     epsilon = max(training["epsilon"], training["epsilon_high"] or 0)
     if training["importance_sampling_level"] == "sequence":
         if epsilon > 0.1:
             yield (
-                f"`{key}.epsilon` is {epsilon} at sequence level; a sequence's ratio is a geometric mean, hardly "
-                "leaves 1 and is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
+                f"`{key}.epsilon` is {epsilon} at sequence level; a sequence's ratio is a geometric mean, stays "
+                "near 1 and is never clipped: GSPO's paper has epsilon 3.0e-4 and epsilon_high 4.0e-4"
             )
         if training["loss_type"] not in ("grpo", "luspo"):
             yield (
@@ -206,16 +206,16 @@ def grpo_warnings(asked: Candidate) -> Iterator[str]:
             "clipped: use 0.2, or importance_sampling_level sequence"
         )
     if training["vllm_mode"] == "server" and not training["use_vllm"]:
-        yield f"`{key}.vllm_mode` is server and use_vllm is false, so that there is none: set use_vllm true"
-    share = asked.stated.get("vllm_gpu_memory_utilization", 1.0)
+        yield f"`{key}.vllm_mode` is server and use_vllm is false, so no server is started: set use_vllm true"
+    share = candidate.stated.get("vllm_gpu_memory_utilization", 1.0)
     if server_gpus(training) and share < 0.8:
         yield (
             f"`{key}.vllm_gpu_memory_utilization` is {share} with vllm_mode server, which has its GPUs to itself: "
             "use 0.9"
         )
     yield from _against_its_paper(key, training)
-    drawn = generation_batch_size(asked.policy, training, processes)
-    if global_batch_size(asked.policy, training, processes) % (drawn * training["num_iterations"]) == 0:
+    drawn = generation_batch_size(candidate.policy, training, processes)
+    if global_batch_size(candidate.policy, training, processes) % (drawn * training["num_iterations"]) == 0:
         yield (
             f"`{key}` makes one optimizer step per generation, so that every importance ratio is 1 and "
             "importance_sampling_level and epsilon have no effect: raise num_iterations or steps_per_generation"

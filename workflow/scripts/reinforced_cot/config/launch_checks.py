@@ -55,17 +55,17 @@ def topology_problems(launch: LaunchSettings, used: Sequence[str]) -> Iterator[s
             yield f"`launch.{stage}.topology` is {name}; answering stays on one machine: use multi_gpu"
 
 
-def quantization_problems(asked: Candidate, launch: LaunchSettings) -> Iterator[str]:
+def quantization_problems(candidate: Candidate, launch: LaunchSettings) -> Iterator[str]:
     """Whether a quantized base would be split over processes."""
-    stage = asked.policy.method
+    stage = candidate.policy.method
     try:
         splits = stage_topology(launch, stage).splits_weights
     except ConfigError:
         return  # `topology_problems` says so
-    if splits and asked.policy.quantization:
+    if splits and candidate.policy.quantization:
         yield (
             f"`launch.{stage}.topology` is {launch.of(stage).topology}, which splits the weights, and a quantized base "
-            f"cannot be split: use multi_gpu or zero2, or set `{asked.key}.quantization` null"
+            f"cannot be split: use multi_gpu or zero2, or set `{candidate.key}.quantization` null"
         )
 
 

@@ -20,7 +20,7 @@ _TYPE_NAMES = {
     "object": "a mapping of keys to values",
 }
 _TAGS = ("<word>", "<weights>")  # of a union's members, which pydantic puts into the path
-_IN_WORDS = {  # of patterns and other rules that a type alone does not say
+_IN_WORDS = {  # rules that a type alone does not express
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
 
@@ -50,7 +50,7 @@ def explained(error: ValidationError, key: str, root: Schema) -> Iterator[str]:
 
 
 def missing(key: str) -> str:
-    """The line for a key that has no default and was not given."""
+    """The line for a required key that the user left out."""
     return f"`{key}` is missing; config/README.md says what it means"
 
 
@@ -116,16 +116,16 @@ def reserved_or_unknown(key: str, name: str, schema: Schema, root: Schema | None
 
 
 def schema_at(root: Schema, path: Sequence[Any]) -> Schema:
-    """The part of a model's JSON schema that describes the value at ``path``; empty where it says nothing of it."""
-    found: list[Schema] = [root]
+    """The part of a model's JSON schema that describes the value at ``path``; empty if no part does."""
+    schemas: list[Schema] = [root]
     for part in path:
-        found = [
+        schemas = [
             child
-            for schema in found
+            for schema in schemas
             for member in alternatives(schema, root)
             if (child := _child(member, part)) is not None
         ]
-    members = [member for schema in found for member in alternatives(schema, root)]
+    members = [member for schema in schemas for member in alternatives(schema, root)]
     return members[0] if len(members) == 1 else {"anyOf": members}
 
 

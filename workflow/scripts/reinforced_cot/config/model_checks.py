@@ -13,7 +13,7 @@ from reinforced_cot.sources.scene_size import SCENE_PIXELS
 
 
 def base_model_problems(base_model: BaseModelSettings) -> Iterator[str]:
-    """Whether the checkpoint can be found, is pinned, and is of a family that is known."""
+    """Whether the checkpoint can be found, is pinned, and belongs to a known family."""
     path, revision = base_model.path, base_model.revision
     is_folder = path is not None and Path(path).is_dir()
     if path is not None and not is_folder and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", path):
@@ -35,20 +35,20 @@ def base_model_problems(base_model: BaseModelSettings) -> Iterator[str]:
 
 
 def _family(base_model: BaseModelSettings) -> Family | None:
-    """Of a folder or the tiny model; a hub id's is seen once it is fetched, before any model is loaded."""
+    """The family of a folder or of the tiny model; a hub id's is known only after its download."""
     if base_model.path is None:
         return FAMILIES["qwen2_5_vl"]
     folder = Path(base_model.path)
     return family_of_checkpoint(folder) if folder.is_dir() else None
 
 
-def vllm_family_problems(asked: Candidate, base_model: BaseModelSettings) -> Iterator[str]:
+def vllm_family_problems(candidate: Candidate, base_model: BaseModelSettings) -> Iterator[str]:
     """Whether vLLM reads the prompts of the base's family as the trainer does."""
-    if not asked.policy.training["use_vllm"]:
+    if not candidate.policy.training["use_vllm"]:
         return
     try:
         if family := _family(base_model):
-            check_vllm_rollouts(family, asked.key)
+            check_vllm_rollouts(family, candidate.key)
     except DataError:
         return  # `base_model_problems` says so
     except PipelineError as error:

@@ -11,7 +11,7 @@ _STAGES = {"rl": "grpo", "evaluate": "answer"}
 
 
 def is_old_form(content: Mapping[str, Any]) -> bool:
-    """Whether a file's content has keys of the old form; what is of another type there is left to the validation."""
+    """Whether a file's content has keys of the old form; values of other types are left to the validation."""
     launch, listed = content.get("launch"), content.get("policies")
     return (
         any(isinstance(content.get(key), Mapping) for key in ("sft", "rl", "evaluation"))
@@ -59,23 +59,23 @@ def refusal(path: str, content: Mapping[str, Any]) -> str:
 
 
 def _rl_policy(settings: Any, selection: Any) -> Any:
-    """An entry of ``rl``. A policy that is ``like`` another has its method and origin from there; the merge of an
-    adapter of a quantized base asked the questions of SFT's selection.
+    """An entry of ``rl``. A policy that is ``like`` another takes method and origin from there. In the old form, the
+    merge of an adapter of a quantized base used the questions of SFT's selection.
     """
     if not isinstance(settings, Mapping):
         return settings
-    asked = {"selection": selection} if settings.get("quantization") and selection else {}
+    selected = {"selection": selection} if settings.get("quantization") and selection else {}
     origin = {} if "like" in settings else {"method": "grpo", "from": "sft"}
-    return {**origin, **settings, **asked}
+    return {**origin, **settings, **selected}
 
 
 def _add(new: dict[str, Any], key: str, entries: Mapping[Any, Any]) -> None:
-    there = new.get(key)
-    new[key] = {**(there if isinstance(there, dict) else {}), **entries}
+    section = new.get(key)
+    new[key] = {**(section if isinstance(section, dict) else {}), **entries}
 
 
 class _Writer(yaml.SafeDumper):
-    """Writes numbers as YAML reads them back, and what stands twice twice."""
+    """Writes numbers as YAML reads them back, and repeated values without aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -23,9 +23,9 @@ class Candidate:
     processes: int
 
 
-def trainer_problems(asked: Candidate) -> Iterator[str]:
-    """What TRL's trainers, or PEFT, would refuse whatever the method."""
-    key, policy, training = asked.key, asked.policy, asked.policy.training
+def trainer_problems(candidate: Candidate) -> Iterator[str]:
+    """What TRL's trainers or PEFT would refuse, for every method."""
+    key, policy, training = candidate.key, candidate.policy, candidate.policy.training
     if training["bf16"] and training["fp16"]:
         yield f"`{key}.training.fp16` is true and so is bf16, which follows `base_model.dtype` unless written; keep one"
     if training["dataloader_prefetch_factor"] is not None and training["dataloader_num_workers"] == 0:
@@ -51,9 +51,9 @@ def trainer_problems(asked: Candidate) -> Iterator[str]:
         yield f"`{key}.lora.target_modules` holds lm_head; TRL multiplies with its weight directly: leave it out"
 
 
-def sft_problems(asked: Candidate) -> Iterator[str]:
+def sft_problems(candidate: Candidate) -> Iterator[str]:
     """What the selection of a checkpoint, and TRL's selective checkpointing, ask for."""
-    key, training = f"{asked.key}.training", asked.policy.training
+    key, training = f"{candidate.key}.training", candidate.policy.training
     if training["save_strategy"] not in ("steps", "epoch", "no"):
         yield (
             f"`{key}.save_strategy` is {training['save_strategy']}; "

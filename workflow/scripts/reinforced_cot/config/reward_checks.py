@@ -1,4 +1,4 @@
-"""Checks of ``rewards``, at the top level and of a policy of its own."""
+"""Checks of ``rewards``, at the top level and in a policy."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from reinforced_cot.scoring.reward_loading import missing, used_weights
 
 
 def reward_problems(key: str, rewards: str | Mapping[str, float | None] | None) -> Iterator[str]:
-    """Whether there is something to learn from, and whether the user's own rewards are there."""
+    """Whether any reward has weight, and whether the user's own reward functions exist."""
     if rewards is None:
         return
     weights = used_weights(rewards)

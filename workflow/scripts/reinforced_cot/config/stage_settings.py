@@ -55,7 +55,7 @@ def train_settings(config: Config, name: str) -> TrainSettings:
     """What the stage that trains a policy reads."""
     policy = with_trl_defaults(config.policies[name])
     method = METHODS[policy.method]
-    if "val" not in method.splits and not policy.quantization:  # then nobody asks val's questions
+    if "val" not in method.splits and not policy.quantization:  # then no question of val is asked
         policy = policy.model_copy(update={"selection": Selection()})
     if isinstance(policy, GrpoPolicy):
         policy = policy.model_copy(update={"rewards": rewards(config, policy)})
@@ -77,7 +77,7 @@ def with_trl_defaults(policy: TrainedPolicy) -> TrainedPolicy:
 
 
 def rewards(config: Config, policy: GrpoPolicy) -> Any:
-    """The rewards that a policy learns from: its own, or those of all."""
+    """The rewards that a policy learns from: its own, or else those of the top level."""
     return config.rewards if policy.rewards is None else policy.rewards
 
 
@@ -89,9 +89,9 @@ def answer_settings(config: Config) -> AnswerSettings:
 
 
 def _with_totals(config: Config, policy: TrainedPolicy) -> TrainedPolicy:
-    """Settings that say how many rows all processes take together: what is learned follows from that.
+    """Settings that give the rows of all processes together, which decide what is learned.
 
-    How many processes there are is left out, so that the same batch spread over other GPUs makes nothing stale.
+    The number of processes is left out: the same batch spread over other GPUs makes nothing stale.
     """
     processes, training = processes_of(config.launch, policy.method), dict(policy.training)
     total = global_batch_size(policy, training, processes)

@@ -87,10 +87,10 @@ def _annotation(schema: Mapping[str, Any]) -> Any:
     if "type" not in schema:
         return Any
     names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    found = None
+    union = None
     for name in names:
         member = list[_annotation(schema["items"])] if name == "array" and "items" in schema else _TYPES[name]  # type: ignore[misc]
         if name in ("integer", "number"):
             member = Annotated[member, Field(**{_BOUNDS[b]: schema[b] for b in _BOUNDS if b in schema})]
-        found = member if found is None else found | member
-    return found
+        union = member if union is None else union | member
+    return union

@@ -40,29 +40,29 @@ def validated(config: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: one line per problem, with its dotted key, the value and what to do.
     """
-    given: dict[str, Any] = copy.deepcopy(dict(config))
+    raw: dict[str, Any] = copy.deepcopy(dict(config))
     problems: list[str] = []
     sections: dict[str, Any] = {}
     known = {"properties": {name: _schema(name) for name in Config.model_fields}, "reserved": {}}
-    problems += [reserved_or_unknown("", str(name), known) for name in given if name not in Config.model_fields]
+    problems += [reserved_or_unknown("", str(name), known) for name in raw if name not in Config.model_fields]
     for name, field in Config.model_fields.items():
-        if name not in given:
+        if name not in raw:
             if field.is_required():
                 problems.append(missing(name))
             else:
                 sections[name] = field.get_default(call_default_factory=True)
         elif name == "policies":
-            sections[name], wrong = _policies(given[name])
+            sections[name], wrong = _policies(raw[name])
             problems += wrong
         else:
-            value, wrong = _section(name, given[name])
+            value, wrong = _section(name, raw[name])
             problems += wrong
             if value is not None:
                 sections[name] = value
     if "policies" in sections:
-        names = [str(name) for name in given["policies"]] if isinstance(given["policies"], Mapping) else []
+        names = [str(name) for name in raw["policies"]] if isinstance(raw["policies"], Mapping) else []
         problems += graph_problems(sections["policies"], names)
-        if "report" in sections and isinstance(given["policies"], Mapping):
+        if "report" in sections and isinstance(raw["policies"], Mapping):
             problems += _report(sections["report"], names)
             sections["made"] = _sound_part(sections["policies"], sections["report"])
     problems += checks.problems(sections)
@@ -132,13 +132,13 @@ def _unknown_rewards(name: str, value: Any) -> Iterator[str]:
                 yield reserved_or_unknown(name, str(reward), known)
 
 
-def _policies(given: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
+def _policies(raw: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
     """The policies whose settings are sound, and one line per mistake."""
-    if not isinstance(given, Mapping):
-        return {}, [wrong_value("policies", {"type": "dict_type", "input": given}, {"type": "object"})]
-    problems = [f"`policies.{name}`: {why}" for name in given if isinstance(name, str) and (why := name_problem(name))]
-    problems += [f"`policies.{name}`: write the name in quotes" for name in given if not isinstance(name, str)]
-    named = {name: settings for name, settings in given.items() if isinstance(name, str)}
+    if not isinstance(raw, Mapping):
+        return {}, [wrong_value("policies", {"type": "dict_type", "input": raw}, {"type": "object"})]
+    problems = [f"`policies.{name}`: {why}" for name in raw if isinstance(name, str) and (why := name_problem(name))]
+    problems += [f"`policies.{name}`: write the name in quotes" for name in raw if not isinstance(name, str)]
+    named = {name: settings for name, settings in raw.items() if isinstance(name, str)}
     if astray := list(inheritance_problems(named)):
         return {}, problems + astray
     sound: dict[str, TrainedPolicy] = {}
@@ -150,31 +150,31 @@ def _policies(given: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
     return sound, problems
 
 
-def _policy(key: str, given: Any) -> tuple[TrainedPolicy | None, list[str]]:
-    if not isinstance(given, Mapping):
-        return None, [wrong_value(key, {"type": "dict_type", "input": given}, {"type": "object"})]
-    if "method" not in given:
+def _policy(key: str, raw: Any) -> tuple[TrainedPolicy | None, list[str]]:
+    if not isinstance(raw, Mapping):
+        return None, [wrong_value(key, {"type": "dict_type", "input": raw}, {"type": "object"})]
+    if "method" not in raw:
         return None, [missing(f"{key}.method")]
-    method = given["method"]
+    method = raw["method"]
     if not isinstance(method, str) or method not in METHODS:
         return None, [wrong_value(f"{key}.method", {"type": "enum", "input": method}, {"enum": list(METHODS)})]
     adapter: TypeAdapter[Any] = TypeAdapter(METHODS[method].policy)
     problems: list[str] = []
     try:
-        policy = adapter.validate_python(dict(given))
+        policy = adapter.validate_python(dict(raw))
     except ValidationError as error:
         schema = adapter.json_schema(by_alias=True)
         schema["properties"] |= {"training": trl_fields()[METHODS[method].trl_config], "lora": trl_fields()["lora"]}
         problems += explained(error, key, schema)
-        policy = _without_unknown(adapter, dict(given), error)
-    fields = [*_fields(key, "training", METHODS[method].trl_config, given), *_fields(key, "lora", "lora", given)]
+        policy = _without_unknown(adapter, dict(raw), error)
+    fields = [*_fields(key, "training", METHODS[method].trl_config, raw), *_fields(key, "lora", "lora", raw)]
     problems += fields
-    problems += _unknown_rewards(f"{key}.rewards", given.get("rewards"))
+    problems += _unknown_rewards(f"{key}.rewards", raw.get("rewards"))
     return (None if fields else policy), problems
 
 
-def _fields(key: str, name: str, section: str, given: Mapping[str, Any]) -> Iterator[str]:
-    values = given.get(name)
+def _fields(key: str, name: str, section: str, raw: Mapping[str, Any]) -> Iterator[str]:
+    values = raw.get(name)
     if isinstance(values, Mapping):
         yield from field_problems(section, f"{key}.{name}", values)
         if name == "lora" and "target_modules" not in values:
@@ -191,12 +191,12 @@ def _report(report: Sequence[str], names: Sequence[str]) -> Iterator[str]:
 
 def _sound_part(policies: Mapping[str, TrainedPolicy], report: Sequence[str]) -> list[str]:
     """What is made for those policies of a report whose whole line is sound, each after what it starts from."""
-    found: dict[str, None] = {}
+    order: dict[str, None] = {}
     for name in report:
         line = []
         while name in policies and name not in line:
             line.append(name)
             name = policies[name].from_policy
         if name == BASE:
-            found |= dict.fromkeys(reversed(line))
-    return list(found)
+            order |= dict.fromkeys(reversed(line))
+    return list(order)

@@ -1,4 +1,4 @@
-"""Configuration files as they stand on disk: what is no YAML, what is given twice, what is in the old form."""
+"""Configuration files as they are on disk: reading them, and refusing bad YAML, repeated keys and the old form."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}{line}: not valid YAML: {error.problem or error.context}; correct that line"
         ) from None
-    except (yaml.YAMLError, ValueError, AttributeError) as error:  # a date that there is not, `!!int x`
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # an impossible date, `!!int x`
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
@@ -38,7 +38,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def refuse_files(paths: Sequence[Path]) -> None:
-    """See that configuration files are sound as files, before what they say together is looked at.
+    """See that configuration files are sound as files, before their merged content is checked.
 
     Raises:
         ConfigError: a file is no YAML, gives a key twice, or is in the old form.
@@ -51,9 +51,9 @@ def refuse_files(paths: Sequence[Path]) -> None:
 
 
 def repeated_keys(path: Path) -> Iterator[str]:
-    """One line per key that stands twice in one mapping of the file: the later one would win in silence.
+    """One line per key that stands twice in one mapping of the file: YAML would silently take the later one.
 
-    None where the file is no YAML, which `read_yaml` reports.
+    Yields none where the file is not YAML, which `read_yaml` reports.
     """
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

@@ -9,15 +9,15 @@ from pathlib import Path
 from reinforced_cot.errors import PipelineError
 
 LOCKS = Path("/tmp/reinforced-cot-gpus")  # one place for all users of a machine, whatever their TMPDIR
-_held: list[int] = []  # a lock lives as long as its file is open, so until the process ends, however it ends
+_held: list[int] = []  # a lock lives as long as its file is open: until the process ends, even by a crash
 
 
 def claim_devices(gpus: int | None) -> None:
     """Let this process see ``gpus`` GPUs that no other job has claimed.
 
     Args:
-        gpus: what the rule asks for; 0 hides all of them. None (a stage run by hand) asks for one where there is one:
-            a process that sees several would split its batches among them (`torch.nn.DataParallel`).
+        gpus: how many the rule needs; 0 hides all. None (a stage run by hand) takes one if the machine has any: a
+            process that sees several would split its batches among them (`torch.nn.DataParallel`).
 
     Raises:
         PipelineError: fewer are free; says how many the machine has and what to set.
@@ -37,9 +37,9 @@ def claim_devices(gpus: int | None) -> None:
 
 
 def visible_devices() -> list[str]:
-    """UUIDs of the GPUs that this process may use: those CUDA_VISIBLE_DEVICES names, else all there are.
+    """UUIDs of the GPUs that this process may use: those that CUDA_VISIBLE_DEVICES names, else all of the machine.
 
-    UUIDs, because numbers mean something else inside a container or a Slurm job, and to CUDA than to the driver.
+    UUIDs, because numbers differ inside a container or a Slurm job, and between CUDA and the driver.
     """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None and not named.strip(", "):
@@ -56,7 +56,7 @@ def visible_devices() -> list[str]:
 
 
 def _lock(device: str) -> bool:
-    """Lock a device's file, which any user may have made: reading it is enough."""
+    """Lock a device's file. Any user may have made it, so it is opened for reading only."""
     path = LOCKS / f"{device.replace('/', '_')}.lock"
     try:
         if not LOCKS.exists():

@@ -1,4 +1,4 @@
-"""Starting a stage on its topology: GPUs are claimed once, then accelerate starts a process for each of them."""
+"""Starting a stage on its topology: GPUs are claimed once, then accelerate starts one process per GPU."""
 
 import argparse
 import os
@@ -14,17 +14,17 @@ from reinforced_cot.processes import end_with_launcher, is_rank
 
 
 class Server(Protocol):
-    """What runs beside a stage on GPUs of its own: vLLM's server (`vllm_server.RolloutServer`).
+    """A server that runs beside a stage on GPUs of its own (`vllm_server.RolloutServer`).
 
-    The launcher knows no more of it than this, so that a change of the server reruns only the stages that start one.
+    The launcher knows only this protocol, so that a change of the server reruns only the stages that start one.
     """
 
     @property
     def gpus(self) -> int:
-        """How many it has."""
+        """How many GPUs it needs."""
 
     def start(self, devices: list[str]) -> None:
-        """Start it on these; it ends with this process."""
+        """Start it on these GPUs; it ends with this process."""
 
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, help="how many, in place of the number in the topology's file")
 
 
-def asked_topology(args: argparse.Namespace) -> Topology | None:
+def topology_of(args: argparse.Namespace) -> Topology | None:
     """What the arguments of `add_launch_arguments` ask for.
 
     Raises:
@@ -59,25 +59,26 @@ def claim_with_server(topology: Topology | None, server: Server) -> None:
     """As `claim`, with further GPUs for a server, which is started there.
 
     Raises:
-        PipelineError: fewer are free; without a topology nobody says how many the training has.
+        PipelineError: fewer are free; or there is no topology, which says how many the training has.
     """
     if topology is None:
         raise PipelineError("with a vLLM server the GPUs must be divided: give --topology (and --processes)")
-    own = topology.gpus
-    claim_devices(own + server.gpus if own else 0)
+    training_gpus = topology.gpus
+    claim_devices(training_gpus + server.gpus if training_gpus else 0)
     devices = [device for device in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if device]
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices[:own])
-    server.start(devices[own:])
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices[:training_gpus])
+    server.start(devices[training_gpus:])
 
 
 def launch(topology: Topology | None, server: Server | None = None) -> None:
-    """Claim the GPUs and become ``accelerate launch`` of this very command, unless this process is all that is needed.
+    """Claim the GPUs; where several processes are needed, become ``accelerate launch`` of the same command.
 
     Args:
-        server: started before, on GPUs of its own.
+        server: started first, on GPUs of its own.
 
     Raises:
-        PipelineError: fewer GPUs are free than are asked for; several machines without a word on which this one is.
+        PipelineError: fewer GPUs are free than the topology needs; or it has several machines, and the
+            environment does not number this one.
     """
     if is_rank():
         end_with_launcher()
@@ -102,7 +103,7 @@ def launch_arguments(topology: Topology) -> list[str]:
     if topology.machines > 1:
         arguments += ["--machine_rank", *_place(os.environ, topology)]
     else:
-        arguments += ["--main_process_port", "0"]  # any free one: two jobs of a machine must not meet
+        arguments += ["--main_process_port", "0"]  # any free port: two jobs on one machine must not collide
     return [*arguments, *sys.argv]
 
 
@@ -112,12 +113,12 @@ def threads_each(topology: Topology) -> int:
 
 
 def _in_slurm_batch() -> bool:
-    """In the script of a Slurm job, before `srun` has started a task on each node."""
+    """Whether this is the script of a Slurm job, before `srun` has started a task per node."""
     return "SLURM_JOB_ID" in os.environ and not {"SLURM_STEP_ID", "NODE_RANK"} & os.environ.keys()
 
 
 def _place(environment: Mapping[str, str], topology: Topology) -> list[str]:
-    """This machine's number, and where its first one listens."""
+    """Arguments that give this machine's number, and the address and port of the first machine."""
     number = environment.get("NODE_RANK", environment.get("SLURM_PROCID"))
     if number is None:
         raise PipelineError(
@@ -133,6 +134,6 @@ def _place(environment: Mapping[str, str], topology: Topology) -> list[str]:
             check=True,
         )
         address = nodes.stdout.split()[0]
-    # One job per node pair: a number from the job's own keeps two jobs of a machine apart.
+    # A port derived from the job's id keeps two jobs on one machine apart.
     port = environment.get("MASTER_PORT", str(20000 + int(environment.get("SLURM_JOB_ID", 0)) % 20000))
     return [number, "--main_process_ip", address, "--main_process_port", port]

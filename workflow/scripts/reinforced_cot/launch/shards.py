@@ -12,19 +12,19 @@ from reinforced_cot.launch.topologies import Topology
 
 
 def run_shards(topology: Topology) -> None:
-    """Run this very command as ``--shard 0``, ``--shard 1``, ... and wait for all; GPUs must have been claimed.
+    """Run this command as ``--shard 0``, ``--shard 1``, ... and wait for all; GPUs must have been claimed.
 
-    Processes that never wait for each other need no launcher: none times out because another has more to do.
+    Shards never wait for each other, so they need no launcher, and none times out because another has more to do.
 
     Raises:
-        PipelineError: one failed; the others are stopped. What it had to say stands in the log.
+        PipelineError: one failed; the others are stopped. Its message is in the log.
     """
     devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     threads = str(threads_each(topology))
     jobs = []
     for shard in range(topology.processes):
-        own = "" if topology.use_cpu else devices[shard]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": own, "OMP_NUM_THREADS": threads}
+        device = "" if topology.use_cpu else devices[shard]
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": device, "OMP_NUM_THREADS": threads}
         jobs.append(subprocess.Popen([sys.executable, *sys.argv, "--shard", str(shard)], env=environment))
     try:
         failed = _first_failure(jobs)

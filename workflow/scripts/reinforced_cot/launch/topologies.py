@@ -21,7 +21,7 @@ class Topology:
     Attributes:
         file: the file, for ``accelerate launch --config_file``.
         distributed_type: accelerate's word: ``NO``, ``MULTI_GPU``, ``DEEPSPEED`` or ``FSDP``.
-        processes: on all machines together, one a device.
+        processes: on all machines together, one per device.
         machines: how many; the processes are spread evenly.
         use_cpu: no process has a GPU.
         zero_stage: DeepSpeed's, else None.
@@ -48,12 +48,12 @@ class Topology:
 
     @property
     def splits_weights(self) -> bool:
-        """No process holds the whole model."""
+        """Whether no process holds the whole model."""
         return self.zero_stage == 3 or self.distributed_type == "FSDP"
 
     @property
     def is_launched(self) -> bool:
-        """It takes `accelerate launch`; a plain process does for the others."""
+        """Whether it needs `accelerate launch`; for the others a plain process is enough."""
         return self.processes > 1 or self.distributed_type not in DATA_PARALLEL
 
 
@@ -61,10 +61,10 @@ def read_topology(name: str, processes: int | None = None) -> Topology:
     """The topology of a name in ``config/accelerate/``, or of another file given by its path (``*.yaml``).
 
     Args:
-        processes: in place of the file's own number.
+        processes: replaces the file's number.
 
     Raises:
-        ConfigError: there is no such file, or it asks for what accelerate would silently not do.
+        ConfigError: there is no such file, or accelerate would silently ignore a part of it.
     """
     file = Path(name) if name.endswith((".yaml", ".yml")) else TOPOLOGIES / f"{name}.yaml"
     try:
@@ -92,7 +92,7 @@ def _checked(file: Path, content: Mapping[str, Any], processes: int | None) -> T
     deepspeed = content.get("deepspeed_config") or {}
     if "zero_optimization" in deepspeed:
         raise ConfigError(
-            f"{file} nests zero_optimization; accelerate reads flat keys and would run ZeRO-2 without a word: write "
+            f"{file} nests zero_optimization; accelerate reads flat keys and would silently run ZeRO-2: write "
             "deepspeed_config.zero_stage"
         )
     topology = Topology(

@@ -1,8 +1,8 @@
-"""vLLM as a server for RL's rollouts, on GPUs of its own: started by the stage, waited for, and stopped with it.
+"""vLLM as a server for RL's rollouts, on GPUs of its own: the stage starts it, waits for it and stops it.
 
 TRL sends it prompts and, before each generation, the policy's weights (over NCCL, so between GPUs). The process that
-starts a stage starts the server, too, before it becomes accelerate's launcher; the training processes find it by the
-environment.
+starts a stage also starts the server, before accelerate's launcher replaces it. The training processes find the server
+by an environment variable.
 """
 
 import json
@@ -34,7 +34,7 @@ _SHUTDOWN = 60.0  # seconds that a server has to end, before it is killed
 
 
 def vllm_context(settings: GrpoSettings) -> int:
-    """Tokens that vLLM makes room for in a row: a model's own context would often not fit beside a trainer."""
+    """The longest row that vLLM makes room for, in tokens. A model's whole context would often not fit."""
     training = settings.policy.training
     longest = settings.prompt.max_tokens + training["max_completion_length"]
     return int(training.get("vllm_max_model_length") or longest)
@@ -42,10 +42,10 @@ def vllm_context(settings: GrpoSettings) -> int:
 
 @dataclass(frozen=True)
 class RolloutServer:
-    """A server that is to be started.
+    """A server to start.
 
     Attributes:
-        gpus: how many it has. arguments: of ``vllm serve``. log: a file for what it has to say.
+        gpus: how many it needs. arguments: of ``vllm serve``. log: the file that its output goes to.
     """
 
     gpus: int
@@ -55,7 +55,7 @@ class RolloutServer:
     def start(self, devices: list[str]) -> None:
         """Start it on ``devices``; it ends with this process. The environment then says where it is."""
         port = _free_port()
-        eager = [] if devices else ["--enforce-eager"]  # compiling takes longer on a CPU than a short run
+        eager = [] if devices else ["--enforce-eager"]  # on a CPU, compiling takes longer than a short run
         command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *self.arguments, *eager]
         environment = os.environ | {
             "CUDA_VISIBLE_DEVICES": ",".join(devices),
@@ -84,7 +84,7 @@ def rollout_server(settings: GrpoSettings, origin: Path, output: Path) -> Rollou
         output: ``results/{policy}``; the server's log goes there.
 
     Raises:
-        DataError: the adapter that is to be trained on is not there.
+        DataError: the adapter to go on with does not exist.
     """
     training, loading = settings.policy.training, settings.base_model
     if not (gpus := server_gpus(training)):
@@ -119,10 +119,10 @@ def ready_server(training: Mapping[str, Any], is_main: bool) -> Iterator[None]:
 
     Args:
         training: the policy's, TRL's field names.
-        is_main: one process of the stage sees to it.
+        is_main: whether this is the one process that waits and stops.
 
     Raises:
-        PipelineError: it ended, or does not answer in time; shows the end of its log.
+        PipelineError: the server ended, or does not answer in time; shows the end of its log.
     """
     if not (server_gpus(training) and is_main):
         yield
@@ -156,7 +156,7 @@ def _answers(url: str) -> bool:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process has not ended; one whose parent did not ask for its exit status has."""
+    """Whether a process runs; a zombie, whose parent has not read its exit status, does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -164,7 +164,7 @@ def _runs(pid: int) -> bool:
 
 
 def _stop(pid: int) -> None:
-    """End the server and what it has started, so that its GPUs are free when the stage ends."""
+    """End the server and its children, so that its GPUs are free when the stage ends."""
     try:
         server = psutil.Process(pid)
         family = [server, *server.children(recursive=True)]
@@ -185,7 +185,7 @@ def _await_end(processes: Sequence[psutil.Process], timeout: float) -> None:
 
 
 def _free_port() -> int:
-    """A port that nobody listens at now: two jobs of a machine would meet at a fixed one."""
+    """A free port: two jobs on one machine would collide at a fixed one."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""What follows from ``from``: the order in which policies are made, whose model an adapter belongs to, what repeats."""
+"""The graph that ``from`` spans: in which order policies are made, to whose model an adapter belongs, what repeats."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ Policies = Mapping[str, TrainedPolicy]
 
 def ancestors(policies: Policies, name: str) -> list[str]:
     """The trained policies that ``name`` descends from, the nearest first; the base is not among them."""
-    found: list[str] = []
+    line: list[str] = []
     while name != BASE and (name := policies[name].from_policy) != BASE:
-        found.append(name)
-    return found
+        line.append(name)
+    return line
 
 
 def made_for(policies: Policies, report: Sequence[str]) -> list[str]:
     """The trained policies of a report and all that they start from, each after what it starts from."""
-    found: dict[str, None] = {}
+    order: dict[str, None] = {}
     for name in report:
         if name != BASE:
-            found |= dict.fromkeys([*reversed(ancestors(policies, name)), name])
-    return list(found)
+            order |= dict.fromkeys([*reversed(ancestors(policies, name)), name])
+    return list(order)
 
 
 def adapter_base(policies: Policies, name: str) -> str:
@@ -94,9 +94,9 @@ def _no_adapter(policies: Policies, name: str) -> Iterator[str]:
     if origin == BASE:
         yield f"`{key}.start` is adapter and `{key}.from` is {BASE}, which has none: use start model"
     elif origin in policies and not policies[origin].is_adapted:
-        yield (f"`{key}.start` is adapter and `policies.{origin}.lora` is null, so that there is none: use start model")
+        yield (f"`{key}.start` is adapter and `policies.{origin}.lora` is null, so it has none: use start model")
     elif origin in policies and policy.lora != policies[origin].lora:
         yield (
-            f"`{key}.start` is adapter, and `{key}.lora` differs from `policies.{origin}.lora`, whose adapter it is: "
-            "write the same"
+            f"`{key}.start` is adapter, and `{key}.lora` differs from `policies.{origin}.lora`, and "
+            "it trains that very adapter: write the same"
         )

@@ -46,8 +46,8 @@ def _completed(policies: Mapping[str, Any], settings: Any) -> Any:
     if not isinstance(settings, Mapping) or not isinstance(settings.get("like"), str):
         return copy.deepcopy(settings)
     other = _completed(policies, policies[settings["like"]])
-    own = {key: value for key, value in settings.items() if key != "like"}
-    return _merged(other, own) if isinstance(other, Mapping) else copy.deepcopy(own)
+    overrides = {key: value for key, value in settings.items() if key != "like"}
+    return _merged(other, overrides) if isinstance(other, Mapping) else copy.deepcopy(overrides)
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

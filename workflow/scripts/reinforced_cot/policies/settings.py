@@ -12,8 +12,8 @@ Quantization = Literal["nf4", "int8"]
 
 
 class Selection(Section):
-    """Questions of val that a policy is asked: SFT chooses its checkpoint by the answers, a merge of an adapter that
-    was trained on a quantized base is measured by them.
+    """Questions of val that a policy answers: SFT chooses its checkpoint by them, and the merge of an adapter that was
+    trained on a quantized base is measured by them.
     """
 
     examples: Count = 100
@@ -55,7 +55,7 @@ class TrainedPolicy(Section):
 
     start: Literal["model", "adapter"] = "model"
     """`model` starts from the (merged) model of that policy, with a fresh adapter or in full. `adapter` trains that
-    policy's own adapter on, on the base it belongs to; `lora` is then the same as that policy's.
+    policy's adapter further, on the same base; `lora` must then equal that policy's.
     """
 
     examples: Count | None = None
@@ -67,12 +67,12 @@ class TrainedPolicy(Section):
 
     global_batch_size: Count | None = None
     """Rows (`sft`: chains, `grpo`: completions) of one optimizer step, over all processes; gradient accumulation
-    follows from it. null takes TRL's own fields, by which twice the processes make twice the batch.
+    follows from it. null takes TRL's own fields, with which twice the processes make twice the batch.
     """
 
     lora: dict[str, Any] | None
-    """The adapter: fields of PEFT's LoraConfig, of which `target_modules` must be given; null trains every weight of
-    the model.
+    """The adapter: fields of PEFT's LoraConfig, among which `target_modules` is required; null trains every weight
+    of the model.
     """
 
     selection: Selection = Selection()
@@ -86,7 +86,7 @@ class TrainedPolicy(Section):
         return self.lora is not None
 
     def new_tokens(self) -> dict[str, int]:
-        """How many tokens the policy writes at most while it is trained, by the key below its own that says so."""
+        """The longest completions that training writes, in tokens, each by the key of the policy that sets it."""
         return {}
 
     def workload(self, prompt: int, row: int, processes: int) -> Workload:

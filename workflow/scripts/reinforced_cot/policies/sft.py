@@ -21,9 +21,9 @@ class SftPolicy(TrainedPolicy):
 
     def workload(self, prompt: int, row: int, processes: int) -> Workload:
         """As `TrainedPolicy.workload`, with the questions of val that are asked at each save."""
-        asked = self.selection
-        tokens = max(row, prompt + asked.max_new_tokens)
-        return Workload(tokens, row, asked.batch_size * max(1, asked.samples))
+        selection = self.selection
+        tokens = max(row, prompt + selection.max_new_tokens)
+        return Workload(tokens, row, selection.batch_size * max(1, selection.samples))
 
 
 class SftSettings(TrainSettings):
