@@ -192,7 +192,7 @@ def if_quantized(path):
 
 
 def of_policy(wildcards):
-    """The settings of the stage that makes a policy. A policy outside the report is checked only when it is asked for."""
+    """The settings of the stage that makes a policy. A policy outside the report is only checked when requested."""
     name = wildcards.policy
     if name == BASE:
         return as_yaml(stage_settings.base_settings(settings))
