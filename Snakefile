@@ -1,5 +1,5 @@
 # From images and questions to a policy that thinks before it answers, and a report on what each stage changed.
-# What is configured stands in config/config.yaml; what a stage needs and makes, in the docstring of its rule
+# config/config.yaml holds the configuration; the docstring of each rule says what its stage needs and makes
 # (`snakemake --list`).
 from snakemake.utils import min_version
 

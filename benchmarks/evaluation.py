@@ -3,7 +3,7 @@
     python benchmarks/evaluation.py --sample ../shared/data/gqa-cot-sample
 
 The original took 8 questions at a time, each padded to 2048 tokens, and asked once for each completion. Both ways ask
-for a greedy completion and for samples of each question; a random model, whose completions mostly have the full length.
+for a greedy completion and for samples of each question. The model is random, so most completions have the full length.
 Writes evaluation.json and evaluation.md.
 """
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) -> dict[str, Any]:
-    """Questions a second either way; the original's over its first batch, which is as long as any."""
+    """Questions per second of both ways; the original's over its first batch, since all its batches have one length."""
     make_checkpoint(examples, work / "policy")
     processor = load_processor(work / "policy/model")
     model = load_model(work / "policy/model", LOADING)
@@ -70,7 +70,7 @@ def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) 
 
 
 def make_checkpoint(examples: Sequence[Example], policy: Path) -> None:
-    """A random model on disk, as a policy's."""
+    """Write a random model to disk, in the form of a policy."""
     tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
     torch.manual_seed(1)
     build_model(tokenizer, SIZES).save_pretrained(policy / "model")
@@ -87,7 +87,7 @@ def as_the_original(
     tokens: int,
     sampling: dict[str, Any],
 ) -> None:
-    """One batch, padded to one length."""
+    """Answer one batch, padded to one length."""
     inputs = processor(
         text=[rendered_prompt(processor, example.question, PROMPT) for example in examples],
         images=[opened(data / example.image) for example in examples],
@@ -112,7 +112,7 @@ def page(found: dict[str, Any]) -> str:
         f"Written by evaluation.py on {found['machine']}, with torch {found['torch']} and a random model of "
         f"{SIZES.num_hidden_layers} layers.",
         "",
-        "| way | questions a second | ratio |",
+        "| way | questions per second | ratio |",
         "| --- | --- | --- |",
     ]
     lines += [f"| {name} | {found[way]:.3f} | {found[way] / found['original']:.2f} |" for way, name in names.items()]

@@ -3,8 +3,7 @@
     python benchmarks/grpo_step.py --sample ../shared/data/gqa-cot-sample
 
 A step has two groups. The model is a random one of Qwen2.5-VL's architecture with LoRA, and the trainers take turns in
-one process.
-Completions of a random model rarely end, so that all have the full length: nothing is gained by dropping ended rows.
+one process. Completions of a random model rarely end, so all have the full length: dropping ended rows gains no time.
 Under `accelerate launch` the processes divide the groups. Writes grpo_step.json and grpo_step.md.
 """
 
@@ -63,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(examples: Sequence[Example], work: Path, size: int, tokens: int, steps: int) -> dict[str, Any]:
-    """Seconds of a step either way: two groups of ``size`` completions."""
+    """Seconds of a step of both ways: two groups of ``size`` completions."""
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for turn in range(2):
         for way in WAYS:

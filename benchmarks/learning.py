@@ -1,9 +1,9 @@
-"""Does the embedded default learn, at every seed? Runs the whole pipeline for each seed; writes benchmarks/learning.md.
+"""Does the demo learn, at every seed? Runs the whole pipeline for each seed; writes benchmarks/learning.md.
 
     python benchmarks/learning.py --seeds 51 52 53 54 55
 
 The settings were chosen on val at other seeds (TUNED_ON); the figures are on 1000 questions of each seed's test split,
-whose scans are used nowhere else. Runs are kept under results/learning/: a call goes on where an earlier one stopped.
+whose scans are used nowhere else. Runs are kept under results/learning/: a call continues where an earlier one stopped.
 """
 
 import argparse
@@ -32,7 +32,7 @@ GAINS = (("accuracy", 0.0, "greedy"), ("accuracy_well_formed", 0.0, "well-formed
 
 
 def text_only_accuracy(train: Sequence[Example], test: Sequence[Example]) -> float:
-    """What text alone gives: the answer most frequent in training for the question, or, if it is new, for its type.
+    """Accuracy of guessing from the text: the most frequent training answer to the question, or, if new, to its type.
 
     Where a question names answers of its type ("red or blue?"), one of those is guessed.
     """
@@ -80,7 +80,7 @@ def pooled_p(rows: Sequence[dict[str, Any]], policy: str) -> float:
 
 
 def shortfalls(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Where the figures miss what the demo is held to: a line a miss, with the seed and the value."""
+    """The requirements of the demo that the figures miss: one line per miss, with the seed and the value."""
     found = []
     for row in rows:
         sft, seed = row["sft"], f"seed {row['seed']}"
@@ -106,9 +106,9 @@ def shortfalls(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The page."""
+    """The page as Markdown."""
     lines = [
-        "# Does the embedded default learn?",
+        "# Does the demo learn?",
         "",
         f"`python benchmarks/learning.py --seeds {' '.join(str(row['seed']) for row in rows)}` ran the whole pipeline",
         f"once for each seed (data, base model, SFT and RL all draw from it), with {QUESTIONS} test questions each",
@@ -159,14 +159,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {policy} | " + " | ".join(_share(mean) for mean in means) + " |")
     lines += [
         "",
-        "## What the demo is held to",
+        "## Requirements of the demo",
         "",
         "SFT must be right in 0.45 to 0.80 and well-formed in at least 0.95 of its answers. At every seed, RL must",
         "gain over SFT: in greedy accuracy more than 0, also when only well-formed answers count, and at T=1 at least",
         "0.08. Over all seeds, the mean greedy gain must be at least 0.08, with p < 0.001. On shuffled images, no",
         "policy may be more than 0.05 above the text alone.",
         "",
-        *([f"- missed: {miss}" for miss in shortfalls(rows)] or ["All of it holds."]),
+        *([f"- missed: {miss}" for miss in shortfalls(rows)] or ["All requirements are met."]),
     ]
     return "\n".join([*lines, ""])
 

@@ -1,4 +1,4 @@
-"""What a page says of the machine that it was measured on."""
+"""The machine of a measurement, as the pages name it."""
 
 import os
 import platform

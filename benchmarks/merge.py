@@ -2,8 +2,9 @@
 
     python benchmarks/merge.py --work /tmp
 
-Each way runs in a fresh process: PEFT loads the model, merges, unloads and saves; ours merges file by file, without its
-proof and with it (the whole stage, hashes included). Writes merge.json and merge.md; needs 25 GB of free disk.
+Each way runs in a fresh process: PEFT loads the model, merges, unloads and saves; this pipeline merges file by file,
+without its proof and with it (the whole stage, hashes included). Writes merge.json and merge.md; needs 25 GB of free
+disk.
 """
 
 import argparse
@@ -40,7 +41,7 @@ from reinforced_cot.models.settings import Loading, ModelSizes
 from reinforced_cot.models.tiny_model import build_config, build_processor, build_tokenizer
 from reinforced_cot.policies.settings import MergedPolicy, MergeSettings
 
-FREE_DISK = 25e9  # bytes: the base, what is written of it, and room
+FREE_DISK = 25e9  # bytes: the base, the merged models, and a reserve
 LORA = {
     "r": 16,
     "lora_alpha": 32,
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = Path(folder)
         shape = make_policies(work, TINY, 500, 1e5) if args.tiny else make_policies(work, SIZES, VOCABULARY, SHARD)
         measured: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-        for repeat in range(args.repeats):  # in turn, so that what else the machine does meets them alike
+        for repeat in range(args.repeats):  # in turn, so that other load on the machine affects all ways alike
             for way in WAYS if repeat == 0 else ("peft", "ours"):  # a proof takes minutes
                 measured[way].append(measure(way, work))
     found = {
@@ -145,7 +146,7 @@ def make_policies(work: Path, sizes: ModelSizes, vocabulary: int, limit: float) 
 
 
 def write_weights(weights: dict[str, torch.Tensor], folder: Path, limit: float) -> int:
-    """Write random weights of these shapes, file by file, and the index; returns how many files."""
+    """Write random weights of these shapes, file by file, and the index; return the number of files."""
     torch.manual_seed(1)
     files: list[list[str]] = [[]]
     filled = 0.0
@@ -168,14 +169,14 @@ def write_weights(weights: dict[str, torch.Tensor], folder: Path, limit: float) 
 
 
 def random_weight(name: str, shape: torch.Size) -> torch.Tensor:
-    """Random weights in bfloat16; norms are 1."""
+    """Random weights in bfloat16; the weights of norms are 1."""
     if len(shape) == 1:
         return (torch.zeros if name.endswith("bias") else torch.ones)(shape, dtype=torch.bfloat16)
     return torch.empty(shape, dtype=torch.bfloat16).normal_(std=SIZES.initializer_range)
 
 
 def run(way: str, work: Path) -> dict[str, float]:
-    """One way of merging, in this process; seconds without those of imports."""
+    """Merge in one way, in this process; the seconds do not include imports."""
     base, policy = work / "base", work / "policy"
     started, used = time.perf_counter(), time.process_time()
     if way == "peft":
@@ -192,18 +193,19 @@ def run(way: str, work: Path) -> dict[str, float]:
 
 
 def measure(way: str, work: Path) -> dict[str, float]:
-    """One way in a process of its own, whose memory is looked at every 20 ms.
+    """Run one way in a process of its own, and read its memory every 20 ms.
 
     Returns:
-        what `run` returns, and peaks in GB: ``rss`` of all, ``anonymous`` of what no file holds, ``mapped`` of files.
+        The figures of `run`, and peaks in GB: ``rss`` of all memory, ``anonymous`` of memory that no file backs,
+        ``mapped`` of mapped files.
     """
-    os.sync()  # what was written before is not to slow it down
+    os.sync()  # earlier writes must not slow the process down
     command = [sys.executable, __file__, "--work", str(work), "--run", way]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     peaks = {"rss": 0.0, "anonymous": 0.0, "mapped": 0.0}
     while process.poll() is None:
         fields = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
-        if "RssAnon" in fields:  # it has none once it has ended
+        if "RssAnon" in fields:  # an ended process has no such field
             anonymous, mapped = (int(fields[name].split()[0]) * 1024 / 1e9 for name in ("RssAnon", "RssFile"))
             found = {"rss": anonymous + mapped, "anonymous": anonymous, "mapped": mapped}
             peaks = {name: max(peak, found[name]) for name, peak in peaks.items()}

@@ -1,4 +1,4 @@
-"""What the benchmarks on real photographs share: questions, a random model of Qwen2.5-VL's architecture, and a page."""
+"""Shared parts of the benchmarks on photographs: questions, a random model of Qwen2.5-VL's architecture, a page."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Behind the benchmarks: the stages' scripts lie there, too, and one of them is also named sft.
+# At the end of the path: that folder also has the stages' scripts, one of which is named sft, like a benchmark.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import torch
@@ -55,7 +55,7 @@ def grpo_settings(global_batch_size: int = 16, **training: Any) -> GrpoSettings:
 
 
 def arguments(description: str, script: str) -> argparse.ArgumentParser:
-    """A parser that takes the sample, and where the results go: beside ``script`` unless it is told otherwise."""
+    """A parser that takes the sample, and the file of the results, by default beside ``script``."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=Path, required=True, help="folder of train_data.jsonl and images")
     parser.add_argument("--out", type=Path, default=Path(script).with_suffix(".json"))
@@ -63,14 +63,14 @@ def arguments(description: str, script: str) -> argparse.ArgumentParser:
 
 
 def photo_examples(sample: Path, work: Path, count: int = 64) -> list[Example]:
-    """The first questions of the sample, with the chain that each has; their images are written below ``work``."""
+    """The first questions of the sample, with their chains; their images are written below ``work``."""
     rows = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:count]
     prepare(rows, BUDGET, work, "train", 0.5)
     return list(read_examples(work / "train.jsonl"))
 
 
 def publish(out: Path, results: dict[str, Any], page: Callable[[dict[str, Any]], str]) -> None:
-    """Write the results with what they were measured on as JSON, and as a page beside it."""
+    """Write the results and their machine as JSON, and a page beside it."""
     found = {"machine": f"{machine()}, {torch.get_num_threads()} threads", "torch": torch.__version__}
     found |= results
     out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

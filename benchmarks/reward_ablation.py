@@ -3,7 +3,7 @@
     python benchmarks/reward_ablation.py --seeds 41 42 43
 
 Runs config/presets/reward-ablation.yaml at every seed: two GRPO policies that differ in their rewards alone. A run that
-is there already under results/reward-ablation/ is not done again.
+already exists under results/reward-ablation/ is not repeated.
 """
 
 import argparse
@@ -37,14 +37,14 @@ CHEATS = (
 
 
 def cheating(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """What each cheat earns at the last probing, as a share of what the policy does, where that is above 0."""
+    """The reward of each cheat at the last probing, as a share of the policy's own; NaN where the policy earns none."""
     last = [entry for entry in metrics["history"] if "probes/policy" in entry][-1]
     policy = max(last["probes/policy"], 0.0)
     return {name: last[f"probes/{name}"] / policy if policy else float("nan") for name in CHEATS}
 
 
 def table(runs: Mapping[int, Path]) -> str:
-    """The page."""
+    """The page as Markdown."""
     lines = [
         "# The original's reward, for ablation",
         "",

@@ -1,10 +1,10 @@
-"""How long the embedded default takes, stage by stage, and how much memory; writes run_time.json and run_time.md.
+"""Time and memory of the demo, stage by stage; writes run_time.json and run_time.md.
 
     python benchmarks/run_time.py
 
-Runs in a copy of the repository, so that nothing is there yet: first the main job (what `make run` does after set-up)
-and a dry-run; then, each time from nothing again, the main job with every switch off that makes it faster, and
-everything (`snakemake --cores all`). Run it on an otherwise idle machine.
+Runs in a copy of the repository, which has no results yet: first the main job (`make run` after set-up) and a dry-run;
+then, each time without earlier results, the main job with the switches for speed turned off, and everything
+(`snakemake --cores all`). Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def stages(folder: Path) -> list[tuple[str, float, float]]:
 
 
 def forget(folder: Path) -> None:
-    """Delete what a run made."""
+    """Delete the results of a run."""
     for made in ("results", ".snakemake"):
         shutil.rmtree(folder / made)
 
@@ -91,7 +91,7 @@ def page(found: dict[str, Any]) -> str:
     """The tables as Markdown."""
     seconds_of = found["seconds"]
     lines = [
-        "# How long the embedded default takes",
+        "# How long the demo takes",
         "",
         f"`python benchmarks/run_time.py` measured this on {found['machine']}, without a GPU, after set-up.",
         "",

@@ -2,10 +2,10 @@
 
     python benchmarks/scaling.py --sample ../shared/data/gqa-cot-sample
 
-One of the three sizes varies at a time: random prompts with a small image, one group, old log-probabilities, loss and
-backward of the same rows either way. Beside it the ratio of the floating-point operations, counted by hand, and how
-long those of the shared way would take at the matrix rate that this machine reaches. Then a whole step (grpo_step.py)
-in one process and in two. Writes scaling.json and scaling.md.
+One of the three sizes varies at a time. Both ways compute old log-probabilities, loss and backward of the same rows:
+one group, with a random prompt and a small image. The page also has the ratio of the floating-point
+operations, counted by hand, and the time that the shared way's operations would take at the matrix rate of this
+machine. A whole step (grpo_step.py) follows, in one process and in two. Writes scaling.json and scaling.md.
 """
 
 import json
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(trainer: ResumableGRPOTrainer, size: dict[str, int], repeats: int) -> dict[str, Any]:
-    """Seconds of an update either way, in turns; the first one warms up."""
+    """Seconds of an update of both ways, in turn; the first round warms up."""
     inputs = make_inputs(trainer, **size)
     seconds: dict[str, list[float]] = {"off": [], "on": []}
     for _ in range(repeats + 1):
@@ -77,7 +77,7 @@ def by_processes(sample: Path, out: Path, processes: int, threads: int, *options
 
 
 def make_inputs(trainer: ResumableGRPOTrainer, G: int, P: int, C: int) -> dict[str, Any]:
-    """One group as TRL has it after a generation, every row full."""
+    """One group in TRL's form after a generation, without padding."""
     config = trainer.model.config
     torch.manual_seed(1)
     start, end = config.vision_start_token_id, config.vision_end_token_id
@@ -98,9 +98,9 @@ def make_inputs(trainer: ResumableGRPOTrainer, G: int, P: int, C: int) -> dict[s
 
 
 def operations(G: int, P: int, C: int, shared: bool) -> float:
-    """Floating-point operations of an update in language model and head; two a multiplication.
+    """Floating-point operations of an update in language model and head; a multiply-add counts as two.
 
-    Stock computes G rows of P + C tokens, with attention over the whole square, as a mask for padding has it. Shared
+    Stock computes G rows of P + C tokens, with attention over the whole square, as with a mask for padding. Shared
     computes P + G (C + 1) tokens; a prompt sees itself, half a square, and each completion the prompt and itself.
     """
     hidden, layers = SIZES.hidden_size, SIZES.num_hidden_layers
@@ -113,7 +113,7 @@ def operations(G: int, P: int, C: int, shared: bool) -> float:
 
 
 def matrix_rate(size: int = 1536) -> float:
-    """Operations a second of a product of square float32 matrices; the best of several."""
+    """Operations per second of a product of square float32 matrices; the best of several."""
     a, b = torch.randn(2, size, size)
     seconds = []
     for _ in range(6):

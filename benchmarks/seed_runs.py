@@ -1,4 +1,4 @@
-"""Whole runs of the pipeline at several seeds, for the pages that are measured over them."""
+"""Whole runs of the pipeline at several seeds, for the pages that need them."""
 
 import subprocess
 import sys
@@ -17,11 +17,11 @@ from reinforced_cot.files import write_text  # noqa: E402
 
 
 def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *presets: str) -> dict[int, Path]:
-    """Run everything at each seed; what an earlier call has done is not done again.
+    """Run everything at each seed; finished stages of an earlier call are not repeated.
 
     Args:
         name: the runs go to ``results/{name}``.
-        settings: what differs from the embedded default and the presets.
+        settings: the keys that differ from the demo and the presets.
         presets: configuration files, relative to the repository.
 
     Returns:

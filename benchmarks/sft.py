@@ -2,9 +2,9 @@
 
     python benchmarks/sft.py --sample ../shared/data/gqa-cot-sample
 
-The original padded every row to 2048 tokens. Stock is TRL's SFTTrainer with its own collator and order. A random model
-of Qwen2.5-VL's architecture with LoRA; the trainers run in turn in one process, each time from nothing. Writes sft.json
-and sft.md.
+The original padded every row to 2048 tokens. Stock is TRL's SFTTrainer with its own collator and order. The model
+is a random one of Qwen2.5-VL's architecture with LoRA. The trainers run in turn in one process, each time from the
+start. Writes sft.json and sft.md.
 """
 
 import tempfile
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(examples: Sequence[Example], work: Path, batch: int, repeats: int) -> dict[str, Any]:
-    """Samples a second of each way, medians: over an epoch, and of this pipeline over a second one, too."""
+    """Median samples per second of each way over an epoch, and of this pipeline over a second epoch, too."""
     epoch = len(examples) // batch
     found: dict[str, list[float]] = {way: [] for way in (*WAYS, "own_later_epochs")}
     for repeat in range(1 + repeats):
@@ -83,7 +83,7 @@ def measure(examples: Sequence[Example], work: Path, batch: int, repeats: int) -
             trainer = make_trainer(way, examples, work, work / f"run {repeat}" / way, batch, steps)
             trainer.add_callback(watch)
             trainer.train()
-            if repeat:  # the first run, of a step each, warms up
+            if repeat:  # the first run, of one step per way, warms up
                 first, later = watch.seconds[:epoch], watch.seconds[epoch:]
                 found[way].append(batch * len(first) / sum(first))
                 if later:
@@ -116,7 +116,9 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
             eval_dataset=dataset.select([0]),
             data_collator=CompletionCollator(processor),
             processing_class=processor,
-            asked=Asked(examples[:1], data, PROMPT, Selection(), SEED),  # nothing is saved, so nothing is asked
+            asked=Asked(
+                examples[:1], data, PROMPT, Selection(), SEED
+            ),  # no checkpoint is saved, so no question is asked
             padding_free_rows=policy.padding_free,
             **common,
         )

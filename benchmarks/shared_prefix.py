@@ -2,8 +2,9 @@
 
     python benchmarks/shared_prefix.py --sample ../shared/data/gqa-cot-sample
 
-Real photographs and questions, random completions of 60 to 150 tokens, a random model of Qwen2.5-VL's architecture with
-LoRA; both ways in turn, in one process, and their gradients compared. Writes shared_prefix.json and shared_prefix.md.
+The rows have real photographs and questions, and random completions of 60 to 150 tokens; the model is a random one of
+Qwen2.5-VL's architecture with LoRA. Both ways run in turn in one process, and their gradients are compared.
+Writes shared_prefix.json and shared_prefix.md.
 """
 
 import random
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(sample: Path, work: Path, size: int, repeats: int) -> dict[str, Any]:
-    """Seconds of an update either way: two groups of ``size`` completions."""
+    """Seconds of an update of both ways: two groups of ``size`` completions."""
     examples = photo_examples(sample, work)
     trainer, processor = make_trainer(examples, work)
     inputs = make_inputs(examples[:2], work, processor, size)
@@ -87,7 +88,7 @@ def make_trainer(examples: Sequence[Example], work: Path) -> tuple[ResumableGRPO
 
 
 def make_inputs(examples: Sequence[Example], data: Path, processor: Any, size: int) -> dict[str, Any]:
-    """Rows as TRL has them after a generation: each prompt ``size`` times, completions padded on the right."""
+    """Rows in TRL's form after a generation: each prompt ``size`` times, completions padded on the right."""
     draw = random.Random(1)
     messages = [with_image(prompt_messages(example.question, PROMPT)) for example in examples]
     texts = [processor.apply_chat_template(m, tokenize=False, add_generation_prompt=True) for m in messages]
@@ -116,7 +117,7 @@ def make_inputs(examples: Sequence[Example], data: Path, processor: Any, size: i
 
 
 def update(trainer: ResumableGRPOTrainer, inputs: dict[str, Any]) -> list[torch.Tensor]:
-    """Old log-probabilities, loss, backward; the adapter's gradients."""
+    """Compute old log-probabilities, loss and backward; return the adapter's gradients."""
     trainer.model.zero_grad()
     names = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
     with torch.no_grad():

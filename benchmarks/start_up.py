@@ -1,4 +1,4 @@
-"""How long each stage takes until it works: processor seconds of its imports, in turn with an earlier checkout's.
+"""Time of each script until its work begins: processor seconds of its imports, in turn with an earlier checkout's.
 
     git worktree add ../before COMMIT
     python benchmarks/start_up.py --before ../before
@@ -25,8 +25,8 @@ from machine import machine
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 NOTHING, YARDSTICK = "python -c pass", "import torch, transformers' model"
-EXTRAS = ("bitsandbytes", "deepspeed", "torchvision", "vllm")  # which libraries import where they are installed
-# Under what name an earlier checkout has a script that was renamed.
+EXTRAS = ("bitsandbytes", "deepspeed", "torchvision", "vllm")  # libraries import these where they are installed
+# The name of a renamed script in an earlier checkout.
 FORMER = {
     "answer": "answer_questions",
     "base_model": "build_base",
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def stage(script: str, folders: dict[str, Path], repeats: int) -> dict[str, dict[str, float]]:
-    """Seconds of ``--help`` and of all imports of the work, by checkout; one that has no such script is left out."""
+    """Seconds of ``--help`` and of all imports of the work, by checkout; a checkout without the script is left out."""
     runs = []
     found = {name: file for name, folder in folders.items() if (file := script_in(folder, script))}
     for file in found.values():
@@ -95,7 +95,7 @@ def repeated(runs: Sequence[tuple[Sequence[str], Path]], times: int) -> list[flo
 
 
 def seconds(command: Sequence[str], folder: Path) -> float:
-    """Processor time of the interpreter: the clock's would be that of others at work, too."""
+    """Processor time of the interpreter: wall time would depend on other processes, too."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True, capture_output=True)

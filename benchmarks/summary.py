@@ -1,4 +1,4 @@
-"""The ratios of all pages in one table, written into benchmarks/README.md from the figures of their last runs.
+"""Write the ratios of all pages into the table of benchmarks/README.md, from the figures of their last runs.
 
 python benchmarks/summary.py
 """
@@ -16,10 +16,10 @@ Row = tuple[str, str, str, str, str]
 
 
 def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
-    """What, against what, the ratio aimed at, the ratio found, and the page.
+    """The rows of the table: work, reference, target, measured ratio, and page.
 
     Args:
-        found: of each of `PAGES`, its JSON.
+        found: the JSON of each of `PAGES`.
     """
     [update] = [row for row in found["shared_prefix"]["results"] if row["completions_per_group"] == 8]
     [long] = [row for row in found["scaling"]["results"] if (row["G"], row["C"]) == (8, 300)]
@@ -46,7 +46,7 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
         ("merge with its proof", "PEFT, which has no proof", "", times(merge["proved"]), "merge"),
         ("memory of a merge, with its proof", "PEFT", "0.25 of it", f"{share:.2f} of it", "merge"),
         (
-            "the whole run of the embedded default",
+            "the whole run of the demo",
             "the same with its switches off",
             "1.5",
             times(found["run_time"]["ratio"]),
@@ -56,7 +56,7 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
 
 
 def table() -> str:
-    """The table as Markdown, and the machines that its figures are from."""
+    """The table as Markdown, and the machines of its figures."""
     found = {page: json.loads((FOLDER / f"{page}.json").read_text(encoding="utf-8")) for page in PAGES}
     lines = ["| what | against | aimed at | measured | page |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| {' | '.join(cells)} | [{page}.md]({page}.md) |" for *cells, page in rows(found)]

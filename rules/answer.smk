@@ -1,9 +1,9 @@
 rule answer:
     """
-    Every question of the test split, asked of one policy: the part of an evaluation that takes a GPU.
+    Ask one policy every question of the test split: the part of an evaluation that takes a GPU.
 
     Needs: {results}/{policy}/model/, the test split, a passed data check. Makes: {results}/{policy}/answers.jsonl (the
-    same bytes for the same checkpoint) and timing.json; partial_answers/ beside them survives a killed job, which goes on.
+    same bytes for the same checkpoint) and timing.json; partial_answers/ beside them lets a killed job resume.
     """
     input:
         settings="<results>/{policy}/answer.yaml",

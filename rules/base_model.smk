@@ -1,9 +1,9 @@
 rule base_model:
     """
-    The policy `base`: a published checkpoint laid out as a folder, or a tiny model built and trained.
+    Make the policy `base`: copy a published checkpoint into a folder, or build and train a tiny model.
 
-    Needs: the scans of digits and the texts of the training split for a tiny model, or the files of a local checkpoint. Makes:
-    {results}/base/model/ and its manifest model.json.
+    Needs: the scans of digits and the texts of the training split for a tiny model, or the files of a local checkpoint.
+    Makes: {results}/base/model/ and its manifest model.json.
     """
     input:
         settings="<results>/base/train.yaml",

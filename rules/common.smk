@@ -1,4 +1,4 @@
-# Validation of the configuration and the helpers that rules share. Nothing here writes a file: a dry-run is free.
+# Validation of the configuration, and helpers of all rules. No code here writes a file: a dry-run changes nothing.
 import json
 import os
 import sys
@@ -25,8 +25,8 @@ from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE
 from reinforced_cot.scoring.reward_loading import own_modules
 
-# Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is not
-# written into the rules' commands, where another machine's path would make every job rerun.
+# Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is
+# not written into the rules' commands, where another machine's path would make every job rerun.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
@@ -47,17 +47,17 @@ if workflow.is_main_process:
 SPLITS = list(type(settings.data.splits).model_fields)
 REPORT = list(settings.report)
 POLICIES = settings.policies
-# Adapters are merged; the others' stage makes the model itself.
+# These policies have an adapter, which is merged; the stage of the other policies makes the model itself.
 ADAPTED = [name for name, policy in POLICIES.items() if policy.is_adapted]
 
 
 def one_of(names):
-    """A wildcard's constraint; Snakemake would take an empty one for none at all."""
+    """A wildcard's constraint; Snakemake would read an empty one as no constraint."""
     return "|".join(sorted(names)) or "(?!)"
 
 
 def made_by(method, adapted):
-    """The wildcard's constraint of a method's rule: its policies that train an adapter, or those trained in full."""
+    """The wildcard's constraint of a method's rule: its policies with an adapter, or its fully fine-tuned ones."""
     return one_of(
         name
         for name, policy in POLICIES.items()
@@ -79,7 +79,7 @@ def code(script):
 
 
 def own_rewards(wildcards):
-    """The same for a user's own rewards, which are found from the working directory."""
+    """The same hashes for a user's own rewards, which are found from the working directory."""
     rewards = stage_settings.rewards(settings, POLICIES[wildcards.policy])
     return [
         f"{name} {digest}"
@@ -88,12 +88,13 @@ def own_rewards(wildcards):
 
 
 def refuse_more_gpus_than_there_are(stage, gpus, served=0):
-    """Snakemake would quietly count fewer for the job, and start another one beside it.
+    """Refuse a job that needs more GPUs than this call has.
 
-    ``served`` of them are a vLLM server's.
+    Snakemake would silently count fewer for the job, and start another one beside it. ``served`` of them are a vLLM
+    server's.
     """
     limit = workflow.global_resources.get("gpu")
-    there_are = limit.value if limit else None  # a cluster has as many as it has
+    there_are = limit.value if limit else None  # unknown on a cluster
     if workflow.is_main_process and there_are is not None and gpus > there_are:
         raise WorkflowError(
             f"`launch.{stage}` asks for {gpus} GPUs"
@@ -105,16 +106,16 @@ def refuse_more_gpus_than_there_are(stage, gpus, served=0):
 
 
 def launched(stage):
-    """Resources of a stage's job, which its script is told: none of them makes anything stale.
+    """Resources of a stage's job, which its script gets as arguments. A change of them makes no job stale.
 
-    A vLLM server of a policy has GPUs of its own. On several machines, Slurm is to give the job a task on each; the
-    script starts itself there.
+    A vLLM server of a policy has GPUs of its own. On several machines, Slurm gives the job a task on each; the script
+    starts itself there.
     """
     try:
         topology = stage_topology(settings.launch, stage)
     except (
         ConfigError
-    ) as error:  # of a method that the report does not need: the others were checked
+    ) as error:  # a method that the report does not need: the other methods were checked
         raise WorkflowError(f"the configuration is refused:\n{error}") from None
     served = {
         name: server_gpus(policy.training)
@@ -147,7 +148,7 @@ def launched(stage):
 
 
 def gqa_files():
-    """GQA's own files, by what they hold."""
+    """GQA's own files, as far as they are configured: `questions` and `choices`."""
     named = {
         name: getattr(settings.evaluate, f"gqa_{name}")
         for name in ("questions", "choices")
@@ -156,8 +157,8 @@ def gqa_files():
 
 
 def of_origin(pattern):
-    """An input function: ``pattern`` with ``{origin}`` and ``{start}`` filled in, the policy that one starts from and
-    what of it (its model or its adapter).
+    """An input function: ``pattern`` with ``{origin}``, the policy that training starts from, and ``{start}``, its
+    model or its adapter.
     """
 
     def path(wildcards):
@@ -168,14 +169,14 @@ def of_origin(pattern):
 
 
 def of_base(pattern):
-    """An input function: ``pattern`` with ``{base}`` filled in, the policy that an adapter belongs to."""
+    """An input function: ``pattern`` with ``{base}``, the policy that an adapter belongs to."""
     return lambda wildcards: pattern.format(
         base=adapter_base(POLICIES, wildcards.policy)
     )
 
 
 def if_continued(pattern):
-    """As `of_base` where a policy goes on with an adapter, whose base is then read as well; else nothing."""
+    """As `of_base` where a policy continues an adapter, whose base its stage then reads as well; else no file."""
     return lambda wildcards: (
         [of_base(pattern)(wildcards)]
         if POLICIES[wildcards.policy].start == "adapter"
@@ -184,14 +185,14 @@ def if_continued(pattern):
 
 
 def if_quantized(path):
-    """An input function: ``path`` where a policy's adapter is trained on a quantized base."""
+    """An input function: ``path`` where a policy's adapter is trained on a quantized base; else no file."""
     return lambda wildcards: (
         [path] if POLICIES[wildcards.policy].quantization is not None else []
     )
 
 
 def of_policy(wildcards):
-    """What the stage that makes a policy is told. A policy that the report does not need is checked when it is asked for."""
+    """The settings of the stage that makes a policy. A policy outside the report is only checked when requested."""
     name = wildcards.policy
     if name == BASE:
         return as_yaml(stage_settings.base_settings(settings))
@@ -212,12 +213,12 @@ def of_policy(wildcards):
 
 
 def as_yaml(section):
-    """Sorted, so that the order of keys in the configuration changes nothing."""
+    """YAML with sorted keys, so that the order of keys in the configuration changes nothing."""
     return yaml.safe_dump(section.as_dict(), sort_keys=True, allow_unicode=True)
 
 
 def raw_file(wildcards):
-    """The split's own raw file, of which a change reruns this split alone; all digit scenes are of the same scans."""
+    """The split's own raw file, so that a change of it reruns this split alone; digit scenes all use the same scans."""
     file = getattr(settings.data.splits, wildcards.split).file
     return [file] if file else [SCANS]
 
@@ -229,7 +230,7 @@ def raw_images(wildcards):
 
 
 def base_files(wildcards):
-    """What the base is made from: training texts, a local checkpoint's files, or, for a hub id, nothing on this disk."""
+    """The files that the base is made from: training texts, or a local checkpoint; none for a hub id."""
     path = settings.base_model.path
     if path is None:
         return ["<results>/data/train.jsonl", SCANS]

@@ -1,6 +1,6 @@
 rule compare:
     """
-    Every pair of the report's policies, question by question: which differences are more than chance.
+    Compare every pair of the report's policies, question by question, and test which differences are more than chance.
 
     Needs: predictions.jsonl of every policy. Makes: {results}/comparisons.json.
     """

@@ -1,4 +1,4 @@
-# Which made policies learn from chains of thought: the data is refused where it has none for them.
+# The policies of this run that learn from chains of thought: data without chains is refused for them.
 LEARN_FROM_CHAINS = [
     name for name in settings.made if METHODS[POLICIES[name].method].learns_from_chains
 ]
@@ -6,10 +6,10 @@ LEARN_FROM_CHAINS = [
 
 rule prepare_data:
     """
-    Questions, answers and chains of one split in one form; images normalised and within the pixel budget.
+    Bring questions, answers and chains of one split into one form, and its images into the pixel budget.
 
-    Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl, images/{split}/
-    and rejected.{split}.jsonl (records set aside, with the reason).
+    Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl,
+    images/{split}/ and rejected.{split}.jsonl (records set aside, with the reason).
     """
     input:
         settings="<results>/data/{split}.yaml",
@@ -35,7 +35,7 @@ rule prepare_data:
 
 rule check_data:
     """
-    A check over all splits: no image in two of them, GQA's ids, chains for the policies that learn from chains.
+    Check all splits together: no image in two of them, GQA's ids, chains for the policies that learn from chains.
 
     Needs: every prepared split. Makes: {results}/data/summary.json, with counts.
     """

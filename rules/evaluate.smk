@@ -1,9 +1,9 @@
 rule evaluate:
     """
-    The answers of one policy, scored; a change of what is right or how it is counted asks no question again.
+    Score the answers of one policy; a change of matching or statistics alone asks it no question again.
 
-    Needs: {results}/{policy}/answers.jsonl, and GQA's own files where they are configured. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for
-    the same answers).
+    Needs: {results}/{policy}/answers.jsonl, and GQA's own files where they are configured. Makes:
+    {results}/{policy}/predictions.jsonl and eval.json (the same bytes for the same answers).
     """
     input:
         **gqa_files(),

@@ -1,10 +1,10 @@
 rule merge_lora:
     """
-    An adapter merged into the model it was trained on, as a complete checkpoint, with the proof that the checkpoint computes what
-    model and adapter computed.
+    Merge an adapter into the model it was trained on, as a complete checkpoint, and prove that the checkpoint computes
+    the same as model and adapter.
 
-    Needs: {results}/{policy}/adapter/ and the model it belongs to; val, where the adapter was trained on a quantized base.
-    Makes: {results}/{policy}/model/, model.json and merge.json.
+    Needs: {results}/{policy}/adapter/ and the model it belongs to; val, where the adapter was trained on a quantized
+    base. Makes: {results}/{policy}/model/, model.json and merge.json.
     """
     input:
         settings="<results>/{policy}/train.yaml",

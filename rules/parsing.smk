@@ -1,6 +1,6 @@
-# What stands before the configuration is read: the package on the path, and a message with file and line where
-# config/config.yaml is no YAML. (Files of --configfile are parsed by Snakemake itself before this; `make config
-# FILE=...` says the same of them.)
+# Runs before the configuration is read: puts the package on the path, and gives a message with file and line where
+# config/config.yaml is no YAML. (Snakemake itself parses the files of --configfile before this; `make config FILE=...`
+# gives the same message about them.)
 import sys
 from pathlib import Path
 

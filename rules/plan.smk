@@ -4,9 +4,9 @@ localrules:
 
 rule plan:
     """
-    The graph of policies, how each stage's batch is made up, and what it needs of each device's memory. Only settings are written.
+    Print the graph of policies, and for each stage the parts of its batch and the memory that it needs of each device.
 
-    Needs: the settings of every stage, the base model's configuration (fetched, for a hub id). Makes: nothing.
+    Needs: the settings of every stage, the base model's configuration (fetched, for a hub id). Makes: no file.
     """
     input:
         expand("<results>/{policy}/train.yaml", policy=[BASE, *settings.made]),

@@ -5,10 +5,10 @@ MERGED = [name for name in TRAINED if name in ADAPTED]
 
 rule report:
     """
-    The report's policies side by side on one page that needs nothing but a browser.
+    Show the report's policies side by side on one page that needs only a browser.
 
-    Needs: data/summary.json, eval.json of every policy, comparisons.json, metrics.json of the trained ones, merge.json of the adapters;
-    seeds.json with several seeds. Makes: {results}/report.html.
+    Needs: data/summary.json, eval.json of every policy, comparisons.json, metrics.json of the trained policies,
+    merge.json of the adapters; seeds.json with several seeds. Makes: {results}/report.html.
     """
     input:
         summary="<results>/data/summary.json",
@@ -27,7 +27,7 @@ rule report:
         "../environment.yml"
     params:
         *code("report.py"),
-        # By content, not by time: a checkout gives every file a new time.
+        # Compared by content, not by time: a checkout gives every file a new time.
         template=sha256_of(Path(workflow.basedir) / TEMPLATE),
         policies=REPORT,
         merged=MERGED,

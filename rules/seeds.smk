@@ -1,4 +1,4 @@
-# The whole run once more at each of `seeds`, as a module of this workflow: {results}/seed_{n}/ is a run of its own.
+# The whole run again at each of `seeds`, as a module of this workflow: {results}/seed_{n}/ is a complete run.
 for further in settings.seeds:
     replica = f"seed_{further}_"
 
@@ -14,7 +14,7 @@ for further in settings.seeds:
 
 rule seeds:
     """
-    Mean and spread of every policy's scores over all seeds.
+    Compute mean and spread of every policy's scores over all seeds.
 
     Needs: eval.json of every policy at every seed. Makes: {results}/seeds.json.
     """

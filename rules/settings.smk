@@ -6,9 +6,9 @@ localrules:
 
 rule data_settings:
     """
-    The part of the configuration that `prepare_data` reads for one split.
+    Write the part of the configuration that `prepare_data` reads for one split.
 
-    Needs: nothing. Makes: {results}/data/{split}.yaml.
+    Needs: no file. Makes: {results}/data/{split}.yaml.
     """
     output:
         "<results>/data/{split}.yaml",
@@ -26,9 +26,10 @@ rule data_settings:
 
 rule policy_settings:
     """
-    The part of the configuration that makes one policy: what reruns its stage, and all that is needed to run it by hand.
+    Write the part of the configuration that makes one policy: a change of it reruns the stage, and the stage's script
+    needs no other settings.
 
-    Needs: nothing. Makes: {results}/{policy}/train.yaml.
+    Needs: no file. Makes: {results}/{policy}/train.yaml.
     """
     output:
         "<results>/{policy}/train.yaml",
@@ -44,9 +45,9 @@ rule policy_settings:
 
 rule answer_settings:
     """
-    The part of the configuration that `answer` reads, the same for every policy.
+    Write the part of the configuration that `answer` reads, the same for every policy.
 
-    Needs: nothing. Makes: {results}/{policy}/answer.yaml.
+    Needs: no file. Makes: {results}/{policy}/answer.yaml.
     """
     output:
         "<results>/{policy}/answer.yaml",

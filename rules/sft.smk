@@ -10,7 +10,7 @@ rule sft:
         settings="<results>/{policy}/train.yaml",
         examples=expand("<results>/data/{split}.jsonl", split=["train", "val"]),
         images=ancient(expand("<results>/data/images/{split}", split=["train", "val"])),
-        # Only that it passed matters: what it says of the test split must not make training rerun.
+        # Training only needs that the check passed: a change of the test split must not rerun it.
         checked=ancient("<results>/data/summary.json"),
         start=ancient(of_origin("<results>/{origin}/{start}")),
         manifest=of_origin("<results>/{origin}/{start}.json"),

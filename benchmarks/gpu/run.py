@@ -1,11 +1,11 @@
-"""What the full-size preset's stages cost on one GPU, without a network: the 3B model's shape with random weights.
+"""The cost of the full-size preset's stages on one GPU, without a network: the 3B model's shape with random weights.
 
     python benchmarks/gpu/run.py --work /tmp/gpu --out benchmarks/gpu/results.json
     python benchmarks/gpu/run.py --work /tmp/tiny --out /tmp/tiny.json --tiny      # tries the script, on a CPU, too
 
-Real photographs and chains (``--sample``), the preset's prompt, batches and adapters, few steps of each stage: right
-for speed and memory, not for accuracy. Each figure is of the stage's own code; a random policy never ends a completion,
-so that rollouts are as long as they may be.
+It takes real photographs and chains (``--sample``), the preset's prompt, batches and adapters, and few steps of each
+stage: speed and memory are right, accuracy is not. Each figure is of the stage's own code. A random policy never ends a
+completion, so rollouts have the largest length.
 """
 
 import argparse
@@ -55,7 +55,7 @@ from reinforced_cot.training import grpo as grpo_stage  # noqa: E402
 from reinforced_cot.training import sft as sft_stage  # noqa: E402
 
 CONFIGURATION = ("config/config.yaml", "config/presets/qwen2.5-vl-3b-gqa.yaml")  # merged in this order
-TOKENIZER = 8192  # entries that are trained on the sample's texts; the model's embedding is as large as the real one
+TOKENIZER = 8192  # entries, trained on the sample's texts; the model's embedding has the real size
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, as NVIDIA's data sheets say
 
 
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     for name, stage in stages.items():
         result[name] = with_peak_memory(stage)
-        write_json(args.out, result)  # what was measured stays, whatever happens to the rest
+        write_json(args.out, result)  # keeps these figures if a later stage fails
     print(json.dumps(result, indent=2, sort_keys=True))
 
 
@@ -99,7 +99,7 @@ def configuration(steps: int, tokens: int, tiny: bool) -> Config:
         "report": ["sft", "grpo"],
         "policies": {
             "sft": {"selection": {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}, "training": few},
-            # Random weights earn no reward, and a step without one would be no work for the optimizer.
+            # Random weights earn no reward, and without one the optimizer would have no gradient.
             "grpo": {
                 "probes": {"every": None},
                 "training": {**few, "max_completion_length": tokens, "entropy_coef": 0.01},
@@ -169,7 +169,7 @@ def make_base(config: Config, examples: Sequence[Example], base: Path, tiny: boo
 
 
 def with_peak_memory(stage: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """A stage's figures, its seconds in all, and the most memory that PyTorch held on the GPU."""
+    """A stage's figures, its total seconds, and PyTorch's peak memory on the GPU."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -182,7 +182,7 @@ def with_peak_memory(stage: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 @contextmanager
 def timed(owner: type, *methods: str) -> Iterator[dict[str, list[float]]]:
-    """Seconds of every call of some methods, the GPU's work included."""
+    """Measure the seconds of every call of some methods, the GPU's work included."""
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     stock = {name: getattr(owner, name) for name in methods}
 
@@ -213,7 +213,7 @@ def _synchronize() -> None:
 
 
 def measure_sft(config: Config, examples: Sequence[Example], data: Path, base: Path, output: Path) -> dict[str, Any]:
-    """Tokens a second and the share of the GPU's peak arithmetic (MFU) of an update's forward and backward passes."""
+    """Tokens per second and the share of the GPU's peak arithmetic (MFU) of an update's forward and backward passes."""
     settings = train_settings(config, "sft")
     assert isinstance(settings, SftSettings)
     with timed(SFTTrainer, "training_step") as seconds:
@@ -226,8 +226,9 @@ def measure_sft(config: Config, examples: Sequence[Example], data: Path, base: P
     tokens = [after - before for before, after in pairwise(seen)]
     rate = median(count / spent for count, spent in zip(tokens, updates[1:], strict=True))
     shapes = shapes_of(base / "model", settings.policy.lora)
-    # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations per token. What
-    # checkpointing computes again does not count, by convention; nor does the vision tower, so that this is a floor.
+    # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations per token. By
+    # convention, the recomputation of gradient checkpointing does not count. The vision tower does not count either, so
+    # this is a lower bound.
     language = shapes.linear + shapes.hidden * shapes.vocabulary
     longest = settings.prompt.max_tokens
     plan = training_plan_of(settings, shapes, None, longest, longest + CHAIN)
@@ -252,7 +253,7 @@ def measure_merge(config: Config, base: Path, output: Path) -> dict[str, Any]:
 
 
 def measure_grpo(config: Config, examples: Sequence[Example], data: Path, origin: Path, output: Path) -> dict[str, Any]:
-    """A step by phase: rollouts, rewards, old log-probabilities, update; and GPU-seconds a rollout."""
+    """Seconds of a step by phase (rollouts, rewards, old log-probabilities, update), and GPU-seconds per rollout."""
     settings = train_settings(config, "grpo")
     assert isinstance(settings, GrpoSettings)
     phases = ("training_step", "_generate_and_score_completions", "_generate", "_calculate_rewards")
@@ -278,7 +279,7 @@ def measure_grpo(config: Config, examples: Sequence[Example], data: Path, origin
 
 
 def measure_answering(config: Config, examples: Sequence[Example], data: Path, policy: Path) -> dict[str, Any]:
-    """Greedy answers a second."""
+    """Greedy answers per second."""
     settings = answer_settings(config)
     folder = policy / "answers"
     folder.mkdir()

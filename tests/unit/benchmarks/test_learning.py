@@ -37,7 +37,7 @@ def test_the_page_shows_each_seed_and_what_was_gained() -> None:
     page = learning.table([seed()])
     assert "| 7 | sft | 0.500 | 1.000 | 0.500 | 1.000 | 0.500 | 0.500 | 0.200 |" in page
     assert "| grpo | +0.300 | +0.300 | +0.300 | +0.200 | 1.9e-06 |" in page  # 20 pairs, all gained: 2 / 2^20
-    assert page.endswith("All of it holds.\n")
+    assert page.endswith("All requirements are met.\n")
 
 
 @pytest.mark.parametrize(
