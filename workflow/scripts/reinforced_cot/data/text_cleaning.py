@@ -1,4 +1,4 @@
-"""One canonical form for every text that enters the pipeline, and the texts that must not enter it."""
+"""One canonical form for all texts that enter the pipeline, and a search for tokens that must not enter it."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _SPECIAL_TOKEN = re.compile(
 def canonical(text: str) -> str:
     r"""NFC, without invisible and control characters, line ends as ``\n``, Unicode spaces as blanks, ends trimmed.
 
-    NFC and not NFKC: the latter would also rewrite what can be seen, such as "m²" to "m2".
+    The form is NFC, since NFKC would also rewrite visible characters, such as "m²" to "m2".
 
     >>> canonical("\u200b Cafe\u0301\r\n")
     'Café'
@@ -31,7 +31,7 @@ def canonical(text: str) -> str:
 
 
 def without_prefix(question: str) -> str:
-    """A question without the instruction that the original system writes before each."""
+    """A question without the instruction that the original system writes before each question."""
     return question.removeprefix(INSTRUCTION_PREFIX).strip()
 
 
@@ -41,5 +41,5 @@ def find_special_token(text: str) -> str | None:
     >>> find_special_token("What is <|image_pad|> here?")
     '<|image_pad|>'
     """
-    found = _SPECIAL_TOKEN.search(text)
-    return found[0] if found else None
+    match = _SPECIAL_TOKEN.search(text)
+    return match[0] if match else None
