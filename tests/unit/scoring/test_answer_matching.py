@@ -1,4 +1,4 @@
-"""When an answer is right: an adversarial table written from the specification alone, and what hacking is worth."""
+"""When an answer is right: an adversarial table written from the specification alone, and what hacks earn."""
 
 import json
 import time
@@ -16,8 +16,8 @@ PREFIX = "Please answer based on the image content: "
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['answer']!r} for {case['truth']!r}"[:70])
 def test_the_adversarial_table(case: dict[str, Any]) -> None:
-    found = is_correct(case["answer"], case["truth"] or "", case["question"] or "")
-    assert found is case["expected"], case["reason"]
+    correct = is_correct(case["answer"], case["truth"] or "", case["question"] or "")
+    assert correct is case["expected"], case["reason"]
 
 
 @pytest.mark.parametrize(

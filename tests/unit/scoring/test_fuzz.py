@@ -49,7 +49,7 @@ ANY = st.text(st.characters(exclude_categories=()), max_size=6)  # surrogates, t
 
 
 def texts(most: int) -> st.SearchStrategy[str]:
-    """Text of so many pieces, with and without blanks between them."""
+    """Text of up to ``most`` pieces, with and without blanks between them."""
     pieces = st.lists(st.sampled_from(FRAGMENTS) | st.sampled_from(WORDS) | ANY, max_size=most)
     return st.builds(str.join, st.sampled_from([" ", " ", ""]), pieces)
 
@@ -242,8 +242,8 @@ def hostile(name: str, length: int) -> str:
     return (head + unit * (length // len(unit)))[: length - len(tail)] + tail
 
 
-def own(text: str) -> str:
-    """An answer or a question of the same stuff, as long as an answer may be."""
+def cut(text: str) -> str:
+    """An answer or a question of the same text, as long as an answer may be."""
     return text[:MAX_ANSWER_CHARACTERS]
 
 
@@ -252,20 +252,20 @@ DESCRIBED = ("Is the x or y " + "p q " * 120)[:MAX_ANSWER_CHARACTERS]  # a long 
 
 FUNCTIONS: dict[str, Callable[[str], object]] = {
     "parse_completion": lambda text: (parse_completion(text), parse_completion(completion_text(text, text))),
-    "polarity and core": lambda text: (polarity(text), core(own(text))),
+    "polarity and core": lambda text: (polarity(text), core(cut(text))),
     "is_correct": lambda text: is_correct(text, "red", "Is it red or blue?"),
-    "is_correct by its own words": lambda text: is_correct(text, own(text), own(text)),
-    "conclusion": lambda text: conclusion(text, own(text)),
+    "is_correct by its own words": lambda text: is_correct(text, cut(text), cut(text)),
+    "conclusion": lambda text: conclusion(text, cut(text)),
     "step_results": step_results,
     "judge yes": lambda text: judge(text, "yes", "Is it red or blue?"),
-    "judge by its own words": lambda text: judge(text, own(text), own(text)),
-    "judge another open answer": lambda text: judge(text, own(text)[:490] + " other", own(text)),
+    "judge by its own words": lambda text: judge(text, cut(text), cut(text)),
+    "judge another open answer": lambda text: judge(text, cut(text)[:490] + " other", cut(text)),
     "judge a choice": lambda text: judge(text, "x", CHOICE[:40]),
     "judge a described choice": lambda text: judge(text, "x", DESCRIBED),
-    "judge a long answer": lambda text: judge("It is red.", text, own(text)),
-    "is_bare": lambda text: is_bare(text, own(text), "w0 w1 w2 " * 50),
+    "judge a long answer": lambda text: judge("It is red.", text, cut(text)),
+    "is_bare": lambda text: is_bare(text, cut(text), "w0 w1 w2 " * 50),
     "legacy_reward": lambda text: (legacy_reward(text, "no"), legacy_reward(completion_text(text, text), "no")),
-    "consistency_reward": lambda text: rewards(completion_text(text, "yes"), own(text), "yes"),
+    "consistency_reward": lambda text: rewards(completion_text(text, "yes"), cut(text), "yes"),
 }
 
 
