@@ -1,4 +1,4 @@
-"""Files are complete or absent, errors name file and line, and a manifest notices what is missing or cut."""
+"""Files are complete or absent, errors name file and line, and a manifest shows missing and cut files."""
 
 import json
 import os

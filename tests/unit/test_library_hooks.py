@@ -1,4 +1,4 @@
-"""The private names of libraries that the package uses are unchanged since it was written.
+"""The names of libraries that the package uses beyond their public interface are unchanged.
 
 An upgrade that changes any of it fails here within a second, by name. The table is complete: the package is searched
 for names that begin with an underscore and are not its own.
@@ -274,7 +274,7 @@ def library_bases(kind: type) -> list[type]:
 
 
 def knows(base: type, name: str) -> bool:
-    """Whether a class's own source defines a name or speaks of it as its instances'."""
+    """Whether a class's own source defines a name or uses it as an attribute of its instances."""
     return bool(re.search(rf"\b(?:def {name}|self\.{name})\b|^    {name}\b *[:=]", source_of(base), re.MULTILINE))
 
 

@@ -201,7 +201,7 @@ def test_digit_scenes_through_both_stages(tmp_path: Path) -> None:
 def test_scans_are_those_that_were_published() -> None:
     assert load_scans().shape == (1797, 8, 8) and load_scans().min() == 0 and load_scans().max() == 16
     counts = [sum(len(scans_of_split(split)[digit]) for split in SPLIT_BOUNDS) for digit in range(10)]
-    assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # the table of the set's own description
+    assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # the table in the data set's description
 
 
 def test_digit_scenes_of_a_larger_size_begin_with_the_smaller(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_split_of_another_name_is_refused(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("split", "changes", "key"),
     [
-        ({"size": 5}, {"data": {}}, "data"),  # as the file was before it held one split
+        ({"size": 5}, {"data": {}}, "data"),  # the older form of the file, which held all splits
         ({"size": 5}, {"seed": "1"}, "seed"),
         ({"sise": 5}, {}, r"split\.sise"),
     ],

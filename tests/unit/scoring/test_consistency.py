@@ -134,7 +134,7 @@ def test_chains_labelled_by_reading(sample: list[Row]) -> None:
 
 
 def test_all_chains_support_their_answer_and_no_other(sample: list[Row]) -> None:
-    """Support over all 498 chains, those without a conclusion counted against; the control takes another's answer."""
+    """Support over all 498 chains; those without a conclusion count as failures. Controls take other answers."""
     by_type: dict[str, set[str]] = {}
     for question, answer, _ in sample:
         by_type.setdefault(infer_question_type(question, answer), set()).add(answer.lower())
@@ -144,7 +144,7 @@ def test_all_chains_support_their_answer_and_no_other(sample: list[Row]) -> None
         for rival in sorted(by_type[infer_question_type(question, answer)] - {answer.lower()}):
             controls += 1
             supported_controls += judge(chain, rival, question) is SUPPORT
-    assert supported / len(sample) >= 0.90  # 453 of 498 when it was written
+    assert supported / len(sample) >= 0.90  # 453 of 498 when this test was written
     assert supported_controls / controls <= 0.05
 
 

@@ -22,7 +22,7 @@ from reinforced_cot.scoring.original import legacy_extract, legacy_reward
 from reinforced_cot.scoring.rewards import consistency_reward, correctness_reward, format_reward
 from reinforced_cot.scoring.words import is_word, phrase, word_set, words
 
-FUZZ = settings(  # the same examples in every run, and nothing written beside the code
+FUZZ = settings(  # the same examples in every run, and no files beside the code
     derandomize=True, deadline=None, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )
 
@@ -45,7 +45,7 @@ HEADINGS = ["\nConclusion:", "**Final answer**: ", "# Answer\n", "Therefore, the
 STEPS = ["\nQUERY(color): red", "SELECT(a(b)): ", "EXIST: ? [0]", "a(b):"]
 FOREIGN = ["é", "e\u0301", "\u0301\u0323", "\u0f73", "\uff9e", "ﷺ", "İ", "ß", "\u1100\u1161", "\ud800", "٣", "㏘", "左"]
 FRAGMENTS = [*WORDS, *MARKS, *HEADINGS, *STEPS, *FOREIGN, *TAGS, "<THINK>", "<answer", "</"]
-ANY = st.text(st.characters(exclude_categories=()), max_size=6)  # surrogates, too
+ANY = st.text(st.characters(exclude_categories=()), max_size=6)  # also surrogates
 
 
 def texts(most: int) -> st.SearchStrategy[str]:
@@ -69,7 +69,7 @@ THINK, QUESTION, ANSWER = texts(20), texts(8) | CHOICES, texts(5)
 
 
 def completions() -> st.SearchStrategy[str]:
-    """Some well-formed, some nearly so, some of loose tags."""
+    """Some are well-formed, some nearly so, some are loose tags."""
     return st.builds(completion_text, THINK, ANSWER) | st.builds("".join, st.lists(st.sampled_from(TAGS) | ANSWER))
 
 
@@ -79,7 +79,7 @@ def rewards(text: str, question: str, truth: str) -> list[float]:
     return [reward(conversation, **columns)[0] for reward in (format_reward, correctness_reward, consistency_reward)]
 
 
-# ---------------------------------------------------------------------------------------------- what holds for any text
+# ---------------------------------------------------------------------------------------------- rules for any text
 
 
 @FUZZ
@@ -145,7 +145,7 @@ def test_text_outside_the_tags_is_malformed(text: str, place: int) -> None:
 @example("red rather than blue", "Is it red or blue?")
 @example("a no-go", "")
 def test_every_truth_that_says_something_is_right(truth: str, question: str) -> None:
-    """What says something has a word other than an article: without one, nothing is right."""
+    """A truth says something if it has a word other than an article; without one, no answer is right."""
     assert is_correct(truth, truth, question) is bool(phrase(truth))
 
 
@@ -177,7 +177,7 @@ def test_no_chain_supports_any_yes_and_any_no(yes: str, no: str, think: str, que
 # ---------------------------------------------------------------------------------------------- cost
 
 SHORT, LONG = 1_000, 8_000  # characters
-MOST_GROWTH, FLOOR = 40, 0.003  # times the short text's seconds, which count as no less than the floor
+MOST_GROWTH, FLOOR = 40, 0.003  # a factor on the seconds of the short text, which count as at least the floor
 
 UNITS = [
     *(
@@ -294,7 +294,7 @@ def test_cost_grows_no_faster_than_the_text(function: str, name: str) -> None:
     ids=["yes", "many rivals", "description", "open"],
 )
 def test_the_longest_chain_is_judged_at_once(question: str, answer: str, name: str) -> None:
-    """The growth of cost says nothing of a product of the chain's length with the question's or the answer's."""
+    """A cost that grows with the product of the chain's and the question's length would pass the test above."""
     think = hostile(name, MAX_CHARACTERS)
     # takes 0.1 to 1.5 s; up to 12 s when all of a conclusion was read
     assert any(seconds(lambda text: judge(text, answer, question), think) < 5 for _ in range(3))

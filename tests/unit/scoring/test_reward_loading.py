@@ -116,7 +116,7 @@ def test_a_reward_of_ones_own(folder: Path) -> None:
     for _ in range(2):
         functions, weights = load_rewards(names)
     assert weights == [0.5, 2.0, 1.0]
-    logged = [function.__name__ for function in functions]  # TRL's names for them: two of one name would be one curve
+    logged = [function.__name__ for function in functions]  # TRL logs them by name: two of one name would be one curve
     assert logged == ["format_reward", "polite_rewards.polite", "own_package.deep.polite"]
     assert call(functions[1], ["red", "blue please", ""]) == [3.0, 5.0, 5.0]
     assert call(functions[2]) == [0.5, 0.5, 0.5]
@@ -207,7 +207,7 @@ def test_the_completion_that_makes_a_reward_raise_is_named(place: int) -> None:
             raise ValueError(f"{len(texts)} at once")
         return [1.0] * len(texts)
 
-    def by_id(completions: Any, id: list[str], **columns: Any) -> list[float]:  # its columns are cut along
+    def by_id(completions: Any, id: list[str], **columns: Any) -> list[float]:  # a column is cut with the completions
         return [1 / (name != IDS[place]) for _, name in zip(completions, id, strict=True)]
 
     for reward, raised in ((by_text, "ValueError: 1 at once"), (by_id, "ZeroDivisionError: division by zero")):

@@ -63,9 +63,9 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         (NO_THINKING, 0, 0, -1, -1, 0.5),
         (SWAPPED, 0, 0, -1, -1, 1),
         (TWO_ANSWERS, 0, 0, -1, -1, 0.5),
-        ("text " + RIGHT, 0, 0, -1, -1, 1),  # something before the tags
+        ("text " + RIGHT, 0, 0, -1, -1, 1),  # text before the tags
         ("red", 0, 0, -1, -1, 0),
-        ("", 0, 0, -1, -1, 0),  # nothing at all
+        ("", 0, 0, -1, -1, 0),  # an empty text
     ],
 )
 def test_each_reward(text: str, form: float, correct: float, consistent: float, brief: float, tags: float) -> None:

@@ -1,4 +1,4 @@
-"""Digit scenes: true answers are read off the scene anew, and a chain says what its teacher saw and concluded."""
+"""Digit scenes: true answers are read from the scene again; chains say what their teacher saw and concluded."""
 
 import re
 from collections import Counter

@@ -60,7 +60,7 @@ def open_normalised(path: Path) -> Image.Image:
         except UnidentifiedImageError:
             with open(path, "rb") as file:
                 raise ImageRejected("not an image", f"{path} begins with {file.read(16)!r}") from None
-        except Exception as error:  # on damaged files Pillow's decoders raise whatever their parsing runs into
+        except Exception as error:  # on damaged files, Pillow's decoders raise errors of many types
             raise ImageRejected("damaged image", f"{path}: {error}") from None
 
 

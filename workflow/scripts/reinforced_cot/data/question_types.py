@@ -12,7 +12,7 @@ The original's files carry questions and answers without GQA's annotations. The 
 
 import re
 
-# "healthier", "more modern"; but "other than" and "rather than" compare nothing.
+# "healthier", "more modern"; but "other than" and "rather than" are no comparisons.
 _COMPARATIVE = r"(?:(?:more|less) \w+|(?!other\b|rather\b)\w{2,}er)"
 _COMPARE = re.compile(
     r"\bin common\b|\b(?:the same|different|similar|differ)\b"

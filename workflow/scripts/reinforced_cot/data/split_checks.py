@@ -94,7 +94,7 @@ def _describe(examples: Sequence[Example], rejected: Sequence[Mapping[str, Any]]
         "answers": {
             "distinct": len(answers),
             "most_frequent": top_answer,
-            "most_frequent_share": round(top_count / len(examples), 4),  # what a constant answer scores
+            "most_frequent_share": round(top_count / len(examples), 4),  # the score of a constant answer
         },
         "words": {"question": _word_counts(example.question for example in examples), "chain": _word_counts(chains)},
         "rejected": dict(Counter(str(row["reason"]) for row in rejected)),

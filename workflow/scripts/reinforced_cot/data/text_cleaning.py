@@ -6,13 +6,13 @@ import unicodedata
 INSTRUCTION_PREFIX = "Please answer based on the image content:"
 
 # Invisible marks: soft hyphen, zero-width space and joiners, directional marks, embeddings and isolates, word joiner
-# and invisible operators, byte-order mark. Two texts that look alike must be alike, or equal answers differ.
+# and invisible operators, byte-order mark. Texts that look alike must be equal, or equal answers would differ.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 _SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
 # A chat template turns these into control tokens wherever they stand: a question that holds `<|image_pad|>` would
-# shift the image features, one that holds `<|im_end|>` would end the user's turn.
+# shift the image features; one that holds `<|im_end|>` would end the user's turn.
 _SPECIAL_TOKEN = re.compile(
     r"<\|[^<>|\s]{1,64}\|>|</?(?:think|answer|tool_call|tool_response|image|video|img|img_context)>", re.IGNORECASE
 )

@@ -44,7 +44,7 @@ MAX_STATED_WORDS = 30  # no conclusion states a longer answer
 
 
 class Verdict(Enum):
-    """What the chain's conclusion says about the answer."""
+    """The relation of the chain's conclusion to the answer."""
 
     SUPPORT = "support"
     CONTRADICT = "contradict"

@@ -100,7 +100,7 @@ def _name(raw_row: Mapping[str, Any], key: str, place: str) -> str:
     """A text or a number as text, empty where there is none."""
     value = raw_row.get(key)
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # as pandas writes a column of numbers with gaps
+        value = int(value)  # pandas writes whole numbers like this in a column with gaps
     if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
         raise DataError(f"{place}: `{key}` must be text or a whole number, not {type(value).__name__}")
     return "" if value is None else str(value).encode("utf-8", "replace").decode()

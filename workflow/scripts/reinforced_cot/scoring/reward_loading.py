@@ -79,9 +79,8 @@ def _imported(name: str) -> Reward:
     module_name, _, function = name.partition(":")
     path = _module_file(module_name)
     if (folder := str(Path.cwd())) not in sys.path:
-        sys.path.append(
-            folder
-        )  # for modules that it imports; last, so that no folder of the repository hides a library
+        # For modules that it imports; last, so that no folder of the repository hides a library.
+        sys.path.append(folder)
     # It is imported from its file: the name `score` or `statistics` would import another module.
     spec = importlib.util.spec_from_file_location(f"own_rewards.{module_name}", path.resolve())
     if spec is None or spec.loader is None:

@@ -82,7 +82,7 @@ def overlong_reward(
 
 
 def original_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
-    """What the original system paid, from -1 to 3.3: for ablation (`scoring.original`)."""
+    """The original system's reward, from -1 to 3.3, for ablation (`scoring.original`)."""
     return [legacy_reward(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
 
 

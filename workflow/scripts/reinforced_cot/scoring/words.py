@@ -33,7 +33,7 @@ _NUMBERS |= {word: str(10 * number) for number, word in enumerate(_TENS.split(),
 ARTICLES = frozenset(("a", "an", "the"))
 ENDS = frozenset("?!.;\n")  # marks that end a sentence
 _NEGATORS = word_set("not never neither nor without cannot no isnt arent lacks lack")
-TURNS = frozenset(("but", "instead", "however", "rather"))  # what follows is asserted again
+TURNS = frozenset(("but", "instead", "however", "rather"))  # words after these are asserted again
 _SUBJECTS = word_set("it they he she this that these those there the its so")
 
 
