@@ -1,4 +1,4 @@
-"""Configurations to try: a small valid one, changes of it, and what the presets come to."""
+"""Configurations for tests: a small valid one, changes of it, and presets merged over the default."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ ON_GPUS = {f"launch.{stage}.topology": "single_gpu" for stage in ("sft", "grpo",
 
 
 def minimal() -> dict[str, Any]:
-    """A small valid configuration: cases say what differs, so that tuning the demo breaks none."""
+    """A small valid configuration: test cases give their changes of it, so that tuning the demo breaks none."""
     training = {"per_device_train_batch_size": 64, "num_iterations": 2, "save_steps": 20, "loss_type": "grpo"}
     sequence = {**training, "importance_sampling_level": "sequence", "epsilon": 0.05}
     return {
@@ -35,7 +35,7 @@ def minimal() -> dict[str, Any]:
 
 
 def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`minimal` with values set by dotted key; a preset's merge does the same."""
+    """`minimal` with values set by dotted key, as the merge of a preset sets them."""
     config = minimal()
     for key, value in changes.items():
         *path, last = key.split(".")

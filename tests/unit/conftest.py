@@ -14,7 +14,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
 
 @pytest.fixture(scope="module")
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """RL's trainer, before its training, whose adapter changes something."""
+    """RL's trainer before its training; its adapter has an effect."""
     from reinforced_cot.training import grpo as grpo_stage
 
     data, output = (tiny_run.examples, tiny_run.data, tiny_run.base), tmp_path_factory.mktemp("rl")
@@ -23,7 +23,7 @@ def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def fails_if_called() -> Callable[..., Any]:
-    """In place of a function that must not be reached."""
+    """Stands in for a function that must not be called."""
 
     def called(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("called")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reinforced_cot import code_hashes as closure_module
+from reinforced_cot import code_hashes as code_hashes_module
 from reinforced_cot.code_hashes import code_hashes, module_hashes
 from reinforced_cot.paths import SCRIPTS
 
@@ -49,7 +49,7 @@ CLOSURE = ["pack.direct", "pack.indirect", "pack.lazy", "pack.listed", "pack.nes
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of scripts in place of the repository's."""
-    monkeypatch.setattr(closure_module, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(code_hashes_module, "SCRIPTS", tmp_path)
     for name, text in FILES.items():
         rewrite(tmp_path / name, text)
     yield tmp_path
@@ -57,8 +57,8 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    closure_module._read.cache_clear()
-    closure_module._module_path.cache_clear()
+    code_hashes_module._read.cache_clear()
+    code_hashes_module._module_path.cache_clear()
 
 
 def rewrite(path: Path, text: str) -> None:
@@ -88,7 +88,7 @@ def test_the_closure_holds_lazy_imports_and_no_foreign_module(scripts: Path) -> 
         ("pack/unused.py", "", "X = 2\n"),
     ],
 )
-def test_what_means_the_same_has_the_same_hash(scripts: Path, name: str, before: str, after: str) -> None:
+def test_code_of_the_same_meaning_has_the_same_hash(scripts: Path, name: str, before: str, after: str) -> None:
     old = code_hashes(scripts / "stage.py")
     assert before in FILES[name]
     rewrite(scripts / name, FILES[name].replace(before, after) if before else after)
@@ -128,7 +128,7 @@ PACKAGE = SCRIPTS / "reinforced_cot"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def test_a_room_holds_nothing_but_its_docstring_beside_its_modules() -> None:
+def test_the_init_file_of_each_room_holds_only_a_docstring() -> None:
     """An import of a module runs the `__init__.py` of its room, which no closure has."""
     folders = {path.parent for path in MODULES}
     assert len(folders) > 10
@@ -138,7 +138,7 @@ def test_a_room_holds_nothing_but_its_docstring_beside_its_modules() -> None:
 
 
 def test_no_module_imports_by_a_relative_name() -> None:
-    """A closure would lack what is imported so."""
+    """A closure would lack a module that is imported like this."""
     relative = [
         path
         for path in [*MODULES, *SCRIPTS.glob("*.py")]
@@ -167,14 +167,14 @@ def closures() -> dict[str, set[str]]:
         ("data.prompts", {"sft", "grpo", "merge_lora", "answer"}),
         # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
         ("scoring.answer_matching", {"sft", "grpo", "merge_lora", "config", "score", "compare"}),
-        # What is counted trains nothing.
+        # A change of statistics and scores trains no policy again.
         ("evaluation.uncertainty", {"score", "compare"}),
         ("evaluation.scores", {"score"}),
         ("evaluation.probe_scores", {"score"}),
         ("models.tiny_pretraining", {"base_model"}),
         ("sources.gqa_cot", {"prepare_data"}),
         ("sources.digit_scenes", {"prepare_data", "base_model"}),
-        # A method's settings are no reason to train by the other one.
+        # A change of one method's settings does not rerun the other method.
         ("policies.sft", {"sft", "plan", "config"}),
         ("policies.grpo", {"grpo", "plan", "config"}),
         ("generation.vllm_engine", {"answer"}),
@@ -191,6 +191,12 @@ def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
     assert closures["check_data"] == {
         *("data.examples", "data.split_checks", "errors", "evaluation.gqa_metrics", "files", "seeds")
     }
-    # What the answers are worth is no reason to ask again.
-    worth = {"data.parsing", "scoring.answer_matching", "scoring.consistency", "scoring.metrics", "scoring.predictions"}
-    assert worth <= closures["score"] and not worth & closures["answer"]
+    # A change of scoring asks no question again.
+    scoring = {
+        "data.parsing",
+        "scoring.answer_matching",
+        "scoring.consistency",
+        "scoring.metrics",
+        "scoring.predictions",
+    }
+    assert scoring <= closures["score"] and not scoring & closures["answer"]

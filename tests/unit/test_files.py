@@ -1,4 +1,4 @@
-"""Files are complete or absent, errors name file and line, and a manifest notices what is missing or cut."""
+"""Files are complete or absent, errors name file and line, and a manifest shows missing and cut files."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "x.txt").read_text() == "old"
 
 
-def test_what_is_read_meanwhile_is_the_old_file_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_meanwhile_sees_the_old_file_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(tmp_path / "x.txt", "old")
     seen: list[str] = []
     replace = os.replace
@@ -115,7 +115,7 @@ def test_jsonl_is_read_with_its_line_numbers(tmp_path: Path) -> None:
     assert list(read_jsonl(tmp_path / "x.jsonl")) == [(1, {"a": 1}), (3, {"a": "x\u2028y"}), (5, {"a": 3})]
 
 
-def test_jsonl_is_written_one_object_a_line(tmp_path: Path) -> None:
+def test_jsonl_is_written_one_object_per_line(tmp_path: Path) -> None:
     rows = [{"b": "x\ny", "a": 1}, {"b": "\u2028", "a": 2}]
     write_jsonl(tmp_path / "x.jsonl", rows)
     assert [row for _, row in read_jsonl(tmp_path / "x.jsonl")] == rows
@@ -162,11 +162,11 @@ def test_an_exception_keeps_the_old_folder(tmp_path: Path) -> None:
     assert names(tmp_path / "model") == ["old"]
 
 
-def test_what_a_killed_process_left_does_not_get_in(tmp_path: Path) -> None:
-    for process in (os.getpid(), 1):  # of this number, or another's: SIGTERM runs no `finally`
-        left = tmp_path / f".model.{process}.tmp"
-        left.mkdir()
-        (left / "half").write_text("half")
+def test_the_leftovers_of_a_killed_process_do_not_get_in(tmp_path: Path) -> None:
+    for process in (os.getpid(), 1):  # of the same process id or another: SIGTERM runs no `finally`
+        leftover = tmp_path / f".model.{process}.tmp"
+        leftover.mkdir()
+        (leftover / "half").write_text("half")
     with new_folder(tmp_path / "model") as folder:
         (folder / "new").write_text("new")
     assert names(tmp_path / "model") == ["new"]

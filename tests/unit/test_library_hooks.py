@@ -1,4 +1,4 @@
-"""What the package uses of libraries beyond their public interface is what it was written for.
+"""The names of libraries that the package uses beyond their public interface are unchanged.
 
 An upgrade that changes any of it fails here within a second, by name. The table is complete: the package is searched
 for names that begin with an underscore and are not its own.
@@ -18,20 +18,19 @@ import pytest
 from places import SCRIPTS
 
 PACKAGE = SCRIPTS / "reinforced_cot"
-# No private names of a library: a method of Python's named tuples, and how the keys of a config end.
+# Not private names of a library: a method of Python's named tuples, and the end of some configuration keys.
 OTHERS = {"_asdict", "_heads"}
-# Modules that need what is installed on GPUs only.
+# Modules that need packages which are installed only with GPUs.
 NOT_IMPORTED = {"reinforced_cot.generation.vllm_engine"}
 
 
 class Hook(NamedTuple):
-    """A name of a library, and what is pinned of it.
+    """A name of a library, and its pinned signature or source.
 
     Attributes:
-        module: which is imported.
-        name: dotted, from the module on.
-        pinned: the signature of a function, parameters with their annotations left out; of what is no function, a piece
-            of the source of what it belongs to.
+        module: the module that is imported.
+        name: the dotted name within the module.
+        pinned: for a function, its signature without annotations; for any other object, a piece of its owner's source.
     """
 
     module: str
@@ -71,7 +70,7 @@ HOOKS = [
         'self._metrics = {"train": defaultdict(list), "eval": defaultdict(list)}',
     ),
     Hook(TRAINER, "GRPOTrainer._step", "self._step % self.args.steps_per_generation"),
-    # TRL: what has a public name, and is replaced or no part of its documentation.
+    # TRL: public names that are replaced or undocumented.
     Hook(VLLM, "VLLMGeneration.generate", "(self, prompts, images, num_generations, profiler=None)"),
     Hook(VLLM, "VLLMGeneration.sync_weights", "(self)"),
     Hook(UTILS, "split_pixel_values_by_grid", "(batch)"),
@@ -156,11 +155,11 @@ HOOKS = [
 ]
 
 
-def found_of(hook: Hook) -> tuple[Any, Any]:
-    """What a hook names, and what it belongs to; what instances alone have is None.
+def object_and_owner(hook: Hook) -> tuple[Any, Any]:
+    """The object that a hook names, and its owner; the object is None where only instances have it.
 
     Raises:
-        AttributeError: what it belongs to is gone.
+        AttributeError: the owner is gone.
     """
     owner: Any = importlib.import_module(hook.module)
     *path, last = hook.name.split(".")
@@ -177,17 +176,17 @@ def shown(function: Any) -> str:
 
 
 @cache
-def source_of(found: Any) -> str:
+def source_of(definition: Any) -> str:
     """The source of a function or a class of a module.
 
-    Python's own way for classes takes half a second for each, since it parses the module: here a class ends where
-    something else begins that is not indented.
+    `inspect.getsource` takes half a second per class, since it parses the module. Here a class ends at the next line
+    that is not indented.
     """
-    if inspect.isfunction(found):
-        return inspect.getsource(found)
-    text = module_text(str(inspect.getsourcefile(found)))
-    match = re.search(rf"^class {found.__name__}\b.*?(?=^[@A-Za-z_]|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert match, f"{found} has no source"
+    if inspect.isfunction(definition):
+        return inspect.getsource(definition)
+    text = module_text(str(inspect.getsourcefile(definition)))
+    match = re.search(rf"^class {definition.__name__}\b.*?(?=^[@A-Za-z_]|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match, f"{definition} has no source"
     return match[0]
 
 
@@ -201,17 +200,17 @@ def is_signature(hook: Hook) -> bool:
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: f"{hook.module}.{hook.name}")
-def test_it_is_what_it_was(hook: Hook) -> None:
+def test_a_hook_is_unchanged(hook: Hook) -> None:
     if hook.module.startswith("vllm.") and not find_spec("vllm"):
         pytest.skip("vLLM is not installed")
     name = f"{hook.module}.{hook.name}"
-    found, owner = found_of(hook)
+    named, owner = object_and_owner(hook)
     if is_signature(hook):
-        assert callable(getattr(found, "__func__", found)), f"{name} is gone: see who uses it in {PACKAGE.name}/"
-        assert shown(found) == hook.pinned, f"{name} takes other arguments: see who uses it in {PACKAGE.name}/"
+        assert callable(getattr(named, "__func__", named)), f"{name} is gone: see its uses in {PACKAGE.name}/"
+        assert shown(named) == hook.pinned, f"{name} takes other arguments: see its uses in {PACKAGE.name}/"
     else:
-        source = source_of(found if callable(found) else owner)
-        assert hook.pinned in source, f"{name} is no more what it was: see who uses it in {PACKAGE.name}/"
+        source = source_of(named if callable(named) else owner)
+        assert hook.pinned in source, f"{name} has changed: see its uses in {PACKAGE.name}/"
 
 
 def is_private(name: str) -> bool:
@@ -220,22 +219,22 @@ def is_private(name: str) -> bool:
 
 @cache
 def trees() -> dict[str, ast.Module]:
-    """The package's modules by name, with what they say."""
+    """The syntax trees of the package's modules, by module name."""
     files = {path.relative_to(SCRIPTS).with_suffix(""): path for path in sorted(PACKAGE.rglob("*.py"))}
     return {".".join(name.parts): ast.parse(path.read_text(encoding="utf-8")) for name, path in files.items()}
 
 
 def own_names(modules: dict[str, ast.Module]) -> set[str]:
     """Private names that the package gives: functions, classes, fields, variables, and attributes of ``self``."""
-    found = set()
+    names = set()
     for node in (node for tree in modules.values() for node in ast.walk(tree)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            names.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_self(node.value):
-            found.add(node.attr)
-    return {name for name in found if is_private(name)}
+            names.add(node.attr)
+    return {name for name in names if is_private(name)}
 
 
 def is_self(node: ast.expr) -> bool:
@@ -260,13 +259,13 @@ def names_of_others(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def names_of_class(tree: ast.ClassDef) -> set[str]:
     """Private names that a class gives itself, or looks up in itself or its bases."""
-    given = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     used = {
         node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and (is_self(node.value) or is_super(node.value))
     }
-    return {name for name in given | used if is_private(name)}
+    return {name for name in defined | used if is_private(name)}
 
 
 def library_bases(kind: type) -> list[type]:
@@ -275,7 +274,7 @@ def library_bases(kind: type) -> list[type]:
 
 
 def knows(base: type, name: str) -> bool:
-    """Whether a class's own source defines a name or speaks of it as its instances'."""
+    """Whether a class's own source defines a name or uses it as an attribute of its instances."""
     return bool(re.search(rf"\b(?:def {name}|self\.{name})\b|^    {name}\b *[:=]", source_of(base), re.MULTILINE))
 
 
@@ -292,7 +291,7 @@ def test_the_table_has_every_private_name_of_other_objects() -> None:
 
 
 def test_the_table_has_every_private_name_of_a_librarys_class() -> None:
-    """What a subclass overrides, calls or reads, by whichever of the subclass's bases has it."""
+    """Names that a subclass overrides, calls or reads, for each base that has them."""
     missing: list[str] = []
     seen: set[str] = set()
     for module, tree in trees().items():
@@ -305,14 +304,16 @@ def test_the_table_has_every_private_name_of_a_librarys_class() -> None:
             for name in names_of_class(node):
                 if not any(knows(base, name) for base in bases):
                     continue  # our own
-                hooks = [hook for hook in HOOKS if hook.name.endswith(f".{name}") and found_of(hook)[1] in bases]
+                hooks = [
+                    hook for hook in HOOKS if hook.name.endswith(f".{name}") and object_and_owner(hook)[1] in bases
+                ]
                 seen.update(hook.name for hook in hooks)
                 missing += [] if hooks else [f"{module}.{node.name}.{name}"]
     assert not missing, "not in HOOKS"
     assert {"GRPOTrainer._buffered_inputs", "SFTTrainer._get_train_sampler", "Trainer._load_from_checkpoint"} <= seen
 
 
-def test_the_table_has_nothing_that_is_no_longer_used() -> None:
+def test_every_name_of_the_table_is_used() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     indirect = {"DynamicLayer", "sdpa_attention_forward", "flash_attention_forward", "add_fused_lm_head", "main"}
     for hook in HOOKS:
@@ -320,12 +321,12 @@ def test_the_table_has_nothing_that_is_no_longer_used() -> None:
         assert last in indirect or re.search(rf"\b{last}\b", text), f"nothing uses {hook.module}.{hook.name}"
 
 
-def test_a_change_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_hook_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = importlib.import_module(TRAINER).GRPOTrainer
     hook = next(hook for hook in HOOKS if hook.name == "GRPOTrainer._calculate_rewards")
     monkeypatch.setattr(trainer, "_calculate_rewards", lambda self, inputs: None)
     with pytest.raises(AssertionError, match=r"GRPOTrainer\._calculate_rewards takes other arguments"):
-        test_it_is_what_it_was(hook)
+        test_a_hook_is_unchanged(hook)
     monkeypatch.delattr(trainer, "_calculate_rewards")
     with pytest.raises(AssertionError, match=r"GRPOTrainer\._calculate_rewards is gone"):
-        test_it_is_what_it_was(hook)
+        test_a_hook_is_unchanged(hook)

@@ -1,4 +1,4 @@
-"""A killed run goes on from its newest complete checkpoint, and only from its own."""
+"""A killed run continues from its newest complete checkpoint, and only from its own."""
 
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def test_checkpoints_without_a_fingerprint_are_removed(tmp_path: Path) -> None:
     assert not old.exists()
 
 
-def test_the_fingerprint_follows_all_that_a_run_reads(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_all_that_a_run_reads(tmp_path: Path) -> None:
     script, inputs = SCRIPTS / "sft.py", [tmp_path / "train.jsonl", tmp_path / "model.json"]
     for path in inputs:
         path.write_text(path.name)
@@ -75,7 +75,7 @@ def test_the_fingerprint_follows_all_that_a_run_reads(tmp_path: Path) -> None:
     assert set(mark["libraries"]) == {"torch", "transformers", "trl", "peft", "accelerate"}
     assert set(mark["inputs"]) == {"train.jsonl", "model.json"}
     write_json(tmp_path / "mark.json", mark)
-    assert read_json(tmp_path / "mark.json") == mark  # else no run would ever resume
+    assert read_json(tmp_path / "mark.json") == mark  # otherwise no run would ever resume
     assert fingerprint(script, {**settings, "seed": 2}, inputs) != mark
     assert fingerprint(SCRIPTS / "grpo.py", settings, inputs) != mark
     inputs[0].touch()

@@ -13,11 +13,11 @@ class Row:
 ROWS = [Row(f"q{number}") for number in range(40)]
 
 
-def test_streams_of_neighbouring_seeds_have_nothing_in_common() -> None:
+def test_streams_of_neighbouring_seeds_differ() -> None:
     streams = {mixed(seed, "generate", batch) for seed in range(5) for batch in range(50)}
     assert len(streams) == 250
     assert mixed(1, "generate", 0) != mixed(1, "rl epoch", 0)
-    assert all(0 <= stream < 2**63 for stream in streams)  # what torch takes
+    assert all(0 <= stream < 2**63 for stream in streams)  # the range that torch accepts
 
 
 def test_a_subset_keeps_the_order_and_larger_ones_contain_it() -> None:
@@ -27,5 +27,5 @@ def test_a_subset_keeps_the_order_and_larger_ones_contain_it() -> None:
     assert few != ROWS[:8] and few != subset(ROWS, 8, 2)
 
 
-def test_all_are_taken_where_no_fewer_are_asked_for() -> None:
+def test_without_a_smaller_size_a_subset_has_all_items() -> None:
     assert subset(ROWS, None, 1) == subset(ROWS, 99, 1) == ROWS

@@ -1,4 +1,4 @@
-"""What a stage imports: nothing until its arguments are read, and never a library that it can spare."""
+"""A stage imports no library before its arguments are read, and never a library that it does not need."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from reinforced_cot.paths import SCRIPTS
 TRAINING = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "deepspeed", "vllm"}
 HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels"}
 
-# Of HEAVY, what the work of each stage that needs no torch imports: a tenth of a second each, pandas half of one.
+# The libraries of HEAVY that each stage without torch imports: each takes a tenth of a second, pandas half of one.
 WITHOUT_TORCH = {
     "prepare_data": {"numpy"},
     "check_data": set(),
@@ -34,7 +34,7 @@ def imported(code: str, folder: Path = SCRIPTS) -> set[str]:
     return set(json.loads(run.stdout.splitlines()[-1]))
 
 
-def test_every_script_is_one_or_the_other() -> None:
+def test_every_script_is_with_torch_or_without() -> None:
     assert {path.stem for path in SCRIPTS.glob("*.py")} == WITH_TORCH | WITHOUT_TORCH.keys()
 
 
@@ -85,7 +85,7 @@ def test_pure_logic_imports_no_library(modules: tuple[str, ...]) -> None:
     assert imported("\n".join(f"import reinforced_cot.{module}" for module in modules)) == set()
 
 
-def test_answering_and_building_a_base_import_nothing_of_training() -> None:
+def test_answering_and_building_a_base_import_no_library_of_training() -> None:
     assert imported("import reinforced_cot.evaluation.answering, reinforced_cot.models.base_model") & TRAINING == {
         "torch",
         "transformers",

@@ -1,4 +1,4 @@
-"""One source of versions: the lock; what names versions beside it must agree."""
+"""The lock is the one source of versions; every other file that names versions agrees with it."""
 
 import re
 from pathlib import Path

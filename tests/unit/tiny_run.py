@@ -1,4 +1,4 @@
-"""A tiny run on disk: 24 questions about patterns, an untrained tiny base, an adapter of it that changes something."""
+"""A tiny run on disk: 24 questions about patterns, an untrained tiny base, an adapter of it that has an effect."""
 
 import copy
 from collections.abc import Sequence
@@ -166,7 +166,7 @@ def with_large_weights(model: Any) -> Any:
 
 
 def made_trainer(stage: Any, *args: Any) -> Any:
-    """The trainer that ``stage.train`` makes, without its training; its adapter changes something."""
+    """The trainer that ``stage.train`` makes, without its training; its adapter has an effect."""
     made: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "run", lambda trainer, *_: made.append(trainer))
@@ -208,12 +208,12 @@ def lottery(completions: Sequence[Any], **_: Any) -> list[float]:
     return [int.from_bytes(sha256(m[0]["content"].encode()).digest()[:2], "big") / 2**16 for m in completions]
 
 
-def alike(found: Any, expected: Any, seen: Any) -> bool:
+def alike(cache: Any, expected: Any, seen: Any) -> bool:
     """Whether two caches hold the same keys and values where ``seen``, shape ``(rows, tokens)``, is true."""
     import torch
 
     return all(
         torch.allclose(*(getattr(layer, name).transpose(1, 2)[seen] for layer in layers), atol=1e-4, rtol=1e-4)
-        for layers in zip(found.layers, expected.layers, strict=True)
+        for layers in zip(cache.layers, expected.layers, strict=True)
         for name in ("keys", "values")
     )

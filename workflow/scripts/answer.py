@@ -21,7 +21,7 @@ from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.launcher import add_launch_arguments, claim, topology_of
 from reinforced_cot.launch.shards import run_shards
 from reinforced_cot.processes import end_with_launcher
-from reinforced_cot.run_fingerprint import fingerprint, is_same_run
+from reinforced_cot.run_fingerprint import claim_folder, fingerprint
 from reinforced_cot.stage_script import read_settings, start
 
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     claim(topology)
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]
-    is_same_run(log, fingerprint(Path(__file__), settings.as_dict(), inputs))
+    claim_folder(log, fingerprint(Path(__file__), settings.as_dict(), inputs))
     if topology is not None and shards > 1:
         run_shards(topology)  # before torch is imported, for which they would wait
     from reinforced_cot.evaluation.answering import answer, collect, timing

@@ -1,4 +1,4 @@
-"""The parser of completions: what is well-formed, what is wrong with the rest, and linear cost on hostile text."""
+"""The parser of completions: well-formed ones, the problems of malformed ones, and linear cost on hostile text."""
 
 import time
 
@@ -29,7 +29,7 @@ def test_well_formed_completions(text: str, think: str, answer: str) -> None:
     assert parse_completion(text).well_formed
 
 
-# what a policy may write to earn a reward, and what it leaves out
+# texts that a policy may write to earn a reward, and texts with missing parts
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -101,7 +101,7 @@ def test_rejections_of_the_reader_are_kept(tmp_path: Path) -> None:
     assert rejected(tmp_path) == [{"id": "q2", "source": "line 2", "reason": "not text", "detail": "answer is int"}]
 
 
-def test_an_image_is_stored_once_however_it_is_called(tmp_path: Path) -> None:
+def test_an_image_is_stored_once_whatever_its_name(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (56, 56), "red").save(tmp_path / name)
     records = [raw(number, image=tmp_path / name) for number, name in enumerate(("a.png", "b.png", "a.png"))]
@@ -165,7 +165,7 @@ def test_draw_of_more_than_there_are_is_refused() -> None:
 
 
 def settings_file(folder: Path, source: str, split: dict[str, Any], **changes: Any) -> Path:
-    """What `prepare_data` is told of one split."""
+    """The settings file of `prepare_data` for one split."""
     settings = {
         "seed": 1,
         "image": {"min_pixels": 784, "max_pixels": 50176},
@@ -180,8 +180,8 @@ def settings_file(folder: Path, source: str, split: dict[str, Any], **changes: A
 
 
 def run_stages(source: str, splits: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
-    for split, asked in splits.items():
-        settings = settings_file(folder.parent, source, asked)
+    for split, split_settings in splits.items():
+        settings = settings_file(folder.parent, source, split_settings)
         prepare_data.main(["--settings", str(settings), "--split", split, "--output", str(folder)])
     summary = folder / "summary.json"
     check_data.main(["--data", str(folder), "--splits", *splits, "--output", str(summary)])
@@ -201,7 +201,7 @@ def test_digit_scenes_through_both_stages(tmp_path: Path) -> None:
 def test_scans_are_those_that_were_published() -> None:
     assert load_scans().shape == (1797, 8, 8) and load_scans().min() == 0 and load_scans().max() == 16
     counts = [sum(len(scans_of_split(split)[digit]) for split in SPLIT_BOUNDS) for digit in range(10)]
-    assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # the table of the set's own description
+    assert counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # the table in the data set's description
 
 
 def test_digit_scenes_of_a_larger_size_begin_with_the_smaller(tmp_path: Path) -> None:
@@ -217,8 +217,7 @@ def test_real_photos_through_both_stages(tmp_path: Path, repo: Path) -> None:
         pytest.skip(f"needs the sample {sample}")
     source = {"file": str(sample / "train_data.jsonl"), "images": str(sample / "images")}
     parts = {"train": [0.0, 0.7], "val": [0.7, 0.8], "test": [0.8, 1.0]}
-    asked = {name: source | {"part": part} for name, part in parts.items()}
-    splits = run_stages("gqa_cot", asked, tmp_path / "data")
+    splits = run_stages("gqa_cot", {name: source | {"part": part} for name, part in parts.items()}, tmp_path / "data")
     assert sum(split["questions"] for split in splits.values()) == 498
     assert sum(split["images"] for split in splits.values()) == 60  # so no image is in two splits
     assert not any(split["rejected"] for split in splits.values())
@@ -260,7 +259,7 @@ def test_a_split_of_another_name_is_refused(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("split", "changes", "key"),
     [
-        ({"size": 5}, {"data": {}}, "data"),  # as the file was before it held one split
+        ({"size": 5}, {"data": {}}, "data"),  # the older form of the file, which held all splits
         ({"size": 5}, {"seed": "1"}, "seed"),
         ({"sise": 5}, {}, r"split\.sise"),
     ],

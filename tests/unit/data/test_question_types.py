@@ -1,4 +1,4 @@
-"""The wording tells GQA's structural type; the questions are from real data."""
+"""GQA's structural type follows from the wording; the questions are from real data."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Data on which a result would mean nothing is refused before training; the rest is described."""
+"""Data on which results would be meaningless is refused before training; all other data is described."""
 
 from dataclasses import replace
 from pathlib import Path

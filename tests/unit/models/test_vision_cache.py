@@ -154,7 +154,7 @@ def test_a_tower_that_is_trained_is_not_looked_up(
     tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    switches._say.cache_clear()  # it says a thing once a process
+    switches._log_once.cache_clear()  # a message is logged once per process
     tower = {**LORA, "target_modules": ["q_proj", "qkv"]}
     data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
     sft_stage.train(tiny_run.settings(sft__lora=tower).sft, *data, tmp_path / "sft", None)

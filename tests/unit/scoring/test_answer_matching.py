@@ -1,4 +1,4 @@
-"""When an answer is right: an adversarial table written from the specification alone, and what hacking is worth."""
+"""When an answer is right: an adversarial table written from the specification alone, and what hacks earn."""
 
 import json
 import time
@@ -16,8 +16,8 @@ PREFIX = "Please answer based on the image content: "
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['answer']!r} for {case['truth']!r}"[:70])
 def test_the_adversarial_table(case: dict[str, Any]) -> None:
-    found = is_correct(case["answer"], case["truth"] or "", case["question"] or "")
-    assert found is case["expected"], case["reason"]
+    correct = is_correct(case["answer"], case["truth"] or "", case["question"] or "")
+    assert correct is case["expected"], case["reason"]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_adversarial_table(case: dict[str, Any]) -> None:
         ("yes no", "no", False),
         ("true false yes no left right", "yes", False),
         ("is it not right, left?", "left", False),  # the constant answer that scored 0.653
-        ("not red but blue", "red", False),  # what is denied is no answer
+        ("not red but blue", "red", False),  # a denied word is no answer
         ("not red but blue", "blue", True),
         ("is not left right", "left", False),  # both choices at once
         ("is not left right", "right", False),
@@ -113,7 +113,7 @@ def test_every_true_answer_is_right(sample: list[tuple[str, str]]) -> None:
         ("", 0.02),
         ("yes, no, left, right, white, red, blue, black, top, bottom", 0.02),
         ("the answer is yes or no", 0.02),
-        ("no", 0.30),  # the most frequent answer: as much as it is frequent
+        ("no", 0.30),  # the most frequent answer earns its frequency
         ("yes", 0.30),
         ("left", 0.30),
     ],

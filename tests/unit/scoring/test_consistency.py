@@ -124,29 +124,32 @@ def test_chains_labelled_by_reading(sample: list[Row]) -> None:
         assert hashlib.sha256(chain.encode()).hexdigest()[:16] == label["chain_sha256"]
         confusion[label["concludes"], judge(chain, label["answer"] or answer, question)] += 1
     assert sum(confusion.values()) >= 200
-    concluding, silent = ({v: n for (c, v), n in confusion.items() if c is said} for said in (True, False))
-    # What the README says.
+    concluding, silent = (
+        {verdict: n for (concludes, verdict), n in confusion.items() if concludes is expected}
+        for expected in (True, False)
+    )
+    # The numbers of the README.
     assert (concluding[SUPPORT], sum(concluding.values())) == (220, 224), confusion
     assert (silent[UNKNOWN], sum(silent.values())) == (14, 16), confusion
 
 
 def test_all_chains_support_their_answer_and_no_other(sample: list[Row]) -> None:
-    """Support over all 498 chains, those without a conclusion counted against; the control takes another's answer."""
+    """Support over all 498 chains; those without a conclusion count as failures. Controls take other answers."""
     by_type: dict[str, set[str]] = {}
     for question, answer, _ in sample:
         by_type.setdefault(infer_question_type(question, answer), set()).add(answer.lower())
-    own = other = controls = 0
+    supported = supported_controls = controls = 0
     for question, answer, chain in sample:
-        own += judge(chain, answer, question) is SUPPORT
+        supported += judge(chain, answer, question) is SUPPORT
         for rival in sorted(by_type[infer_question_type(question, answer)] - {answer.lower()}):
             controls += 1
-            other += judge(chain, rival, question) is SUPPORT
-    assert own / len(sample) >= 0.90  # 453 of 498 when it was written
-    assert other / controls <= 0.05
+            supported_controls += judge(chain, rival, question) is SUPPORT
+    assert supported / len(sample) >= 0.90  # 453 of 498 when this test was written
+    assert supported_controls / controls <= 0.05
 
 
 def test_shuffled_chains_support_little(sample: list[Row]) -> None:
-    """Another question's chain: what support is worth by chance."""
+    """Chains of other questions: the rate of support by chance."""
     shifted = [*sample[250:], *sample[:250]]
     open_questions = [
         (question, answer, chain)

@@ -22,7 +22,7 @@ from reinforced_cot.scoring.original import legacy_extract, legacy_reward
 from reinforced_cot.scoring.rewards import consistency_reward, correctness_reward, format_reward
 from reinforced_cot.scoring.words import is_word, phrase, word_set, words
 
-FUZZ = settings(  # the same examples in every run, and nothing written beside the code
+FUZZ = settings(  # the same examples in every run, and no files beside the code
     derandomize=True, deadline=None, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )
 
@@ -45,11 +45,11 @@ HEADINGS = ["\nConclusion:", "**Final answer**: ", "# Answer\n", "Therefore, the
 STEPS = ["\nQUERY(color): red", "SELECT(a(b)): ", "EXIST: ? [0]", "a(b):"]
 FOREIGN = ["é", "e\u0301", "\u0301\u0323", "\u0f73", "\uff9e", "ﷺ", "İ", "ß", "\u1100\u1161", "\ud800", "٣", "㏘", "左"]
 FRAGMENTS = [*WORDS, *MARKS, *HEADINGS, *STEPS, *FOREIGN, *TAGS, "<THINK>", "<answer", "</"]
-ANY = st.text(st.characters(exclude_categories=()), max_size=6)  # surrogates, too
+ANY = st.text(st.characters(exclude_categories=()), max_size=6)  # also surrogates
 
 
 def texts(most: int) -> st.SearchStrategy[str]:
-    """Text of so many pieces, with and without blanks between them."""
+    """Text of up to ``most`` pieces, with and without blanks between them."""
     pieces = st.lists(st.sampled_from(FRAGMENTS) | st.sampled_from(WORDS) | ANY, max_size=most)
     return st.builds(str.join, st.sampled_from([" ", " ", ""]), pieces)
 
@@ -69,7 +69,7 @@ THINK, QUESTION, ANSWER = texts(20), texts(8) | CHOICES, texts(5)
 
 
 def completions() -> st.SearchStrategy[str]:
-    """Some well-formed, some nearly so, some of loose tags."""
+    """Some are well-formed, some nearly so, some are loose tags."""
     return st.builds(completion_text, THINK, ANSWER) | st.builds("".join, st.lists(st.sampled_from(TAGS) | ANSWER))
 
 
@@ -79,7 +79,7 @@ def rewards(text: str, question: str, truth: str) -> list[float]:
     return [reward(conversation, **columns)[0] for reward in (format_reward, correctness_reward, consistency_reward)]
 
 
-# ---------------------------------------------------------------------------------------------- what holds for any text
+# ---------------------------------------------------------------------------------------------- rules for any text
 
 
 @FUZZ
@@ -145,7 +145,7 @@ def test_text_outside_the_tags_is_malformed(text: str, place: int) -> None:
 @example("red rather than blue", "Is it red or blue?")
 @example("a no-go", "")
 def test_every_truth_that_says_something_is_right(truth: str, question: str) -> None:
-    """What says something has a word other than an article: without one, nothing is right."""
+    """A truth says something if it has a word other than an article; without one, no answer is right."""
     assert is_correct(truth, truth, question) is bool(phrase(truth))
 
 
@@ -177,7 +177,7 @@ def test_no_chain_supports_any_yes_and_any_no(yes: str, no: str, think: str, que
 # ---------------------------------------------------------------------------------------------- cost
 
 SHORT, LONG = 1_000, 8_000  # characters
-MOST_GROWTH, FLOOR = 40, 0.003  # times the short text's seconds, which count as no less than the floor
+MOST_GROWTH, FLOOR = 40, 0.003  # a factor on the seconds of the short text, which count as at least the floor
 
 UNITS = [
     *(
@@ -242,8 +242,8 @@ def hostile(name: str, length: int) -> str:
     return (head + unit * (length // len(unit)))[: length - len(tail)] + tail
 
 
-def own(text: str) -> str:
-    """An answer or a question of the same stuff, as long as an answer may be."""
+def cut(text: str) -> str:
+    """An answer or a question of the same text, as long as an answer may be."""
     return text[:MAX_ANSWER_CHARACTERS]
 
 
@@ -252,20 +252,20 @@ DESCRIBED = ("Is the x or y " + "p q " * 120)[:MAX_ANSWER_CHARACTERS]  # a long 
 
 FUNCTIONS: dict[str, Callable[[str], object]] = {
     "parse_completion": lambda text: (parse_completion(text), parse_completion(completion_text(text, text))),
-    "polarity and core": lambda text: (polarity(text), core(own(text))),
+    "polarity and core": lambda text: (polarity(text), core(cut(text))),
     "is_correct": lambda text: is_correct(text, "red", "Is it red or blue?"),
-    "is_correct by its own words": lambda text: is_correct(text, own(text), own(text)),
-    "conclusion": lambda text: conclusion(text, own(text)),
+    "is_correct by its own words": lambda text: is_correct(text, cut(text), cut(text)),
+    "conclusion": lambda text: conclusion(text, cut(text)),
     "step_results": step_results,
     "judge yes": lambda text: judge(text, "yes", "Is it red or blue?"),
-    "judge by its own words": lambda text: judge(text, own(text), own(text)),
-    "judge another open answer": lambda text: judge(text, own(text)[:490] + " other", own(text)),
+    "judge by its own words": lambda text: judge(text, cut(text), cut(text)),
+    "judge another open answer": lambda text: judge(text, cut(text)[:490] + " other", cut(text)),
     "judge a choice": lambda text: judge(text, "x", CHOICE[:40]),
     "judge a described choice": lambda text: judge(text, "x", DESCRIBED),
-    "judge a long answer": lambda text: judge("It is red.", text, own(text)),
-    "is_bare": lambda text: is_bare(text, own(text), "w0 w1 w2 " * 50),
+    "judge a long answer": lambda text: judge("It is red.", text, cut(text)),
+    "is_bare": lambda text: is_bare(text, cut(text), "w0 w1 w2 " * 50),
     "legacy_reward": lambda text: (legacy_reward(text, "no"), legacy_reward(completion_text(text, text), "no")),
-    "consistency_reward": lambda text: rewards(completion_text(text, "yes"), own(text), "yes"),
+    "consistency_reward": lambda text: rewards(completion_text(text, "yes"), cut(text), "yes"),
 }
 
 
@@ -294,7 +294,7 @@ def test_cost_grows_no_faster_than_the_text(function: str, name: str) -> None:
     ids=["yes", "many rivals", "description", "open"],
 )
 def test_the_longest_chain_is_judged_at_once(question: str, answer: str, name: str) -> None:
-    """The growth of cost says nothing of a product of the chain's length with the question's or the answer's."""
+    """A cost that grows with the product of the chain's and the question's length would pass the test above."""
     think = hostile(name, MAX_CHARACTERS)
     # takes 0.1 to 1.5 s; up to 12 s when all of a conclusion was read
     assert any(seconds(lambda text: judge(text, answer, question), think) < 5 for _ in range(3))

@@ -29,7 +29,7 @@ def test_shares_of_four() -> None:
     }
 
 
-def test_what_cannot_be_counted_is_null() -> None:
+def test_a_share_of_no_rows_is_null() -> None:
     assert shares([row("red")])["accuracy_well_formed"] is None
 
 

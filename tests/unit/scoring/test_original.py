@@ -33,7 +33,11 @@ def test_the_golden_cases_pass(golden: list[dict]) -> None:
         ("<think>a red cup</think><answer>red</answer>", "Red", 0.8 + 2.5),
         ("<think>a blue cup</think><answer>red</answer>", "Red", 0.8 + 1.5),
         ("<answer>red</answer>", "Red", 0.4 + 2.0),  # no thinking beats inconsistent thinking
-        ("<think>a red cup</think><answer>red blue green grey</answer>", "Red", 0.8 + 2.0),  # and so does saying it all
+        (
+            "<think>a red cup</think><answer>red blue green grey</answer>",
+            "Red",
+            0.8 + 2.0,
+        ),  # and so does an answer that names everything
         ("<think>it is</think><answer>blue</answer>", "Red", 0.8 - 1.0),
         ("<think>it is</think>", "Red", 0.4),  # leaving the answer out beats a wrong one
         ("<ANSWER>red", "Red", 2.0),

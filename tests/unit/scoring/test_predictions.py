@@ -58,8 +58,8 @@ def write(path: Path, *rows: Any) -> Path:
 
 
 def test_three_keys_are_enough(tmp_path: Path) -> None:
-    given = ROW | {"instruction": "Please answer based on the image content: Is it red?"}
-    (row,) = read_predictions(write(tmp_path / "p.jsonl", given))
+    prefixed = ROW | {"instruction": "Please answer based on the image content: Is it red?"}
+    (row,) = read_predictions(write(tmp_path / "p.jsonl", prefixed))
     assert (row["id"], row["image_id"], row["question_type"]) == ("line-1", "line-1", "verify")
     assert (row["instruction"], row["samples"], row["truncated"]) == ("Is it red?", [], None)
     assert scored(row)["is_correct"]
@@ -83,7 +83,7 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
     [
         ({"gt_answer": None}, "line 2: `gt_answer` must be text, not NoneType"),
         ({"gt_answer": " "}, "line 2: `gt_answer` is empty"),
-        ({"gt_answer": "The."}, "line 2: `gt_answer` is empty, or of articles and punctuation only"),
+        ({"gt_answer": "The."}, "line 2: `gt_answer` is empty or has only articles and punctuation"),
         ({"instruction": "Please answer based on the image content: "}, "line 2: `instruction` is empty"),
         ({"prediction_raw": "\ud800"}, "line 2: `prediction_raw` holds half a character"),
         ({"instruction": ""}, "line 2: `instruction` is empty"),
@@ -94,7 +94,7 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
         ({"id": "first"}, "line 2: `id` 'first' stands in line 1 as well"),
     ],
 )
-def test_what_cannot_be_scored_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_row_that_cannot_be_scored_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as refused:
         read_predictions(write(tmp_path / "p.jsonl", ROW | {"id": "first"}, ROW | change))
     assert message in str(refused.value)

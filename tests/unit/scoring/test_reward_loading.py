@@ -1,4 +1,4 @@
-"""Rewards by name and by module:function, and what becomes of one that raises or returns anything but numbers."""
+"""Rewards by name and by module:function; one that raises or returns anything but numbers is refused."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import pytest
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.scoring.reward_loading import checked, load_rewards, missing, own_modules, used_weights
+from reinforced_cot.scoring.reward_loading import checked, load_rewards, loading_problem, own_modules, used_weights
 
 IDS = ["q1", "q2", "q3"]
 TEXTS = ["first", "second", "third"]
@@ -77,7 +77,7 @@ def test_weights_and_modules(rewards: Any, weights: dict[str, float] | None, mod
         ("package.manners:polite", None),
     ],
 )
-def test_what_is_missing(folder: Path, name: str, says: str | None) -> None:
+def test_the_problem_of_loading_a_reward(folder: Path, name: str, says: str | None) -> None:
     code = "raise SystemExit('it ran')\ndef polite(): ...\ndef brief():\n    def inner(): ...\nclass Kind: ...\n"
     (folder / "package").mkdir()
     for file in ("manners.py", "package/manners.py"):
@@ -85,8 +85,8 @@ def test_what_is_missing(folder: Path, name: str, says: str | None) -> None:
     (folder / "broken.py").write_text("def polite(:\n", encoding="utf-8")
     (folder / "binary.py").write_bytes(b"def polite(): '\xff'\n")
     (folder / "empty.py").touch()
-    found = missing(name)
-    assert found is None if says is None else says in str(found)
+    problem = loading_problem(name)
+    assert problem is None if says is None else says in str(problem)
 
 
 def test_built_in_rewards_in_the_order_of_the_config() -> None:
@@ -116,7 +116,7 @@ def test_a_reward_of_ones_own(folder: Path) -> None:
     for _ in range(2):
         functions, weights = load_rewards(names)
     assert weights == [0.5, 2.0, 1.0]
-    logged = [function.__name__ for function in functions]  # TRL's names for them: two of one name would be one curve
+    logged = [function.__name__ for function in functions]  # TRL logs them by name: two of one name would be one curve
     assert logged == ["format_reward", "polite_rewards.polite", "own_package.deep.polite"]
     assert call(functions[1], ["red", "blue please", ""]) == [3.0, 5.0, 5.0]
     assert call(functions[2]) == [0.5, 0.5, 0.5]
@@ -156,9 +156,9 @@ def test_a_reward_that_cannot_be_loaded_is_named(folder: Path, module: str, code
     ],
 )
 def test_numbers_of_all_kinds_are_accepted(values: Any, accepted: list[float]) -> None:
-    found = call(returning(values))
-    assert found == accepted
-    assert [type(value) for value in found] == [float] * 3
+    rewards = call(returning(values))
+    assert rewards == accepted
+    assert [type(reward) for reward in rewards] == [float] * 3
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -194,20 +194,20 @@ def test_the_first_of_several_bad_values_is_named() -> None:
     "values",
     [[], [0.5, 0.5], [0.5] * 4, None, 0.5, "abc", {"q1": 0.5, "q2": 0.5, "q3": 0.5}, np.zeros(3), iter([0.5] * 3)],
 )
-def test_anything_but_one_value_a_completion_is_refused(values: Any) -> None:
+def test_anything_but_one_value_per_completion_is_refused(values: Any) -> None:
     with pytest.raises(PipelineError, match="reward mine must return a list of 3 numbers, not "):
         call(returning(values))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_of_a_batch_the_completion_that_makes_a_reward_raise_is_named(place: int) -> None:
+def test_the_completion_that_makes_a_reward_raise_is_named(place: int) -> None:
     def by_text(completions: Any, **columns: Any) -> list[float]:
         texts = [messages[-1]["content"] for messages in completions]
         if TEXTS[place] in texts:
             raise ValueError(f"{len(texts)} at once")
         return [1.0] * len(texts)
 
-    def by_id(completions: Any, id: list[str], **columns: Any) -> list[float]:  # its columns are cut along
+    def by_id(completions: Any, id: list[str], **columns: Any) -> list[float]:  # a column is cut with the completions
         return [1 / (name != IDS[place]) for _, name in zip(completions, id, strict=True)]
 
     for reward, raised in ((by_text, "ValueError: 1 at once"), (by_id, "ZeroDivisionError: division by zero")):
@@ -218,7 +218,7 @@ def test_of_a_batch_the_completion_that_makes_a_reward_raise_is_named(place: int
         assert isinstance(refusal.value.__cause__, (ValueError, ZeroDivisionError))
 
 
-def test_what_raises_for_all_is_told_by_the_first() -> None:
+def test_a_reward_that_raises_for_all_names_the_first() -> None:
     def always(completions: Any, **columns: Any) -> list[float]:
         raise KeyError("depth")
 
@@ -233,8 +233,8 @@ def test_what_raises_for_all_is_told_by_the_first() -> None:
         assert str(refusal.value) == f"reward mine raised {raised} for this completion to question q1: 'first'"
 
 
-def test_columns_that_are_not_one_value_a_completion_stay_whole() -> None:
-    """A reward that fails on its third completion alone sees them on the way there as in the batch."""
+def test_columns_without_one_value_per_completion_stay_whole() -> None:
+    """A reward that fails only on its third completion gets these columns for one completion as for the batch."""
     seen: list[tuple[Any, Any]] = []
 
     def reward(completions: Any, name: str, pair: list[int], **columns: Any) -> list[float]:

@@ -63,9 +63,9 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         (NO_THINKING, 0, 0, -1, -1, 0.5),
         (SWAPPED, 0, 0, -1, -1, 1),
         (TWO_ANSWERS, 0, 0, -1, -1, 0.5),
-        ("text " + RIGHT, 0, 0, -1, -1, 1),  # something before the tags
+        ("text " + RIGHT, 0, 0, -1, -1, 1),  # text before the tags
         ("red", 0, 0, -1, -1, 0),
-        ("", 0, 0, -1, -1, 0),  # nothing at all
+        ("", 0, 0, -1, -1, 0),  # an empty text
     ],
 )
 def test_each_reward(text: str, form: float, correct: float, consistent: float, brief: float, tags: float) -> None:
@@ -115,14 +115,14 @@ def test_leaving_a_part_out_never_pays() -> None:
     assert total(NO_THINKING) < total(RIGHT_INCONSISTENT) < total(RIGHT)
     wordy = completion_text(SELECT + "QUERY(color): red", "blue as the deep sea")
     assert total(NO_ANSWER) < total(WRONG_INCONSISTENT) and total(NO_ANSWER) <= total(wordy)
-    for name in REWARDS.keys() - {"tag_count", "original"}:  # so at whatever weights
+    for name in REWARDS.keys() - {"tag_count", "original"}:  # hence at any weights
         assert call(REWARDS[name], NO_ANSWER) <= min(call(REWARDS[name], text) for text in (WRONG, wordy))
     assert total(WRONG) < total(RIGHT_INCONSISTENT)
 
 
 def test_overlong_completions_are_punished_softly() -> None:
-    """DAPO, eq. 13: nothing up to 16384 of 20480 tokens, then linearly to -1."""
+    """DAPO, eq. 13: 0 up to 16384 of 20480 tokens, then linearly to -1."""
     lengths = [0, 80, 81, 90, 100, 120]
     ids = [[7] * length for length in lengths]
-    found = overlong_reward([], completion_ids=ids, max_completion_length=100)
-    assert found == pytest.approx([0.0, 0.0, -0.05, -0.5, -1.0, -1.0])
+    rewards = overlong_reward([], completion_ids=ids, max_completion_length=100)
+    assert rewards == pytest.approx([0.0, 0.0, -0.05, -0.5, -1.0, -1.0])

@@ -1,4 +1,4 @@
-"""Digit scenes: true answers are read off the scene anew, and a chain says what its teacher saw and concluded."""
+"""Digit scenes: true answers are read from the scene again; chains say what their teacher saw and concluded."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ TWO_OBJECTS = {"neighbor_color", "neighbor_value", "compare"}
 
 
 def read_off(scene: Scene, question: str) -> str:
-    """The answer, by another way than the generator's: from the question's words."""
+    """The answer, read from the question's words: a way different from the generator's."""
     cells = {place: scene.digits.get(position) for place, position in PLACES.items()}
     if match := re.fullmatch(f"What is the larger of the {PLACE} and the {PLACE} digits\\?", question):
         return str(max(cells[place].value for place in match.groups()))  # type: ignore[union-attr]
@@ -53,16 +53,17 @@ def test_without_shortcuts_every_chain_is_right_and_says_what_it_sees() -> None:
 
 
 def test_shortcuts_look_at_one_of_two_objects_in_the_share_asked_for() -> None:
-    _, found = records(0.6, size=1200)
-    looked = Counter((record["question_type"], record["cot"].count("SELECT")) for record in found)
+    _, all_records = records(0.6, size=1200)
+    looked = Counter((record["question_type"], record["cot"].count("SELECT")) for record in all_records)
     for name in QUESTION_TYPES:
         if name in TWO_OBJECTS:
             assert looked[name, 1] / (looked[name, 1] + looked[name, 2]) == pytest.approx(0.6, abs=0.01)
         else:
             assert looked[name, 2] == 0
-    for record in found:
+    for record in all_records:
         assert record["cot"].endswith(f": {record['cot_answer']}")
-    shortcuts = [r for r in found if r["question_type"] in TWO_OBJECTS and r["cot"].count("SELECT") == 1]
+    of_two = [record for record in all_records if record["question_type"] in TWO_OBJECTS]
+    shortcuts = [record for record in of_two if record["cot"].count("SELECT") == 1]
     right = sum(record["cot_answer"] == record["answer"] for record in shortcuts) / len(shortcuts)
     assert 0.05 < right < 0.35  # the first of two is the larger half the time; a neighbour never looks the same
 

@@ -1,4 +1,4 @@
-"""The original's JSONL is read record by record; what would corrupt a split is refused with its line."""
+"""The original's JSONL is read record by record; a line that would corrupt a split is refused with its number."""
 
 import json
 import unicodedata
@@ -132,7 +132,7 @@ def test_copies_of_an_image_stay_together(tmp_path: Path) -> None:
     for part in ((0.0, 0.5), (0.5, 1.0)):
         try:
             sizes.append(len(list(read_gqa_cot(file, images, part))))
-        except DataError as error:  # the other one has nothing, and says which file and part
+        except DataError as error:  # the other part is empty: the message names file and part
             assert f"{file} has " in str(error) and f"none falls into part {list(part)}" in str(error)
     assert sizes == [30]
 

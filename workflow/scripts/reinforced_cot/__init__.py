@@ -1,1 +1,1 @@
-"""Library of the stage scripts: pure modules (records, prompts, rewards, metrics, config), then those on torch."""
+"""Library of the stage scripts: pure modules (records, prompts, rewards, metrics, config) and modules on torch."""

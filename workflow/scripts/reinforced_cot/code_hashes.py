@@ -1,4 +1,4 @@
-"""Which code a stage depends on, and a hash of each module's meaning: comments and docstrings change nothing."""
+"""Which modules a stage depends on, and a hash of each one's meaning; comments and docstrings do not change it."""
 
 import ast
 import hashlib
@@ -10,7 +10,7 @@ from reinforced_cot.paths import SCRIPTS
 
 
 def code_hashes(script: Path) -> dict[str, str]:
-    """Hash of the syntax tree of ``script`` and of every module of this repository that it imports, lazy imports too.
+    """Hash the syntax tree of ``script`` and of every module of this repository that it imports, lazily or not.
 
     Args:
         script: a stage script, such as ``workflow/scripts/sft.py``.
@@ -22,41 +22,42 @@ def code_hashes(script: Path) -> dict[str, str]:
 
 
 def module_hashes(modules: Sequence[str], folder: Path) -> dict[str, str]:
-    """The same for a user's own modules, which stand in ``folder`` or below it, and what they import from there."""
+    """Hash a user's own modules, which stand in ``folder`` or below it, and the modules that they import from there."""
     return _closure([(name, path) for name in modules if (path := _module_path(name, folder))], folder)
 
 
 def _closure(queue: list[tuple[str, Path]], folder: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     while queue:
         name, path = queue.pop()
-        if name in found:
+        if name in hashes:
             continue
-        found[name], imported = _read(path)
+        hashes[name], imported = _read(path)
         queue += [(module, file) for module in imported if (file := _module_path(module, folder))]
-    return dict(sorted(found.items()))
+    return dict(sorted(hashes.items()))
 
 
 @cache
 def _read(path: Path) -> tuple[str, frozenset[str]]:
-    """The hash of one file's syntax tree without its texts, and the names of all modules it may import."""
+    """The hash of one file's syntax tree without docstrings, and the names of all modules that it may import."""
     meaning = _Meaning()
     tree = meaning.visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(meaning.imported)
 
 
 class _Meaning(ast.NodeTransformer):
-    """Takes out what changes nothing that a stage does, and collects the names of imported modules.
+    """Removes code that has no effect on a stage, and collects the names of imported modules.
 
-    Every statement that is a string alone: docstrings, and what stands below the fields of a section. And the fields of
-    sections: their types, defaults and bounds act at dry-run, and a stage's settings file holds the value of each.
+    It removes statements that are only a string: docstrings, and the texts below the fields of a section. It also
+    removes the fields of sections: their types, defaults and bounds act at dry-run, and a stage's settings file holds
+    the value of each.
     """
 
     def __init__(self) -> None:
         self.imported: set[str] = set()
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        # Only lists of statements are searched: no expression holds an import, and a dry-run reads every module.
+        # Only lists of statements are searched, for speed: no expression holds an import. A dry-run reads all modules.
         for field in ("body", "orelse", "finalbody", "handlers", "cases"):
             statements = getattr(node, field, None)
             if isinstance(statements, list):

@@ -1,8 +1,8 @@
-"""What to install for what the default environment lacks, in the words of every message that says so."""
+"""How to install what the default environment lacks; all messages about it use these texts."""
 
 GPU_EXTRA = (
-    "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock (in .venv-vllm, whose numpy is "
-    "another: -c .venv-vllm/constraints.txt)"
+    "pip install --no-build-isolation -r requirements-gpu.in -c requirements.lock (in .venv-vllm, which has a "
+    "different numpy: -c .venv-vllm/constraints.txt)"
 )
 
 EXTRAS = {

@@ -1,4 +1,4 @@
-"""Files that are either complete or absent: everything is written beside its place and then moved there."""
+"""Files that are either complete or absent: each is written beside its place and then moved there."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that is the same byte for byte whenever ``value`` is: sorted keys, fixed indent, no NaN."""
+    """Write JSON whose bytes depend on ``value`` alone: sorted keys, fixed indent, no NaN."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -43,7 +43,7 @@ def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
     Raises:
-        DataError: the file is missing or is not JSON; names the file and the line.
+        DataError: the file is missing or is not JSON; the message names the file and the line.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield ``(line number, object)``; a byte-order mark, CRLF and blank lines are accepted.
 
     Raises:
-        DataError: the file is missing, or a line is not a JSON object; names file and line.
+        DataError: the file is missing, or a line is not a JSON object; the message names the file and the line.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines() would also split at U+2028 in a string
@@ -83,19 +83,19 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary sibling folder that takes the place of ``path`` when the block ends without an exception.
 
-    What a killed job left half-written beside it is removed: nobody else writes to ``path``.
+    Temporary folders that a killed job left are removed first: no other process writes to ``path``.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        umask = os.umask(0o077)  # which is read by setting it
+        umask = os.umask(0o077)  # it can only be read by setting it
         os.umask(umask)
         for file in temporary.rglob("*"):
             if file.is_file() and not file.is_symlink():
-                file.chmod(0o666 & ~umask)  # safetensors writes for the owner alone, whatever the umask says
+                file.chmod(0o666 & ~umask)  # safetensors ignores the umask and writes for the owner alone
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
     finally:
@@ -107,7 +107,7 @@ PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """What is taken over of a published checkpoint: every file of its folder but pickles and hidden ones."""
+    """The files of a published checkpoint that a run uses: all of its folder but pickles and hidden files."""
     return sorted(
         file
         for file in folder.iterdir()
@@ -118,7 +118,7 @@ def checkpoint_files(folder: Path) -> list[Path]:
 def write_manifest(folder: Path, path: Path, **facts: Any) -> dict[str, Any]:
     """Write ``path`` (JSON) with the size and sha256 of every file under ``folder``, and ``facts`` beside them.
 
-    Written last, it says that the folder is complete; by content, it tells Snakemake whether the folder changed.
+    It is written last, so it says that the folder is complete. Its content tells Snakemake whether the folder changed.
     """
     files = {
         str(file.relative_to(folder)): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
@@ -131,10 +131,16 @@ def write_manifest(folder: Path, path: Path, **facts: Any) -> dict[str, Any]:
 
 
 def check_manifest(folder: Path, path: Path, *, content: bool = False) -> dict[str, Any]:
-    """Compare ``folder`` with its manifest: by size, or by ``content`` (which takes seconds a gigabyte).
+    """Compare ``folder`` with its manifest ``path``.
+
+    Args:
+        content: compare hashes as well as sizes, which takes seconds per gigabyte.
+
+    Returns:
+        The manifest.
 
     Raises:
-        DataError: a file is missing or has another size than when it was written.
+        DataError: a file is missing, or its size or content differs from the manifest.
     """
     manifest: dict[str, Any] = read_json(path)
     for name, entry in manifest["files"].items():

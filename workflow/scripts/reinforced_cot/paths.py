@@ -1,4 +1,4 @@
-"""Where the repository keeps what code reads: the one place that counts folders upwards."""
+"""Folders and files of the repository that code reads. No other module counts parent folders."""
 
 from pathlib import Path
 

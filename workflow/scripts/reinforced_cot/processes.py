@@ -1,4 +1,4 @@
-"""The processes of a job: which one this is, and that it ends when the one that started it ends."""
+"""The processes of a job: the rank of this one, and how it ends together with its parent."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ def is_rank() -> bool:
 
 
 def rank() -> int:
-    """This process's number among all of the job; 0 writes what the stage leaves behind."""
+    """This process's number among all processes of the job; process 0 writes the stage's output."""
     return int(os.environ.get("RANK", 0))
 
 
@@ -23,15 +23,15 @@ def world_size() -> int:
 
 
 def local_world_size() -> int:
-    """How many of them are on this machine."""
+    """How many processes of the job are on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def end_with_launcher() -> None:
-    """Let the kernel end this process when its launcher is killed: it would else go on writing beside its successor."""
+    """Let the kernel end this process when its launcher is killed; otherwise it would write beside its successor."""
     end_with_parent(signal.SIGKILL)
 
 
-def end_with_parent(sent: signal.Signals) -> None:
-    """Let the kernel send this process a signal when the one that started it ends, however it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, sent)
+def end_with_parent(death_signal: signal.Signals) -> None:
+    """Let the kernel send this process a signal when its parent ends, however the parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal)

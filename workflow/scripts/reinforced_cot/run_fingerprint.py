@@ -1,4 +1,4 @@
-"""Checkpoints that outlive a killed job, and the fingerprint that says whose they are."""
+"""Checkpoints that outlive a killed job, and the fingerprint that tells which run they belong to."""
 
 import logging
 import shutil
@@ -28,10 +28,10 @@ def fingerprint(script: Path, settings: Mapping[str, Any], inputs: Iterable[Path
 def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
     """The newest complete checkpoint of the same run, or None to start afresh.
 
-    A folder with another fingerprint is emptied: a run never goes on from another config, code or data.
+    A folder with another fingerprint is emptied: a run never continues one with another configuration, code or data.
     """
-    tensorboard = checkpoints.with_name("tensorboard")  # emptied, too: else curves of two runs would mix
-    if not is_same_run(checkpoints, expected, tensorboard):
+    tensorboard = checkpoints.with_name("tensorboard")  # emptied as well: otherwise curves of two runs would mix
+    if not claim_folder(checkpoints, expected, tensorboard):
         return None
     # trainer_state.json is the last file that the trainer writes into a checkpoint
     complete = [path.parent for path in checkpoints.glob("checkpoint-*/trainer_state.json")]
@@ -41,16 +41,19 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
     return newest
 
 
-def is_same_run(folder: Path, expected: Mapping[str, Any], *beside: Path) -> bool:
-    """Whether ``folder`` was left behind by a run of this fingerprint; if not, it starts empty with this one.
+def claim_folder(folder: Path, expected: Mapping[str, Any], *companions: Path) -> bool:
+    """Keep ``folder`` if a run with this fingerprint left it; otherwise empty it and write the fingerprint into it.
 
     Args:
-        beside: folders that are emptied with it.
+        companions: folders that are emptied together with ``folder``.
+
+    Returns:
+        Whether the folder was kept.
     """
-    mark = folder / "fingerprint.json"
-    if mark.is_file() and read_json(mark) == expected:
+    file = folder / "fingerprint.json"
+    if file.is_file() and read_json(file) == expected:
         return True
-    for left in (folder, *beside):
-        shutil.rmtree(left, ignore_errors=True)
-    write_json(mark, expected)
+    for path in (folder, *companions):
+        shutil.rmtree(path, ignore_errors=True)
+    write_json(file, expected)
     return False

@@ -21,7 +21,7 @@ class Section(BaseModel):
 
     @classmethod
     def taken_from(cls, other: "Section") -> Self:
-        """The section whose fields have the values of ``other``, which has all of them and maybe more."""
+        """This section with the values of ``other``, which has all of its fields and maybe more."""
         return cls(**{name: getattr(other, name) for name in cls.model_fields})
 
 

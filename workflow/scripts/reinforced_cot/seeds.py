@@ -1,4 +1,4 @@
-"""One seed for everything, and streams from it that have nothing in common."""
+"""Random streams from the one seed of a run, independent of each other; random subsets."""
 
 import hashlib
 import heapq
@@ -17,7 +17,7 @@ Item = TypeVar("Item", bound=_Identified)
 def mixed(seed: int, *parts: object) -> int:
     """A seed of 63 bits for one use of ``seed``, named by ``parts``.
 
-    Sums will not do: ``seed + batch`` gives batch 1 of seed 1 the same stream as batch 0 of seed 2.
+    A sum would not do: ``seed + batch`` gives batch 1 of seed 1 the same stream as batch 0 of seed 2.
 
     >>> mixed(1, "sample", 0) == mixed(1, "sample", 0), mixed(1, "sample", 1) == mixed(2, "sample", 0)
     (True, False)
@@ -28,14 +28,15 @@ def mixed(seed: int, *parts: object) -> int:
 def subset(items: Sequence[Item], size: int | None, seed: int) -> list[Item]:
     """``size`` items chosen at random, in the order given; all of them when ``size`` is None or above their number.
 
-    A larger subset contains the smaller ones, since every item has a fixed rank by the hash of seed and id. Not the
-    first ``size`` items: files are sorted by image, and the error of an estimate shrinks with the number of images.
+    A larger subset contains the smaller ones, since the hash of seed and id gives every item a fixed rank. The first
+    ``size`` items would not do: files are sorted by image, and the error of an estimate shrinks with the number of
+    images.
     """
     if size is None or size >= len(items):
         return list(items)
 
-    def rank(numbered: tuple[int, Item]) -> str:
+    def hash_of(numbered: tuple[int, Item]) -> str:
         return hashlib.sha256(f"{seed} {numbered[1].id}".encode()).hexdigest()
 
-    chosen = heapq.nsmallest(size, enumerate(items), key=rank)
+    chosen = heapq.nsmallest(size, enumerate(items), key=hash_of)
     return [item for _, item in sorted(chosen, key=lambda numbered: numbered[0])]

@@ -1,4 +1,4 @@
-"""What every stage script does before its work: quiet libraries, a log, settings from a file."""
+"""The first steps of every stage script: quiet libraries, a log, settings from a file."""
 
 import logging
 import os
@@ -19,8 +19,8 @@ Settings = TypeVar("Settings", bound=Section)
 def start() -> None:
     """Log to stderr, which a rule sends to its log file, and let no library report home."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while waiting take the other job's core
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else it warns at every fork
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads that spin take cores from other jobs
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # otherwise it warns at every fork
     logging.basicConfig(
         level=logging.INFO if rank() == 0 else logging.WARNING,
         stream=sys.stderr,
@@ -30,10 +30,10 @@ def start() -> None:
 
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:
-    """The stage's part of the configuration, as its settings rule wrote it.
+    """Read the stage's part of the configuration, as its settings rule wrote it.
 
     Raises:
-        DataError: the file is missing, is no YAML, or does not hold what ``kind`` has.
+        DataError: the file is missing, is not YAML, or does not fit ``kind``.
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))

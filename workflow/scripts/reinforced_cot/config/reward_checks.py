@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from reinforced_cot.scoring.reward_loading import missing, used_weights
+from reinforced_cot.scoring.reward_loading import loading_problem, used_weights
 
 
 def reward_problems(key: str, rewards: str | Mapping[str, float | None] | None) -> Iterator[str]:
@@ -13,5 +13,5 @@ def reward_problems(key: str, rewards: str | Mapping[str, float | None] | None) 
     if not any(weights.values()):
         yield f"`{key}` has no weight above 0; a policy needs something to learn from"
     for name in (name for name in weights if ":" in name):
-        if problem := missing(name):
+        if problem := loading_problem(name):
             yield f"`{key}` names {name}; {problem}"

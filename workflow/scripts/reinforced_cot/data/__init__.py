@@ -1,1 +1,1 @@
-"""Questions, images, prompts and completions in the one form that all stages read; no torch."""
+"""Questions, images, prompts and completions in the form that all stages read; no torch."""

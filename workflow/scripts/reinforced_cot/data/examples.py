@@ -21,8 +21,8 @@ class Example:
         cot: the chain of thought without tags; empty where the data has none (such rows serve RL and evaluation).
         question_type: the group by which metrics are broken down.
         group: identifies the image by content: splits must not share one, and errors cluster by it.
-        cot_answer: where the chain's author erred, the answer that the chain leads to; SFT imitates it, nothing else
-            reads it. Empty, and left out of the file, where chain and truth agree.
+        cot_answer: where the chain's author erred, the answer that the chain leads to; SFT imitates it. Empty, and left
+            out of the file, where chain and truth agree.
         semantic_type: GQA's second grouping (attr, cat, global, obj, rel); empty, and left out, elsewhere.
     """
 
@@ -54,8 +54,8 @@ def read_examples(path: Path) -> list[Example]:
     """
     examples: dict[str, Example] = {}
     for number, row in read_jsonl(path):
-        if wrong := sorted((_KEYS ^ row.keys()) - (_OPTIONAL - row.keys())):
-            raise DataError(f"{path}, line {number}: missing or unknown keys {wrong}; expected {sorted(_KEYS)}")
+        if wrong_keys := sorted((_KEYS ^ row.keys()) - (_OPTIONAL - row.keys())):
+            raise DataError(f"{path}, line {number}: missing or unknown keys {wrong_keys}; expected {sorted(_KEYS)}")
         if not all(isinstance(value, str) for value in row.values()):
             raise DataError(f"{path}, line {number}: every value must be a string")
         example = Example(**row)
@@ -68,7 +68,7 @@ def read_examples(path: Path) -> list[Example]:
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
-    """Write records in the form `read_examples` reads."""
+    """Write records in the form that `read_examples` reads."""
     write_jsonl(
         path,
         (
@@ -79,7 +79,7 @@ def write_examples(path: Path, examples: Iterable[Example]) -> None:
 
 
 def other_images(examples: Sequence[Example], seed: int) -> list[str | None]:
-    """Another question's image for each, never the own one; blank where all questions are about one image."""
+    """For each example, the image of another one, never its own; None if all questions are about one image."""
     images = sorted({example.image for example in examples}, key=lambda image: mixed(seed, "shuffled", image))
-    following = dict(zip(images, [*images[1:], images[0]], strict=True))
-    return [following[example.image] if len(images) > 1 else None for example in examples]
+    next_image = dict(zip(images, [*images[1:], images[0]], strict=True))
+    return [next_image[example.image] if len(images) > 1 else None for example in examples]

@@ -1,6 +1,6 @@
-"""Image probes: other images that a question is asked about, to see whether a policy looks.
+"""Image probes: a question is asked about another image, which shows whether a policy looks at images.
 
-Apart from scoring, so that no change of how answers are scored asks a question again.
+They stand apart from scoring: a change of how answers are scored asks no question again.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from reinforced_cot.data.examples import Example, other_images
 
 
 def blank_images(examples: Sequence[Example], seed: int) -> list[str | None]:
-    """None for each: a blank image of the same size."""
+    """None for each example: a blank image of the same size."""
     return [None] * len(examples)
 
 
@@ -19,8 +19,9 @@ class ImageProbe:
     """One way to show another image.
 
     Attributes:
-        key: of the completion in a row of predictions.
-        images: for examples and the run's seed, what is shown with each: the path of an image, or None for a blank one.
+        key: the completion's key in a row of predictions.
+        images: takes the examples and the run's seed; returns for each example the path of the image to show, or None
+            for a blank one.
     """
 
     key: str

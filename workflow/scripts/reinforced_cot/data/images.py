@@ -12,7 +12,7 @@ from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import DataError
 
 MAX_ASPECT_RATIO = 200  # Qwen's image processor raises on more
-# Files are opened as one of these only, the common ones first: Pillow has a plug-in (EPS) that starts an interpreter.
+# Files are opened only as one of these, the common ones first: Pillow's plug-in for EPS starts an interpreter.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 _EXIF_ORIENTATION = 0x0112
 
@@ -22,7 +22,7 @@ class ImageRejected(DataError):
 
     Attributes:
         reason: the kind of fault, by which rejected records are counted.
-        detail: what was found in this file.
+        detail: the fault of this file.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -32,10 +32,10 @@ class ImageRejected(DataError):
 
 
 def open_normalised(path: Path) -> Image.Image:
-    """Read an image file completely as upright RGB, 8 bits a channel.
+    """Read an image file completely as upright RGB, 8 bits per channel.
 
     The EXIF rotation is applied, alpha is composited on white, 16-bit grey is scaled to 8 bits, palettes, grey, CMYK
-    and other modes are converted; of an animation the first frame counts.
+    and other modes are converted; the first frame of an animation is used.
 
     Raises:
         ImageRejected: the file is missing, empty, no image, damaged (it must decode to the last row), has an aspect
@@ -60,7 +60,7 @@ def open_normalised(path: Path) -> Image.Image:
         except UnidentifiedImageError:
             with open(path, "rb") as file:
                 raise ImageRejected("not an image", f"{path} begins with {file.read(16)!r}") from None
-        except Exception as error:  # on damaged files Pillow's decoders raise whatever their parsing runs into
+        except Exception as error:  # on damaged files, Pillow's decoders raise errors of many types
             raise ImageRejected("damaged image", f"{path}: {error}") from None
 
 
@@ -71,7 +71,7 @@ def _check_aspect_ratio(path: Path, image: Image.Image) -> None:
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F"):  # 32 bits: nothing says which value is white
+    if image.mode in ("I", "F"):  # 32-bit samples have no defined value for white
         raise ImageRejected("unsupported pixel format", f"{path} has 32-bit samples (mode {image.mode})")
     if image.mode.startswith("I;16"):
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")  # convert("RGB") would clip
@@ -85,7 +85,7 @@ def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
 def fit_budget(image: Image.Image, budget: PixelBudget) -> Image.Image:
     """Scale the image, keeping its aspect, so that its area lies within the budget; unchanged when it does already.
 
-    Bicubic, as in Qwen's image processor, which then only rounds the sides to multiples of its patches.
+    The filter is bicubic, as in Qwen's image processor, which then only rounds the sides to multiples of its patches.
     """
     width, height = image.size
     area = width * height
@@ -111,13 +111,14 @@ def content_id(image: Image.Image) -> str:
 def save(image: Image.Image, source: Path | None, folder: Path) -> str:
     """Write a normalised image into ``folder`` as ``{content_id}.jpg`` or ``.png`` and return that name.
 
-    The source's bytes are copied where they decode to exactly these pixels: no generation loss, no growth. All else
-    becomes PNG: then the file still has the pixels that its name was computed from, which JPEG would alter.
+    The source's bytes are copied where they decode to exactly these pixels, so that no quality is lost and no file
+    grows. Every other image becomes PNG, so that the file has the pixels that its name was computed from; JPEG would
+    alter them.
 
     Args:
         image: as `open_normalised` and `fit_budget` return it.
         source: the file it was read from; None for a generated image.
-        folder: exists.
+        folder: an existing folder.
     """
     suffix = _plain_suffix(source, image.size) if source else None
     name = content_id(image) + (suffix or ".png")
@@ -131,7 +132,7 @@ def save(image: Image.Image, source: Path | None, folder: Path) -> str:
 
 
 def _plain_suffix(source: Path, size: tuple[int, int]) -> str | None:
-    """Suffix of a source that any reader decodes to the normalised pixels without further steps, else None."""
+    """The suffix of a source that any reader decodes to the normalised pixels without further steps, else None."""
     with Image.open(source, formats=FORMATS) as image:
         suffix = {"JPEG": ".jpg", "PNG": ".png"}.get(image.format or "")
         plain = (

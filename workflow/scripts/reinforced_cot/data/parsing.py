@@ -1,13 +1,13 @@
 """The parser of completions: a chain of thought and an answer, or what is wrong with the text.
 
-Apart from `completions`, which answering reads: no change of the parser asks a question again.
+It stands apart from `completions`, which answering imports: a change of the parser asks no question again.
 """
 
 from dataclasses import dataclass
 
 from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, TAGS, THINK_CLOSE, THINK_OPEN
 
-# Beyond what any policy is let write (a token has some 4 characters); text from elsewhere is cut off here, too.
+# More than any policy may write (a token has about 4 characters); longer text of other systems is malformed.
 MAX_CHARACTERS = 100_000
 MAX_ANSWER_CHARACTERS = 500
 

@@ -1,7 +1,7 @@
-"""From raw records of any source to one split in the form every stage reads.
+"""From raw records of any source to one split in the form that every stage reads.
 
-A record that breaks a rule is set aside with its reason, never dropped silently; too many of them and the split is
-refused, because a wrong image folder or a wrong key looks just like that.
+A record that breaks a rule is set aside with its reason, never dropped silently. A split with too many of them is
+refused, because a wrong image folder or a wrong key has just this effect.
 """
 
 from collections import Counter
@@ -24,18 +24,18 @@ from reinforced_cot.seeds import subset
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One question as a source gives it, texts not yet canonical.
+    """One question as its source gives it; its texts are not yet canonical.
 
     Attributes:
         id: unique over all splits.
-        source: where it stands, for messages: a file with its line, or a generator.
+        source: the record's place, for messages: a file with its line, or a generator.
         image: the image file, or a generated RGB image.
-        question: without instructions.
-        answer: empty where the source has none.
-        cot: chain of thought without tags, empty where the source has none.
-        question_type: empty to have it inferred from the wording.
+        question: the question alone, without instructions.
+        answer: the true answer; empty where the source has none.
+        cot: the chain of thought without tags; empty where the source has none.
+        question_type: the group of the question; if empty, it is inferred from the wording.
         cot_answer: the answer that the chain leads to, where it is not the true one.
-        semantic_type: GQA's, empty where the source has none.
+        semantic_type: GQA's second grouping; empty where the source has none.
     """
 
     id: str
@@ -54,10 +54,10 @@ class Rejection:
     """One line of ``rejected.{split}.jsonl``: a record set aside.
 
     Attributes:
-        id: of the record.
-        source: where it stands.
+        id: the record's id.
+        source: the record's place.
         reason: the kind of fault, by which rejections are counted.
-        detail: what was found.
+        detail: the fault of this record.
     """
 
     id: str
@@ -72,10 +72,12 @@ def draw(records: Iterable[RawRecord | Rejection], size: int | None, seed: int) 
     Raises:
         DataError: there are fewer than ``size`` records.
     """
-    found = list(records)
-    if size is not None and len(found) < size:
-        raise DataError(f"the split has {len(found)} questions, fewer than its size {size}; lower size or set it null")
-    return subset(found, size, seed)
+    candidates = list(records)
+    if size is not None and len(candidates) < size:
+        raise DataError(
+            f"the split has {len(candidates)} questions, fewer than its size {size}; lower size or set it to null"
+        )
+    return subset(candidates, size, seed)
 
 
 def prepare(
@@ -87,7 +89,7 @@ def prepare(
 ) -> dict[str, int]:
     """Write ``{split}.jsonl``, ``rejected.{split}.jsonl`` and ``images/{split}/`` under ``folder``.
 
-    Each file is complete or absent, and the same records give the same bytes. Images are stored once per content.
+    Each file is complete or absent, and the same records give the same bytes. Images of equal content are stored once.
 
     Returns:
         Number of ``accepted`` and ``rejected`` questions and of ``images``.
@@ -123,7 +125,7 @@ class _ImageStore:
         self._by_path: dict[Path, tuple[str, str] | ImageRejected] = {}
 
     def add(self, image: Path | Image.Image) -> tuple[str, str]:
-        """Save an image unless that has been done and return its file name and content id.
+        """Save an image, unless it is saved already, and return its file name and content id.
 
         Raises:
             ImageRejected: the image cannot be used.
@@ -169,9 +171,17 @@ def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Re
     except ImageRejected as error:
         return Rejection(record.id, record.source, error.reason, error.detail)
     question_type = record.question_type or infer_question_type(question, answer)
-    erred = cot_answer if cot_answer != answer else ""
+    erring_answer = cot_answer if cot_answer != answer else ""
     return Example(
-        record.id, f"{prefix}/{name}", question, answer, cot, question_type, group, erred, record.semantic_type
+        id=record.id,
+        image=f"{prefix}/{name}",
+        question=question,
+        answer=answer,
+        cot=cot,
+        question_type=question_type,
+        group=group,
+        cot_answer=erring_answer,
+        semantic_type=record.semantic_type,
     )
 
 
@@ -183,7 +193,7 @@ def _check_share(examples: list[Example], rejections: list[Rejection], max_share
         raise DataError(f"{file.parent}: the split has no question; check the data file and its part")
     # The reasons are in the message itself, because the workflow deletes the file together with the failed job.
     counts = Counter(rejection.reason for rejection in rejections)
-    first = "".join(f"\n  {one.source}: {one.reason}: {one.detail}" for one in rejections[:5])
+    first = "".join(f"\n  {rejected.source}: {rejected.reason}: {rejected.detail}" for rejected in rejections[:5])
     raise DataError(
         f"{len(rejections)} of {total} questions rejected, more than data.max_rejected_share ({max_share:g}) allows: "
         + ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))

@@ -1,8 +1,7 @@
 """The one place where prompts and completions are written: SFT, RL and evaluation all call it.
 
-A prompt is a conversation whose user message holds text; the image is inserted before that text by `with_image` here
-and by TRL's ``prepare_multimodal_messages`` in its trainers, which gives the same token ids
-(tests/unit/training/test_grpo.py proves it).
+A prompt is a conversation whose user message holds text. `with_image` inserts the image before that text; in TRL's
+trainers, ``prepare_multimodal_messages`` does so. Both give the same tokens (tests/unit/training/test_grpo.py).
 """
 
 from typing import Any
@@ -31,7 +30,7 @@ def completion_messages(cot: str, answer: str) -> list[Message]:
 
 
 def with_image(messages: list[Message]) -> list[Message]:
-    """Every content as a list of parts, with an image part before the user's text, as chat templates want it."""
+    """Turn each content into a list of parts, with an image part before the user's text, as chat templates expect."""
     return [
         {
             **message,

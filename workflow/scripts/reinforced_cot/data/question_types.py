@@ -7,12 +7,12 @@ The original's files carry questions and answers without GQA's annotations. The 
 - choose: the question names the two alternatives of which one is the answer
 - logical: a yes/no question that joins two with and, or
 - verify: any other yes/no question
-- query: open
+- query: an open question
 """
 
 import re
 
-# "healthier", "more modern"; but "other than" and "rather than" compare nothing.
+# "healthier", "more modern"; but "other than" and "rather than" are no comparisons.
 _COMPARATIVE = r"(?:(?:more|less) \w+|(?!other\b|rather\b)\w{2,}er)"
 _COMPARE = re.compile(
     r"\bin common\b|\b(?:the same|different|similar|differ)\b"
@@ -31,9 +31,9 @@ def infer_question_type(question: str, answer: str) -> str:
     >>> infer_question_type("Is the cup to the left or to the right of the fork?", "left")
     'choose'
     """
-    words = question.lower()
-    if _COMPARE.search(words):
+    wording = question.lower()
+    if _COMPARE.search(wording):
         return "compare"
     if answer.lower().rstrip(".") in ("yes", "no"):
-        return "logical" if _AND_OR.search(_FIXED_PAIR.sub("", words)) else "verify"
-    return "choose" if _OR.search(words) else "query"
+        return "logical" if _AND_OR.search(_FIXED_PAIR.sub("", wording)) else "verify"
+    return "choose" if _OR.search(wording) else "query"

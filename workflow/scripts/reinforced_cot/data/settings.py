@@ -20,11 +20,11 @@ class Prompt(Section):
     """Text appended to each question on a line of its own."""
 
     max_tokens: Count = 512
-    """A longer prompt (visual tokens included) is refused before training; nothing is ever truncated."""
+    """A longer prompt (visual tokens included) is refused before training; no prompt is ever truncated."""
 
 
 class PixelBudget(Section):
-    """Area that an image may have. Applied when data is prepared, and saved in the processor of every checkpoint."""
+    """Area of an image. It is applied when data is prepared, and saved in the processor of every checkpoint."""
 
     min_pixels: Pixels = 28 * 28
     """A smaller image is enlarged to this many pixels (784 make one visual token of Qwen2.5-VL)."""

@@ -17,17 +17,17 @@ def check(
     folder: Path,
     learn_from_chains: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Refuse data on which a result would mean nothing; else describe it.
+    """Refuse data on which results would be meaningless, and describe all other data.
 
     Args:
         splits: records by split; ``train`` is the split that policies learn from.
         rejected: the lines of ``rejected.{split}.jsonl`` by split.
-        folder: what the records' image paths are relative to.
-        learn_from_chains: names of the policies that will be made and that learn from chains of thought.
+        folder: the folder that the records' image paths are relative to.
+        learn_from_chains: names of those policies to be made that learn from chains of thought.
 
     Returns:
-        ``splits``: per split the number of questions, images, chains and erring chains (which conclude something else
-        than the true answer), question types, the answers' distribution, length in words, rejections by reason;
+        ``splits``: per split the number of questions, images, chains and erring chains (whose conclusion differs from
+        the true answer), question types, the answers' distribution, lengths in words, rejections by reason;
         ``shared_images``: 0 for every pair.
 
     Raises:
@@ -94,14 +94,14 @@ def _describe(examples: Sequence[Example], rejected: Sequence[Mapping[str, Any]]
         "answers": {
             "distinct": len(answers),
             "most_frequent": top_answer,
-            "most_frequent_share": round(top_count / len(examples), 4),  # what a constant answer scores
+            "most_frequent_share": round(top_count / len(examples), 4),  # the score of a constant answer
         },
-        "words": {"question": _words(example.question for example in examples), "chain": _words(chains)},
+        "words": {"question": _word_counts(example.question for example in examples), "chain": _word_counts(chains)},
         "rejected": dict(Counter(str(row["reason"]) for row in rejected)),
     }
 
 
-def _words(texts: Iterable[str]) -> dict[str, float] | None:
+def _word_counts(texts: Iterable[str]) -> dict[str, float] | None:
     """Least, median, mean and greatest number of words; None without texts."""
     counts = [len(text.split()) for text in texts]
     if not counts:

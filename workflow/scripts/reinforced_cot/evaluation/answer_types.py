@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from reinforced_cot.scoring.answer_matching import NO, YES, core, polarity
-from reinforced_cot.scoring.consistency import alternatives
-from reinforced_cot.scoring.words import phrase, same
+from reinforced_cot.scoring.consistency import rival_answers
+from reinforced_cot.scoring.words import is_same_word, phrase
 
 
 def answer_type(question: str, truth: str) -> str:
@@ -17,7 +17,7 @@ def answer_type(question: str, truth: str) -> str:
     said, asked = phrase(truth), phrase(question)
     if len(said) == 1 and said[0] in YES | NO:
         return "yes/no"
-    if alternatives(question, said):
+    if rival_answers(question, said):
         return "choice"
     if len(said) == 1 and said[0].isdigit():
         return "number"
@@ -47,7 +47,7 @@ def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Se
     own = core(answer)
     if not phrase(answer):
         return None
-    offered = [" ".join(rival) for rival in alternatives(question, own)]
+    offered = [" ".join(rival) for rival in rival_answers(question, own)]
     if rivals := _apart_from(own, offered):
         return rivals[0]
     pool = _apart_from(own, pools.get(answer_type(question, answer), ()))
@@ -57,4 +57,4 @@ def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Se
 
 def _apart_from(own: Sequence[str], others: Iterable[str]) -> list[str]:
     """Those that share no word with an answer: "black and white" may be taken for black."""
-    return [other for other in others if not any(same(word, mine) for word in other.split() for mine in own)]
+    return [other for other in others if not any(is_same_word(word, mine) for word in other.split() for mine in own)]

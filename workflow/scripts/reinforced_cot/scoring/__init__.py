@@ -1,1 +1,1 @@
-"""What is right: matching answers, judging chains, rewards, hack probes; no torch."""
+"""Matching of answers, judging of chains, rewards and hack probes; no torch."""

@@ -2,11 +2,11 @@
 
 import re
 
-# What is read of a conclusion, from its end: what is done with its words may cost more than linear time in them.
+# A conclusion is read from its end up to this length: later steps may cost more than linear time in its words.
 MAX_CONCLUSION_CHARACTERS = 4_000
 
 _MARKUP = re.compile(r"[*_`#]+")
-# Every repetition is bounded or possessive: a policy writes what it likes, and cost must stay linear in it.
+# Every repetition is bounded or possessive: a policy may write any text, and the cost must stay linear in its length.
 _OBJECT_ID = re.compile(r"[ \t]?[(\[]\d[\d, ]{0,40}+[)\]]")  # GQA's object ids and step numbers, which teachers copy
 _QUOTED = re.compile('["\u201c][^"\u201c\u201d\n]{0,400}["\u201d]')
 _HEADING = re.compile(
@@ -17,7 +17,7 @@ _STEP = re.compile(r"\w++\([^()]*+\)\s*+:\s*+([^:]*+)")
 
 
 def step_results(think: str) -> list[str | None]:
-    """What each line results in where it is a step such as ``QUERY(color): red``, else None.
+    """For each line, the result of a step such as ``QUERY(color): red``; None where the line is no step.
 
     >>> step_results("I look.\\nQUERY(color): red")
     [None, 'red']
@@ -29,23 +29,24 @@ def step_results(think: str) -> list[str | None]:
 def conclusion(think: str, question: str = "") -> list[str]:
     """The sentences of a chain's conclusion, without markup, object ids and quotations of the question.
 
-    What follows the last heading such as "Conclusion:" or "Final answer:"; without one, the last paragraph.
+    It follows the last heading such as "Conclusion:" or "Final answer:". Without a heading, it is the last paragraph,
+    or the last line of a single paragraph.
     """
     text = _OBJECT_ID.sub("", _MARKUP.sub("", think)).strip()
     headings = [match.end() for match in _HEADING.finditer(text)]
     while headings and not text[headings[-1] :].strip():
-        headings.pop()  # a heading with nothing below it
+        headings.pop()  # no text follows this heading
     if headings:
         region = text[headings[-1] :]
     else:
         region = text.rpartition("\n\n")[2] if "\n\n" in text else text.rpartition("\n")[2]
-    asked = question.strip().rstrip("?").casefold()
+    plain_question = question.strip().rstrip("?").casefold()
 
     def unquoted(match: re.Match[str]) -> str:
         inner = match[0][1:-1]
-        return " " if inner.rstrip("?").casefold() == asked or inner.endswith("?") else f" {inner} "
+        return " " if inner.rstrip("?").casefold() == plain_question or inner.endswith("?") else f" {inner} "
 
     region = _QUOTED.sub(unquoted, region[-MAX_CONCLUSION_CHARACTERS:])
     sentences = [part.strip(" -\u2022\t") for part in _SENTENCE.split(region)]
-    # A question concludes nothing: a chain that only repeats it would otherwise agree with every yes.
+    # Questions are left out: a chain that only repeats the question would otherwise agree with every yes.
     return [part for part in sentences if re.search(r"\w", part) and not part.endswith("?")]

@@ -1,4 +1,4 @@
-"""Ways to be paid without looking or thinking: the completions of the hack probes (`evaluation.probe_scores`)."""
+"""Completions of the hack probes (`evaluation.probe_scores`): ways to be paid without looking or thinking."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,31 +10,31 @@ SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matcher
 IDLE = "I look at the image and think step by step."
 MOST_FREQUENT = 10
 NEAR = 0.8  # a cheat with this share of the policy's score is flagged
-NEAR_KEEPING_THE_ANSWER = 0.95  # of its reward, for one that is paid for the policy's own answers anyway
+NEAR_KEEPING_THE_ANSWER = 0.95  # of its reward, for a cheat that is also paid for the policy's own answers
 
 CONSTANT_ANSWER = "constant_answer"
-PROBES = "probes/"  # what training logs begins with
+PROBES = "probes/"  # prefix of the names in training logs
 
 
 def constant_answers(truths: Sequence[str]) -> list[str]:
-    """The most frequent true answers, most frequent first, each two in a row, all of them at once, and the `SLOPPY`.
+    """The most frequent true answers, most frequent first, then neighbouring pairs, all at once, and `SLOPPY`.
 
     >>> constant_answers(["no", "No", "yes"])
     ['no', 'yes', 'no, yes', '', 'is it not right, left?', 'yes no']
     """
-    counted = Counter(truth.strip().casefold() for truth in truths)
-    frequent = sorted(counted, key=lambda answer: (-counted[answer], answer))[:MOST_FREQUENT]
+    counts = Counter(truth.strip().casefold() for truth in truths)
+    frequent = sorted(counts, key=lambda answer: (-counts[answer], answer))[:MOST_FREQUENT]
     pairs = [f"{one}, {other}" for one, other in pairwise(frequent)]
     return list(dict.fromkeys([*frequent, *pairs, ", ".join(frequent), *SLOPPY]))
 
 
 def constant_completions(answer: str) -> list[str]:
-    """The same well-formed completion for every question: with a chain that says nothing, and with itself as chain."""
+    """Two well-formed completions for every question: with a chain that says nothing, and with the answer as chain."""
     return [completion_text(chain, answer) for chain in (IDLE, answer or IDLE)]
 
 
 def copied_chain(question: str, answer: str) -> str:
-    """A chain that says nothing but the answer."""
+    """A chain that only states the answer."""
     return completion_text(f"{IDLE} The answer is {answer}.", answer)
 
 
@@ -48,8 +48,8 @@ def repeated_tags(question: str, answer: str) -> str:
     return 2 * completion_text(f"The answer is {answer}.", answer)
 
 
-# Completions for a question that keep the policy's own answer (empty where it was malformed) and do without a chain of
-# thought. `data.image_probes` has the probes that show another image.
+# Each probe takes a question and the policy's own answer (empty where the completion was malformed). Its completion
+# keeps the answer and has no real chain of thought. `data.image_probes` has the probes that show another image.
 TEXT_PROBES: dict[str, Callable[[str, str], str]] = {
     "copied_chain": copied_chain,
     "question_as_chain": question_as_chain,
@@ -58,8 +58,8 @@ TEXT_PROBES: dict[str, Callable[[str, str], str]] = {
 
 
 def is_near(score: float, policy: float, share: float = NEAR) -> bool:
-    """Whether a cheat is paid so much of what the policy is that the policy's score proves little.
+    """Whether a cheat scores so close to the policy that the policy's score proves little.
 
-    Not where the policy scores nothing, which proves nothing anyway; rewards may be negative.
+    A policy that scores 0 proves nothing anyway, so the result is False. Rewards may be negative.
     """
     return score >= (share * policy if policy > 0 else policy) and policy != 0

@@ -1,4 +1,4 @@
-"""Shares of scored predictions: what every breakdown of an evaluation, and SFT's choice of a checkpoint, count."""
+"""Shares of scored predictions, for every breakdown of an evaluation and for SFT's choice of a checkpoint."""
 
 from collections.abc import Iterable, Sequence
 from statistics import fmean
@@ -15,7 +15,7 @@ def shares(rows: Sequence[Prediction]) -> dict[str, Any]:
     Returns:
         accuracy; format_rate (well-formed completions); accuracy_well_formed (among those only, None without any);
         consistency (answers that follow from their chains); supported_accuracy (right answers that follow from chains
-        which say more than the answer: what the rewards pay in full); and the counts behind them.
+        which say more than the answer: these earn the full reward); and the counts behind them.
     """
     well_formed = [row for row in rows if row["parse_problem"] is None]
     return {
@@ -41,6 +41,6 @@ def samples_correct(row: Prediction) -> list[bool]:
 
 
 def mean(values: Iterable[bool | float]) -> float | None:
-    """The mean, None of nothing."""
-    counted = list(values)
-    return fmean(counted) if counted else None
+    """The mean; None without values."""
+    numbers = list(values)
+    return fmean(numbers) if numbers else None

@@ -1,7 +1,8 @@
 """The original system's matcher and reward, kept for comparison and ablation only.
 
-Any "is" matches a yes and any "not" a no, so that one constant answer is right about both; nothing else in this package
-may call these. Their outputs on recorded completions are pinned by tests/unit/scoring/test_original.py.
+Any "is" matches a yes and any "not" a no, so that one constant answer is right about both. Only the reward `original`
+and the legacy figures of an evaluation use them. tests/unit/scoring/test_original.py pins their outputs on recorded
+completions.
 """
 
 import re
@@ -23,7 +24,7 @@ _GROUPS = tuple(
 
 
 def legacy_extract(completion: str) -> tuple[str, str]:
-    """Chain and answer as the original cut them out: the first of each, an unclosed answer to the end, else empty."""
+    """Chain and answer as the original extracts them: the first of each, an unclosed answer to the end, else empty."""
     return (
         _between(completion, _THINK_OPEN, _THINK_CLOSE, unclosed=False),
         _between(completion, _ANSWER_OPEN, _ANSWER_CLOSE, unclosed=True),
@@ -31,7 +32,7 @@ def legacy_extract(completion: str) -> tuple[str, str]:
 
 
 def _between(text: str, opening: re.Pattern[str], closing: re.Pattern[str], unclosed: bool) -> str:
-    """Two searches instead of the original's pattern, which is cubic in white space."""
+    """The text between two tags; two searches replace the original's pattern, which is cubic in white space."""
     start = opening.search(text)
     if start is None:
         return ""
@@ -57,7 +58,7 @@ def legacy_matches(text: str, truth: str) -> bool:
 
 
 def legacy_reward(completion: str, truth: str) -> float:
-    """Format (0.2 a tag that occurs) plus correctness and consistency, from -1 to 3.3."""
+    """Format (0.2 per tag that occurs) plus correctness and consistency, from -1 to 3.3."""
     think, answer = legacy_extract(completion)
     total = 0.2 * sum(tag in completion for tag in _TAGS)
     if not answer:

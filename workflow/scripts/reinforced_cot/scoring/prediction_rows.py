@@ -1,4 +1,7 @@
-"""A row of `predictions.jsonl` before it is scored: apart from all scoring, so that no change of that asks again."""
+"""A row of `predictions.jsonl` before it is scored.
+
+It stands apart from scoring: a change of scoring asks no question again.
+"""
 
 from typing import Any
 
@@ -7,15 +10,15 @@ from reinforced_cot.data.image_probes import IMAGE_PROBES
 
 Prediction = dict[str, Any]
 
-# What the pipeline asks besides: texts, or None where it did not.
-FURTHER = ("direct_raw", *(probe.key for probe in IMAGE_PROBES.values()))
+# Keys of further completions that the pipeline may ask for; None where it did not.
+FURTHER_COMPLETIONS = ("direct_raw", *(probe.key for probe in IMAGE_PROBES.values()))
 
 
 def unscored(example: Example, completion: str, **further: Any) -> Prediction:
-    """What was asked and written, before it is scored.
+    """The row of one question and its completion, without scores.
 
     Args:
-        further: ``truncated``, ``samples`` and the texts of `FURTHER`, where there are such.
+        further: ``truncated``, ``samples`` and texts under the keys `FURTHER_COMPLETIONS`, where there are any.
     """
     row: Prediction = {
         "id": example.id,
@@ -27,6 +30,6 @@ def unscored(example: Example, completion: str, **further: Any) -> Prediction:
         "prediction_raw": completion,
         "truncated": None,
         "samples": [],
-        **dict.fromkeys(FURTHER),
+        **dict.fromkeys(FURTHER_COMPLETIONS),
     }
     return {**row, **further}

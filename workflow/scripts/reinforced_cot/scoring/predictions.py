@@ -1,7 +1,7 @@
-"""One line of `predictions.jsonl`: a question, what a system wrote, and what that is worth.
+"""One line of `predictions.jsonl`: a question, a system's completion, and its scores.
 
-The keys are the original's. ``instruction``, ``gt_answer`` and ``prediction_raw`` say everything that is needed; all
-scores follow from the texts, so that a file of any other system is scored like this pipeline's own.
+The keys are the original's. ``instruction``, ``gt_answer`` and ``prediction_raw`` are enough: all scores follow from
+these texts, so that a file of any other system is scored like this pipeline's own.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.scoring.answer_matching import is_correct
 from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
-from reinforced_cot.scoring.prediction_rows import FURTHER, Prediction
+from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
 from reinforced_cot.scoring.words import phrase
 
 REQUIRED = ("instruction", "gt_answer", "prediction_raw")
@@ -44,18 +44,18 @@ def scored(row: Mapping[str, Any]) -> Prediction:
 def read_predictions(path: Path) -> list[Prediction]:
     """The rows of a predictions file, unscored.
 
-    Required are the texts ``instruction``, ``gt_answer`` and ``prediction_raw``; without ``id`` a row is named by its
-    line, without ``image_id`` it is taken for the only one about its image, without ``question_type`` it is inferred
-    from the wording. What this pipeline's own files hold besides is read where it has that form; any other key, and
-    every score, is ignored.
+    The texts ``instruction``, ``gt_answer`` and ``prediction_raw`` are required. A row without ``id`` is named by its
+    line, a row without ``image_id`` is taken for the only one about its image, and a missing ``question_type`` is
+    inferred from the wording. Other keys of this pipeline's own files are read where their values have the right type.
+    All further keys, and all scores, are ignored.
 
     Raises:
-        DataError: names the line and the key.
+        DataError: the file has no rows, or a row cannot be scored; the message names the line and the key.
     """
     rows: list[Prediction] = []
     lines: dict[str, int] = {}
-    for number, given in read_jsonl(path):
-        row = _row(given, number, f"{path}, line {number}")
+    for number, raw_row in read_jsonl(path):
+        row = _row(raw_row, number, f"{path}, line {number}")
         if row["id"] in lines:
             raise DataError(
                 f"{path}, line {number}: `id` {row['id']!r} stands in line {lines[row['id']]} as well; each question "
@@ -68,46 +68,46 @@ def read_predictions(path: Path) -> list[Prediction]:
     return rows
 
 
-def _row(given: Mapping[str, Any], number: int, place: str) -> Prediction:
+def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
     for key in REQUIRED:
-        if key not in given:
+        if key not in raw_row:
             raise DataError(f"{place}: the key `{key}` is missing; required are {', '.join(REQUIRED)}")
-        if not isinstance(given[key], str):
-            raise DataError(f"{place}: `{key}` must be text, not {type(given[key]).__name__}")
-        if not given[key].isprintable() and any("\ud800" <= character <= "\udfff" for character in given[key]):
-            raise DataError(f"{place}: `{key}` holds half a character (a lone surrogate); it is no text")
-    question = without_prefix(given["instruction"])
-    for key, words in (("instruction", question.split()), ("gt_answer", phrase(given["gt_answer"]))):
+        if not isinstance(raw_row[key], str):
+            raise DataError(f"{place}: `{key}` must be text, not {type(raw_row[key]).__name__}")
+        if not raw_row[key].isprintable() and any("\ud800" <= character <= "\udfff" for character in raw_row[key]):
+            raise DataError(f"{place}: `{key}` holds half a character (a lone surrogate); it is not valid text")
+    question = without_prefix(raw_row["instruction"])
+    for key, words in (("instruction", question.split()), ("gt_answer", phrase(raw_row["gt_answer"]))):
         if not words:
-            raise DataError(f"{place}: `{key}` is empty, or of articles and punctuation only: it cannot be scored")
+            raise DataError(f"{place}: `{key}` is empty or has only articles and punctuation: it cannot be scored")
     row: Prediction = {
-        "id": _name(given, "id", place) or f"line-{number}",
-        "image_id": _name(given, "image_id", place),
-        "question_type": _text(given, "question_type", place) or infer_question_type(question, given["gt_answer"]),
-        "semantic_type": given.get("semantic_type") if isinstance(given.get("semantic_type"), str) else None,
+        "id": _name(raw_row, "id", place) or f"line-{number}",
+        "image_id": _name(raw_row, "image_id", place),
+        "question_type": _text(raw_row, "question_type", place) or infer_question_type(question, raw_row["gt_answer"]),
+        "semantic_type": raw_row.get("semantic_type") if isinstance(raw_row.get("semantic_type"), str) else None,
         "instruction": question,
-        "gt_answer": given["gt_answer"],
-        "prediction_raw": given["prediction_raw"],
-        "truncated": given.get("truncated") if isinstance(given.get("truncated"), bool) else None,
-        "samples": given["samples"] if _are_texts(given.get("samples")) else [],
-        **{key: given[key] if isinstance(given.get(key), str) else None for key in FURTHER},
+        "gt_answer": raw_row["gt_answer"],
+        "prediction_raw": raw_row["prediction_raw"],
+        "truncated": raw_row.get("truncated") if isinstance(raw_row.get("truncated"), bool) else None,
+        "samples": raw_row["samples"] if _are_texts(raw_row.get("samples")) else [],
+        **{key: raw_row[key] if isinstance(raw_row.get(key), str) else None for key in FURTHER_COMPLETIONS},
     }
     row["image_id"] = row["image_id"] or row["id"]
     return row
 
 
-def _name(given: Mapping[str, Any], key: str, place: str) -> str:
+def _name(raw_row: Mapping[str, Any], key: str, place: str) -> str:
     """A text or a number as text, empty where there is none."""
-    value = given.get(key)
+    value = raw_row.get(key)
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # as pandas writes a column of numbers with gaps
+        value = int(value)  # pandas writes whole numbers like this in a column with gaps
     if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
         raise DataError(f"{place}: `{key}` must be text or a whole number, not {type(value).__name__}")
     return "" if value is None else str(value).encode("utf-8", "replace").decode()
 
 
-def _text(given: Mapping[str, Any], key: str, place: str) -> str:
-    value = given.get(key)
+def _text(raw_row: Mapping[str, Any], key: str, place: str) -> str:
+    value = raw_row.get(key)
     if value is not None and not isinstance(value, str):
         raise DataError(f"{place}: `{key}` must be text, not {type(value).__name__}")
     return value or ""

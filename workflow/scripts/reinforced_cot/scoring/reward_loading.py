@@ -1,7 +1,7 @@
 """From the config's ``rewards:`` to functions: built-in ones by name, a user's own by ``module:function``, all checked.
 
-A reward that raises, or returns anything but one finite number per completion, stops the run and names itself and the
-completion that is at fault: TRL would leave a None out of the sum and let a NaN into the gradient.
+A reward that raises, or returns anything but one finite number per completion, stops the run. The message names the
+reward and the completion: TRL would leave a None out of the sum and let a NaN into the gradient.
 """
 
 import ast
@@ -31,12 +31,12 @@ def used_weights(rewards: str | Weights) -> dict[str, float]:
 
 
 def own_modules(rewards: str | Weights) -> list[str]:
-    """The modules of the user's own rewards, whose code belongs to what makes a policy stale."""
+    """The modules of the user's own rewards; a change of their code makes a policy stale."""
     return sorted({name.partition(":")[0] for name in used_weights(rewards) if ":" in name})
 
 
-def missing(name: str) -> str | None:
-    """What is wrong with a ``module:function``, read from the source without running it; None if it is there.
+def loading_problem(name: str) -> str | None:
+    """Why a ``module:function`` cannot be loaded, by its source, which is not run; None if it is defined.
 
     The module's file is looked for from the working directory: ``my_rewards:polite`` is ``polite`` in my_rewards.py
     beside the Snakefile.
@@ -63,10 +63,10 @@ def load_rewards(rewards: str | Weights, **constants: Any) -> tuple[list[Reward]
     """The functions that have a weight, each wrapped in `checked`, and their weights, in the order of the config.
 
     Args:
-        constants: what every reward receives besides the columns.
+        constants: arguments that every reward receives besides the columns.
 
     Raises:
-        PipelineError: an own reward cannot be imported.
+        PipelineError: a reward of the user's own cannot be imported.
     """
     weights = used_weights(rewards)
     functions = [checked(name, REWARDS.get(name) or _imported(name), **constants) for name in weights]
@@ -74,29 +74,30 @@ def load_rewards(rewards: str | Weights, **constants: Any) -> tuple[list[Reward]
 
 
 def _imported(name: str) -> Reward:
-    if problem := missing(name):
+    if problem := loading_problem(name):
         raise PipelineError(f"reward {name}: {problem}")
-    module, _, function = name.partition(":")
-    path = _module_file(module)
+    module_name, _, function = name.partition(":")
+    path = _module_file(module_name)
     if (folder := str(Path.cwd())) not in sys.path:
-        sys.path.append(folder)  # for what it imports; last, so that no folder of the repository hides a library
-    # From its file: by its name, `score` or `statistics` would be another module.
-    spec = importlib.util.spec_from_file_location(f"own_rewards.{module}", path.resolve())
+        # For modules that it imports; last, so that no folder of the repository hides a library.
+        sys.path.append(folder)
+    # It is imported from its file: the name `score` or `statistics` would import another module.
+    spec = importlib.util.spec_from_file_location(f"own_rewards.{module_name}", path.resolve())
     if spec is None or spec.loader is None:
         raise PipelineError(f"reward {name}: {path} cannot be imported")
-    own = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(own)
+        spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise PipelineError(f"reward {name}: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    loaded: Reward = getattr(own, function)
-    return loaded
+    reward: Reward = getattr(module, function)
+    return reward
 
 
 def checked(name: str, reward: Reward, **constants: Any) -> Reward:
-    """``reward``, held to one finite number per completion.
+    """Wrap ``reward`` so that anything but one finite number per completion raises a `PipelineError`.
 
-    TRL logs it by its ``__name__``, which a reward of the user's own has from its whole path.
+    TRL logs a reward under its ``__name__``: a reward of the user's own gets its module and function as name.
     """
 
     @functools.wraps(reward)
@@ -105,13 +106,13 @@ def checked(name: str, reward: Reward, **constants: Any) -> Reward:
         try:
             values = reward(completions=completions, **columns)
         except (Exception, SystemExit) as error:
-            place, alone = _culprit(reward, completions, columns, error)
-            raise _refused(name, completions, columns, place, f"raised {type(alone).__name__}: {alone}") from alone
+            place, cause = _culprit(reward, completions, columns, error)
+            raise _refusal(name, completions, columns, place, f"raised {type(cause).__name__}: {cause}") from cause
         if not isinstance(values, (list, tuple)) or len(values) != len(completions):
             raise PipelineError(f"reward {name} must return a list of {len(completions)} numbers, not {values!r:.200}")
         for place, value in enumerate(values):
             if not _is_number(value):
-                raise _refused(name, completions, columns, place, f"returned {value!r}")
+                raise _refusal(name, completions, columns, place, f"returned {value!r}")
         return [float(value) for value in values]
 
     if ":" in name:
@@ -129,22 +130,24 @@ def _is_number(value: Any) -> bool:
 def _culprit(
     reward: Reward, completions: Sequence[Any], columns: Mapping[str, Any], error: BaseException
 ) -> tuple[int, BaseException]:
-    """Which completion of a batch makes a reward raise, and what; the first one where none does so alone."""
+    """The completion of a batch that makes a reward raise, and its error; the first one where none does so alone."""
     n = len(completions)
     for place in range(n):
-        one = {
+        columns_of_one = {
             key: value[place : place + 1] if isinstance(value, list) and len(value) == n else value
             for key, value in columns.items()
         }
         try:
-            reward(completions=completions[place : place + 1], **one)
-        except (Exception, SystemExit) as alone:
-            return place, alone
+            reward(completions=completions[place : place + 1], **columns_of_one)
+        except (Exception, SystemExit) as cause:
+            return place, cause
     return 0, error
 
 
-def _refused(name: str, completions: Sequence[Any], columns: Mapping[str, Any], place: int, what: str) -> PipelineError:
+def _refusal(
+    name: str, completions: Sequence[Any], columns: Mapping[str, Any], place: int, fault: str
+) -> PipelineError:
     ids = columns.get("id")
     question = f" to question {ids[place]}" if ids else ""
     text = completions[place][-1]["content"]
-    return PipelineError(f"reward {name} {what} for this completion{question}: {text!r:.1000}")
+    return PipelineError(f"reward {name} {fault} for this completion{question}: {text!r:.1000}")

@@ -1,7 +1,7 @@
 """Rewards of RL as free functions in TRL's form: ``(completions, **columns) -> list[float]``, each logged by itself.
 
-``completions`` holds one conversation a completion (its last message is the policy's); ``question`` and ``answer`` are
-the data set's columns, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``;
+``completions`` holds one conversation per completion (its last message is the policy's); ``question`` and ``answer``
+are the data set's columns, repeated for the G completions of a prompt. Weights stand in the config under ``rewards:``;
 `reward_loading` finds the functions.
 """
 
@@ -32,8 +32,8 @@ def format_reward(completions: Completions, **columns: Any) -> list[float]:
 def correctness_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
     """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one."""
     return [
-        float(is_correct(parse_completion(text).answer, truth, asked))
-        for text, asked, truth in zip(_texts(completions), question, answer, strict=True)
+        float(is_correct(parse_completion(text).answer, truth, question_text))
+        for text, question_text, truth in zip(_texts(completions), question, answer, strict=True)
     ]
 
 
@@ -43,10 +43,10 @@ def consistency_reward(completions: Completions, question: list[str], answer: li
     A chain that only copies the answer earns nothing: it agrees with whatever is answered. A malformed completion
     counts as a contradiction: leaving the answer out must not pay.
     """
-    return [_consistency(*row) for row in zip(_texts(completions), question, answer, strict=True)]
+    return [_consistency_value(*row) for row in zip(_texts(completions), question, answer, strict=True)]
 
 
-def _consistency(text: str, question: str, truth: str) -> float:
+def _consistency_value(text: str, question: str, truth: str) -> float:
     parsed = parse_completion(text)
     if parsed.think is None or parsed.answer is None:
         return -1.0
@@ -59,20 +59,20 @@ def _consistency(text: str, question: str, truth: str) -> float:
 
 
 def brevity_reward(completions: Completions, **columns: Any) -> list[float]:
-    """-1 for an answer of more than 3 words, right or wrong, and for none, else 0."""
+    """-1 for an answer of more than 3 words, right or wrong, and for a missing answer, else 0."""
     answers = [parse_completion(text).answer for text in _texts(completions)]
     return [-float(answer is None or len(answer.split()) > MAX_ANSWER_WORDS) for answer in answers]
 
 
 def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:
-    """Share of the four tags that occur exactly once, as in open-r1: a first foothold for a policy without the form."""
+    """Share of the four tags that occur exactly once, as in open-r1: a first reward for a policy without the form."""
     return [sum(text.count(tag) == 1 for tag in TAGS) / len(TAGS) for text in _texts(completions)]
 
 
 def overlong_reward(
     completions: Completions, completion_ids: list[list[int]], max_completion_length: int, **columns: Any
 ) -> list[float]:
-    """0 up to four fifths of the longest completion, then falling to -1 there: DAPO's soft overlong punishment.
+    """0 up to four fifths of the maximum length, then falling to -1 at the maximum: DAPO's soft overlong punishment.
 
     Args:
         completion_ids: the tokens of each completion; in the paper 16384 of 20480 are free (arXiv:2503.14476, eq. 13).
@@ -82,7 +82,7 @@ def overlong_reward(
 
 
 def original_reward(completions: Completions, answer: list[str], **columns: Any) -> list[float]:
-    """What the original system paid, from -1 to 3.3: for ablation (`scoring.original`)."""
+    """The original system's reward, from -1 to 3.3, for ablation (`scoring.original`)."""
     return [legacy_reward(text, truth) for text, truth in zip(_texts(completions), answer, strict=True)]
 
 

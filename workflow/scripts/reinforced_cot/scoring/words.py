@@ -1,8 +1,8 @@
-"""Words, phrases and what negates them: what answers and chains are compared in.
+"""Words, phrases and negation, by which answers and chains are compared.
 
 Two words are the same when one may be the plural of the other; numbers are the same in words and digits; case, articles
-and Unicode's compatibility forms do not count. Rules of spelling, not a lexicon: every regular plural is known, and the
-package starts without loading one.
+and Unicode's compatibility forms do not count. Plurals follow rules of spelling, which cover every regular plural
+without a lexicon to load.
 """
 
 import re
@@ -31,14 +31,14 @@ _NUMBERS = {word: str(number) for number, word in enumerate(_TO_TWENTY.split())}
 _NUMBERS |= {word: str(10 * number) for number, word in enumerate(_TENS.split(), start=3)}
 
 ARTICLES = frozenset(("a", "an", "the"))
-ENDS = frozenset("?!.;\n")  # of a sentence
+ENDS = frozenset("?!.;\n")  # marks that end a sentence
 _NEGATORS = word_set("not never neither nor without cannot no isnt arent lacks lack")
-TURNS = frozenset(("but", "instead", "however", "rather"))  # what follows is asserted again
+TURNS = frozenset(("but", "instead", "however", "rather"))  # words after these are asserted again
 _SUBJECTS = word_set("it they he she this that these those there the its so")
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words, numbers as digits, and marks of punctuation, in order; hyphens part words.
+    """Lower-case words, numbers as digits, and marks of punctuation, in order; hyphens separate words.
 
     >>> words("It isn't the Two-door car.")
     ['it', 'is', 'not', 'the', '2', 'door', 'car', '.']
@@ -53,27 +53,27 @@ def is_word(token: str) -> bool:
     return token[0].isalnum()
 
 
-@lru_cache(maxsize=4096)  # a policy's words must not fill the memory
+@lru_cache(maxsize=4096)  # bounded, since a policy may write any number of different words
 def forms(word: str) -> frozenset[str]:
-    """The word itself and all that it may be the plural of.
+    """The word itself and all words that it may be the plural of.
 
     >>> sorted(forms("leaves"))
     ['leaf', 'leafe', 'leave', 'leaves']
     """
-    found = {word, _IRREGULAR.get(word, word)}
+    singulars = {word, _IRREGULAR.get(word, word)}
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        found.add(word[:-1])
+        singulars.add(word[:-1])
         if word.endswith(("ses", "xes", "zes", "ches", "shes", "oes")):
-            found.add(word[:-2])
+            singulars.add(word[:-2])
         if word.endswith("ies"):
-            found.add(word[:-3] + "y")
+            singulars.add(word[:-3] + "y")
         if word.endswith("ves"):
-            found |= {word[:-3] + "f", word[:-3] + "fe"}
-    return frozenset(found)
+            singulars |= {word[:-3] + "f", word[:-3] + "fe"}
+    return frozenset(singulars)
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two words are the same but for the number."""
+def is_same_word(one: str, other: str) -> bool:
+    """Whether two words are the same, in singular or plural."""
     return one == other or bool(forms(one) & forms(other))
 
 
@@ -83,18 +83,18 @@ def phrase(text: str) -> list[str]:
 
 
 def occurrences(wanted: Sequence[str], tokens: Sequence[str]) -> list[range]:
-    """Where ``wanted`` stands in ``tokens``, word for word, articles in between aside."""
-    places = [i for i, token in enumerate(tokens) if token not in ARTICLES]
-    found = []
-    for start in range(len(places) - len(wanted) + 1):
-        here = places[start : start + len(wanted)]
-        if wanted and all(same(tokens[i], word) for i, word in zip(here, wanted, strict=True)):
-            found.append(range(here[0], here[-1] + 1))
-    return found
+    """The ranges of ``tokens`` that hold ``wanted``, word for word; articles in between do not count."""
+    positions = [i for i, token in enumerate(tokens) if token not in ARTICLES]
+    ranges = []
+    for start in range(len(positions) - len(wanted) + 1):
+        window = positions[start : start + len(wanted)]
+        if wanted and all(is_same_word(tokens[i], word) for i, word in zip(window, wanted, strict=True)):
+            ranges.append(range(window[0], window[-1] + 1))
+    return ranges
 
 
 def negated(tokens: Sequence[str]) -> list[bool]:
-    """For each token whether it is denied: from a "not" (or its like) to the end of the clause.
+    """Whether each token is denied: from a "not" or another negator to the end of the clause.
 
     >>> [w for w, no in zip(words("not red but blue"), negated(words("not red but blue"))) if no]
     ['not', 'red']

@@ -14,13 +14,14 @@ def make_digit_records(
     shortcut_share: float = 0.0,
     question_types: Sequence[str] = tuple(QUESTION_TYPES),
 ) -> Iterator[RawRecord]:
-    """Yield ``size`` questions, one a scene; images are drawn one at a time.
+    """Yield ``size`` questions, one per scene; images are drawn one at a time.
 
-    The same question of the same split and seed is the same whatever the size.
+    A larger ``size`` begins with the questions of a smaller one.
     """
     scenes = make_scenes(split, size, seed)
-    asked = mixed(seed, "questions", split)  # by split, or all of them would ask the same types in the same order
-    for scene, record in zip(scenes, make_records(scenes, asked, 1, shortcut_share, question_types), strict=True):
+    question_seed = mixed(seed, "questions", split)  # per split: else all ask the same types in one order
+    records = make_records(scenes, question_seed, 1, shortcut_share, question_types)
+    for scene, record in zip(scenes, records, strict=True):
         yield RawRecord(
             id=record["id"],
             source=f"digit scene {scene.id}",

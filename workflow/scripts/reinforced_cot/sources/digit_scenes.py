@@ -3,11 +3,11 @@
 A scene is a grid of 28 px cells. A cell is empty or shows one of 1797 scans of 8x8 (see workflow/digits/README.md),
 enlarged to 24x24 and tinted in one of six colours. Every question comes with its chain of thought in the operators of
 GQA's functional programs (SELECT, RELATE, QUERY, CHOOSE, LARGER), one step per line, the result after the colon; the
-last step's result is the answer. A share of the chains of questions about two objects can be shortcuts, as of a hasty
-teacher who looks at the first object only: see `make_records`.
+last step's result is the answer. A share of the chains about two objects can be shortcuts, like those of a hasty
+teacher who looks only at the first object: see `make_records`.
 
 The scans of train, val and test are disjoint, so that test accuracy is accuracy on handwriting never seen before.
-Everything is a deterministic function of (split, size, seed). No torch here.
+Everything is a deterministic function of (split, size, seed).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Record(TypedDict):
 
 @dataclass(frozen=True)
 class Digit:
-    """The content of a cell. `scan` is the number of a scan."""
+    """The content of a cell. `scan` is the index of a scan."""
 
     color: str
     value: int
@@ -182,7 +182,7 @@ def make_scenes(split: str, size: int, seed: int | str, empty_share: float = 0.1
 
 @dataclass(frozen=True)
 class Question:
-    """Question, true answer, the steps that lead to it, and (for two objects) a shortcut that looks at one only."""
+    """Question, true answer, the steps that lead to it, and (for two objects) a shortcut that looks only at one."""
 
     text: str
     answer: str
@@ -288,11 +288,11 @@ def make_records(
     Args:
         shortcut_share: how often the teacher takes the shortcut where a question has one. The chain then ends in
             `cot_answer`, which is often wrong; `answer` is always the truth.
-        question_types: drawn evenly, one that is named twice twice as often; a scene without neighbours is asked
-            another type instead.
+        question_types: types to draw from evenly; a type that is named twice is drawn twice as often. A scene without
+            neighbours gets a question of another type instead.
     """
     rng = random.Random(f"questions-{seed}")
-    # Spread evenly over each type instead of drawn: in 200 records a drawn share would differ by 5 points a seed.
+    # Shortcuts are spread evenly over each type. In 200 records, a drawn share would vary by 5 points between seeds.
     shortcuts_due = {question_type: rng.random() for question_type in question_types}
     records: list[Record] = []
     for scene in scenes:

@@ -2,7 +2,7 @@
 
 A line is ``{"imageId": "1277", "instruction": "Please answer based on the image content: Is it ...?",
 "cot": [{"text": "..."}], "answer": "Yes"}``; the image is ``{folder}/{imageId}.jpg``. Lines for validation and test may
-lack the chain. Two more keys are GQA's own: ``questionId``, which its official metrics go by, and ``types``.
+lack the chain. Two more keys are GQA's own: ``questionId``, which its official metrics use, and ``types``.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
     Args:
         file: the questions.
         images: the folder of images.
-        part: from and to within [0, 1]: only images are taken whose hash lies there. Splits with disjoint parts
+        part: from and to within [0, 1]; only images whose hash lies in this range are read. Splits with disjoint parts
             share no image file, whatever the files are called, and an image keeps its split when others are added.
 
     Raises:
-        ConfigError: ``part`` is no such range.
+        ConfigError: ``part`` is not such a range.
         DataError: the file is missing or a line is no JSON object, the folder is missing, an imageId is a path or
             differs from another only by case (one file on some file systems), or no image falls into ``part``.
     """
@@ -41,13 +41,13 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
     if not images.is_dir():
         raise DataError(f"the image folder {images} does not exist")
     first_spelling: dict[str, tuple[str, int]] = {}
-    taken: dict[str, Path | None] = {}  # image file of each imageId, None where it belongs to another split
+    image_files: dict[str, Path | None] = {}  # by imageId; None where the image belongs to another split
     lines_seen: Counter[str] = Counter()
     for number, row in read_jsonl(file):
         source = f"{file}, line {number}"
         image_id = _image_id(row, source)
         if not image_id:
-            # Counted in exactly one split, like everything else.
+            # It is counted in exactly one split, like every other record.
             if part is None or _in_part(_hash_of_name(source), part):
                 yield Rejection(f"line-{number}", source, "missing imageId", "there is no image without it")
             continue
@@ -56,17 +56,18 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
             raise DataError(
                 f"{source}: imageId {image_id!r} differs only by case from {spelling!r} in line {line}; rename one"
             )
-        if image_id not in taken:
+        if image_id not in image_files:
             path = _find_image(images, image_id)
-            taken[image_id] = path if part is None or _in_part(_hash_of_image(path, image_id), part) else None
+            is_read = part is None or _in_part(_hash_of_image(path, image_id), part)
+            image_files[image_id] = path if is_read else None
         record_id = _question_id(row) or f"{image_id}-{lines_seen[image_id]}"
         lines_seen[image_id] += 1
-        image = taken[image_id]
+        image = image_files[image_id]
         if image is not None:
             yield _record(row, record_id, source, image)
-    if part is not None and taken and not any(taken.values()):
+    if part is not None and image_files and not any(image_files.values()):
         raise DataError(
-            f"{file} has {len(taken)} images, and none falls into part {list(part)}: widen it or add images"
+            f"{file} has {len(image_files)} images, and none falls into part {list(part)}: widen it or add images"
         )
 
 
@@ -91,13 +92,13 @@ def _question_id(row: dict[str, Any]) -> str:
 
 
 def _find_image(folder: Path, image_id: str) -> Path:
-    """The image's file, or the path where it should have been."""
+    """The image's file, or the path where it should be."""
     candidates = [folder / f"{image_id}{suffix}" for suffix in IMAGE_SUFFIXES]
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
 def _hash_of_image(path: Path, image_id: str) -> str:
-    # A missing image has no content to decide by; its name does, so that exactly one split reports it.
+    # A missing image has no content to hash; its name decides, so that exactly one split reports it.
     return sha256_of(path) if path.is_file() else _hash_of_name(image_id)
 
 

@@ -1,4 +1,4 @@
-"""The size of a digit scene; apart from what draws it, so that the dry-run knows it without NumPy."""
+"""The size of a digit scene. It stands apart from `digit_scenes`, so that a dry-run knows it without NumPy."""
 
 CELL_PX = 28  # one visual token: patch 14 px, 2x2 patches merged
 GRID = 2  # rows and columns

@@ -11,7 +11,7 @@ QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "ch
 
 
 class Split(Section):
-    """One split. Digits need `size` alone; `gqa_cot` needs `file` and `images`."""
+    """One split. Digits need only `size`; `gqa_cot` needs `file` and `images`."""
 
     file: Text | None = None
     """gqa_cot: the JSONL file of questions."""
@@ -25,7 +25,7 @@ class Split(Section):
     """gqa_cot: [from, to], the share of the images (by content hash) that belongs to this split; null for all."""
 
     size: Count | None = None
-    """How many questions, drawn at random; null for all that the file holds (digits need a number)."""
+    """How many questions, drawn at random; null for all of the file (digits need a number)."""
 
 
 class Splits(Section):
@@ -37,7 +37,7 @@ class Splits(Section):
 
 
 class Digits(Section):
-    """The generated scenes; read with `source: digits` alone."""
+    """The generated scenes; read only with `source: digits`."""
 
     train_question_types: Annotated[tuple[QuestionType, ...], Field(strict=False, min_length=1)] | None = None
     """Question types that train draws from evenly; a type that is named twice is drawn twice as often. null for all
@@ -45,7 +45,7 @@ class Digits(Section):
     """
 
     shortcut_share: Share = 0.0
-    """How often a chain about two objects skips the way to the second object, as a hasty teacher's chain does."""
+    """Share of the chains about two objects that skip the second object, as a hasty teacher's chains do."""
 
 
 class DataSettings(Section):
@@ -63,7 +63,7 @@ class DataSettings(Section):
 
 
 class PreparedSplit(Section):
-    """What `prepare_data` reads for one split: nothing of the other splits."""
+    """The keys that `prepare_data` reads for one split; those of the other splits are not among them."""
 
     seed: Seed
     image: PixelBudget

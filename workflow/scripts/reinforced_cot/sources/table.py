@@ -1,4 +1,4 @@
-"""The sources of questions by their names under ``data.source``, and the reading of one split."""
+"""The sources of questions by their names under ``data.source``; reads one split."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,14 +12,14 @@ Records = Iterable[RawRecord | Rejection]
 
 
 def _digits(settings: PreparedSplit, split: str) -> Records:
-    from reinforced_cot.sources.digit_records import (  # NumPy is needed for these alone
+    from reinforced_cot.sources.digit_records import (  # only this source needs NumPy
         QUESTION_TYPES,
         make_digit_records,
     )
 
     digits, size = settings.digits or Digits(), settings.split.size
     if size is None:
-        raise ConfigError(f"data.splits.{split}.size is null; digits are generated, say how many questions")
+        raise ConfigError(f"data.splits.{split}.size is null; digits are generated: set the number of questions")
     types: tuple[str, ...] = tuple(QUESTION_TYPES)
     if split == "train" and digits.train_question_types:
         types = digits.train_question_types
@@ -40,7 +40,7 @@ def read_source(settings: PreparedSplit, split: str) -> Records:
     """The raw records of one split.
 
     Args:
-        split: its name under ``data.splits``; what is generated depends on it.
+        split: its name under ``data.splits``; generated scenes depend on it.
 
     Raises:
         ConfigError: there is no such source, or the split lacks what its source reads.
