@@ -115,6 +115,23 @@ def test_a_change_shows_in_its_module_alone(scripts: Path, name: str, before: st
     assert [name for name in new if new[name] != old[name]] == [module]
 
 
+@pytest.mark.parametrize(
+    ("head", "changes"),
+    [
+        ("class Sizes(Section):", False),  # a settings file holds the value
+        ("class Sizes(Section, frozen=True):", False),
+        ("class Sizes(NamedTuple):", True),
+        ("@dataclass\nclass Sizes:", True),
+    ],
+)
+def test_only_the_fields_of_sections_have_no_effect(scripts: Path, head: str, changes: bool) -> None:
+    text = f"from reinforced_cot.section import Section\n\n{head}\n    width: int = 1\n"
+    rewrite(scripts / "pack/listed.py", text)
+    old = code_hashes(scripts / "stage.py")
+    rewrite(scripts / "pack/listed.py", text.replace("= 1", "= 2"))
+    assert (code_hashes(scripts / "stage.py") != old) is changes
+
+
 def test_a_users_own_modules_are_hashed_with_what_they_import_beside_them(scripts: Path) -> None:
     hashes = module_hashes(["rewards_of_mine"], scripts)
     assert list(hashes) == ["pack.unused", "rewards_of_mine"]

@@ -32,6 +32,11 @@ CASES = [
         f"`{GRPO}.generation_batch_size` is 96; it must be a multiple of per_device_train_batch_size x processes, 64",
     ),
     (
+        {"data.digits.train_question_types": ["neighbor_value", "neighbor_color"]},
+        "`data.digits.train_question_types` is neighbor_value, neighbor_color; some scenes have no neighbours: add a "
+        "type that every scene can answer, such as color",
+    ),
+    (
         {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
         f"`{GRPO}.generation_batch_size` and `{GRPO}.steps_per_generation` are both set; keep one",
     ),

@@ -45,6 +45,9 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(meaning.imported)
 
 
+_NOT_SECTIONS = ("NamedTuple", "Protocol", "TypedDict")  # their fields may stand beside sections, and have effect
+
+
 class _Meaning(ast.NodeTransformer):
     """Removes code that has no effect on a stage, and collects the names of imported modules.
 
@@ -75,7 +78,8 @@ class _Meaning(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        if "reinforced_cot.section" in self.imported:
+        is_other = node.decorator_list or any(isinstance(b, ast.Name) and b.id in _NOT_SECTIONS for b in node.bases)
+        if "reinforced_cot.section" in self.imported and not is_other:
             node.body = [statement for statement in node.body if not isinstance(statement, ast.AnnAssign)]
         return self.generic_visit(node)
 

@@ -26,6 +26,12 @@ def data_problems(data: DataSettings) -> Iterator[str]:
                 yield f"`{key}.{field}` is missing; `data.source: gqa_cot` reads it"
         if split.part and split.part[0] >= split.part[1]:
             yield f"`{key}.part` is {list(split.part)}; it must be [from, to] with from below to"
+    types = data.digits.train_question_types
+    if data.source == "digits" and types and all(name.startswith("neighbor_") for name in types):
+        yield (
+            f"`data.digits.train_question_types` is {', '.join(types)}; some scenes have no neighbours: add a type that "
+            "every scene can answer, such as color"
+        )
     if data.source == "gqa_cot":
         yield from _overlaps(data.splits)
 
