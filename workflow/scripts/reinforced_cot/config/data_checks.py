@@ -29,8 +29,8 @@ def data_problems(data: DataSettings) -> Iterator[str]:
     types = data.digits.train_question_types
     if data.source == "digits" and types and all(name.startswith("neighbor_") for name in types):
         yield (
-            f"`data.digits.train_question_types` is {', '.join(types)}; some scenes have no neighbours: add a type that "
-            "every scene can answer, such as color"
+            f"`data.digits.train_question_types` is {', '.join(types)}; some scenes have no neighbours: add a type "
+            "that every scene can answer, such as color"
         )
     if data.source == "gqa_cot":
         yield from _overlaps(data.splits)
