@@ -17,7 +17,7 @@ from reinforced_cot.training import sft as sft_stage
 
 @pytest.fixture(scope="module")
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A real trainer."""
+    """A real trainer, whose adapter changes the model's output."""
     data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
     made = made_trainer(sft_stage, tiny_run.settings().sft, *data, tmp_path_factory.mktemp("sft"), None)
     made.model.train()

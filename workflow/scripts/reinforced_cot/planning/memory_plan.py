@@ -21,7 +21,7 @@ _GENERATION = ("weights gathered for a generation", "keys and values of a genera
 
 
 class PolicyFields(Protocol):
-    """The fields of a trained policy that the plan reads. A stage that only answers must not depend on its class."""
+    """The fields of a trained policy that the plan reads. Stages that only answer must not depend on its class."""
 
     @property
     def is_adapted(self) -> bool:
@@ -164,10 +164,10 @@ def _adapter_alone(
 def _every_weight(
     shapes: Shapes, policy: PolicyFields, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
-    """Bytes that stay on a device while every weight is trained. Steps are small, so they change float32 weights.
+    """Bytes that stay on a device while every weight is trained. Steps are too small for weights that are not float32.
 
-    DeepSpeed keeps these as a state of the optimizer. Without it the model's weights are float32, and autocast keeps
-    bfloat16 copies. FSDP, which counts as stage 3, comes to the same sum.
+    DeepSpeed keeps a float32 copy as a state of the optimizer. Without it the weights themselves are float32, and
+    autocast keeps bfloat16 copies. FSDP, which counts as stage 3, comes to the same sum.
     """
     if zero_stage:
         kept, states = size, _moments(policy) + (4 if size < 4 else 0)
