@@ -2,8 +2,8 @@
 
 python workflow/scripts/merge_lora.py --settings results/grpo/train.yaml --base results/sft --output results/grpo
 
-An adapter that was trained on a quantized base needs --data, too: the policy that was trained and the merged one are
-then asked the questions of val, since they are not the same.
+An adapter that was trained on a quantized base needs --data, too: the trained policy and the merged one then differ,
+and both answer the questions of val.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Print which policy is made from which, how each stage's batch is made up, and what it needs of each device's memory.
+"""Print which policy is made from which, how each stage's batch is made up, and what memory it needs on each device.
 
     python workflow/scripts/plan.py --results results --policies sft grpo --report base sft grpo \\
         --launch '{"sft": {"topology": "multi_gpu", "processes": 8}, ...}'
 
-Reads the settings that the rules wrote and the base model's configuration. Prompts are taken to be as long as
-`prompt.max_tokens` allows; when a stage starts it knows its longest one, and refuses a plan that does not fit.
+It reads the settings that the rules wrote and the base model's configuration. Prompts are assumed to be as long as
+`prompt.max_tokens` allows. A stage that starts knows its longest prompt, and refuses a plan that does not fit.
 """
 
 import argparse
@@ -45,13 +45,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     base = read_settings(args.results / "base" / "train.yaml", BaseSettings)
     answering = read_settings(args.results / "base" / "answer.yaml", AnswerSettings)
     settings = {name: read_policy(args.results / name / "train.yaml") for name in args.policies}
-    topologies = {stage: read_topology(asked["topology"], asked["processes"]) for stage, asked in args.launch.items()}
-    print(drawn({name: found.policy for name, found in settings.items()}, args.report))
+    topologies = {
+        stage: read_topology(launch["topology"], launch["processes"]) for stage, launch in args.launch.items()
+    }
+    print(drawn({name: trained.policy for name, trained in settings.items()}, args.report))
     from reinforced_cot.planning.preview import answer_preview, training_preview
 
-    for name, found in settings.items():
+    for name, trained in settings.items():
         try:
-            plan = training_preview(base.base_model, found, topologies[found.policy.method])
+            plan = training_preview(base.base_model, trained, topologies[trained.policy.method])
         except PipelineError as error:
             raise PipelineError(f"{name}: {error}") from None
         print(f"\n{name}: {plan}")

@@ -1,4 +1,4 @@
-"""Merging proves itself: the numbers are real, and a merge that does nothing, or something else, is refused."""
+"""The proof of a merge measures what it says, and a merge that changes nothing or something else is refused."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from reinforced_cot.lora.merge_proof import (
     first_choices,
     logits,
     not_loaded,
-    probe,
+    probe_inputs,
     relative_difference,
     sampled_layers,
 )
@@ -43,7 +43,7 @@ def policy(tiny_run: TinyRun, tmp_path: Path) -> Path:
 
 
 def unmerged(folder: Path) -> bool:
-    """Nothing was published, and nothing temporary is left."""
+    """Whether no merge was published, and no temporary file is left."""
     return sorted(path.name for path in folder.iterdir()) == ["adapter", "adapter.json"]
 
 
@@ -76,7 +76,7 @@ def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
 
     # the folder is complete for stock transformers, and computes what base and adapter computed
     stock = AutoModelForImageTextToText.from_pretrained(policy / "model")
-    inputs = probe(load_processor(policy / "model"), PROMPT)
+    inputs = probe_inputs(load_processor(policy / "model"), PROMPT)
     base = load_model(tiny_run.base / "model", LOADING)
     without = logits(base, inputs)
     expected = logits(PeftModel.from_pretrained(base, policy / "adapter"), inputs)
@@ -167,21 +167,20 @@ def test_a_small_change_must_be_merged_too(
     file = policy / "adapter/adapter_model.safetensors"
     weights = load_file(file)
     save_file({name: weight * (3e-5 if "lora_B" in name else 1) for name, weight in weights.items()}, file)
-    exact = LOADING
-    adapted = StoredModel(tiny_run.base / "model", exact, policy / "adapter")
+    adapted = StoredModel(tiny_run.base / "model", LOADING, policy / "adapter")
 
     def wrong(stored: StoredModel, layer: Any, name: str) -> Iterator[torch.Tensor]:
         base = stored.read(layer.get_base_layer().get_parameter(name))
         return iter([base + factor * (torch.cat([*merged_parameter(stored, layer, name)]) - base)])
 
     monkeypatch.setattr(merge_proof, "merged_parameter", wrong)
-    found = sampled_layers(adapted, adapted)
-    assert found["layers"] == len(found["layers_not_saved"]) == 6 and found["adapter_vs_merged"] <= 1e-4
-    assert len(found["layers_not_merged"]) == (0 if factor == 1.0 else 6)
+    proof = sampled_layers(adapted, adapted)
+    assert proof["layers"] == len(proof["layers_not_saved"]) == 6 and proof["adapter_vs_merged"] <= 1e-4
+    assert len(proof["layers_not_merged"]) == (0 if factor == 1.0 else 6)
 
 
 def change_what_is_saved(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[torch.Tensor], None]) -> None:
-    """Let a weight be saved otherwise than it was merged."""
+    """Let a weight be saved differently from how it was merged."""
 
     def changed(adapted: StoredModel, folder: Path, dtype: torch.dtype) -> None:
         write_merged(adapted, folder, dtype)
@@ -206,7 +205,7 @@ def test_a_saved_model_that_differs_is_refused(
 def test_one_number_of_a_layer_that_differs_is_refused(
     tiny_run: TinyRun, policy: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
-    """By the layers that are looked at by themselves, where the logits show nothing."""
+    """The layers that are compared one by one show it; the logits do not."""
     change_what_is_saved(monkeypatch, "model.layers.1.self_attn.k_proj.weight", lambda weight: weight[3, 4].mul_(1.01))
     with pytest.raises(PipelineError, match=r"layers\.1\.self_attn\.k_proj\.weight is not saved as it was merged"):
         merge(tiny_run.settings(base_model__dtype=dtype).merge, tiny_run.base, policy)
@@ -222,8 +221,8 @@ def test_what_from_pretrained_does_not_find_is_named(tiny_run: TinyRun, tmp_path
     narrower = "model.layers.0.self_attn.q_proj.weight"
     weights[narrower] = weights[narrower][:-1].clone()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    found = not_loaded(folder, trust_remote_code=False)
-    assert [name.rpartition("language_model.")[2] for name in found] == [
+    names = not_loaded(folder, trust_remote_code=False)
+    assert [name.rpartition("language_model.")[2] for name in names] == [
         "layers.0.self_attn.q_proj.weight",
         "norm.weight",
     ]
@@ -268,7 +267,7 @@ HALF = {"dtype": "bfloat16", "cast_floor": 0.01}
         ({"dtype": "bfloat16", "top1_positions": 0}, "no first choice decided"),
         ({"adapter_vs_merged": 1.1e-4}, "a merged layer and of its adapter differ by 1.10e-04"),
         ({"adapter_vs_merged": float("nan")}, "a merged layer and of its adapter differ by nan"),
-        ({"layers_not_merged": ["a", "b"]}, "refused: a differs from its adapter by more than that changes it"),
+        ({"layers_not_merged": ["a", "b"]}, "refused: a and its adapter differ by more than the adapter changes"),
         ({"layers_not_saved": ["a.weight", "b.weight"]}, "refused: a.weight is not saved as it was merged"),
         ({"not_loaded": ["a.weight"]}, "refused: from_pretrained finds no weights that fit for a.weight"),
         ({"adapter_vs_saved": 1.1e-4}, "of the largest logit, more than 1.00e-04"),
@@ -294,7 +293,7 @@ def test_relative_difference() -> None:
 
 def test_the_probe_looks_at_images(tiny_run: TinyRun) -> None:
     processor = load_processor(tiny_run.base / "model")
-    inputs = probe(processor, PROMPT)
+    inputs = probe_inputs(processor, PROMPT)
     model = load_model(tiny_run.base / "model", LOADING)
     seen = logits(model, inputs)
     of_text = inputs["attention_mask"].bool() & (inputs["input_ids"] != processor.image_token_id)
@@ -309,12 +308,12 @@ def test_manifest_of_the_adapter_names_its_base(tiny_run: TinyRun) -> None:
     assert check_base(tiny_run.sft / "adapter", tiny_run.base) == manifest
 
 
-def test_first_choices_count_only_where_rounding_cannot_decide() -> None:
+def test_first_choices_count_only_where_rounding_cannot_change_them() -> None:
     expected = torch.tensor([[4.0, 0.0], [1.0, 0.9], [0.0, 2.0]])
-    found = torch.tensor([[3.9, 0.0], [0.9, 1.0], [1.0, 0.0]])
-    assert first_choices(expected, found, 0.0) == {"top1_positions": 3, "top1_agreement": pytest.approx(1 / 3)}
-    assert first_choices(expected, found, 0.05) == {"top1_positions": 2, "top1_agreement": 0.5}
-    assert first_choices(expected, found, 10.0) == {"top1_positions": 0, "top1_agreement": 1.0}
+    actual = torch.tensor([[3.9, 0.0], [0.9, 1.0], [1.0, 0.0]])
+    assert first_choices(expected, actual, 0.0) == {"top1_positions": 3, "top1_agreement": pytest.approx(1 / 3)}
+    assert first_choices(expected, actual, 0.05) == {"top1_positions": 2, "top1_agreement": 0.5}
+    assert first_choices(expected, actual, 10.0) == {"top1_positions": 0, "top1_agreement": 1.0}
 
 
 def test_a_base_that_changed_under_its_manifest_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:

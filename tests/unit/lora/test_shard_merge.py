@@ -1,4 +1,4 @@
-"""Merging file by file gives PEFT's own weights, in every family; and nobody ever has the whole model in memory."""
+"""Merging file by file gives PEFT's own weights, in every family, and never has the whole model in memory."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json, write_json
 from reinforced_cot.lora.adapter import ADAPTER_FILES
-from reinforced_cot.lora.merge_proof import logits, probe, relative_difference
+from reinforced_cot.lora.merge_proof import logits, probe_inputs, relative_difference
 from reinforced_cot.lora.shard_merge import write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX, Place, places_in, write_like
@@ -51,7 +51,7 @@ def base(request: pytest.FixtureRequest, tiny_run: TinyRun, tmp_path_factory: py
 
 
 def restated(base: Path, folder: Path, **changes: Any) -> Path:
-    """A copy whose config.json says something else."""
+    """A copy of a checkpoint with changes in its config.json."""
     shutil.copytree(base, folder)
     config = read_json(folder / "config.json")
     write_json(folder / "config.json", {**config, **changes, "text_config": {**config["text_config"], **changes}})
@@ -104,17 +104,17 @@ def merged(base: Path, adapter: Path, folder: Path, dtype: torch.dtype = torch.f
     return AutoModelForImageTextToText.from_pretrained(folder)
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    """Equal but for the order of float32's roundings, which half precision turns into its last bit once in a while."""
-    if found.dtype == torch.bfloat16 and (found != expected).float().mean() > 1e-3:
+def close(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Equal except for the order of float32 roundings, which sometimes changes the last bit in half precision."""
+    if actual.dtype == torch.bfloat16 and (actual != expected).float().mean() > 1e-3:
         return False
-    return torch.allclose(found, expected, rtol=1e-6 if found.dtype == torch.float32 else 2**-7, atol=1e-7)
+    return torch.allclose(actual, expected, rtol=1e-6 if actual.dtype == torch.float32 else 2**-7, atol=1e-7)
 
 
-def assert_same_weights(found: Any, expected: Any, base: Path) -> None:
+def assert_same_weights(model: Any, expected: Any, base: Path) -> None:
     expected, before = expected.state_dict(), loaded(base).state_dict()
-    assert found.state_dict().keys() == expected.keys()
-    assert [name for name, weight in found.state_dict().items() if not close(weight, expected[name])] == []
+    assert model.state_dict().keys() == expected.keys()
+    assert [name for name, weight in model.state_dict().items() if not close(weight, expected[name])] == []
     assert any(not torch.equal(weight.float(), before[name]) for name, weight in expected.items())
 
 
@@ -122,16 +122,16 @@ def assert_same_weights(found: Any, expected: Any, base: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_weights_are_those_that_peft_merges(base: Path, tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
     adapter = make_adapter(base, tmp_path / "adapter", **ADAPTERS[kind])
-    found = merged(base, adapter, tmp_path / "merged", dtype)
-    assert found.dtype == dtype
-    assert_same_weights(found, merged_by_peft(base, adapter).to(dtype), base)
+    model = merged(base, adapter, tmp_path / "merged", dtype)
+    assert model.dtype == dtype
+    assert_same_weights(model, merged_by_peft(base, adapter).to(dtype), base)
     keys = {file.name: load_file(file).keys() for file in base.glob("*.safetensors")}
     assert keys == {file.name: load_file(file).keys() for file in (tmp_path / "merged").glob("*.safetensors")}
     size = sum(
         weight.nbytes for file in (tmp_path / "merged").glob("*.safetensors") for weight in load_file(file).values()
     )
     assert read_json(tmp_path / "merged" / INDEX)["metadata"]["total_size"] == size
-    assert found.generation_config.repetition_penalty in (None, 1.0) and found.generation_config.eos_token_id
+    assert model.generation_config.repetition_penalty in (None, 1.0) and model.generation_config.eos_token_id
 
 
 @pytest.mark.parametrize(
@@ -148,21 +148,21 @@ def test_the_weights_are_those_that_peft_merges(base: Path, tmp_path: Path, kind
     ],
     ids=str,
 )
-def test_what_else_peft_can_merge(untied: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+def test_all_that_peft_can_merge_is_merged(untied: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     adapter = make_adapter(untied, tmp_path / "adapter", **options)
     assert_same_weights(merged(untied, adapter, tmp_path / "merged"), merged_by_peft(untied, adapter), untied)
 
 
 @pytest.mark.parametrize("options", [{"modules_to_save": ["lm_head"]}, {"target_modules": ["embed_tokens"]}], ids=str)
 @pytest.mark.parametrize("base", ["qwen2_5_vl"], indirect=True)
-def test_one_of_two_tied_modules_is_not_merged(base: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+def test_a_change_of_one_of_two_tied_modules_is_refused(base: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     adapter = make_adapter(base, tmp_path / "adapter", **options)
     with pytest.raises(PipelineError, match=r"changes .*embed_tokens\.weight.*lm_head\.weight.* in different ways"):
         merged(base, adapter, tmp_path / "merged")
 
 
-def test_bases_that_are_not_their_own_weights_are_refused(untied: Path, tmp_path: Path) -> None:
-    """Both sides of the proof would read the same files, and find nothing."""
+def test_bases_whose_config_contradicts_their_weights_are_refused(untied: Path, tmp_path: Path) -> None:
+    """Both sides of the proof would read the same wrong weights, and agree."""
     tied = restated(untied, tmp_path / "tied", tie_word_embeddings=True)
     with pytest.raises(PipelineError, match=r"has two tensors for .*, and they differ, though its config"):
         StoredModel(tied, EXACT)
@@ -177,7 +177,7 @@ def test_an_adapter_that_changed_its_base_is_refused(untied: Path, tmp_path: Pat
     StoredModel(untied, EXACT, adapter)
     config = read_json(adapter / ADAPTER_FILES[0])
     write_json(adapter / ADAPTER_FILES[0], {**config, "init_lora_weights": "pissa_niter_4"})
-    with pytest.raises(PipelineError, match="was begun by init_lora_weights pissa_niter_4, which changes the base"):
+    with pytest.raises(PipelineError, match="was started with init_lora_weights pissa_niter_4, which changes the base"):
         StoredModel(untied, EXACT, adapter)
 
 
@@ -187,14 +187,14 @@ def rewrite(file: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> No
     save_file(weights, file, metadata={"format": "pt"})
 
 
-def test_tensors_that_the_model_does_not_know_are_taken_over(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_tensors_that_the_model_does_not_know_are_copied(tiny_run: TinyRun, tmp_path: Path) -> None:
     base = checkpoint("qwen2_5_vl", tiny_run, tmp_path / "own")
     extra = {"extra.scale": torch.tensor([1.5, 2.0]), "extra.steps": torch.arange(3), "extra.flag": torch.tensor(True)}
     rewrite(max(base.glob("*.safetensors")), lambda weights: weights.update(extra))
     merged(base, make_adapter(base, tmp_path / "adapter"), tmp_path / "merged", torch.bfloat16)
-    found = load_file(max((tmp_path / "merged").glob("*.safetensors")))
-    assert {name: found[name].tolist() for name in extra} == {name: tensor.tolist() for name, tensor in extra.items()}
-    assert [found[name].dtype for name in extra] == [torch.bfloat16, torch.int64, torch.bool]
+    written = load_file(max((tmp_path / "merged").glob("*.safetensors")))
+    assert {name: written[name].tolist() for name in extra} == {name: tensor.tolist() for name, tensor in extra.items()}
+    assert [written[name].dtype for name in extra] == [torch.bfloat16, torch.int64, torch.bool]
 
 
 def renamed(weights: dict[str, torch.Tensor]) -> None:
@@ -232,7 +232,9 @@ def test_a_base_that_lacks_weights_is_refused(tiny_run: TinyRun, tmp_path: Path)
     base = checkpoint("qwen2_5_vl", tiny_run, tmp_path)
     files = sorted(base.glob("*.safetensors"))
     rewrite(files[-1], lambda weights: weights.pop(max(weights)))
-    with pytest.raises(DataError, match=r"base has no weights for model\.\S+, of 1 that a model of its config\.json"):
+    with pytest.raises(
+        DataError, match=r"base lacks 1 weights that the model of its config\.json needs \(model\.\S+\)"
+    ):
         StoredModel(base, EXACT)
     files[1].unlink()
     with pytest.raises(DataError, match=rf"base lacks {files[1].name}: it is no complete checkpoint"):
@@ -254,13 +256,13 @@ def test_a_written_file_is_as_safetensors_writes_it(tmp_path: Path) -> None:
     size = write_like(
         tmp_path / "new.safetensors", tmp_path / "like.safetensors", torch.bfloat16, lambda key: [tensors[key]]
     )
-    found = load_file(tmp_path / "new.safetensors")
+    written = load_file(tmp_path / "new.safetensors")
     assert size == 6 + 2 + 3 + 8
     for name, tensor in tensors.items():
         expected = tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor
-        assert torch.equal(found[name], expected) and found[name].dtype == expected.dtype
+        assert torch.equal(written[name], expected) and written[name].dtype == expected.dtype
     save_file(
-        {name: tensor.contiguous() for name, tensor in found.items()}, tmp_path / "again", metadata={"format": "pt"}
+        {name: tensor.contiguous() for name, tensor in written.items()}, tmp_path / "again", metadata={"format": "pt"}
     )
     assert (tmp_path / "again").read_bytes() == (tmp_path / "new.safetensors").read_bytes()
 
@@ -270,7 +272,7 @@ def test_a_streamed_model_computes_what_a_loaded_one_does(
     base: Path, tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapted: bool
 ) -> None:
     model = loaded(base)
-    inputs = probe(load_processor(base), PROMPT)
+    inputs = probe_inputs(load_processor(base), PROMPT)
     adapter = None
     if adapted:
         adapter = make_adapter(base, tmp_path / "adapter", **ADAPTERS["all of it"])
@@ -285,7 +287,7 @@ def test_a_streamed_model_computes_what_a_loaded_one_does(
         return read(place)
 
     monkeypatch.setattr(Place, "read", recorded)
-    for _ in range(2):  # what it did once leaves nothing behind
+    for _ in range(2):  # the first time leaves the model as it was
         with stored.streaming() as streamed:
             assert relative_difference(logits(model, inputs), logits(streamed, inputs)) < 1e-6
         assert all(parameter.is_meta for parameter in stored.model.parameters())
@@ -316,31 +318,31 @@ def peak():
 work = Path(sys.argv[1])
 exact = Loading(dtype="float32", attn_implementation="sdpa", trust_remote_code=False)
 StoredModel(work / "base/model", exact, work / "policy/adapter")  # imports all that is imported late
-found = {"before": peak()}
+peaks = {"before": peak()}
 adapted = StoredModel(work / "base/model", exact, work / "policy/adapter")
 write_merged(adapted, work / "merged", torch.bfloat16)
-found["merge"] = peak()
+peaks["merge"] = peak()
 with adapted.streaming() as model, torch.no_grad():
     model(input_ids=torch.arange(8)[None])
-found["forward"] = peak()
+peaks["forward"] = peak()
 assert not_loaded(work / "base/model", False) == []
-found["names"] = peak()
+peaks["names"] = peak()
 held = [adapted.read(weight).clone() for weight in adapted.parameters.values()]
-found["held"] = peak()
-print(json.dumps(found))
+peaks["held"] = peak()
+print(json.dumps(peaks))
 """
 
 
-def peaks(work: Path) -> dict[str, float]:
-    """Peak memory of a process of its own in MB: before, after a merge, after a forward, after
-    transformers has looked for every weight, and with all of them held."""
-    scripts = SCRIPTS
+def measured_peaks(work: Path) -> dict[str, float]:
+    """Peak memory of a separate process in MB: before, after a merge, after a forward, after transformers has looked
+    for every weight, and with all weights in memory.
+    """
     command = [sys.executable, "-c", LIMITED, str(work)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(scripts)}
+        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}
     )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    peaks: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return peaks
 
 
 def test_the_model_is_never_in_memory(tmp_path: Path) -> None:
@@ -349,7 +351,7 @@ def test_the_model_is_never_in_memory(tmp_path: Path) -> None:
     shape = make_policies(tmp_path, sizes, 500, 1.05e8)
     (tmp_path / "merged").mkdir()
     assert shape["files"] == 6 and shape["checkpoint_gb"] > 0.55
-    found = peaks(tmp_path)
-    assert found["merge"] - found["before"] < 100 and found["forward"] - found["before"] < 200
-    assert found["names"] - found["before"] < 200
-    assert found["held"] - found["names"] > 300  # so that a model would be seen
+    peaks = measured_peaks(tmp_path)
+    assert peaks["merge"] - peaks["before"] < 100 and peaks["forward"] - peaks["before"] < 200
+    assert peaks["names"] - peaks["before"] < 200
+    assert peaks["held"] - peaks["names"] > 300  # a whole model in memory would show

@@ -1,4 +1,4 @@
-"""The base policy's folder: a tiny model built from nothing, or a published checkpoint laid out."""
+"""The base policy's folder: a tiny model built from scratch, or a published checkpoint laid out."""
 
 import copy
 import json
@@ -36,7 +36,7 @@ def test_a_tiny_base_is_a_complete_checkpoint(tiny_run: TinyRun) -> None:
     assert set(manifest["files"]) == {path.name for path in folder.iterdir()}
     assert AutoModelForImageTextToText.from_pretrained(folder).config.model_type == "qwen2_5_vl"
     assert read_json(folder / "processor_config.json")["processor_class"] == "Qwen2_5_VLProcessor"
-    # what the stock processor loads beside it, where torchvision is installed
+    # The stock processor loads it where torchvision is installed.
     video = read_json(folder / "video_preprocessor_config.json")
     assert video["video_processor_type"] == "Qwen2VLVideoProcessor"
     assert "# base" in (folder / "README.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_left_padding_is_saved(tiny_run: TinyRun, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stated", ["right", None])
-def test_a_processor_that_pads_right_is_turned(tiny_run: TinyRun, tmp_path: Path, stated: str | None) -> None:
+def test_a_processor_that_pads_right_is_made_to_pad_left(tiny_run: TinyRun, tmp_path: Path, stated: str | None) -> None:
     shutil.copytree(tiny_run.base / "model", tmp_path / "model")
     path = tmp_path / "model/tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
@@ -69,13 +69,13 @@ def test_a_processor_that_pads_right_is_turned(tiny_run: TinyRun, tmp_path: Path
     assert AutoTokenizer.from_pretrained(tmp_path / "saved").padding_side == "left"
 
 
-def test_the_seed_makes_the_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_the_seed_determines_the_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
     make_base(tiny_run.settings().base, tiny_run.examples, tmp_path / "same")
     make_base(tiny_run.settings(seed=2).base, tiny_run.examples, tmp_path / "other")
-    same, other, base = (
+    rebuilt, other, base = (
         read_json(path / "model.json") for path in (tmp_path / "same", tmp_path / "other", tiny_run.base)
     )
-    assert same == base  # every file, byte for byte
+    assert rebuilt == base  # every file, byte for byte
     assert weights_hash(other) != weights_hash(base)
 
 
@@ -92,7 +92,7 @@ def published(run: TinyRun, folder: Path) -> Path:
 
 
 def of_path(run: TinyRun, path: str, revision: str | None = None) -> BaseSettings:
-    """As `stage_settings.base_settings` gives it: nothing of a tiny model."""
+    """Settings as `stage_settings.base_settings` makes them for a checkpoint: without a tiny model."""
     return run.settings(checkpoint__path=path, checkpoint__revision=revision, checkpoint__tiny=None).base
 
 
@@ -116,7 +116,7 @@ def test_a_local_checkpoint_is_linked_and_copied(tiny_run: TinyRun, tmp_path: Pa
 
 
 def test_a_local_checkpoint_gets_our_pixel_budget(tiny_run: TinyRun, tmp_path: Path) -> None:
-    # vLLM and every other reader take it from the folder
+    # vLLM and every other reader take it from the folder.
     source = published(tiny_run, tmp_path / "source")
     make_base(of_path(tiny_run, str(source)), tiny_run.examples, tmp_path / "base")
     assert budget(tmp_path / "base/model") == (MIN_PIXELS, MAX_PIXELS)
@@ -125,7 +125,7 @@ def test_a_local_checkpoint_gets_our_pixel_budget(tiny_run: TinyRun, tmp_path: P
 
 
 def test_a_checkpoint_in_the_hubs_older_layout_says_everything_once(tiny_run: TinyRun, tmp_path: Path) -> None:
-    """Qwen2.5-VL's own: two files for processor and template, whose budget would stand beside ours."""
+    """Qwen2.5-VL's own layout: two files for processor and template, whose pixel budget would contradict ours."""
     source = published(tiny_run, tmp_path / "source")
     processor = read_json(source / "processor_config.json")
     (source / "processor_config.json").unlink()
@@ -148,8 +148,8 @@ def test_a_checkpoint_in_the_hubs_older_layout_says_everything_once(tiny_run: Ti
 def test_a_linked_checkpoint_computes_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
     source = published(tiny_run, tmp_path / "source")
     make_base(of_path(tiny_run, str(source)), tiny_run.examples, tmp_path / "base")
-    own, linked = (load_model(base / "model", LOADING) for base in (tiny_run.base, tmp_path / "base"))
-    states = zip(own.state_dict().values(), linked.state_dict().values(), strict=True)
+    original, linked = (load_model(base / "model", LOADING) for base in (tiny_run.base, tmp_path / "base"))
+    states = zip(original.state_dict().values(), linked.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in states)
 
 
@@ -157,16 +157,16 @@ def test_a_hub_checkpoint_is_fetched_at_its_revision(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = published(tiny_run, tmp_path / "source")
-    asked: list[tuple[str, Any]] = []
+    downloads: list[tuple[str, Any]] = []
 
     def snapshot_download(repo_id: str, revision: str, allow_patterns: list[str]) -> str:
-        asked.append((repo_id, revision))
+        downloads.append((repo_id, revision))
         assert not any(Path("pytorch_model.bin").match(pattern) for pattern in allow_patterns)
         return str(source)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     make_base(of_path(tiny_run, "org/model", REVISION), tiny_run.examples, tmp_path / "base")
-    assert asked == [("org/model", REVISION)]
+    assert downloads == [("org/model", REVISION)]
     manifest = read_json(tmp_path / "base/model.json")
     assert (manifest["source"], manifest["revision"]) == ("org/model", REVISION)
 

@@ -1,4 +1,4 @@
-"""Every model family goes through the same code: a tiny checkpoint of each, from its base to its answers."""
+"""All model families go through the same code: a tiny checkpoint of each, from its base to its answers."""
 
 import re
 import shutil
@@ -99,25 +99,25 @@ def expected_prompts(run: TinyRun, processor: Any) -> list[list[int]]:
     """Each example's prompt as evaluation gives it to the model, of the length that was checked."""
     texts = [rendered_prompt(processor, example.question, PROMPT) for example in run.examples]
     images = [opened(run.data / example.image) for example in run.examples]
-    found = [
+    prompts = [
         processor(text=[text], images=[image], add_special_tokens=False)["input_ids"][0]
         for text, image in zip(texts, images, strict=True)
     ]
-    assert [len(ids) for ids in found] == prompt_lengths(processor, run.examples, run.data, PROMPT, 2048, 64)
-    return [list(ids) for ids in found]
+    assert [len(ids) for ids in prompts] == prompt_lengths(processor, run.examples, run.data, PROMPT, 2048, 64)
+    return [list(ids) for ids in prompts]
 
 
 def sft_prompts(trainer: Any) -> list[list[int]]:
-    """The part of SFT's rows that carries no loss; what does is the completion."""
-    found = []
+    """The prompts in SFT's rows: the part without a loss, before the completion."""
+    prompts = []
     end = trainer.processing_class.tokenizer.eos_token_id
     for i in range(len(trainer.train_dataset)):
         batch = trainer.data_collator([trainer.train_dataset[i]])
         (ids,), (labels,) = batch["input_ids"], batch["labels"]
         learned = labels != -100
         assert ids[learned][-1] == end and not torch.isin(ids[learned], trainer.model.config.image_token_id).any()
-        found.append(ids[: int(learned.nonzero()[0])].tolist())
-    return found
+        prompts.append(ids[: int(learned.nonzero()[0])].tolist())
+    return prompts
 
 
 def bias_to_vision(model: Any, processor: Any) -> Any:
@@ -150,9 +150,9 @@ def test_from_base_to_answers(run: TinyRun, family: Family, processor: Any, tmp_
 
     class RecordingTrainer(grpo_stage.ResumableGRPOTrainer):
         def _tokenize_prompts(self, conversations: Any) -> Any:
-            found = super()._tokenize_prompts(conversations)
-            prompts.extend(found[0])
-            return found
+            tokenized = super()._tokenize_prompts(conversations)
+            prompts.extend(tokenized[0])
+            return tokenized
 
     def biased(*args: Any) -> Any:
         return bias_to_vision(load_model(*args), processor)
@@ -220,10 +220,10 @@ def test_only_the_language_model_is_quantized(run: TinyRun, family: Family) -> N
 
 def adapted(run: TinyRun, **lora: Any) -> set[str]:
     model = loaded(run)
-    found = get_peft_model(model, lora_config({**LORA, **lora}, model))
+    with_adapter = get_peft_model(model, lora_config({**LORA, **lora}, model))
     return {
         name.removeprefix("base_model.model.").split(".lora_A")[0]
-        for name, _ in found.named_parameters()
+        for name, _ in with_adapter.named_parameters()
         if "lora_A" in name
     }
 
@@ -237,7 +237,7 @@ def test_names_of_target_modules_mean_the_language_model(run: TinyRun, family: F
     assert counted == check_trainable(get_peft_model(model, lora_config(LORA, model)))
 
 
-def test_the_vision_tower_is_trained_where_it_is_asked_for(run: TinyRun, family: Family) -> None:
+def test_the_vision_tower_is_adapted_if_the_settings_say_so(run: TinyRun, family: Family) -> None:
     everything = adapted(run, target_modules="all-linear")
     assert any(family.is_vision(name) for name in everything)
     tower_alone = "projection_layer" if family.tiled else "attn.qkv"
@@ -286,8 +286,10 @@ def test_rollouts_by_vllm_are_refused_where_they_are_not_known_to_be_right(
         grpo_stage.train(settings, run.examples, run.data, run.base, tmp_path, None)
 
 
-def test_prompts_are_shared_as_if_each_row_were_computed(run: TinyRun, family: Family, tmp_path: Path) -> None:
-    """Rows that TRL drew itself; Qwen3-VL's image features enter several layers. InternVL keeps its rows."""
+def test_shared_prompts_give_the_log_probabilities_of_separate_rows(
+    run: TinyRun, family: Family, tmp_path: Path
+) -> None:
+    """Rows that TRL sampled. Qwen3-VL's image features enter several layers. InternVL's rows stay separate."""
     trainer = made_trainer(grpo_stage, run.settings().grpo, run.examples, run.data, run.base, tmp_path, None)
     rows = as_rows(trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader()))))
     calls = count_calls(trainer.model)
@@ -302,7 +304,7 @@ def test_prompts_are_shared_as_if_each_row_were_computed(run: TinyRun, family: F
 def test_rows_of_two_generations_keep_their_images(
     run: TinyRun, family: Family, tmp_path: Path, numbers: tuple[int, ...]
 ) -> None:
-    """Put together as refilling does it: an image is a stretch of patches, InternVL's some tiles, or one each."""
+    """Joined as refilling does it: an image is a stretch of patches, or for InternVL one tile or several."""
     data = tmp_path / "data"
     shutil.copytree(run.data, data)
     for number in range(2, 12, 3):
@@ -315,10 +317,10 @@ def test_rows_of_two_generations_keep_their_images(
     assert ["num_tiles" in batch for batch in drawn] == [family.tiled and not one_each for one_each in single]
     first, second = map(split_pixel_values_by_grid, with_tiles_counted(*drawn))
     both = joined(first, second, trainer.processing_class.tokenizer.pad_token_id)
-    found = unsplit_pixel_values_by_grid(selected(both, [3, 0], 2))
+    joined_rows = unsplit_pixel_values_by_grid(selected(both, [3, 0], 2))
     scored = [
         trainer._get_per_token_logps_and_entropies(trainer.model, **as_rows(batch))[0][batch["completion_mask"].bool()]
-        for batch in (*drawn, found)
+        for batch in (*drawn, joined_rows)
     ]
     lengths = [batch["completion_mask"].sum(dim=1) for batch in drawn]
     expected = torch.cat([scored[1][lengths[1][:2].sum() :], scored[0][: lengths[0][:2].sum()]])
@@ -326,7 +328,7 @@ def test_rows_of_two_generations_keep_their_images(
 
 
 def as_rows(drawn: dict[str, Any]) -> dict[str, Any]:
-    """A batch of TRL's as its passes take it."""
+    """The arguments of TRL's passes for one of its batches."""
     names = ("pixel_values", "image_grid_thw", "num_images", "num_tiles", "mm_token_type_ids", "token_type_ids")
     return {
         "input_ids": torch.cat([drawn["prompt_ids"], drawn["completion_ids"]], dim=1),
@@ -337,7 +339,7 @@ def as_rows(drawn: dict[str, Any]) -> dict[str, Any]:
 
 
 def count_calls(model: Any) -> list[int]:
-    """Rows of each call of a model, as they come."""
+    """How many rows each call of a model gets, in the order of the calls."""
     rows: list[int] = []
     model.register_forward_pre_hook(
         lambda module, inputs, options: rows.append(len(options["input_ids"])), with_kwargs=True
@@ -361,7 +363,7 @@ def test_image_features_are_kept_where_they_can_be(
 
 
 def test_padding_changes_no_answer(run: TinyRun, processor: Any) -> None:  # trl#5785
-    """The prompt is computed apart from what follows it: both must count positions alike."""
+    """The prompt is computed apart from its completion: both must count positions alike."""
     model = with_large_weights(loaded(run))
     answers = [
         generate(model, processor, run.examples[:6], run.data, PROMPT, batch_size=size, max_new_tokens=8)
@@ -370,26 +372,26 @@ def test_padding_changes_no_answer(run: TinyRun, processor: Any) -> None:  # trl
     assert answers[0] == answers[1] and len({answer.text for [answer] in answers[0]}) > 3
 
 
-def test_prompts_in_one_row_are_as_each_by_itself(
+def test_prompts_in_one_row_give_the_keys_of_separate_rows(
     run: TinyRun, family: Family, processor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three questions about one image, and one about another."""
     model = with_large_weights(loaded(run))
-    asked = [(run.examples[0], run.examples[number].question) for number in range(3)] + [
+    pairs = [(run.examples[0], run.examples[number].question) for number in range(3)] + [
         (run.examples[4], run.examples[4].question)
     ]
     inputs = processor(
-        text=[rendered_prompt(processor, question, PROMPT) for _, question in asked],
-        images=[opened(run.data / example.image) for example, _ in asked],
+        text=[rendered_prompt(processor, question, PROMPT) for _, question in pairs],
+        images=[opened(run.data / example.image) for example, _ in pairs],
         **{"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"},
     )
     index, passes = torch.tensor([3, 0, 1, 2, 0]), []
-    hook = model.lm_head.register_forward_hook(lambda module, given, output: passes.append(len(output)))
-    found = [prefill.prefilled(model, inputs, index)]
+    hook = model.lm_head.register_forward_hook(lambda module, inputs, output: passes.append(len(output)))
+    prefills = [prefill.prefilled(model, inputs, index)]
     monkeypatch.setattr(prefill, "no_trees", lambda backbone: "told so")
-    found.append(prefill.prefilled(model, inputs, index))
+    prefills.append(prefill.prefilled(model, inputs, index))
     hook.remove()
     assert passes == [4 if family.tiled else 1, 4]
-    (own, own_deltas), (stock, stock_deltas) = found
-    assert family.tiled or torch.equal(own_deltas, stock_deltas)
-    assert alike(own, stock, inputs["attention_mask"][index, :-1].bool())
+    (packed, packed_deltas), (stock, stock_deltas) = prefills
+    assert family.tiled or torch.equal(packed_deltas, stock_deltas)
+    assert alike(packed, stock, inputs["attention_mask"][index, :-1].bool())

@@ -1,4 +1,4 @@
-"""An image is prepared once, and what is made of it is what the stock processor makes."""
+"""An image is prepared once, and with the stock processor's result."""
 
 from pathlib import Path
 from typing import Any
@@ -27,25 +27,25 @@ def prepared(processor: Any, images: list[Any]) -> Any:
 @pytest.fixture
 def calls(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each call of the stock processor prepares."""
-    found: list[int] = []
+    counts: list[int] = []
     kind: Any = type(load_processor(tiny_run.base / "model").image_processor)
     stock = kind._preprocess
 
     def counted(self: Any, images: Any, *args: Any, **options: Any) -> Any:
-        found.append(len(images))
+        counts.append(len(images))
         return stock(self, images, *args, **options)
 
     monkeypatch.setattr(kind, "_preprocess", counted)
-    return found
+    return counts
 
 
-def test_what_is_made_is_the_same(tiny_run: TinyRun, images: list[Image.Image]) -> None:
+def test_the_result_is_that_of_the_stock_processor(tiny_run: TinyRun, images: list[Image.Image]) -> None:
     expected = prepared(load_processor(tiny_run.base / "model"), [*images, images[0]])
     processor = load_processor(tiny_run.base / "model")
     remember_images(processor, 8)
     for _ in range(2):
-        found = prepared(processor, [*images, images[0]])
-        assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+        actual = prepared(processor, [*images, images[0]])
+        assert actual.keys() == expected.keys() and all(torch.equal(actual[name], expected[name]) for name in expected)
         assert isinstance(processor(images=images[:1], text=["<|image_pad|>"])["pixel_values"], numpy.ndarray)
 
 
@@ -60,7 +60,7 @@ def test_each_image_is_prepared_once(tiny_run: TinyRun, images: list[Image.Image
     assert calls == [1, 1, 1, 1]
 
 
-def test_only_the_last_ones_are_kept(tiny_run: TinyRun, images: list[Image.Image], calls: list[int]) -> None:
+def test_only_the_last_images_are_kept(tiny_run: TinyRun, images: list[Image.Image], calls: list[int]) -> None:
     processor = load_processor(tiny_run.base / "model")
     remember_images(processor, 2)
     for shown in (images[:1], images[1:2], images[2:], images[1:2], images[:1]):
@@ -68,7 +68,9 @@ def test_only_the_last_ones_are_kept(tiny_run: TinyRun, images: list[Image.Image
     assert calls == [1, 1, 1, 1]  # the second was still there, the first was not
 
 
-def test_it_is_saved_as_the_stock_one(tiny_run: TinyRun, images: list[Image.Image], tmp_path: Path) -> None:
+def test_a_processor_with_the_cache_is_saved_as_without(
+    tiny_run: TinyRun, images: list[Image.Image], tmp_path: Path
+) -> None:
     processor = load_processor(tiny_run.base / "model")
     processor.save_pretrained(tmp_path / "stock")
     remember_images(processor, 2)

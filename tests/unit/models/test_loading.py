@@ -79,7 +79,7 @@ def test_context_length(tiny_run: TinyRun) -> None:
 
 
 def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> None:
-    """Its training would end without an error, and without an effect."""
+    """Its training would end without an error and without an effect."""
     base = load_model(tiny_run.base / "model", LOADING)
     model = get_peft_model(base, lora_config(LORA, base))
     lora = sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)
@@ -90,7 +90,7 @@ def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> 
 
 
 def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> None:
-    """PEFT adapts the others and says nothing."""
+    """PEFT would silently adapt the others only."""
     base = load_model(tiny_run.base / "model", LOADING)
     with pytest.raises(PipelineError, match=r"no module of the model is named query_proj; .* layers are .*, q_proj,"):
         lora_config({**LORA, "target_modules": ["q_proj", "query_proj"]}, base)
@@ -109,9 +109,9 @@ def test_a_target_module_that_the_model_lacks_is_refused(tiny_run: TinyRun) -> N
 def test_target_modules_in_every_form_that_peft_knows(tiny_run: TinyRun, targets: Any, adapted: set[str]) -> None:
     base = load_model(tiny_run.base / "model", LOADING)
     model = get_peft_model(base, lora_config({**LORA, "target_modules": targets}, base))
-    found = {name.split(".lora_A")[0].rpartition(".")[-1] for name, _ in model.named_parameters() if "lora_A" in name}
-    assert found >= adapted
-    assert targets == "all-linear" or found == adapted
+    names = {name.split(".lora_A")[0].rpartition(".")[-1] for name, _ in model.named_parameters() if "lora_A" in name}
+    assert names >= adapted
+    assert targets == "all-linear" or names == adapted
 
 
 def test_quantization_without_bitsandbytes_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_quantization_without_bitsandbytes_is_refused(tiny_run: TinyRun, monkeyp
 
 
 def test_a_checkpoints_own_sampling_defaults_are_dropped(tiny_run: TinyRun, folder: Path) -> None:
-    """Qwen2.5-VL ships a repetition penalty: `generate` would apply it wherever nothing else is said."""
+    """Qwen2.5-VL ships a repetition penalty, which `generate` would apply by default."""
     file = folder / "generation_config.json"
     stock = read_json(file)
     write_json(file, {**stock, "repetition_penalty": 1.5, "temperature": 0.1, "do_sample": True})
@@ -136,9 +136,9 @@ def test_only_the_language_model_is_quantized(tiny_run: TinyRun, quantization: s
     loading = LOADING.model_copy(update={"dtype": "bfloat16"})
     model = load_model(tiny_run.base / "model", loading, quantization)
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
-    quantized = {name for name, found in kinds.items() if found == kind}
+    quantized = {name for name, module_kind in kinds.items() if module_kind == kind}
     assert quantized == {name for name in kinds if name.endswith("_proj") and "language_model" in name}
-    # k-bit preparation, which TRL leaves to its caller: what is not quantized is float32, and nothing is trained yet.
+    # k-bit preparation, which TRL leaves to its caller: other weights are float32, and none is trainable yet.
     assert {p.dtype for p in model.parameters() if p.is_floating_point() and not hasattr(p, "quant_state")} == {
         torch.float32
     }
@@ -146,7 +146,7 @@ def test_only_the_language_model_is_quantized(tiny_run: TinyRun, quantization: s
 
 
 def test_a_quantized_base_can_be_trained_after_a_forward_without_gradients(tiny_run: TinyRun) -> None:
-    """bitsandbytes repacks 4-bit weights on some processors, and no backward works any more."""
+    """bitsandbytes would repack 4-bit weights on some CPUs, and no backward pass would work afterwards."""
     model = load_model(tiny_run.base / "model", LOADING, "nf4")
     adapted = get_peft_model(model, lora_config(LORA, model))
     ids = torch.arange(10, 20)[None]

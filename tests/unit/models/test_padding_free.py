@@ -17,7 +17,7 @@ from reinforced_cot.training import sft as sft_stage
 
 @pytest.fixture(scope="module")
 def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A real trainer, whose adapter changes something."""
+    """A real trainer, whose adapter changes the model's output."""
     data = tiny_run.examples, tiny_run.examples, tiny_run.data, tiny_run.base
     made = made_trainer(sft_stage, tiny_run.settings().sft, *data, tmp_path_factory.mktemp("sft"), None)
     made.model.train()
@@ -29,8 +29,8 @@ def gradients(trainer: Any, batch: dict[str, Any], way: str) -> tuple[float, dic
     trainer.model.zero_grad()
     loss = trainer.compute_loss(trainer.model, dict(batch))
     loss.backward()
-    found = {name: weight.grad for name, weight in trainer.model.named_parameters() if weight.grad is not None}
-    return float(loss.detach()), found
+    by_name = {name: weight.grad for name, weight in trainer.model.named_parameters() if weight.grad is not None}
+    return float(loss.detach()), by_name
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -40,10 +40,10 @@ def test_loss_and_gradients_are_those_of_padded_rows(trainer: Any, first: int, c
     batch = trainer.data_collator([trainer.train_dataset[row] for row in range(first, first + 4)])
     assert not batch["attention_mask"].all()  # there is padding
     expected_loss, expected = gradients(trainer, batch, "off")
-    loss, found = gradients(trainer, batch, "on")
-    assert loss == pytest.approx(expected_loss, rel=1e-5) and found.keys() == expected.keys() and found
+    loss, actual = gradients(trainer, batch, "on")
+    assert loss == pytest.approx(expected_loss, rel=1e-5) and actual.keys() == expected.keys() and actual
     for name, gradient in expected.items():
-        assert float((found[name] - gradient).norm()) <= 1e-5 * float(gradient.norm() + 1e-3), name
+        assert float((actual[name] - gradient).norm()) <= 1e-5 * float(gradient.norm() + 1e-3), name
 
 
 def test_no_padding_is_computed(trainer: Any) -> None:
@@ -57,17 +57,17 @@ def test_no_padding_is_computed(trainer: Any) -> None:
     assert shapes == [(1, int(batch["attention_mask"].sum()))]
 
 
-def test_a_row_changes_nothing_of_another(trainer: Any) -> None:
+def test_a_row_does_not_change_the_loss_of_another(trainer: Any) -> None:
     rows = [trainer.train_dataset[row] for row in range(2)]
     trainer._padding_free_rows = "on"
     batch = trainer.data_collator(rows)
     changed = {**batch, "input_ids": batch["input_ids"].clone()}
     changed["input_ids"][1][batch["labels"][1] != -100] += 1
     losses = []
-    for given in (batch, changed):
-        given["labels"] = batch["labels"].clone()
-        given["labels"][1] = -100  # the loss is the first row's
-        losses.append(float(trainer.compute_loss(trainer.model, dict(given)).detach()))
+    for inputs in (batch, changed):
+        inputs["labels"] = batch["labels"].clone()
+        inputs["labels"][1] = -100  # the loss is the first row's
+        losses.append(float(trainer.compute_loss(trainer.model, dict(inputs)).detach()))
     assert losses[0] == losses[1] > 0
 
 
@@ -81,15 +81,15 @@ def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
         sft_stage.train(settings, *data, tmp_path / way, None)
         history = [entry for entry in read_json(tmp_path / way / "metrics.json")["history"] if "loss" in entry]
         runs.append((history, load_file(tmp_path / way / "adapter/adapter_model.safetensors")))
-    (found, adapter), (expected, wanted) = runs
-    assert len(found) == len(expected) == 20
+    (history, adapter), (expected, expected_adapter) = runs
+    assert len(history) == len(expected) == 20
     for name in ("loss", "grad_norm", "entropy", "num_tokens", "mean_token_accuracy"):
-        assert series(found, name) == pytest.approx(series(expected, name), abs=1e-4) and series(found, name), name
-    for name, weight in wanted.items():
+        assert series(history, name) == pytest.approx(series(expected, name), abs=1e-4) and series(history, name), name
+    for name, weight in expected_adapter.items():
         assert torch.allclose(adapter[name], weight, atol=1e-5), name
 
 
-def test_insisting_where_it_cannot_be_is_an_error(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_is_an_error_where_padding_free_is_impossible(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = trainer.data_collator([trainer.train_dataset[row] for row in range(2)])
     monkeypatch.setattr(sft_stage, "backbone_of", lambda model: SimpleNamespace())
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The base's training: its language model goes on until the chains are learned, its vision tower is then left alone."""
+"""The tiny base's pretraining: how many steps the language model is trained for, and that a seed gives one base."""
 
 import copy
 import logging
@@ -32,8 +32,8 @@ def steps_taken(caplog: pytest.LogCaptureFixture, untrained: tuple[Any, ...], **
     model = copy.deepcopy(built)
     with caplog.at_level(logging.INFO):
         pretrain(model, processor, scenes, questions, PretrainingSteps(**{**FAST, **settings}), 1)
-    found = re.findall(r"language model trained in (\d+) steps", caplog.text)
-    return int(found[-1]), model
+    logged = re.findall(r"language model trained in (\d+) steps", caplog.text)
+    return int(logged[-1]), model
 
 
 def test_training_ends_a_decay_after_the_chains_are_learned(
@@ -42,7 +42,7 @@ def test_training_ends_a_decay_after_the_chains_are_learned(
     steps, _ = steps_taken(
         caplog, untrained, lm_decay_below=100.0, mix={"steps": 1.0, "caption": 0, "short": 0, "chain": 0}
     )
-    assert steps == 8  # learned at once: only the decay is left
+    assert steps == 8  # learned in the first step: only the decay follows
     assert steps_taken(caplog, untrained, lm_decay_below=0.0)[0] == 30
     without_steps = {"steps": 0, "caption": 1.0, "short": 0, "chain": 0}
     assert steps_taken(caplog, untrained, lm_decay_below=100.0, mix=without_steps)[0] == 30

@@ -1,4 +1,4 @@
-"""Attention part by part is attention under the mask that says the same."""
+"""Attention computed part by part is equal to attention under a mask, and other models keep theirs."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ def mask_of(trees: list[Tree]) -> torch.Tensor:
     "trees",
     [
         [Tree(5, [1, 4, 2])],
-        [Tree(0, [3, 3])],  # nothing shared, as chains that are packed
+        [Tree(0, [3, 3])],  # no prefix, as in SFT's packed chains
         [Tree(7, [2]), Tree(1, [1, 1]), Tree(0, [6])],
         [Tree(4, [])],
     ],
@@ -43,11 +43,11 @@ def test_parts_see_what_the_mask_shows(trees: list[Tree], key_heads: int) -> Non
     length = sum(tree.prefix + sum(tree.branches) for tree in trees)
     query = torch.randn(1, 4, length, 8, dtype=torch.float64, requires_grad=True)
     key, value = (torch.randn(1, key_heads, length, 8, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    found = tree_attention(query, key, value, trees, scaling=0.3)
+    actual = tree_attention(query, key, value, trees, scaling=0.3)
     expected = scaled_dot_product_attention(query, key, value, mask_of(trees), scale=0.3, enable_gqa=True)
-    assert torch.allclose(found, expected, atol=1e-12)
-    weights = torch.randn_like(found)
-    gradients = [torch.autograd.grad((out * weights).sum(), (query, key, value)) for out in (found, expected)]
+    assert torch.allclose(actual, expected, atol=1e-12)
+    weights = torch.randn_like(actual)
+    gradients = [torch.autograd.grad((out * weights).sum(), (query, key, value)) for out in (actual, expected)]
     for one, other in zip(*gradients, strict=True):
         assert torch.allclose(one, other, atol=1e-12)
 
@@ -60,17 +60,17 @@ def switched(run: TinyRun) -> Any:
 
 def test_other_models_keep_the_stock_attention(tiny_run: TinyRun) -> None:
     switched(tiny_run)
-    for name, own in OWN_NAMES.items():
+    for name, own_name in OWN_NAMES.items():
         for kind in (AttentionInterface, AttentionMaskInterface):
             assert kind()[name].__module__.startswith("transformers.")
-            assert own in kind() or name != "sdpa"
+            assert own_name in kind() or name != "sdpa"
 
 
-def test_only_the_language_model_is_switched_and_no_file_says_so(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_only_the_language_model_is_switched_and_no_file_shows_it(tiny_run: TinyRun, tmp_path: Path) -> None:
     model = switched(tiny_run)
     assert attention_of(model.config.text_config) == OWN_NAMES["sdpa"]
     assert {attention_of(model.config), attention_of(model.config.vision_config)} == {"sdpa"}
-    assert no_trees(model.model) is None  # once more
+    assert no_trees(model.model) is None  # a model can be switched again
     model.config.save_pretrained(tmp_path)
     stock = load_model(tiny_run.base / "model", LOADING)
     saved = (tmp_path / "config.json").read_bytes()
@@ -83,14 +83,14 @@ def test_rows_without_trees_are_those_of_the_stock_model_to_the_bit(tiny_run: Ti
     ids, padded = torch.randint(10, 300, (2, 9)), torch.ones(2, 9, dtype=torch.long)
     padded[0, :4] = 0
     for mask in (padded, torch.ones_like(padded)):
-        stock, own = (model(input_ids=ids, attention_mask=mask).logits for model in models)
-        assert torch.equal(stock, own)
+        stock, switched_logits = (model(input_ids=ids, attention_mask=mask).logits for model in models)
+        assert torch.equal(stock, switched_logits)
         drawn = [model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=5) for model in models]
         assert torch.equal(*drawn)
 
 
 def test_flash_attention_still_finds_its_kernels(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It loads those that the config names, which is our name by then."""
+    """It loads the kernels that the config names, and the config has our name by then."""
     seen = []
 
     def stock(module: Any, query: torch.Tensor, *args: Any, **kwargs: Any) -> Any:

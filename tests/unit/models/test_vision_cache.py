@@ -1,4 +1,4 @@
-"""The vision cache: each image is computed once, whoever asks, and what it gives is what the tower computes."""
+"""The vision cache: each image is computed once for all stages, and the cached features are the tower's."""
 
 import resource
 import shutil
@@ -30,14 +30,14 @@ def load(run: TinyRun) -> Any:
 
 def inputs_of(run: TinyRun, numbers: list[int]) -> Any:
     processor = load_processor(run.base / "model")
-    asked = [run.examples[number] for number in numbers]
-    texts = [rendered_prompt(processor, example.question, PROMPT) for example in asked]
-    images = [opened(run.data / example.image) for example in asked]
+    examples = [run.examples[number] for number in numbers]
+    texts = [rendered_prompt(processor, example.question, PROMPT) for example in examples]
+    images = [opened(run.data / example.image) for example in examples]
     return processor(text=texts, images=images, padding=True, return_tensors="pt")
 
 
 def count_images(model: Any) -> list[int]:
-    """The patches of each call of the vision tower, as they come."""
+    """How many patches each call of the vision tower gets, in the order of the calls."""
     calls: list[int] = []
     model.model.visual.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))
     return calls
@@ -65,16 +65,16 @@ def test_an_image_is_computed_once_by_all_models_and_processes(tiny_run: TinyRun
 
 
 def test_features_do_not_depend_on_the_batch(tiny_run: TinyRun, tmp_path: Path) -> None:
-    found = []
+    logits = []
     for name, first in (("alone", [1]), ("together", [0, 1, 2])):
         model = load(tiny_run)
         use_vision_cache(model, tmp_path / name, "on")
         model(**inputs_of(tiny_run, first))
-        found.append(model(**inputs_of(tiny_run, [1])).logits)
-    assert torch.equal(*found)
+        logits.append(model(**inputs_of(tiny_run, [1])).logits)
+    assert torch.equal(*logits)
 
 
-def test_another_tower_or_type_has_features_of_its_own(tiny_run: TinyRun) -> None:
+def test_another_tower_or_dtype_has_separate_features(tiny_run: TinyRun) -> None:
     model = load(tiny_run)
     known = tower_hash(model.model.visual)
     assert known == tower_hash(load(tiny_run).model.visual)
@@ -86,8 +86,8 @@ def test_another_tower_or_type_has_features_of_its_own(tiny_run: TinyRun) -> Non
     assert len({known, changed, tower_hash(model.model.visual)}) == 3
 
 
-def test_features_that_autocast_computed_are_others(tiny_run: TinyRun, tmp_path: Path) -> None:
-    """QLoRA's passes compute under autocast, its rollouts without: neither finds what the other computed."""
+def test_features_computed_under_autocast_are_separate(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """QLoRA's passes compute under autocast, its rollouts do not: neither may use the other's features."""
     inputs = inputs_of(tiny_run, [0])
     expected = load(tiny_run)(**inputs).logits
     model = load(tiny_run)
@@ -105,15 +105,15 @@ def test_images_are_told_apart_by_each_of_their_values() -> None:
     assert known == fingerprints([image.clone()], grid) and known != fingerprints([image], torch.tensor([[1, 2, 8]]))
     larger = torch.randn(36, 48)
     assert fingerprints([larger, image], torch.tensor([[1, 6, 6], [1, 4, 4]]))[1] == known[0]
-    found = set(known)
+    keys = set(known)
     for patch, value in [(0, 0), (0, 47), (15, 0), (7, 20)]:
         for change in (-1.0, 1 + 2**-23):  # the sign, and the last bit
             other = image.clone()
             other[patch, value] *= change
-            found.add(fingerprints([other], grid)[0])
-    found.add(fingerprints([image[torch.arange(15, -1, -1)]], grid)[0])  # the order of the patches
-    found.add(fingerprints([image.flip(1)], grid)[0])
-    assert len(found) == 11
+            keys.add(fingerprints([other], grid)[0])
+    keys.add(fingerprints([image[torch.arange(15, -1, -1)]], grid)[0])  # the order of the patches
+    keys.add(fingerprints([image.flip(1)], grid)[0])
+    assert len(keys) == 11
 
 
 def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -132,12 +132,12 @@ def test_a_full_disk_does_not_end_the_run(tiny_run: TinyRun, tmp_path: Path, cap
     use_vision_cache(model, tmp_path, "on")
     inputs = inputs_of(tiny_run, [0, 1])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # a file may have so many bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # the largest size of a file, in bytes
     try:
-        found = model(**inputs).logits
+        logits = model(**inputs).logits
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert torch.allclose(found, load(tiny_run)(**inputs).logits, atol=1e-5)
+    assert torch.allclose(logits, load(tiny_run)(**inputs).logits, atol=1e-5)
     assert caplog.text.count("image features are no longer kept") == 1 and not list(tmp_path.glob("*/*"))
 
 
@@ -150,7 +150,7 @@ def test_the_cache_may_be_deleted_at_any_time(tiny_run: TinyRun, tmp_path: Path)
     assert len(files_of(tmp_path / "cache")) == 2
 
 
-def test_a_tower_that_is_trained_is_not_looked_up(
+def test_features_of_a_trained_tower_are_not_kept(
     tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -169,7 +169,7 @@ def test_a_tower_that_is_trained_is_not_looked_up(
 
 
 def test_stages_share_what_was_computed(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SFT, RL and the evaluation of the base see the same images: the tower computes each of them once in all."""
+    """SFT, RL and the evaluation of the base see the same images: the tower computes each image only once."""
     monkeypatch.setitem(REWARDS, "lottery", lottery)
     epochs = {"num_train_epochs": 2, "max_steps": -1, "save_strategy": "epoch"}
     settings = tiny_run.settings(
@@ -194,11 +194,12 @@ def test_answers_are_the_same_with_and_without(tiny_run: TinyRun, tmp_path: Path
     shutil.copytree(tiny_run.base / "model", model)
     with_large_weights(load(tiny_run)).save_pretrained(model)
     write_manifest(model, model.with_suffix(".json"))
-    found: list[Any] = []
+    answers: list[Any] = []
     for wanted in ("off", "auto", "auto"):
         settings = tiny_run.settings(base_model__vision_cache=wanted)
-        log = tmp_path / f"log {len(found)}"
+        log = tmp_path / f"log {len(answers)}"
         log.mkdir()
         answering.answer(settings.answer, tiny_run.examples, tiny_run.data, model, AnswerLog(log))
-        found.append([answered.texts for answered in AnswerLog(log).read().values()])
-    assert found[0] == found[1] == found[2] and len({str(texts) for texts in found[0]}) == len(found[0]) > 5
+        answers.append([answered.texts for answered in AnswerLog(log).read().values()])
+    assert answers[0] == answers[1] == answers[2]
+    assert len({str(texts) for texts in answers[0]}) == len(answers[0]) > 5

@@ -31,7 +31,7 @@ ONE: dict[str, Any] = {"processes": 1, "zero_stage": 0, "offloaded": False, "gat
 
 
 def policy(training: dict[str, Any] | None = None, **changes: Any) -> TrainedPolicy:
-    """A policy with TRL's fields ``training``; ``changes`` are of its other settings."""
+    """A policy with TRL's fields ``training``; ``changes`` replace its other settings."""
     stated = {"method": "grpo", "from": "sft", "lora": LORA, "training": training or {}}
     return TrainedPolicy.model_validate(stated | changes)
 
@@ -56,7 +56,7 @@ def test_activations_are_what_autograd_keeps(
         model.enable_input_require_grads()
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
-    alive = []  # else another tensor takes a freed one's address
+    alive = []  # otherwise another tensor could take a freed one's address
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
@@ -71,8 +71,8 @@ def test_activations_are_what_autograd_keeps(
     shapes = shapes_of_config(config, LORA)
     options: dict[str, Any] = {"rows": 2, "tokens": 150, "scored_tokens": 150, "generated_rows": 0}
     plan = training_plan(shapes, policy({"gradient_checkpointing": checkpointed}), dtype, **ONE, **options)
-    # Of the logits autograd keeps the float32 ones; the plan has those of the model and their gradient, too. With
-    # checkpoints it has the one layer that is computed again besides.
+    # Autograd keeps the float32 logits; the plan also counts those of the model and their gradient. With checkpoints
+    # the plan also counts the one layer that is computed again.
     passing: float = 300 * vocabulary * (4 + (4 if dtype == "float32" else 2))
     if checkpointed:
         layer = training_plan(
@@ -137,7 +137,7 @@ def test_what_stays_on_a_device(
     )
     for name, size in expected.items():
         assert plan.parts[name] / GIB == pytest.approx(size, abs=0.01), name
-    assert plan.needed(80 * GIB) < sum(plan.parts.values())  # an update and a generation are not at once
+    assert plan.needed(80 * GIB) < sum(plan.parts.values())  # an update and a generation never coincide
     assert "GiB  at most at once" in str(plan)
 
 
@@ -164,16 +164,16 @@ def test_what_stays_on_a_device(
 def test_what_stays_on_a_device_that_trains_every_weight(
     three_billion: Shapes, training: dict[str, Any], spread: dict[str, Any], expected: dict[str, float]
 ) -> None:
-    asked = policy(training, lora=None)
+    fully_trained = policy(training, lora=None)
     options: dict[str, Any] = {"rows": 4, "tokens": 2400, "scored_tokens": 2400, "generated_rows": 16}
-    plan = training_plan(three_billion, asked, "bfloat16", **{**ONE, **spread}, **options)
+    plan = training_plan(three_billion, fully_trained, "bfloat16", **{**ONE, **spread}, **options)
     assert {name: round(plan.parts[name] / GIB, 2) for name in expected} == expected
     assert ("reference model" in plan.parts) == ("beta" in training)
 
 
 @pytest.fixture
 def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of 64 MiB."""
+    """A machine with 64 MiB of memory."""
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"total": 2**26}))
 
 
@@ -223,7 +223,7 @@ def test_what_a_generation_takes_beside_the_trainer(three_billion: Shapes) -> No
     assert needed["none"] < needed["asleep"] < needed["awake"]
     assert needed["server"] == needed["none"]
     assert "40% of the device for vLLM while it generates, on top" in str(plans["asleep"])
-    continued = policy({"beta": 0.04}, start="adapter")  # with the adapter's copy as reference
+    continued = policy({"beta": 0.04}, start="adapter")  # its reference is a copy of the adapter
     plan = training_plan(three_billion, continued, "bfloat16", **ONE, **options)
     name = "adapter and its gradients"
     assert plan.parts[name] == pytest.approx(1.5 * plans["none"].parts[name])

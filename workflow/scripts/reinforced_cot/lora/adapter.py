@@ -1,4 +1,4 @@
-"""LoRA adapters: their configuration, publication with provenance, and the refusal of another base."""
+"""LoRA adapters: their configuration, their publication with provenance, and the check of their base."""
 
 import re
 import shutil
@@ -17,19 +17,22 @@ from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.families import family_of
-from reinforced_cot.models.loading import count
+from reinforced_cot.models.loading import count_weights
 
 
 def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> LoraConfig | None:
-    """PEFT's LoRA configuration from the config's ``lora`` section (PEFT's own field names); None is in full.
+    """PEFT's LoRA configuration from a policy's ``lora`` section; None for full fine-tuning.
 
-    A name in the list ``target_modules`` means the language model's modules where it has some, since vision towers may
-    have modules of the same name. Whoever gives ``exclude_modules``, be it null, says otherwise, as does a name that
-    only the tower has, ``all-linear`` or a regular expression.
+    Vision towers may have modules of the same name as the language model. A name in the list ``target_modules`` then
+    means those of the language model only. Modules of the tower are adapted if only the tower has the name, if
+    ``exclude_modules`` is given, even as null, or if ``target_modules`` is ``all-linear`` or a regular expression.
+
+    Args:
+        settings: PEFT's own field names; None for full fine-tuning.
 
     Raises:
-        DataError: the model is of no family that is known.
-        PipelineError: a target module occurs nowhere in the model, so that less would be trained than was asked for.
+        DataError: the model's family is unknown.
+        PipelineError: a target module occurs nowhere in the model. PEFT would silently train the others only.
     """
     if settings is None:
         return None
@@ -48,54 +51,54 @@ def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> L
             f"layers are {', '.join(linear)}"
         )
     if isinstance(targets, list) and "exclude_modules" not in settings:
-        settings = {**settings, **_language_model_first(targets, modules, model)}
+        settings = {**settings, **_without_vision_modules(targets, modules, model)}
     return LoraConfig(task_type="CAUSAL_LM", **settings)
 
 
-def _language_model_first(targets: list[str], modules: Sequence[str], model: PreTrainedModel) -> dict[str, str]:
-    """PEFT's field that leaves out a vision tower's modules of names which the language model has, too; else none."""
+def _without_vision_modules(targets: list[str], modules: Sequence[str], model: PreTrainedModel) -> dict[str, str]:
+    """``exclude_modules`` for the vision tower's modules whose names the language model has, too; else empty."""
     family = family_of(model.config.model_type, model.name_or_path)
-    places = {
+    sides = {
         target: {family.is_vision(name) for name in modules if f".{name}".endswith(f".{target}")} for target in targets
     }
-    both = "|".join(re.escape(target) for target, found in places.items() if len(found) == 2)
+    on_both = "|".join(re.escape(target) for target, is_vision in sides.items() if len(is_vision) == 2)
     vision = "|".join(map(re.escape, family.vision))
-    return {"exclude_modules": rf"(?:{vision})\.(?:.*\.)?(?:{both})"} if both else {}
+    return {"exclude_modules": rf"(?:{vision})\.(?:.*\.)?(?:{on_both})"} if on_both else {}
 
 
 def continued(model: PreTrainedModel, adapter: Path) -> PeftModel:
-    """``model`` with an adapter that is trained on.
+    """``model`` with an existing adapter, whose training continues.
 
-    Under ZeRO-3 the adapter must have the type of the weights beside it (trl#6089).
+    Under ZeRO-3 the adapter must have the dtype of the weights beside it (trl#6089).
     """
     autocast = not is_deepspeed_zero3_enabled()
     return PeftModel.from_pretrained(model, adapter, is_trainable=True, autocast_adapter_dtype=autocast)
 
 
 def check_trainable(model: PreTrainedModel | PeftModel) -> int:
-    """Number of trainable parameters.
+    """Count the trainable parameters.
 
     Raises:
         PipelineError: there are none.
     """
-    trainable = count(parameter for parameter in model.parameters() if parameter.requires_grad)
+    trainable = count_weights(parameter for parameter in model.parameters() if parameter.requires_grad)
     if trainable == 0:
         raise PipelineError("no parameter is trainable: lora.target_modules matches no module of the model")
     return trainable
 
 
 def adapter_weights(settings: Mapping[str, Any], model: PreTrainedModel) -> int:
-    """How many numbers a fresh adapter of ``model`` has; the model is changed."""
+    """How many weights a fresh adapter of ``model`` has; ``model`` is changed."""
     return check_trainable(get_peft_model(model, lora_config(settings, model)))
 
 
 def train_in_float32(model: PeftModel, start: Path | None = None) -> None:
-    """Keep the weights that are trained in float32, whatever the base has.
+    """Keep the trained weights in float32, whatever the dtype of the base.
 
     TRL makes the adapter of a quantized base bfloat16, where a step of 1e-5 on a weight of 1e-2 is rounded away.
 
     Args:
-        start: the adapter that is trained on, which was rounded, too; None for a fresh one.
+        start: the adapter whose training continues: TRL has rounded it, too, so it is read again. None for a fresh one.
     """
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -114,10 +117,10 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
         checkpoint: a folder that holds `ADAPTER_FILES`.
         base: the folder of the policy that was adapted, which holds ``model`` and ``model.json``.
         output: ``results/{policy}``.
-        start: the adapter that was trained on; None for a fresh one.
+        start: the adapter whose training was continued; None for a fresh one.
 
     Raises:
-        PipelineError: the adapter changes nothing, as an empty one under ZeRO-3 does (trl#4416), or is still ``start``.
+        PipelineError: the adapter is zero, as an empty one under ZeRO-3 is (trl#4416), or still equal to ``start``.
     """
     weights = load_file(checkpoint / ADAPTER_FILES[1])
     before = load_file(start / ADAPTER_FILES[1]) if start else {}
@@ -136,7 +139,7 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
 
 
 def base_of(adapter: Path) -> Path:
-    """The folder of the policy that an adapter was trained on: by its manifest, beside its own policy's.
+    """The folder of the policy that an adapter was trained on: the adapter's manifest names it.
 
     Raises:
         DataError: the adapter is damaged, or that policy has other weights by now.
@@ -147,7 +150,7 @@ def base_of(adapter: Path) -> Path:
 
 
 def check_base(adapter: Path, base: Path) -> dict[str, Any]:
-    """The adapter's manifest, after checking that ``base`` is what it was trained on.
+    """Check that an adapter was trained on ``base``, and return the adapter's manifest.
 
     Args:
         adapter: ``results/{policy}/adapter``.
@@ -157,10 +160,10 @@ def check_base(adapter: Path, base: Path) -> dict[str, Any]:
         DataError: the adapter is damaged, or was trained on other weights.
     """
     manifest = check_manifest(adapter, adapter.with_suffix(".json"), content=True)
-    found = weights_hash(check_manifest(base / "model", base / "model.json", content=True))
-    if found != manifest["base_weights"]:
+    base_weights = weights_hash(check_manifest(base / "model", base / "model.json", content=True))
+    if base_weights != manifest["base_weights"]:
         raise DataError(
             f"{adapter} was trained on a base with weights {manifest['base_weights'][:12]}, but {base / 'model'} has "
-            f"{found[:12]}: merge it into the base it was trained on ({manifest['base']})"
+            f"{base_weights[:12]}: merge it into the base it was trained on ({manifest['base']})"
         )
     return manifest

@@ -1,4 +1,4 @@
-"""Merging an adapter into its base, with a proof: the merged checkpoint computes what the adapter computed."""
+"""Merging an adapter into its base, with a proof that the merged checkpoint computes what the adapter computed."""
 
 import logging
 from collections.abc import Callable
@@ -26,22 +26,25 @@ def merge(settings: MergeSettings, base: Path, output: Path, measure: Measure | 
 
     Args:
         settings: of the policy.
-        base: folder of the adapter's parent policy.
+        base: folder of the policy that the adapter was trained on.
         output: ``results/{policy}``, which holds ``adapter``.
-        measure: called with the merged checkpoint's folder; what it returns is part of the proof.
+        measure: called with the merged checkpoint's folder; its result becomes part of the proof.
 
     Raises:
-        DataError: the adapter belongs to another base, or that lacks weights.
+        DataError: the adapter belongs to another base, or the base lacks weights.
         PipelineError: the merged model differs from the adapter, or the adapter changes nothing or cannot be merged.
     """
-    adapter = check_base(output / "adapter", base)
-    hashes = {"base_weights": adapter["base_weights"], "adapter_weights": weights_hash(adapter)}
-    facts = {"base": adapter["base"], "base_weights": hashes["base_weights"], "adapter": hashes["adapter_weights"]}
+    adapter_manifest = check_base(output / "adapter", base)
+    hashes = {"base_weights": adapter_manifest["base_weights"], "adapter_weights": weights_hash(adapter_manifest)}
+    facts = {
+        "base": adapter_manifest["base"],
+        "base_weights": hashes["base_weights"],
+        "adapter": hashes["adapter_weights"],
+    }
     loading = settings.base_model
     processor = load_processor(base / "model", trust_remote_code=loading.trust_remote_code)
-    exact = loading.model_copy(
-        update={"dtype": "float32", "attn_implementation": "sdpa"}
-    )  # flash kernels take no float32
+    # Flash attention takes no float32.
+    exact = loading.model_copy(update={"dtype": "float32", "attn_implementation": "sdpa"})
     adapted = StoredModel(base / "model", exact, output / "adapter")
     with new_folder(output / "model") as folder:
         write_merged(adapted, folder, getattr(torch, loading.dtype))

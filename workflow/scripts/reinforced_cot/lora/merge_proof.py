@@ -1,6 +1,7 @@
-"""The proof of a merge: what is saved computes what the adapter computed, in some layers and in one forward of all.
+"""The proof of a merge: the saved checkpoint computes what the adapter computed, layer by layer and in a full forward.
 
-What is saved is loaded by transformers, too, but without its numbers, which would take the whole model's memory.
+It also checks that transformers finds a tensor for every parameter, without loading the values: they would take a whole
+model's memory.
 """
 
 import random
@@ -22,24 +23,24 @@ from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.models.loading import device
 from reinforced_cot.policies.settings import TrainSettings
 
-TOLERANCE = 1e-4  # relative to the largest logit, or output of a layer; float32
+TOLERANCE = 1e-4  # relative to the largest logit, or to the largest output of a layer; float32
 TOP1_AGREEMENT = 0.99  # share of positions, after a cast to half precision
-_ROUNDING = 3e-6  # of the outputs of a layer with 19,000 inputs, five times over; relative to the largest, float32
-_LAYERS = 16  # that are looked at by themselves
+_ROUNDING = 3e-6  # 5 x the float32 rounding measured on a layer with 19,000 inputs, relative to its largest output
+_LAYERS = 16  # how many are compared one by one
 _PROBES = ["What is in the picture?", "Is it red or blue?", "How many are there on the left?", "yes no 1 2 3"]
 
 
 def prove(
     adapted: StoredModel, saved: StoredModel, processor: ProcessorMixin, settings: TrainSettings
 ) -> dict[str, Any]:
-    """What `check_proof` judges; no more than a layer's weights are in memory.
+    """Measure what `check_proof` judges, with no more than one layer's weights in memory.
 
     Args:
         adapted: the base with its adapter, computing in float32.
         saved: the merged checkpoint as it was saved.
-        settings: of the policy, whose dtype the checkpoint has.
+        settings: of the policy; the checkpoint has their dtype.
     """
-    inputs = probe(processor, settings.prompt).to(device())
+    inputs = probe_inputs(processor, settings.prompt).to(device())
     dtype = settings.base_model.dtype
     with adapted.streaming() as model:
         from_adapter = logits(model, inputs)
@@ -48,7 +49,7 @@ def prove(
     with saved.streaming() as model:
         from_saved = logits(model, inputs)
     cast_floor = 0.0
-    if dtype != "float32":  # what half precision alone does to the logits: base and adapter cast, but not merged
+    if dtype != "float32":  # the effect of half precision alone: base and adapter are cast, but not merged
         with StoredModel(adapted.folder, settings.base_model, adapted.adapter).streaming() as model:
             cast_floor = relative_difference(from_adapter, logits(model, inputs))
     return {
@@ -66,12 +67,12 @@ def prove(
 
 @torch.no_grad()
 def sampled_layers(adapted: StoredModel, saved: StoredModel) -> dict[str, Any]:
-    """Compare some adapted linear layers with their merged weights, and those with what was saved.
+    """Compare some adapted linear layers with their merged weights, and the merged weights with the saved ones.
 
     Returns:
-        ``layers``, how many; ``adapter_vs_merged``, the largest `relative_difference` of what they make of random
-        inputs; ``layers_not_merged``, those where it is more than the adapter changes, and than rounding;
-        ``layers_not_saved``, the names of their weights that are not saved as they were merged, cast.
+        ``layers``: how many. ``adapter_vs_merged``: the largest `relative_difference` of their outputs for random
+        inputs. ``layers_not_merged``: layers whose difference is larger than the adapter's effect and than rounding.
+        ``layers_not_saved``: names of weights whose saved values are not the merged ones, cast.
     """
     linear = {
         path: layer
@@ -87,9 +88,9 @@ def sampled_layers(adapted: StoredModel, saved: StoredModel) -> dict[str, Any]:
             for name, _ in layer.get_base_layer().named_parameters()
         }
         inputs = torch.randn(8, layer.in_features, generator=torch.Generator().manual_seed(0))
-        found = torch.nn.functional.linear(inputs, **{name: weight.float() for name, weight in merged.items()})
+        output = torch.nn.functional.linear(inputs, **{name: weight.float() for name, weight in merged.items()})
         expected = layer(inputs)
-        differences.append(relative_difference(expected, found))
+        differences.append(relative_difference(expected, output))
         change = relative_difference(expected, layer.get_base_layer()(inputs))
         if not differences[-1] <= max(change, _ROUNDING):
             not_merged.append(path)
@@ -106,22 +107,23 @@ def sampled_layers(adapted: StoredModel, saved: StoredModel) -> dict[str, Any]:
 
 
 def not_loaded(folder: Path, trust_remote_code: bool) -> list[str]:
-    """Names of a checkpoint's parameters for which `from_pretrained` finds no tensor that fits."""
-    _, found = AutoModelForImageTextToText.from_pretrained(
+    """Names of a checkpoint's parameters for which `from_pretrained` finds no tensor of the right shape."""
+    _, report = AutoModelForImageTextToText.from_pretrained(
         folder,
         device_map={"": "meta"},
         output_loading_info=True,
         ignore_mismatched_sizes=True,
         trust_remote_code=trust_remote_code,
     )
-    return sorted(found["missing_keys"] | {name for name, *_ in found["mismatched_keys"]})
+    return sorted(report["missing_keys"] | {name for name, *_ in report["mismatched_keys"]})
 
 
 def check_proof(proof: Mapping[str, Any]) -> None:
-    """Refuse a merge that did nothing or did something else.
+    """Refuse a merge that changed nothing, or that changed something else than the adapter does.
 
-    In half precision the weights are rounded, so the saved model is held to twice what rounding the unmerged model
-    alone does to the same logits, and to the same first choice at 99 % of the positions that rounding leaves decided.
+    In half precision the weights are rounded. The logits of the saved model may differ by twice what rounding does to
+    those of the unmerged one, and its first choices must agree at 99 % of the positions where rounding cannot change
+    them.
 
     Raises:
         PipelineError: names the measure, its value and its limit.
@@ -132,7 +134,7 @@ def check_proof(proof: Mapping[str, Any]) -> None:
         )
     if proof["layers_not_merged"]:
         raise PipelineError(
-            f"merge refused: {proof['layers_not_merged'][0]} differs from its adapter by more than that changes it"
+            f"merge refused: {proof['layers_not_merged'][0]} and its adapter differ by more than the adapter changes"
         )
     if proof["layers_not_saved"]:
         raise PipelineError(f"merge refused: {proof['layers_not_saved'][0]} is not saved as it was merged")
@@ -150,18 +152,18 @@ def check_proof(proof: Mapping[str, Any]) -> None:
             f"of the largest logit, more than {limit:.2e}"
         )
     if proof["dtype"] != "float32" and not proof["top1_positions"]:
-        raise PipelineError("merge refused: half precision leaves no first choice decided, so that none is checked")
+        raise PipelineError("merge refused: half precision leaves no first choice decided, so that none can be checked")
     if proof["dtype"] != "float32" and not proof["top1_agreement"] >= TOP1_AGREEMENT:
         raise PipelineError(
             f"merge refused: the first choice agrees at only {proof['top1_agreement']:.1%} of positions"
         )
 
 
-def first_choices(expected: torch.Tensor, found: torch.Tensor, noise: float) -> dict[str, float]:
-    """How often two tensors of logits have the same largest one, where it leads by more than rounding can turn around.
+def first_choices(expected: torch.Tensor, actual: torch.Tensor, noise: float) -> dict[str, float]:
+    """How often two tensors of logits have the same first choice, where its lead is more than rounding can close.
 
     Args:
-        expected, found: shape ``(positions, vocabulary)``.
+        expected, actual: shape ``(positions, vocabulary)``.
         noise: what rounding does to a logit, as a share of the largest; both of two logits may move by it.
 
     Returns:
@@ -169,13 +171,13 @@ def first_choices(expected: torch.Tensor, found: torch.Tensor, noise: float) -> 
     """
     largest = expected.topk(2, dim=-1).values
     decided = largest[:, 0] - largest[:, 1] > 2 * noise * expected.abs().max()
-    agree = expected.argmax(-1) == found.argmax(-1)
+    agree = expected.argmax(-1) == actual.argmax(-1)
     count = int(decided.sum())
     return {"top1_positions": count, "top1_agreement": float(agree[decided].float().mean()) if count else 1.0}
 
 
-def probe(processor: ProcessorMixin, prompt: Prompt) -> Any:
-    """A fixed batch of prompts with patterned images: it needs no data, so that data cannot make a merge rerun."""
+def probe_inputs(processor: ProcessorMixin, prompt: Prompt) -> Any:
+    """A fixed batch of prompts with patterned images. It needs no data, so that new data does not rerun a merge."""
     ramp = torch.linspace(0, 255, 112).to(torch.uint8)
     images = [
         Image.fromarray(
@@ -200,14 +202,14 @@ def probe(processor: ProcessorMixin, prompt: Prompt) -> Any:
 def logits(model: PreTrainedModel | PeftModel, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Logits at the positions of text, float32, shape ``(positions, vocabulary)``.
 
-    Padding means nothing, and inside an image no next token is ever asked for: there the logits are flat, and the first
-    choice among equals changes with any rounding.
+    Padding is left out, and so are images: no token is ever sampled after an image token, the logits there are flat,
+    and any rounding changes which one is the largest.
     """
     model.eval()
     text = inputs["attention_mask"].bool() & (inputs["input_ids"] != model.config.image_token_id)
     return model(**inputs).logits.float()[text]
 
 
-def relative_difference(expected: torch.Tensor, found: torch.Tensor) -> float:
-    """Largest absolute difference of two tensors of logits, as a share of the largest absolute logit expected."""
-    return float((expected - found).abs().max() / expected.abs().max())
+def relative_difference(expected: torch.Tensor, actual: torch.Tensor) -> float:
+    """Largest absolute difference of two tensors, as a share of the largest absolute value expected."""
+    return float((expected - actual).abs().max() / expected.abs().max())

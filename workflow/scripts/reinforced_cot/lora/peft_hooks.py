@@ -1,8 +1,7 @@
-"""What the package uses of PEFT that is no part of its documentation.
+"""The parts of PEFT that the package uses although they are not documented.
 
 PEFT's own `merge_and_unload` needs the whole model in memory, and `get_delta_weight` makes several tensors as large as
-a weight.
-`tests/unit/test_library_hooks.py` pins all of it to the version that is installed.
+a weight. `tests/unit/test_library_hooks.py` pins each part to the installed version.
 """
 
 from peft.tuners.lora import Linear
@@ -10,7 +9,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from torch.nn import Module
 
-ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # what PEFT puts in a module's place
+ADAPTED = (BaseTunerLayer, AuxiliaryTrainingWrapper)  # layers that PEFT puts in a module's place
 
 
 def is_plain_lora(layer: Module) -> bool:
@@ -24,7 +23,7 @@ def is_plain_lora(layer: Module) -> bool:
 
 
 def merged_layer(layer: Module) -> Module:
-    """What an adapted layer is merged into; the layer is changed."""
+    """Merge an adapted layer, which is changed, and return the module that the adapter had wrapped."""
     if hasattr(layer, "unload_and_optionally_merge_module"):
         merged: Module = layer.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
         return merged

@@ -1,7 +1,7 @@
-"""What it costs to merge an adapter that was trained on a quantized base into the full-precision one.
+"""What is lost when an adapter that was trained on a quantized base is merged into the full-precision one.
 
 The two bases differ by the rounding of every weight, and the adapter has learned to make up for it. The merged model is
-therefore not the policy that was trained, and no comparison of logits can excuse that: both answer the same questions.
+therefore not the policy that was trained. Logits cannot tell whether that matters, so both answer the same questions.
 """
 
 from collections.abc import Sequence
@@ -27,41 +27,44 @@ from reinforced_cot.seeds import subset
 def quantized_and_merged(
     settings: MergeSettings, examples: Sequence[Example], data: Path, base: Path, adapter: Path, merged: Path
 ) -> dict[str, Any]:
-    """Ask the questions of val, greedily, of the policy that was trained and of its merged checkpoint.
+    """Compare greedy answers of the trained policy and of its merged checkpoint to questions of val.
 
     Args:
-        examples: of val; as many are asked as the policy's ``selection`` says.
-        base: the parent's checkpoint folder, ``adapter`` the adapter's, ``merged`` the checkpoint folder.
+        examples: of val; the policy's ``selection`` says how many of them are asked.
+        data: folder of their images.
+        base: checkpoint folder of the policy that the adapter was trained on.
+        adapter: folder of the adapter.
+        merged: folder of the merged checkpoint.
 
     Returns:
-        ``questions``, ``quantization``, the accuracy of either form, and on how many questions only one is right.
+        ``questions``, ``quantization``, the accuracy of both, and the number of questions that only one answers right.
     """
     selection, loading = settings.policy.selection, settings.base_model
-    asked = subset(examples, selection.examples, settings.seed)
+    chosen = subset(examples, selection.examples, settings.seed)
     tokens, trusted = selection.max_new_tokens, loading.trust_remote_code
     processor = load_processor(merged, trust_remote_code=trusted)
-    prompt_lengths(processor, asked, data, settings.prompt, context_length(merged, trusted), tokens)
+    prompt_lengths(processor, chosen, data, settings.prompt, context_length(merged, trusted), tokens)
 
     def answers(model: PreTrainedModel | PeftModel, processor: ProcessorMixin) -> list[Prediction]:
-        found = generate(
+        completions = generate(
             model,
             processor,
-            asked,
+            chosen,
             data,
             settings.prompt,
             batch_size=selection.batch_size,
             max_new_tokens=tokens,
         )
-        return [scored(unscored(example, answer.text)) for example, [answer] in zip(asked, found, strict=True)]
+        return [scored(unscored(example, answer.text)) for example, [answer] in zip(chosen, completions, strict=True)]
 
     trained = load_model(base, loading, settings.policy.quantization)
     quantized = answers(PeftModel.from_pretrained(trained, adapter), processor)
-    del trained  # one of the two in memory is enough
+    del trained  # two models need not fit in memory
     full = answers(load_model(merged, loading), processor)
     pairs = [(one["is_correct"], other["is_correct"]) for one, other in zip(quantized, full, strict=True)]
     return {
         "quantization": settings.policy.quantization,
-        "questions": len(asked),
+        "questions": len(chosen),
         "accuracy_quantized": shares(quantized)["accuracy"],
         "accuracy_merged": shares(full)["accuracy"],
         "only_quantized_right": pairs.count((True, False)),

@@ -1,6 +1,6 @@
-"""An adapter merged into its base file by file: no more than a layer's weights are in memory.
+"""Merging an adapter into its base file by file, with no more than one layer's weights in memory.
 
-What PEFT can merge is merged here, too: rsLoRA, DoRA, patterns of ranks, modules that are trained in full.
+All that PEFT can merge is merged: also rsLoRA, DoRA, rank patterns, and the trained copies of `modules_to_save`.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX, places_in, write_like
 from reinforced_cot.models.loading import special_tokens
 
-_NUMBERS = 2**19  # of a weight that are merged at a time
+_NUMBERS = 2**19  # how many numbers of a weight are merged at a time
 
 
 def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
-    """Write the merged weights into as many files as the base has, under its names, and what loads them.
+    """Write the merged weights into files with the names and keys of the base's, and the configuration beside them.
 
-    Tensors that the base's model does not know are taken over.
+    Tensors that the base's model does not know are copied.
 
     Args:
         stored: the base with the adapter, computing in float32.
@@ -31,7 +31,7 @@ def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
         dtype: of the weights that are written.
 
     Raises:
-        PipelineError: the adapter changes one of several parameters for which the base has one tensor.
+        PipelineError: several parameters share one tensor of the base, and the adapter changes them differently.
     """
     layers = adapted_layers(stored)
     owners = {name: path for path in layers for name in stored.parameters if name.startswith(f"{path}.")}
@@ -73,7 +73,7 @@ def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
 
 
 def adapted_layers(stored: StoredModel) -> dict[str, Module]:
-    """The modules that an adapter has put in the place of others, by their path in the base."""
+    """The modules that an adapter has put in the place of the base's, by their path in the base."""
     layers: dict[str, Module] = {}
     for path, module in stored.model.get_base_model().named_modules():
         if isinstance(module, ADAPTED) and not any(path.startswith(f"{outer}.") for outer in layers):
@@ -82,10 +82,10 @@ def adapted_layers(stored: StoredModel) -> dict[str, Module]:
 
 
 def merged_parameter(stored: StoredModel, layer: Module, name: str) -> Iterator[torch.Tensor]:
-    """One parameter of what an adapted layer is merged into, in pieces of some rows; what is changed is float32.
+    """One parameter of a merged layer, in pieces of some rows; a changed parameter is float32.
 
-    Plain LoRA is added to a few rows at a time, which stay in the processor's cache: PEFT makes several tensors of the
-    weight's size, and most of its time is the kernel's for giving them memory. All other kinds are PEFT's own answer.
+    Plain LoRA is added to a few rows at a time, which stay in the CPU's cache. PEFT would make several tensors of the
+    weight's size, and most of its time would be spent on their memory. All other kinds are merged by PEFT.
     """
     if is_plain_lora(layer):
         base = stored.read(layer.base_layer.get_parameter(name))
@@ -93,9 +93,9 @@ def merged_parameter(stored: StoredModel, layer: Module, name: str) -> Iterator[
             yield base
             return
         (adapter,) = layer.lora_A
-        low, high = (stored.read(part[adapter].weight).float() for part in (layer.lora_A, layer.lora_B))
+        lora_a, lora_b = (stored.read(part[adapter].weight).float() for part in (layer.lora_A, layer.lora_B))
         rows = max(1, _NUMBERS // base.shape[1])
-        for weight, change in zip(base.split(rows), high.split(rows), strict=True):
-            yield weight.to(torch.float32, copy=True).addmm_(change, low, alpha=layer.scaling[adapter])
+        for weight, change in zip(base.split(rows), lora_b.split(rows), strict=True):
+            yield weight.to(torch.float32, copy=True).addmm_(change, lora_a, alpha=layer.scaling[adapter])
         return
     yield merged_layer(stored.filled(layer)).get_parameter(name).data

@@ -1,4 +1,4 @@
-"""A model whose weights stay in their files: built without memory, it has those of a layer while that layer runs."""
+"""A model whose weights stay in their files: only the layer that is running has its weights in memory."""
 
 import copy
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ from reinforced_cot.models.loading import device
 from reinforced_cot.models.settings import Loading
 from reinforced_cot.models.transformers_hooks import whole_modules
 
-CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # ways of init_lora_weights
-_ROWS = 8192  # of a head's weights that are cast at a time
+CHANGES_BASE = ("pissa", "olora", "corda", "loftq")  # values of init_lora_weights that change the base
+_ROWS = 8192  # how many rows of a head's weight are cast at a time
 
 
 class StoredModel:
     """A checkpoint, with an adapter or without.
 
     Attributes:
-        model: on the meta device but for the buffers that no file holds (rotary frequencies), which are on `device`.
-        parameters: of the base, by name; an adapter wraps their modules and leaves them as they are.
-        names: of the parameters that have a key of the files; tied ones share it.
+        model: on the meta device, except the buffers that no file holds (rotary frequencies): they are on `device`.
+        parameters: of the base, by name. An adapter wraps their modules and leaves the parameters as they are.
+        names: for each key of the files, the names of its parameters; tied parameters share a key.
     """
 
     def __init__(self, folder: Path, loading: Loading, adapter: Path | None = None) -> None:
@@ -41,13 +41,14 @@ class StoredModel:
 
         Args:
             folder: of the checkpoint.
-            loading: its type, attention kernel, and whether code of the checkpoint may run.
-                Weights are cast to that dtype for computing, but for the adapter's: those are float32, as in training.
+            loading: dtype, attention kernel, and whether code of the checkpoint may run. The base computes in that
+                dtype, the adapter in float32, as in training.
             adapter: a folder of `ADAPTER_FILES`.
 
         Raises:
-            DataError: the folder has no weights for a parameter of its model.
-            PipelineError: the adapter has weights of modules that the model does not have, or lacks weights.
+            DataError: the folder lacks weights of its model.
+            PipelineError: the checkpoint is quantized, or has two tensors for tied parameters; or the adapter changed
+                its base, lacks weights, or has weights for modules that the model lacks.
         """
         self.folder, self.adapter = folder, adapter
         trusted = loading.trust_remote_code
@@ -55,60 +56,60 @@ class StoredModel:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
         if getattr(config, "quantization_config", None):
             raise PipelineError(
-                f"{folder} is a quantized checkpoint (quantization_config in its config.json), into which nothing can "
-                "be merged: take the original weights as base_model.path, and quantize them by `quantization`"
+                f"{folder} is a quantized checkpoint (quantization_config in its config.json), into which no adapter "
+                "can be merged: take the original weights as base_model.path, and quantize them by `quantization`"
             )
         with init_empty_weights(include_buffers=False):
             model: PreTrainedModel = AutoModelForImageTextToText.from_config(
                 config, dtype=getattr(torch, loading.dtype), **options
             )
-        model.tie_weights()  # which building it so has undone
+        model.tie_weights()  # building it on the meta device has untied them
         self.model: PreTrainedModel | PeftModel = model.eval()
         self.parameters = dict(model.named_parameters(remove_duplicate=False))
         self.names: dict[str, list[str]] = {}
         self._places: dict[int, Place] = {}  # by the id of a parameter
         self._held: dict[Module, dict[str, Parameter]] = {}
         self._whole = whole_modules(model)
-        self._find()
+        self._locate_weights()
         for module in model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer.to(device()))
         if adapter:
-            self._adapt(adapter)
+            self._add_adapter(adapter)
 
-    def _find(self) -> None:
-        """Give every parameter its place; files may have older names, which transformers translates when it loads."""
+    def _locate_weights(self) -> None:
+        """Find every parameter's tensor in the files. These may use older names, which transformers can translate."""
         model, parameters = self.model, self.parameters
         known = model.state_dict()
         renamings = [entry for entry in get_model_conversion_mapping(model) if isinstance(entry, WeightRenaming)]
         for key, place in places_in(self.folder).items():
             name, _ = rename_source_key(key, renamings, [], model.base_model_prefix, known)
             if name in parameters:
-                found = parameters[name]
-                known_place = self._places.get(id(found))
+                parameter = parameters[name]
+                known_place = self._places.get(id(parameter))
                 if known_place and not torch.equal(known_place.read(), place.read()):
                     raise PipelineError(
                         f"{self.folder} has two tensors for {name}, {known_place.key} and {key}, and they differ, "
                         "though its config.json ties them: set tie_word_embeddings false there"
                     )
-                self._places[id(found)] = place
-                self.names[key] = [other for other, parameter in parameters.items() if parameter is found]
+                self._places[id(parameter)] = place
+                self.names[key] = [other for other, candidate in parameters.items() if candidate is parameter]
         missing = [name for name, parameter in parameters.items() if id(parameter) not in self._places]
         if missing:
             raise DataError(
-                f"{self.folder} has no weights for {', '.join(missing[:3])}, of {len(missing)} that a model of its "
-                "config.json needs: is a file of it missing?"
+                f"{self.folder} lacks {len(missing)} weights that the model of its config.json needs "
+                f"({', '.join(missing[:3])}): is a file missing?"
             )
 
-    def _adapt(self, adapter: Path) -> None:
+    def _add_adapter(self, adapter: Path) -> None:
         config, stored = LoraConfig.from_pretrained(adapter), places_of(adapter / ADAPTER_FILES[1])
         if str(config.init_lora_weights).partition("_")[0] in CHANGES_BASE:
             raise PipelineError(
-                f"{adapter} was begun by init_lora_weights {config.init_lora_weights}, which changes the base itself: "
-                "it cannot be merged into the base on disk"
+                f"{adapter} was started with init_lora_weights {config.init_lora_weights}, which changes the base: it "
+                "cannot be merged into the base on disk"
             )
         self.model = get_peft_model(self.model, config, low_cpu_mem_usage=True).eval()
-        # By the names that PEFT saves them under; an embedding that is adapted is saved with its base.
+        # By the names under which PEFT saves them. An adapted embedding is saved together with its base weight.
         parameters = get_peft_model_state_dict(
             self.model,
             state_dict=dict(self.model.named_parameters(remove_duplicate=False)),
@@ -127,28 +128,29 @@ class StoredModel:
         """A parameter's values as they are stored.
 
         Raises:
-            PipelineError: they have another shape.
+            PipelineError: the stored tensor has another shape.
         """
         place = self._places[id(parameter)]
         if (tensor := place.read()).shape != parameter.shape:
             raise PipelineError(
                 f"{place.file}: {place.key} has the shape {tuple(tensor.shape)}, the model needs "
-                f"{tuple(parameter.shape)}; a base and an adapter of another vocabulary cannot be merged"
+                f"{tuple(parameter.shape)}; a base and an adapter of different vocabularies cannot be merged"
             )
         return tensor
 
     def filled(self, module: Module) -> Module:
-        """A copy of one of the model's modules that has its weights, on the CPU."""
+        """A copy of one of the model's modules with its weights, on the CPU."""
         copied = copy.deepcopy(module, {id(parameter): parameter for parameter in module.parameters()})
         for part in copied.modules():
             for name, parameter in _own_parameters(part).items():
-                values = self.read(parameter).to(parameter.dtype, copy=True)  # else a merge would be in the file
+                # A copy: a merge must not write to the file's mapping.
+                values = self.read(parameter).to(parameter.dtype, copy=True)
                 setattr(part, name, Parameter(values, requires_grad=False))
         return copied
 
     @contextmanager
     def streaming(self) -> Iterator[PreTrainedModel | PeftModel]:
-        """The model, able to run on `device`."""
+        """Let the model run on `device` within the block."""
         handles, heads = [], []
         for module, whole in self._blocks(self.model):
             if type(module) is Linear:
@@ -166,7 +168,7 @@ class StoredModel:
                 del module.forward
 
     def _blocks(self, module: Module) -> Iterator[tuple[Module, bool]]:
-        """Modules that get their weights at once: with all below them, or their own alone."""
+        """Modules that get their weights at once, and whether those of all modules below them come with them."""
         if type(module).__name__ in self._whole or isinstance(module, ADAPTED):
             yield module, True
             return
@@ -179,7 +181,7 @@ class StoredModel:
         for part in module.modules() if whole else [module]:
             self._held[part] = _own_parameters(part)
             for name, parameter in self._held[part].items():
-                # A whole vocabulary is not cast for the few rows that are looked up.
+                # Of a vocabulary only a few rows are looked up: they are cast afterwards.
                 dtype = None if type(module) is Embedding else parameter.dtype
                 setattr(part, name, Parameter(self.read(parameter).to(device(), dtype), requires_grad=False))
 
@@ -190,12 +192,12 @@ class StoredModel:
         return output.to(module.weight.dtype) if type(module) is Embedding else output
 
     def _in_rows(self, linear: Linear, hidden: torch.Tensor) -> torch.Tensor:
-        """A linear layer outside the blocks, as a head is: of its many rows, `_ROWS` are cast at a time."""
+        """Compute a linear layer outside the blocks, such as the head, casting `_ROWS` rows of its weight at a time."""
         rows = self.read(linear.weight).split(_ROWS)
         output = torch.cat([torch.nn.functional.linear(hidden, part.to(hidden)) for part in rows], dim=-1)
         return output if linear.bias is None else output + self.read(linear.bias).to(hidden)
 
 
 def _own_parameters(module: Module) -> dict[str, Parameter]:
-    """A module's parameters by their names in it, without those of the modules below it."""
+    """A module's parameters by their names in it, without those of modules below it."""
     return dict(module.named_parameters(recurse=False, remove_duplicate=False))

@@ -13,7 +13,7 @@ from reinforced_cot.files import read_json
 
 INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
-_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}  # as the format calls them
+_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}  # the format's names of dtypes
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Place:
     key: str
 
     def read(self) -> torch.Tensor:
-        """The tensor, mapped: its pages are read where they are touched and given back with it.
+        """The tensor, mapped into memory: its pages are read when they are touched, and freed with the tensor.
 
-        The file is opened for each, since what was read of an open one counts as memory until it is closed.
+        The file is opened for each tensor: all pages read through an open file count as memory until it is closed.
         """
         with safe_open(self.file, "pt") as file:
             tensor: torch.Tensor = file.get_tensor(self.key)
@@ -34,10 +34,10 @@ class Place:
 
 
 def places_in(folder: Path) -> dict[str, Place]:
-    """Every tensor of a checkpoint folder by its key in the files, which are one or those that the index names.
+    """Every tensor of a checkpoint folder by its key. The folder has one file, or those that its index names.
 
     Raises:
-        DataError: there is neither, or a file that the index names is missing.
+        DataError: there is neither a file nor an index, or a file that the index names is missing.
     """
     index = folder / INDEX
     names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [_SINGLE]
@@ -48,20 +48,21 @@ def places_in(folder: Path) -> dict[str, Place]:
 
 
 def places_of(file: Path) -> dict[str, Place]:
-    """Every tensor of one file."""
+    """Every tensor of one file by its key."""
     with safe_open(file, "pt") as opened:
         return {key: Place(file, key) for key in opened.keys()}  # noqa: SIM118
 
 
 def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str], Iterable[torch.Tensor]]) -> int:
-    """Write a file with the keys and shapes of another, one piece of a tensor after the other.
+    """Write a file with the keys and shapes of another file, one piece of a tensor after the other.
 
     Args:
-        like: the other file; its numbers in floating point become ``dtype``, others keep their type.
-        value: gives the tensor of a key, whole or cut into pieces along its first axis; they are cast here.
+        like: the other file.
+        dtype: of the tensors that are floating point in the other file; all others keep their dtype.
+        value: returns the tensor of a key, whole or cut into pieces along its first axis; they are cast here.
 
     Returns:
-        Bytes of all tensors.
+        Size of all tensors in bytes.
     """
     described = {}
     with safe_open(like, "pt") as file:
@@ -69,7 +70,7 @@ def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str]
             tensor = file.get_tensor(key)
             kept = tensor if not tensor.is_floating_point() else tensor.to("meta", dtype)
             described[key] = (_NAMES.get(kept.dtype) or file.get_slice(key).get_dtype(), kept.to("meta"))
-    # The widest first, so that each starts at a multiple of its own width.
+    # Those of the widest dtype first, so that each tensor starts at a multiple of its element size.
     ordered = dict(sorted(described.items(), key=lambda item: (-item[1][1].itemsize, item[0])))
     with open(path, "wb") as out:
         out.write(_header(ordered))
@@ -80,7 +81,7 @@ def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str]
 
 
 def _header(described: Mapping[str, tuple[str, torch.Tensor]]) -> bytes:
-    """What such a file begins with: the length of what follows in 8 bytes, and where each tensor is, as JSON."""
+    """The beginning of a safetensors file: the header's length in 8 bytes, then each tensor's place as JSON."""
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for key, (name, tensor) in described.items():

@@ -1,4 +1,4 @@
-"""The base policy's checkpoint: a published model laid out as a folder, or a tiny one built from nothing."""
+"""The base policy's checkpoint: a published model laid out as a folder, or a tiny one built from scratch."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from reinforced_cot.models.settings import BaseSettings, TinyModel
 
 log = logging.getLogger(__name__)
 
-# Older forms of what `save_pretrained` writes: left beside it, they would tell some readers another pixel budget.
+# Older names of files that `save_pretrained` writes. Some readers would take a wrong pixel budget from them.
 _LEGACY_PROCESSOR_FILES = ("preprocessor_config.json", "chat_template.json")
 _HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
@@ -27,11 +27,11 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
     """Write ``{output}/model`` and its manifest ``{output}/model.json``.
 
     Args:
-        train: the training split, whose texts a tiny tokenizer is made from.
+        train: the training split; a tiny model's tokenizer is trained on its texts.
         output: ``results/base``.
 
     Raises:
-        DataError: the checkpoint is incomplete, of no family that is known, or its weights are pickles.
+        DataError: the checkpoint is incomplete, its family is unknown, or its weights are pickles.
     """
     base_model = settings.base_model
     model = output / "model"
@@ -60,7 +60,7 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
                 allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model.trust_remote_code else [])],
             )
         )
-    family_of_checkpoint(source)  # refuses what is not known
+    family_of_checkpoint(source)  # raises if the family is unknown
     refuse_pickles(source)
     if not list(source.glob("*.safetensors")):
         raise DataError(f"{source} has no *.safetensors: base_model.path must name a complete checkpoint")
@@ -78,7 +78,7 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
 
 
 def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) -> None:
-    """Tokenizer from the training texts, model from its config; trained on digit scenes unless pretraining is null."""
+    """Build a tokenizer from the training texts and a model from its config; pretrain it unless that is null."""
     from reinforced_cot.models import tiny_model
 
     tiny, seed, image = settings.base_model.tiny or TinyModel(), settings.seed, settings.image
@@ -91,7 +91,7 @@ def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) 
         from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, pretrain
         from reinforced_cot.sources import digit_scenes
 
-        drawing = f"pretraining-{seed}"  # other scenes than SFT's and RL's, of the same scans
+        drawing = f"pretraining-{seed}"  # scenes that SFT and RL do not see, of the same scans
         scenes = digit_scenes.make_scenes("train", pretraining.scenes, drawing)
         per_scene = pretraining.questions_per_scene
         records = digit_scenes.make_records(scenes, drawing, per_scene, pretraining.shortcut_share)

@@ -1,4 +1,4 @@
-"""Checkpoint folders: complete or refused, what their weights hash to, and what their README says."""
+"""Checkpoint folders: the check that they are complete, the hash of their weights, and their model card."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
 
 
 def check_checkpoint(folder: Path) -> None:
-    """See that a checkpoint folder is complete, by its manifest beside it, and holds nothing that runs code.
+    """Check a checkpoint folder against the manifest beside it, and refuse pickled weights, which may run code.
 
     Raises:
         DataError: a file is missing or damaged, or the weights are pickles.
@@ -26,7 +26,7 @@ def refuse_pickles(folder: Path) -> None:
     """Refuse a checkpoint that has pickled weights and no safetensors.
 
     Raises:
-        DataError: names the files.
+        DataError: there are such weights; the message names the files.
     """
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
     if pickles and not list(folder.glob("*.safetensors")):
@@ -34,19 +34,19 @@ def refuse_pickles(folder: Path) -> None:
 
 
 def weights_hash(manifest: Mapping[str, Any]) -> str:
-    """One hash for a checkpoint's weights, from the sha256 of its safetensors files in its manifest."""
+    """One hash for all weights of a checkpoint or adapter, from the sha256 of each safetensors file in its manifest."""
     shards = sorted(entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors"))
     return hashlib.sha256("".join(shards).encode()).hexdigest()
 
 
 def context_length(folder: Path, trust_remote_code: bool = False) -> int:
-    """How many positions the checkpoint's language model has, from its config alone."""
+    """How many positions the checkpoint's language model has, according to its config."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     return int(config.get_text_config().max_position_embeddings)
 
 
 def model_card(policy: str, facts: Mapping[str, Any]) -> str:
-    """Text of the model card of ``policy``; ``facts`` is its provenance."""
+    """The text of the model card of ``policy``; ``facts`` is its provenance, which the card shows as JSON."""
     return (
         "---\nlibrary_name: transformers\npipeline_tag: image-text-to-text\ntags: [reinforced-cot]\n---\n\n"
         f"# {policy}\n\n"

@@ -1,4 +1,4 @@
-"""The model families that the pipeline knows, and how they differ; `processors` has a class for each as well."""
+"""The supported model families and their differences. `processors` has a class for each family, too."""
 
 import json
 import re
@@ -12,16 +12,16 @@ from reinforced_cot.errors import DataError, PipelineError
 
 @dataclass(frozen=True)
 class Family:
-    """What is to be known of a family beyond what transformers finds out by itself.
+    """What the pipeline has to know about a family and cannot ask transformers.
 
     Attributes:
-        name: as its makers write it.
-        processor: transformers' class, which a class of that name in `processors` stands for.
-        video_processor: what that class wants to find beside it where torchvision is installed.
-        vision: paths of the modules beside the language model: the vision tower, and what projects from it.
-        vision_tokens: tokens around images that the processor does not name as such.
-        tiled: an image is cut into tiles of one size; the processor is told their largest number, not two areas.
-        vllm_rollouts: whether TRL's colocated vLLM reads its prompts right once runs of image tokens are collapsed.
+        name: in the spelling of its makers.
+        processor: name of transformers' processor class; `processors` replaces it by a class of the same name.
+        video_processor: name of the class that the stock processor loads for videos where torchvision is installed.
+        vision: paths of the modules for images: the vision tower, and the projector if that is a module of its own.
+        vision_tokens: tokens around images for which the processor has no attribute.
+        tiled: images are cut into tiles of one size; the processor bounds the number of tiles instead of the area.
+        vllm_rollouts: TRL's colocated vLLM reads prompts correctly once each run of image tokens is collapsed.
     """
 
     name: str
@@ -34,22 +34,22 @@ class Family:
 
     @property
     def not_quantized(self) -> list[str]:
-        """Regular expressions for the beginning of the paths of modules that are left as they are.
+        """Regular expressions that match the beginning of the paths of modules that are not quantized.
 
-        A vision tower loses the most by quantization and is small, and the head's weights are often the embedding's.
+        A vision tower is small and loses the most by quantization. The head often shares the embedding's weights.
         """
         return [*map(re.escape, self.vision), "lm_head"]
 
     def is_vision(self, module: str) -> bool:
-        """Whether a module, given by its path, is no part of the language model."""
+        """Whether the module at a path is one for images, in or below ``vision``."""
         return any(f"{module}.".startswith(f"{path}.") for path in self.vision)
 
     def budget_options(self, min_pixels: int, max_pixels: int, size: Mapping[str, int]) -> dict[str, Any]:
         """The pixel budget in the image processor's own fields.
 
         Args:
-            min_pixels, max_pixels: of the config's section image.
-            size: the image processor's; with tiles, the ``height`` and ``width`` of one, in pixels.
+            min_pixels, max_pixels: from the section `image`.
+            size: the image processor's own; of a tiled family, ``height`` and ``width`` of a tile in pixels.
         """
         if self.tiled:
             return {"max_patches": max(1, max_pixels // (size["height"] * size["width"]))}
@@ -84,10 +84,10 @@ def family_of(model_type: str | None, checkpoint: Path | str) -> Family:
     """The family of a model type.
 
     Args:
-        checkpoint: what the message names.
+        checkpoint: named in the error message.
 
     Raises:
-        DataError: the family is not known here.
+        DataError: the family is unknown.
     """
     if model_type not in FAMILIES:
         known = ", ".join(f"{family.name} ({name})" for name, family in FAMILIES.items())
@@ -99,7 +99,7 @@ def family_of_checkpoint(folder: Path) -> Family:
     """The family of a checkpoint folder, by its config.json.
 
     Raises:
-        DataError: the file is missing or no JSON object, or the family is not known here.
+        DataError: the file is missing or is no JSON object, or the family is unknown.
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -109,10 +109,10 @@ def family_of_checkpoint(folder: Path) -> Family:
 
 
 def check_vllm_rollouts(family: Family, key: str = "policies.*") -> None:
-    """Refuse rollouts by vLLM of a family whose prompts it would read otherwise than the trainer (trl#6294).
+    """Refuse rollouts by vLLM for a family whose prompts vLLM may read differently from the trainer (trl#6294).
 
     Args:
-        key: of the policy's section.
+        key: the policy's section, such as ``policies.grpo``.
 
     Raises:
         PipelineError: names the key.

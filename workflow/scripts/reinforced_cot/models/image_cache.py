@@ -1,6 +1,6 @@
-"""Images that are prepared for a model once, however often they are shown.
+"""A cache in front of the image processor: each image is prepared once, however often it is shown.
 
-TRL hands the processor each image for each of a question's completions, and all of them again before the loss.
+TRL passes a question's image to the processor once per completion, and before the loss once more per completion.
 """
 
 import copy
@@ -15,16 +15,16 @@ from transformers.image_utils import make_flat_list_of_images
 
 
 def remember_images(processor: ProcessorMixin, count: int) -> None:
-    """Let a processor keep what it made of the last ``count`` images, if every image becomes one block of patches."""
+    """Let a processor keep the last ``count`` images that it prepared, unless its family cuts images into tiles."""
     if not processor.family.tiled:
         processor.image_processor = RememberedImages(processor.image_processor, count)
 
 
 class RememberedImages:
-    """Stands before an image processor: images that were prepared before do not reach it.
+    """A wrapper that passes on to an image processor only the images that it does not remember.
 
-    It is everything else that the image processor is, and no subclass of that: of which class one would have to be
-    depends on whether torchvision is installed, and files would name the subclass.
+    All other attributes are the image processor's own. It is no subclass: its base class would depend on whether
+    torchvision is installed, and saved files would name the subclass.
     """
 
     def __init__(self, stock: Any, count: int) -> None:
@@ -35,27 +35,27 @@ class RememberedImages:
         shown = make_flat_list_of_images(images)
         if any(getattr(image, "mode", None) != "RGB" for image in shown):
             return self._stock(images, *args, return_tensors=return_tensors, **options)
-        found = []
+        prepared = []
         for image in shown:
             key = _key(image), args, repr(sorted(options.items(), key=lambda option: option[0]))
             if key not in self._kept:
                 self._kept[key] = dict(self._stock([image], *args, return_tensors="np", **options))
             self._kept.move_to_end(key)
-            found.append(self._kept[key])
+            prepared.append(self._kept[key])
         while len(self._kept) > self._count:
             self._kept.popitem(last=False)
-        rows = {name: numpy.concatenate([one[name] for one in found]) for name in found[0]}
+        rows = {name: numpy.concatenate([fields[name] for fields in prepared]) for name in prepared[0]}
         return BatchFeature(rows, tensor_type=return_tensors)
 
     preprocess = __call__
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_stock":  # while a copy is made it is not there yet
+        if name == "_stock":  # a copy that is being made does not have it yet
             raise AttributeError(name)
         return getattr(self._stock, name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """A copy of the image processor alone: a processor saves a copy of what it consists of."""
+        """Copy the image processor alone: a processor saves deep copies of its parts, and the cache must stay out."""
         return copy.deepcopy(self._stock, memo)
 
 

@@ -1,4 +1,4 @@
-"""Loading a checkpoint on this process's device, in the type and with the attention kernel that are configured."""
+"""Loading a checkpoint on this process's device, with the dtype and the attention kernel of the configuration."""
 
 import logging
 import os
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 def device() -> torch.device:
-    """The GPU that this process was given, else the CPU.
+    """The GPU of this process, or the CPU if there is none.
 
     Raises:
-        PipelineError: a GPU was claimed and torch cannot use it; the run would go on for days on the CPU.
+        PipelineError: torch cannot use the GPU that was claimed; on the CPU the run would take days.
     """
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given and not torch.cuda.is_available():
+    claimed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if claimed and not torch.cuda.is_available():
         raise PipelineError(
-            f"this job was given GPU {given}, but torch {torch.__version__} sees none: install a build of torch for "
+            f"this job was given GPU {claimed}, but torch {torch.__version__} sees none: install a build of torch for "
             "its driver, or set launch.*.topology to cpu"
         )
     if not torch.cuda.is_available():
@@ -35,7 +35,7 @@ def device() -> torch.device:
 
 
 def autocast_dtype(device_type: str) -> torch.dtype | None:
-    """The type that autocast computes in on such a device, or None where it is off."""
+    """The dtype that autocast computes in on a type of device, or None if autocast is off there."""
     return torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
 
 
@@ -46,15 +46,15 @@ def load_model(
 
     Args:
         folder: ``results/{policy}/model``; its manifest ``model.json`` beside it is checked first.
-        loading: the type, the attention kernel, and whether code of the checkpoint may run.
+        loading: dtype, attention kernel, and whether code of the checkpoint may run.
         quantization: None, ``nf4`` for 4-bit double-quantized weights (QLoRA, arXiv:2305.14314), or ``int8``
-            (LLM.int8, arXiv:2208.07339); of the language model alone, prepared for the training of an adapter.
-        dtype: in place of the config's, for checks in float32.
+            (LLM.int8, arXiv:2208.07339). Only the language model is quantized; an adapter can then be trained on it.
+        dtype: replaces that of ``loading``.
 
     Raises:
-        DataError: a file of the checkpoint is missing or damaged, its weights are pickles, or it is to be quantized
-            and of no family that is known.
-        PipelineError: a quantization without bitsandbytes.
+        DataError: a file of the checkpoint is missing or damaged, its weights are pickles, or its family is unknown,
+            which matters only if it is quantized.
+        PipelineError: bitsandbytes is not installed, which a quantization needs.
     """
     check_checkpoint(folder)
     chosen = getattr(torch, dtype or loading.dtype)
@@ -64,35 +64,33 @@ def load_model(
         "trust_remote_code": loading.trust_remote_code,
     }
     if quantization:
-        from reinforced_cot.models.quantization import (
-            load_quantized,  # with PEFT and bitsandbytes, which nothing else needs
-        )
+        from reinforced_cot.models.quantization import load_quantized  # imports PEFT, which answering does without
 
         model = load_quantized(folder, quantization, device(), options)
     else:
         model = AutoModelForImageTextToText.from_pretrained(folder, **options)
     model.generation_config = special_tokens(model.generation_config)
-    if not quantization and not is_deepspeed_zero3_enabled():  # which has split the weights over its processes
+    if not quantization and not is_deepspeed_zero3_enabled():  # ZeRO-3 has split the weights over the processes
         model.to(device())
-    log.info("loaded %s: %d parameters, %s on %s", folder, count(model.parameters()), chosen, model.device)
+    log.info("loaded %s: %d parameters, %s on %s", folder, count_weights(model.parameters()), chosen, model.device)
     return model
 
 
 def backbone_of(model: Any) -> Any:
-    """The model below the head, vision tower and language model, of a model with or without an adapter."""
+    """The part of a model below its head: vision tower and language model. The model may have an adapter."""
     return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
-def special_tokens(stated: GenerationConfig) -> GenerationConfig:
-    """The only part of a checkpoint's generation_config.json that is kept.
+def special_tokens(stored: GenerationConfig) -> GenerationConfig:
+    """The special tokens of a checkpoint's generation_config.json, and none of its sampling defaults.
 
-    Its own sampling defaults (Qwen2.5-VL's has a repetition penalty) would bend every distribution that is asked for
-    here, and RL's importance ratios with them.
+    A default such as Qwen2.5-VL's repetition penalty would distort every distribution that the pipeline samples from,
+    and with it RL's importance ratios.
     """
     kept = ("bos_token_id", "eos_token_id", "pad_token_id")
-    return GenerationConfig(**{name: getattr(stated, name) for name in kept})
+    return GenerationConfig(**{name: getattr(stored, name) for name in kept})
 
 
-def count(parameters: Iterable[torch.nn.Parameter]) -> int:
-    """How many numbers they hold; under ZeRO-3, where a process has a part of each, over all processes."""
+def count_weights(parameters: Iterable[torch.nn.Parameter]) -> int:
+    """How many numbers some parameters hold. Under ZeRO-3 a process has a part of each; all processes are counted."""
     return sum(getattr(parameter, "ds_numel", parameter.numel()) for parameter in parameters)

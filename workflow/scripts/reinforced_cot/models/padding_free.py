@@ -1,6 +1,6 @@
-"""Rows of several lengths as one row without padding, for models whose positions are M-RoPE's.
+"""Rows of several lengths joined into one row without padding, for models with M-RoPE positions.
 
-TRL does so for text alone: with images it refuses. Each sequence keeps its own positions and sees only itself.
+TRL offers this for text only, and refuses images. Each sequence keeps its own positions and sees only itself.
 """
 
 from typing import Any
@@ -9,15 +9,16 @@ from reinforced_cot.models.tree_attention import Tree, seen_by_trees
 
 
 def without_padding(rows: dict[str, Any], backbone: Any) -> dict[str, Any]:
-    """The same rows as TRL's collator makes them, as one.
+    """Join the rows of a batch from TRL's collator into one.
 
     Args:
         rows: input_ids, labels, attention_mask, mm_token_type_ids, shape ``(rows, tokens)``; pixel_values and
-            image_grid_thw of all images. The first token of a row has no label.
+            image_grid_thw of all images. The first token of a row must have no label.
         backbone: has ``get_rope_index``.
 
     Returns:
-        input_ids and labels of shape ``(1, tokens that are no padding)``, their positions, and whom they see.
+        input_ids and labels, shape ``(1, tokens without padding)``; their position_ids, shape ``(3, 1, tokens without
+        padding)``; the arguments of `tree_attention`; and the images as they were.
     """
     kept = rows["attention_mask"].bool()
     positions, _ = backbone.get_rope_index(

@@ -1,4 +1,4 @@
-"""Loading a checkpoint's processor for images, whichever its family, with or without torchvision."""
+"""Loading a checkpoint's processor for text and images, of any family, with or without torchvision."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from reinforced_cot.files import write_json
 from reinforced_cot.models.families import FAMILIES, Family, family_of_checkpoint
 from reinforced_cot.models.transformers_hooks import image_tokens
 
-NEVER = -100.0  # the bias by which vLLM bans a token
+NEVER = -100.0  # the logit bias by which vLLM bans a token
 
 
 class ImageOnly(ProcessorMixin):
-    """A family's processor without its video processor, which needs torchvision; images do not.
+    """A family's processor without its video processor, the only part that needs torchvision.
 
-    A class below has the name of the stock one that it replaces: processors save the name of their class, also in the
-    tokenizer's file, and so the folder loads with the stock AutoProcessor where torchvision exists.
+    Each class below has the name of the stock class that it replaces. A processor saves the name of its class, also in
+    the tokenizer's file: with the stock name, AutoProcessor loads the folder where torchvision is installed.
     """
 
     family: Family
@@ -27,7 +27,7 @@ class ImageOnly(ProcessorMixin):
         return [name for name in super().get_attributes() if name != "video_processor"]
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> list[str]:
-        """As the stock one, with the file of a video processor, without which that would not load again."""
+        """Save as the stock processor does, with a video processor's file: the stock one cannot load without it."""
         saved: list[str] = super().save_pretrained(save_directory, **kwargs)
         video = {"video_processor_type": self.family.video_processor, "processor_class": self.family.processor}
         write_json(Path(save_directory) / "video_preprocessor_config.json", video)
@@ -59,34 +59,34 @@ class InternVLProcessor(ImageOnly, transformers.InternVLProcessor):
 
 
 def processor_class(family: Family) -> type[ImageOnly]:
-    """The family's processor without its video processor."""
-    (found,) = (kind for kind in ImageOnly.__subclasses__() if kind.family is family)
-    return found
+    """The class of a family's processor without its video processor."""
+    (matching,) = (candidate for candidate in ImageOnly.__subclasses__() if candidate.family is family)
+    return matching
 
 
 def load_processor(folder: Path, **options: Any) -> ProcessorMixin:
-    """The processor of a checkpoint folder, padding on the left as generation needs it (trl#5785).
+    """Load the processor of a checkpoint folder; it pads on the left, as generation needs (trl#5785).
 
     Args:
-        options: passed to ``from_pretrained``: trust_remote_code.
+        options: passed to ``from_pretrained``, such as trust_remote_code.
 
     Raises:
-        DataError: the checkpoint is of no family that is known.
+        DataError: the checkpoint's family is unknown.
     """
     return processor_class(family_of_checkpoint(folder)).from_pretrained(folder, padding_side="left", **options)
 
 
 def set_pixel_budget(processor: ProcessorMixin, min_pixels: int, max_pixels: int) -> None:
-    """Let the processor keep images within a budget; it is saved with it."""
+    """Give the processor a pixel budget per image, which is saved with it."""
     stock = processor.image_processor
     options = processor.family.budget_options(min_pixels, max_pixels, stock.size)
     processor.image_processor = type(stock).from_dict({**stock.to_dict(), **options})
 
 
 def vision_token_ids(processor: ProcessorMixin) -> list[int]:
-    """Ids of the tokens that stand for or around images and videos.
+    """Ids of the tokens that stand for images and videos, or around them.
 
-    A sampler must never produce one: an image token without an image ends the run hours later (verl#7038).
+    They must never be sampled: an image token without an image ends the run hours later (verl#7038).
     """
     vocabulary = processor.tokenizer.get_vocab()
     tokens = {processor.image_token, processor.video_token, *processor.family.vision_tokens}
@@ -95,6 +95,6 @@ def vision_token_ids(processor: ProcessorMixin) -> list[int]:
 
 
 def prompt_length(processor: ProcessorMixin, text: str, width: int, height: int) -> int:
-    """Tokens of a rendered prompt with one image of ``width`` x ``height`` pixels, its visual tokens included."""
+    """Length in tokens of a rendered prompt with one image of ``width`` x ``height`` pixels, visual tokens included."""
     visual = image_tokens(processor, width, height)
     return len(processor.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 + visual

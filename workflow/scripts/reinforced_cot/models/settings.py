@@ -52,11 +52,11 @@ class ModelSizes(Section):
 
 
 class TextMix(Section):
-    """Share of each kind of text in the tiny model's pretraining; a batch holds one kind, so its rows have like
-    lengths.
+    """Share of each kind of text in the tiny model's pretraining. A batch holds one kind, so that its rows have
+    similar lengths.
     """
 
-    caption: NotNegative = 0.4  # captions name every cell: they teach the looking up fastest
+    caption: NotNegative = 0.4  # captions name every cell: from them the model learns fastest to look cells up
     """Descriptions of the scene."""
 
     short: NotNegative = 0.04
@@ -70,7 +70,7 @@ class TextMix(Section):
 
 
 class PretrainingSteps(Section):
-    """Both steps of the tiny model's training. Steps are optimizer steps, batches are rows."""
+    """Both phases of the tiny model's training. A step is an optimizer step; a batch size counts rows."""
 
     align_steps: Count = 200
     """Steps that align the vision tower with the token embeddings."""
@@ -81,16 +81,16 @@ class PretrainingSteps(Section):
     align_learning_rate: Positive = 0.003
     """Peak learning rate."""
 
-    # When the language model learns to look a place up in the image differs by hundreds of steps from seed to seed: the
-    # learning rate falls only once it has, so that every base is about as good.
+    # The step at which the language model has learned to look a place up in the image differs by hundreds between
+    # seeds. The learning rate falls only after that step, so that the bases of all seeds are about equally good.
     lm_max_steps: Count = 1200
     """The largest number of steps that train the language model."""
 
     lm_decay_steps: Count = 250
-    """Steps over which its learning rate falls at the end."""
+    """Steps at the end over which the learning rate falls."""
 
     lm_decay_below: NotNegative = 0.15
-    """The fall begins once the loss of bare steps, in nats per token, is below this."""
+    """The learning rate begins to fall once the loss of the kind `steps`, in nats per token, is below this."""
 
     lm_batch_size: Count = 32
     """Texts per step."""
@@ -114,7 +114,7 @@ class Pretraining(PretrainingSteps):
     """Questions asked about each scene."""
 
     shortcut_share: Share = 0.55
-    """How often its chains skip the way to the second object."""
+    """How often a chain about two objects skips the way to the second one."""
 
 
 class TinyModel(Section):
@@ -143,10 +143,10 @@ class Loading(Section):
     """Run code that comes with the checkpoint; only with a pinned `revision`."""
 
     vision_cache: Switch = "auto"
-    """Keep what the vision tower computes of each image in `vision_cache/` in the results folder, for all epochs,
-    passes and policies, where the tower is not trained: `auto` where the model allows it (else the log says why not),
-    `on` insists, `off` computes it each time. About 4 KB per visual token at 3B; may be deleted at any time. vLLM has
-    its own cache.
+    """Keep each image's features in `vision_cache/` in the results folder, for all epochs, passes and policies, if the
+    vision tower is not trained. `auto` keeps them where the model allows it (otherwise the log says why not), `on`
+    fails where it does not, `off` computes them each time. They take about 4 KB per visual token at 3B and may be
+    deleted at any time. vLLM has its own cache.
     """
 
 
@@ -172,7 +172,7 @@ class BaseModelSettings(BaseCheckpoint, Loading):
 
 
 class BaseSettings(Section):
-    """What the stage `base_model` reads; ``tiny`` is None where a checkpoint is named."""
+    """What the stage `base_model` reads; ``tiny`` is None if ``path`` names a checkpoint."""
 
     seed: Seed
     image: PixelBudget

@@ -1,4 +1,4 @@
-"""A tiny Qwen2.5-VL from nothing: trained BPE tokenizer, image-only processor, model from a config.
+"""A tiny Qwen2.5-VL from scratch: trained BPE tokenizer, image-only processor, model from a config.
 
 All three are the stock classes at toy size, so that code written for Qwen/Qwen2.5-VL runs on them unchanged.
 """
@@ -36,8 +36,8 @@ SPECIAL_TOKENS = [
     IMAGE_TOKEN,
     VIDEO_TOKEN,
 ]
-# Words, single digits, runs of punctuation, each with the blank before it; Qwen's own pattern would glue "(" to the
-# word behind it, and "(red" and " red" would be two unrelated tokens for the tiny model.
+# Words, single digits and runs of punctuation, each with the blank before it. Qwen's own pattern would join "(" with
+# the word after it; "(red" and " red" would be two unrelated tokens for the tiny model.
 PRE_TOKENIZER_PATTERN = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+"
 # Qwen2.5-VL's template without its default system message, which would double the length of a tiny prompt.
 CHAT_TEMPLATE = (
@@ -58,11 +58,10 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"
 )
-# What the template adds around the text: the tokenizer must see it too to have tokens for it.
+# What the template adds around the text. The tokenizer is trained on it, too, so that it has tokens for it.
 TEMPLATE_TEXTS = ["system\n", "user\n", "assistant\n"]
 
-
-# Qwen2.5-VL's own, by which 28 x 28 pixels make one visual token.
+# As in Qwen2.5-VL: 28 x 28 pixels make one visual token.
 PATCH_SIZE, SPATIAL_MERGE_SIZE, WINDOW_SIZE = 14, 2, 112
 
 
@@ -72,9 +71,9 @@ def build_tokenizer(
     """Train a byte-level BPE tokenizer with Qwen's special tokens.
 
     Args:
-        texts: what the model will read and write; any text stays encodable, byte by byte where need be.
+        texts: like those that the model will read and write. Any other text is encodable, too, if need be byte by byte.
         vocab_size: upper bound; at least 256 bytes + the special tokens.
-        further: special tokens after Qwen's, for the model of another family.
+        further: special tokens after Qwen's, for a model of another family.
     """
     special_tokens = [*SPECIAL_TOKENS, *further]
     tokenizer = Tokenizer(models.BPE())
@@ -100,8 +99,8 @@ def build_tokenizer(
         extra_special_tokens=[token for token in special_tokens if token not in (END_OF_TURN, END_OF_TEXT)],
         padding_side="left",
     )
-    # Only init_kwargs are saved: without this a reloaded tokenizer pads right, and generation breaks. The constructor
-    # leaves the side out of them. `from_pretrained` does not, but adds where it has read, which would be saved, too.
+    # Only init_kwargs are saved, and the constructor leaves the side out of them: a reloaded tokenizer would pad on the
+    # right, and generation would break. `from_pretrained` keeps the side, but also the path that it read from.
     fast.init_kwargs["padding_side"] = "left"
     return fast
 
@@ -109,14 +108,14 @@ def build_tokenizer(
 def build_processor(
     tokenizer: PreTrainedTokenizerFast, min_pixels: int = 28 * 28, max_pixels: int = 64 * 28 * 28
 ) -> Qwen2_5_VLProcessor:
-    """Processor with the pixel budget saved in it: images are resized to multiples of 28 px within the budget."""
+    """Build a processor that resizes images to multiples of 28 px within a pixel budget, which is saved with it."""
     image_processor = Qwen2VLImageProcessorPil(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
-    kind = processor_class(FAMILIES["qwen2_5_vl"])
-    return kind(image_processor=image_processor, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
+    qwen_processor = processor_class(FAMILIES["qwen2_5_vl"])
+    return qwen_processor(image_processor=image_processor, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
 
 
 def _mrope_section(head_dim: int) -> list[int]:
-    """Split half a head's dimensions between time, height and width: 2 : 3 : 3 as in Qwen2.5-VL."""
+    """Split half a head's dimensions among time, height and width: 2 : 3 : 3 as in Qwen2.5-VL."""
     spatial = head_dim // 2 * 3 // 8
     return [head_dim // 2 - 2 * spatial, spatial, spatial]
 
@@ -124,7 +123,7 @@ def _mrope_section(head_dim: int) -> list[int]:
 def build_model(
     tokenizer: PreTrainedTokenizerFast, sizes: ModelSizes | None = None, seed: int = 0
 ) -> Qwen2_5_VLForConditionalGeneration:
-    """Model from its config, float32, weights drawn from `seed`."""
+    """Build the model from its config, in float32; its weights are drawn from ``seed``."""
     config = build_config(len(tokenizer), tokenizer.get_vocab(), sizes or ModelSizes())
     torch.manual_seed(seed)
     model = Qwen2_5_VLForConditionalGeneration(config)
@@ -136,7 +135,12 @@ def build_model(
 
 
 def build_config(vocabulary: int, ids: Mapping[str, int], sizes: ModelSizes) -> Qwen2_5_VLConfig:
-    """The model's config; ``ids`` are those of the special tokens."""
+    """The model's config.
+
+    Args:
+        vocabulary: number of tokens.
+        ids: of the special tokens, by token.
+    """
     end_of_text, end_of_turn = ids[END_OF_TEXT], ids[END_OF_TURN]
     return Qwen2_5_VLConfig(
         text_config={

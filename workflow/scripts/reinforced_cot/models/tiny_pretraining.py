@@ -33,9 +33,12 @@ IGNORE_INDEX = -100
 
 @dataclass(frozen=True)
 class Texts:
-    """One kind of text, tokenized: row i is about scene `scene[i]`.
+    """One kind of text, tokenized.
 
-    ids: shape `(rows, length)`, right-padded. prompt_length, length: shape `(rows,)`. scene: shape `(rows,)`.
+    Attributes:
+        ids: prompt and completion, padded on the right, shape `(rows, longest length)`.
+        prompt_length, length: of each row's prompt, and of the whole row, shape `(rows,)`.
+        scene: number of the scene that each row is about, shape `(rows,)`.
     """
 
     ids: torch.Tensor
@@ -56,7 +59,7 @@ def pretrain(
 
     Args:
         scenes: the images.
-        questions: for each scene its records. Some chains are learned in tags: q/k/v adapters cannot teach unseen ones.
+        questions: each scene's records. Some chains are learned in tags: adapters of q, k and v cannot teach new tags.
     """
     generator = torch.Generator().manual_seed(seed)
     started = time.perf_counter()
@@ -112,7 +115,7 @@ def align_vision(
 
 
 def bag_of_words(processor: Qwen2_5_VLProcessor, scenes: Sequence[Scene]) -> torch.Tensor:
-    """Target distribution over the vocabulary of each cell, shape `(scenes, cells, vocabulary)`; a row sums to 1.
+    """Target distribution over the vocabulary for each cell, shape `(scenes, cells, vocabulary)`; each sums to 1.
 
     Raises:
         PipelineError: the tokenizer is too small to have a token for some word.
@@ -125,7 +128,7 @@ def bag_of_words(processor: Qwen2_5_VLProcessor, scenes: Sequence[Scene]) -> tor
         for cell, bag in enumerate(bags):
             for word in bag:
                 if word not in word_ids:
-                    # With and without the blank before it: two tokens, both should look like the cell.
+                    # With and without the blank before it: two tokens, and the cell must predict both.
                     spellings = processor.tokenizer([word, " " + word], add_special_tokens=False)["input_ids"]
                     word_ids[word] = [ids[0] for ids in spellings if len(ids) == 1]
                     if not word_ids[word]:
@@ -156,14 +159,14 @@ def tokenize_mix(
     questions: Sequence[Sequence[Record]],
 ) -> dict[str, Texts]:
     """Tokenize captions, short answers and chains once, for all of training."""
-    asked = [(number, record) for number, records in enumerate(questions) for record in records]
+    numbered = [(number, record) for number, records in enumerate(questions) for record in records]
     kinds = {
         "caption": [(number, CAPTION_PROMPT, scene.caption()) for number, scene in enumerate(scenes)],
-        "short": [(number, record["question"], record["answer"]) for number, record in asked],
-        "steps": [(number, record["question"], record["cot"]) for number, record in asked],
+        "short": [(number, record["question"], record["answer"]) for number, record in numbered],
+        "steps": [(number, record["question"], record["cot"]) for number, record in numbered],
         "chain": [
             (number, record["question"], completion_text(record["cot"], record["cot_answer"]))
-            for number, record in asked
+            for number, record in numbered
         ],
     }
     return {kind: tokenize(processor, visual_tokens, rows) for kind, rows in kinds.items()}
@@ -173,7 +176,7 @@ def tokenize(processor: Qwen2_5_VLProcessor, visual_tokens: int, rows: Sequence[
     """Tokenize rows of (scene number, prompt, completion) as the chat template renders them, image first."""
     tokenizer = processor.tokenizer
     message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "\0"}]}]
-    # Rendered once around a mark: the template is slow, and the same for every row.
+    # Rendered once, around a mark: the template is slow, and its text is the same for every row.
     before, after = processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False).split("\0")
     before = before.replace(processor.image_token, processor.image_token * visual_tokens)
     prompts = tokenizer([before + prompt + after for _, prompt, _ in rows], add_special_tokens=False)["input_ids"]
@@ -196,7 +199,7 @@ def train_language_model(
     settings: PretrainingSteps,
     generator: torch.Generator,
 ) -> None:
-    """Train the language model on cached visual features; the vision tower is left alone.
+    """Train the language model on cached visual features; the vision tower is not changed.
 
     Args:
         features: shape `(scenes, visual tokens, hidden)`.
@@ -228,7 +231,7 @@ def train_language_model(
         learned = (place >= batch.prompt_length[rows, None]) & (place < batch.length[rows, None])
         is_image = (ids == model.config.image_token_id)[..., None]
         embedded = embed(ids).masked_scatter(is_image, features[batch.scene[rows]])
-        # No attention mask: padding is on the right, where causal attention never looks back from it.
+        # No attention mask: padding is on the right, where no token of the text can see it.
         hidden = language_model(
             inputs_embeds=embedded,
             position_ids=positions[kind][..., : ids.shape[1]].expand(-1, len(ids), -1),

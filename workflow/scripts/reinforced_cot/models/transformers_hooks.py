@@ -1,6 +1,6 @@
-"""What the package uses of transformers that has no public name.
+"""The parts of transformers that the package uses although they have no public name.
 
-`tests/unit/test_library_hooks.py` pins all of it to the version that is installed.
+`tests/unit/test_library_hooks.py` pins each of them to the installed version.
 """
 
 from collections.abc import Iterator
@@ -11,27 +11,27 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel, ProcessorMixin
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments  # with PEFT, which answering does without
+    from transformers import TrainingArguments  # imports PEFT, which answering does without
 
 
 def attention_of(config: PretrainedConfig) -> str:
-    """Name of the attention that a model computes with; a model can be set to another one, but not asked for it."""
+    """Name of the attention that a model computes with. Transformers has a public setter for it, and no getter."""
     return str(config._attn_implementation)
 
 
 @contextmanager
 def attention_as(config: PretrainedConfig, name: str) -> Iterator[None]:
-    """Let a config name another attention within the block; of its language model or vision tower, not of both."""
-    stored = vars(config)  # setting the attribute takes 20 times as long, and each layer does it for each token
-    own, stored["_attn_implementation_internal"] = stored["_attn_implementation_internal"], name
+    """Let the config of a language model or of a vision tower name another attention within the block."""
+    stored = vars(config)  # setting the attribute takes 20 times as long, and each layer does so for each token
+    before, stored["_attn_implementation_internal"] = stored["_attn_implementation_internal"], name
     try:
         yield
     finally:
-        stored["_attn_implementation_internal"] = own
+        stored["_attn_implementation_internal"] = before
 
 
 def whole_modules(model: PreTrainedModel) -> set[str]:
-    """Classes whose modules stay together when a model is split: decoder layers, blocks of vision towers."""
+    """Names of the classes whose modules stay whole when a model is split: decoder layers, blocks of vision towers."""
     return set(model._no_split_modules)
 
 
@@ -42,7 +42,7 @@ def image_tokens(processor: ProcessorMixin, width: int, height: int) -> int:
 
 
 def use_plain_cpu(arguments: "TrainingArguments") -> None:
-    """Let the device be ``cpu``: with several processes accelerate says cpu:0, for which torch.load cannot restore the
-    optimizer's state.
+    """Set the device to ``cpu``. With several processes accelerate sets cpu:0, and torch.load cannot restore the
+    optimizer's state there.
     """
     vars(arguments)["_setup_devices"] = torch.device("cpu")

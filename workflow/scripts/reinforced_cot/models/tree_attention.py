@@ -1,12 +1,12 @@
 """Attention within a row that holds several sequences, some of which share their beginning.
 
-A row is a list of trees, one after the other; a tree is a prefix and branches that each go on from it. A prefix sees
-itself, a branch sees its prefix and itself. Each part is attended to by a call of its own with the kernel for causal
-attention: nothing is computed that a mask would hide, and no mask of the row's length squared is held.
+A row is a list of trees, one after the other. A tree is a prefix and branches that each continue it. A prefix sees
+itself; a branch sees its prefix and itself. Each prefix and each branch is a separate call of the kernel for causal
+attention: no product is computed that a mask would hide, and no mask of the row's length squared is held.
 
-Transformers knows this attention under names of its own. A language model is switched to one of them when it is first
-given trees, and keeps it: gradient checkpointing computes a layer again long after the pass, with the attention that
-the config then names. Rows without trees are the stock attention's under these names, too.
+Transformers knows this attention under separate names. A language model is switched to one of them before its first
+row of trees, and keeps it: gradient checkpointing computes a layer again long after the pass, with the attention that
+the config names by then. Under these names, rows without trees are computed by the stock attention.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,13 @@ from reinforced_cot.models.transformers_hooks import attention_as, attention_of
 
 NEFTUNE = "NEFTune's noise depends on how long a row is"
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = AttentionInterface()
-# Transformers' names of the kernels that this attention can stand in for, and its own name where it does. A name has to
-# contain that of the kernel: transformers looks for "flash" and "sdpa" in it.
+# The kernels that this attention can replace, by transformers' names, and its own name in place of each. Its own name
+# must contain the kernel's: transformers looks for "flash" and "sdpa" in it.
 OWN_NAMES = {name: f"trees_{name}" for name in ("sdpa", "flash_attention_2", "flash_attention_3")}
 
 
 class Tree(NamedTuple):
-    """How many tokens the prefix has, which may be none, and how many each branch."""
+    """The length in tokens of a prefix, which may be empty, and of each of its branches."""
 
     prefix: int
     branches: Sequence[int]
@@ -48,49 +48,50 @@ def tree_attention(
     """Attention of one row.
 
     Args:
-        query: shape ``(1, heads, tokens, features)``; the trees' tokens are all there are.
-        key, value: shape ``(1, heads or fewer, tokens, features)``, each head serving several of the query's.
-        scaling: of the products; None is one over the root of ``features``.
+        query: shape ``(1, heads, tokens, features)``; the tokens are those of the trees, one tree after the other.
+        key, value: shape ``(1, key heads, tokens, features)``; each key head serves several heads of the query.
+        trees: of the row.
+        scaling: factor of the products; None means one over the root of ``features``.
+        dropout: share of the attention weights that are dropped.
 
     Returns:
         Shape ``(1, heads, tokens, features)``.
     """
-    kind = autocast_dtype(query.device.type)
-    if kind:  # by hand: autocast does not see a call whose mask is a `CausalBias`
-        query, key, value = (part.to(kind) for part in (query, key, value))
-    shared = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
+    dtype = autocast_dtype(query.device.type)
+    if dtype:  # by hand: autocast misses a call whose mask is a `CausalBias`
+        query, key, value = (part.to(dtype) for part in (query, key, value))
+    repeats = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     options: dict[str, Any] = {"scale": scaling, "dropout_p": dropout}
     lengths = [length for tree in trees for length in (tree.prefix, *tree.branches)]
-    # Split at once: the gradient of each slice by itself would be a row of zeros but for the slice.
+    # One split for all parts: the gradient of a single slice would be as large as the row, and zero outside the slice.
     parts = iter(zip(*(part.split(lengths, dim=2) for part in (query, key, value)), strict=True))
-    found = []
+    outputs = []
     for tree in trees:
-        own, prefix_key, prefix_value = next(parts)
+        queries, prefix_key, prefix_value = next(parts)
         if tree.prefix:
-            found.append(scaled_dot_product_attention(own, prefix_key, prefix_value, is_causal=True, **options))
+            outputs.append(scaled_dot_product_attention(queries, prefix_key, prefix_value, is_causal=True, **options))
         for length in tree.branches:
-            own, keys, values = next(parts)
+            queries, keys, values = next(parts)
             if tree.prefix:
                 keys, values = torch.cat([prefix_key, keys], dim=2), torch.cat([prefix_value, values], dim=2)
                 bias = causal_lower_right(length, tree.prefix + length)
-                found.append(scaled_dot_product_attention(own, keys, values, attn_mask=bias, **options))
+                outputs.append(scaled_dot_product_attention(queries, keys, values, attn_mask=bias, **options))
             else:
-                found.append(scaled_dot_product_attention(own, keys, values, is_causal=True, **options))
-    return torch.cat(found, dim=2)
+                outputs.append(scaled_dot_product_attention(queries, keys, values, is_causal=True, **options))
+    return torch.cat(outputs, dim=2)
 
 
 def seen_by_trees(trees: Sequence[Tree], backbone: Any, device: torch.device) -> dict[str, Any]:
-    """What a model takes in place of a mask. The mask passed along is all ones: it only carries the length.
+    """The arguments that replace a model's mask: the trees, and a mask of ones that only carries the row's length.
 
     Args:
         trees: of the row.
-        backbone: of the model that is given the row, which `no_trees` has nothing against; its language model is
-            switched to this attention.
+        backbone: of a model that `no_trees` accepts; its language model is switched to this attention.
         device: of the row.
 
     Raises:
-        PipelineError: the language model cannot be switched; it would ignore the trees and see the whole row.
+        PipelineError: the language model cannot be switched. It would ignore the trees and see the whole row.
     """
     _switch(backbone)
     tokens = sum(tree.prefix + sum(tree.branches) for tree in trees)
@@ -103,22 +104,22 @@ def no_trees(backbone: torch.nn.Module) -> str | None:
         return f"{type(backbone).__name__} has no M-RoPE positions"
     if set(getattr(backbone.config.get_text_config(), "layer_types", None) or ()) - {"full_attention"}:
         return "some of its layers see a window only"
-    attention = attention_of(backbone.config)  # of the whole model: a switch changes the language model's alone
+    attention = attention_of(backbone.config)  # the whole model's: a switch changes that of the language model only
     return None if attention in OWN_NAMES else f"base_model.attn_implementation is {attention}"
 
 
 def _switch(backbone: Any) -> None:
-    """Let the language model take ``trees``. Nothing of this is saved: a config's file does not name its attention."""
+    """Switch the language model to this attention. No file shows it: a saved config does not name its attention."""
     language = backbone.config.get_text_config()
     stock = attention_of(language)
     if stock in OWN_NAMES.values():
         return
-    own = OWN_NAMES[stock]
-    AttentionInterface.register(own, partial(_attention, stock))
-    AttentionMaskInterface.register(own, AttentionMaskInterface()[stock])
-    # The vision tower keeps its attention: it is handed the arguments of the language model, and ignores the trees.
-    backbone.set_attn_implementation({"text_config": own})
-    if attention_of(language) != own:
+    own_name = OWN_NAMES[stock]
+    AttentionInterface.register(own_name, partial(_attention, stock))
+    AttentionMaskInterface.register(own_name, AttentionMaskInterface()[stock])
+    # The vision tower keeps its attention: it receives the language model's arguments, and ignores the trees.
+    backbone.set_attn_implementation({"text_config": own_name})
+    if attention_of(language) != own_name:
         raise PipelineError(
             f"{type(backbone).__name__} cannot be switched to another attention: set `policies.*.padding_free` "
             "and `policies.*.shared_prefix` off"
@@ -136,7 +137,7 @@ def _attention(
     trees: Sequence[Tree] | None = None,
     **kwargs: Any,
 ) -> Any:
-    """What transformers calls for each layer; ``stock`` names the attention of rows without trees."""
+    """The function that transformers calls in each layer; ``stock`` names the attention for rows without trees."""
     if trees is None:
         with attention_as(module.config, stock):  # flash attention loads the kernels that the config names
             return _FUNCTIONS[stock](module, query, key, value, attention_mask, *args, **kwargs)

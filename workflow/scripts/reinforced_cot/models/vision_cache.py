@@ -1,8 +1,8 @@
-"""Features of images that a frozen vision tower has computed, kept on disk: each image is computed once.
+"""A cache on disk for the image features of a frozen vision tower: each image is computed once.
 
-Policies differ in their language model alone, so that the epochs of SFT, the passes of RL and the evaluations of all
-policies find one another's features. A file is named by what its content follows from: the image as the processor made
-it, the tower's weights and type, and what computes with them.
+Policies differ only in their language model, so that epochs of SFT, passes of RL and evaluations of all policies share
+features. The path of a file contains hashes of all that its content depends on: the image as the processor prepared it,
+the tower's weights and dtype, and the software and the device that compute.
 """
 
 import hashlib
@@ -28,30 +28,30 @@ from reinforced_cot.switches import is_on
 
 log = logging.getLogger(__name__)
 
-VISION_CACHE = "vision_cache"  # the folder, among the policies' own
-POOLED = "pooled"  # what enters the language model in place of an image's tokens
-DEEPSTACK = "deepstack"  # what Qwen3-VL adds in some of its layers, numbered
+VISION_CACHE = "vision_cache"  # the cache's folder, beside those of the policies
+POOLED = "pooled"  # features that enter the language model in place of an image's tokens
+DEEPSTACK = "deepstack"  # features that Qwen3-VL adds in some layers of its language model, numbered
 
 
 def use_vision_cache(model: PreTrainedModel, folder: Path, wanted: str, sharded: bool = False) -> None:
     """Let a model look an image's features up before its tower computes them.
 
     Args:
-        model: whose tower is not trained from now on.
-        folder: of the cache; several processes, and several models, may use one.
-        wanted: `base_model.vision_cache`: ``auto`` uses it where the model allows it, ``on`` insists, ``off`` does not.
-        sharded: the tower's weights are split over processes, which must then all compute.
+        model: its tower must not be trained from now on.
+        folder: of the cache; several processes and several models may share it.
+        wanted: the value of `base_model.vision_cache`: ``auto``, ``on`` or ``off``.
+        sharded: the tower's weights are split over processes, so that all of them must compute together.
 
     Raises:
-        PipelineError: ``on``, where the features cannot be kept.
+        PipelineError: ``wanted`` is ``on``, and the features cannot be kept.
     """
     backbone = backbone_of(model)
     if is_on("base_model.vision_cache", wanted, _unsupported(backbone, sharded)):
-        backbone.get_image_features = _Remembering(backbone, folder)
+        backbone.get_image_features = _CachedFeatures(backbone, folder)
 
 
-class _Remembering:
-    """``get_image_features`` of a backbone, image by image: what a file holds does not depend on a batch."""
+class _CachedFeatures:
+    """Replaces a backbone's ``get_image_features``. It computes image by image: no file depends on a batch."""
 
     def __init__(self, backbone: Any, folder: Path) -> None:
         self._compute: Callable[..., Any] = backbone.get_image_features
@@ -59,28 +59,28 @@ class _Remembering:
 
     @cached_property
     def _folder(self) -> Path:
-        """Known at the first call: by then the tower is where, and of the type, that it stays."""
+        """The tower's folder, known at the first call: only then does the tower have its final device and dtype."""
         return self._cache / tower_hash(self._tower)
 
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, **options: Any) -> Any:
         patches = pixel_values.split(image_grid_thw.prod(dim=-1).tolist())
-        kind = autocast_dtype(pixel_values.device.type)
-        names = [f"{key}{f'_{kind}' if kind else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
-        found: list[dict[str, torch.Tensor]] = []
-        for name, image, grid in zip(names, patches, image_grid_thw, strict=True):
+        dtype = autocast_dtype(pixel_values.device.type)
+        names = [f"{key}{f'_{dtype}' if dtype else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
+        images: list[dict[str, torch.Tensor]] = []
+        for name, image_patches, grid in zip(names, patches, image_grid_thw, strict=True):
             features = self._read(name)
             if features is None:
-                outputs = self._compute(image, grid[None], **options)
+                outputs = self._compute(image_patches, grid[None], **options)
                 features = {POOLED: outputs.pooler_output[0]}
                 deepstack = enumerate(getattr(outputs, "deepstack_features", None) or [])
                 features |= {f"{DEEPSTACK}_{number}": layer for number, layer in deepstack}
                 self._write(name, features)
-            found.append({part: feature.to(pixel_values.device) for part, feature in features.items()})
-        return self._outputs(found)
+            images.append({part: feature.to(pixel_values.device) for part, feature in features.items()})
+        return self._outputs(images)
 
     def _outputs(self, images: Sequence[dict[str, torch.Tensor]]) -> BaseModelOutputWithPooling:
-        """Each image's features, and those of inner layers over all images, as the backbone itself returns them."""
+        """Features as the backbone returns them: one tensor per image, and per inner layer one over all images."""
         pooled = tuple(image[POOLED] for image in images)
         inner = sorted((part for part in images[0] if part != POOLED), key=lambda part: int(part.split("_")[1]))
         if not inner:
@@ -89,41 +89,41 @@ class _Remembering:
         return BaseModelOutputWithDeepstackFeatures(pooler_output=pooled, deepstack_features=layers)
 
     def _read(self, name: str) -> dict[str, torch.Tensor] | None:
-        """Mapped into memory, not read."""
+        """Features from a file, mapped into memory; None if it is missing or damaged."""
         try:
             return load_file(self._folder / name)
-        except (OSError, SafetensorError):  # not there, or damaged: it is written anew
+        except (OSError, SafetensorError):  # the caller writes it again
             return None
 
     def _write(self, name: str, features: dict[str, torch.Tensor]) -> None:
         part = self._folder / f"{name}.{uuid4().hex}.part"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)  # each time: it may be deleted at any time
+            self._folder.mkdir(parents=True, exist_ok=True)  # each time: a user may delete it during a run
             save_file({key: feature.cpu().contiguous() for key, feature in features.items()}, part)
             part.replace(self._folder / name)
-        except (OSError, SafetensorError) as error:  # the disk is full: the run must go on
+        except (OSError, SafetensorError) as error:  # a full disk, for example: the run must go on
             part.unlink(missing_ok=True)
             log.warning("image features are no longer kept in %s: %s", self._folder, error)
             self._write = lambda *_: None  # type: ignore[method-assign]
 
 
 def fingerprints(images: Sequence[torch.Tensor], grids: torch.Tensor) -> list[str]:
-    """128 bits for each image, computed where the image is: a GPU's memory is not read back.
+    """A key of 128 bits for each image, computed on the image's device: a GPU sends back the keys alone.
 
-    Two linear hashes of all its bits with random odd weights: images that differ have the same with probability 2^-64
-    or less, as long as nobody builds them to.
+    A key is two linear hashes of all bits of the image with random odd weights. Two different images have the same key
+    with probability 2^-64 or less, unless somebody constructs them to.
 
     Args:
-        images: patches, float, shape ``(patches, features)`` each.
+        images: patches of each, float, shape ``(patches, features)``.
         grids: shape ``(images, 3)``.
     """
     columns, rows = (_weights(size).to(grids.device) for size in (images[0].shape[1], max(map(len, images))))
-    found = []
+    hashes = []
     for image in images:
         bits = image.float().contiguous().view(torch.int32).long()
         by_patch = torch.stack([(bits * weights).sum(dim=1) for weights in columns])
-        found.append((by_patch * rows[:, : len(image)]).sum(dim=1))
-    keys = torch.stack(found).tolist()
+        hashes.append((by_patch * rows[:, : len(image)]).sum(dim=1))
+    keys = torch.stack(hashes).tolist()
     shapes = ["x".join(map(str, grid)) for grid in grids.tolist()]
     return [
         f"{shape}_{'_'.join(f'{part & (2**64 - 1):016x}' for part in key)}"
@@ -132,19 +132,19 @@ def fingerprints(images: Sequence[torch.Tensor], grids: torch.Tensor) -> list[st
 
 
 def _weights(count: int) -> torch.Tensor:
-    """Odd numbers, shape ``(2, count)``; the first ones are the same whatever the count."""
+    """Random odd numbers, shape ``(2, count)``. A larger count adds numbers, and leaves the first ones as they are."""
     draw = torch.Generator().manual_seed(0)
     return torch.randint(-(2**62), 2**62, (count, 2), generator=draw).mul(2).add(1).T
 
 
 def tower_hash(tower: Any) -> str:
-    """What features follow from beside the image: the weights, their type, the code and the device that computes."""
+    """Hash of all that features depend on beside the image: the weights, their dtype, the software and the device."""
     weights = next(tower.parameters())
     digest = hashlib.sha256()
-    stated = {key: value for key, value in tower.config.to_dict().items() if not key.startswith("_")}
+    config = {key: value for key, value in tower.config.to_dict().items() if not key.startswith("_")}
     device = torch.cuda.get_device_name(weights.device) if weights.is_cuda else weights.device.type
     setup = {
-        **{"config": stated, "attention": attention_of(tower.config), "device": device},
+        **{"config": config, "attention": attention_of(tower.config), "device": device},
         **{"torch": torch.__version__, "transformers": transformers.__version__},
         "tf32": torch.backends.cuda.matmul.allow_tf32,
     }

@@ -5,7 +5,7 @@ from reinforced_cot.planning.memory_plan import Plan, Shapes, answering_plan
 
 
 def answering_plan_of(settings: AnswerSettings, shapes: Shapes, prompt: int) -> Plan:
-    """Of answering; ``prompt`` is the longest one, in tokens."""
-    asked = settings.answer
-    rows = asked.batch_size * max(1, asked.samples)
-    return answering_plan(shapes, settings.base_model.dtype, rows, prompt + asked.max_new_tokens)
+    """The memory plan of answering; ``prompt`` is the length of the longest prompt in tokens."""
+    answering = settings.answer
+    rows = answering.batch_size * max(1, answering.samples)
+    return answering_plan(shapes, settings.base_model.dtype, rows, prompt + answering.max_new_tokens)

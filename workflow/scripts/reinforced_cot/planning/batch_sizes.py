@@ -1,4 +1,4 @@
-"""Batch arithmetic: TRL counts by process, but what is learned follows from the sums over all of them."""
+"""Batch arithmetic: TRL counts rows per process, but the result of training depends on the sum over all processes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,11 +9,11 @@ Training = Mapping[str, Any]
 
 
 def global_batch_size(policy: TrainedPolicy, training: Training, processes: int) -> int:
-    """Rows of one optimizer step (SFT: chains, RL: completions): as stated, or what TRL's fields come to.
+    """Rows of one optimizer step (SFT: chains, RL: completions): ``policy.global_batch_size``, or by TRL's fields.
 
     Args:
-        training: the policy's, TRL's defaults filled in.
-        processes: over which the rows are spread.
+        training: the policy's, with TRL's defaults filled in.
+        processes: number of processes that share the rows.
     """
     stated = policy.global_batch_size
     micro = training["per_device_train_batch_size"] * processes
@@ -31,16 +31,17 @@ def generation_batch_size(policy: TrainedPolicy, training: Training, processes: 
 
 
 def accumulation(total: int, per_device: int, processes: int) -> int:
-    """Gradient accumulation steps that make ``total`` rows an optimizer step; 0 if no number of steps does."""
+    """Gradient accumulation steps that make ``total`` rows per optimizer step; 0 if no number of steps does."""
     return 0 if total % (per_device * processes) else total // (per_device * processes)
 
 
 def batch_problems(key: str, policy: TrainedPolicy, training: Training, processes: int) -> Iterator[str]:
-    """One line per reason why the batch that is asked for cannot be made.
+    """One line per reason why ``policy.global_batch_size`` cannot be reached.
 
     Args:
         key: ``policies.{name}``.
-        policy: with ``training`` as the user wrote it; ``training`` has TRL's defaults filled in.
+        policy: its ``training`` is as the user wrote it.
+        training: the same with TRL's defaults filled in.
     """
     per_device, stated = training["per_device_train_batch_size"], policy.global_batch_size
     if stated is None:
@@ -48,7 +49,7 @@ def batch_problems(key: str, policy: TrainedPolicy, training: Training, processe
     if "gradient_accumulation_steps" in policy.training:
         yield (
             f"`{key}.global_batch_size` and `{key}.training.gradient_accumulation_steps` are both set; keep one: each "
-            "says the other"
+            "determines the other"
         )
     elif not accumulation(stated, per_device, processes):
         yield (

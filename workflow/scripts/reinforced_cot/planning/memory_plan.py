@@ -1,9 +1,9 @@
 """What a stage needs of each device's memory, before anything is loaded: arithmetic over the model's shapes.
 
-The bytes of an activation were measured (`tests/unit/planning/test_memory_plan.py` counts what autograd keeps): per
-token, a decoder layer keeps its MLP's three products, keys and values in the type of the weights, and some twenty bytes
-a hidden unit. Fragmentation, CUDA's own context and the vision tower's passing tensors are not in it: `SLACK` is left
-for them.
+Bytes of activations were measured (`tests/unit/planning/test_memory_plan.py` counts what autograd keeps). Per token, a
+decoder layer keeps its MLP's three products, keys and values in the dtype of the weights, and some twenty bytes per
+hidden unit. Fragmentation, CUDA's own context and the vision tower's temporary tensors are not counted: `SLACK` leaves
+room for them.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ _UPDATE = ("activations and logits of an update",)
 _GENERATION = ("weights gathered for a generation", "keys and values of a generation")
 
 
-class Trained(Protocol):
-    """What is read of a policy that is trained. Not its class, on which the stages that only answer do not depend."""
+class PolicyFields(Protocol):
+    """The fields of a trained policy that the plan reads. Stages that only answer must not depend on its class."""
 
     @property
     def is_adapted(self) -> bool:
@@ -42,11 +42,13 @@ class Trained(Protocol):
 
 @dataclass(frozen=True)
 class Shapes:
-    """What counts of a model: numbers of weights, and sizes of the language model.
+    """Numbers of weights of a model, and sizes of its language model.
 
     Attributes:
-        weights: of the whole model. linear: of those, what a quantization takes; adapter: of LoRA beside them.
-        kv_size: of keys (or values) of one layer, a token.
+        weights: of the whole model.
+        linear: the part of them that a quantization takes.
+        adapter: of the LoRA adapter, beside them.
+        kv_size: numbers per token that one layer has as keys, and as many as values.
     """
 
     weights: int
@@ -61,10 +63,12 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes on one device, by what they are for; parts that never coexist are not summed.
+    """Bytes on one device, by purpose.
 
     Attributes:
-        vllm_share: of the device, taken by vLLM beside the trainer; ``vllm_sleeps`` while an update is made.
+        parts: bytes by purpose; those of an update and those of a generation never exist at the same time.
+        vllm_share: share of the device that vLLM takes beside the trainer.
+        vllm_sleeps: vLLM gives its share back while an update is made.
     """
 
     parts: Mapping[str, float]
@@ -72,7 +76,7 @@ class Plan:
     vllm_sleeps: bool = False
 
     def needed(self, capacity: float) -> float:
-        """Bytes of the moment that needs most, an update or a generation, on top of what always stays.
+        """Bytes at the moment that needs most: all that always stays, and an update or a generation.
 
         Args:
             capacity: of the device, in bytes.
@@ -93,7 +97,7 @@ class Plan:
 
 def training_plan(
     shapes: Shapes,
-    policy: Trained,
+    policy: PolicyFields,
     dtype: str,
     processes: int,
     zero_stage: int,
@@ -107,23 +111,25 @@ def training_plan(
     """The plan of SFT or RL on one device, of an adapter or of every weight.
 
     Args:
-        policy: its lora, quantization, start and training are read.
         dtype: of the weights.
-        processes: over which ZeRO splits; ``zero_stage`` 0 is plain data parallelism, 3 stands for FSDP, too.
+        processes: number of processes that ZeRO splits over.
+        zero_stage: 0 is plain data parallelism; 3 stands for FSDP, too.
         offloaded: optimizer states and weights stay in the machine's memory.
         gathers: every process has all weights while it generates (TRL, under ZeRO-3).
-        rows: of one update on one device; ``tokens`` of a row, at most, and ``scored_tokens`` of those have logits.
-        generated_rows: that are written at once on one device, each of ``tokens``.
+        rows: of one micro-batch on one device.
+        tokens: of the longest row.
+        scored_tokens: those of a row that have logits.
+        generated_rows: rows of ``tokens`` that are generated at once on one device.
     """
     training, size = policy.training, _BYTES[dtype]
     split = {stage: processes if zero_stage >= stage else 1 for stage in (0, 1, 2, 3)}
-    held = (_adapted if policy.is_adapted else _in_full)(shapes, policy, size, split, zero_stage, offloaded)
+    held = (_adapter_alone if policy.is_adapted else _every_weight)(shapes, policy, size, split, zero_stage, offloaded)
     layer = size * (3 * shapes.intermediate + 2 * shapes.kv_size) + _HIDDEN_BYTES[dtype] * shapes.hidden
     checkpointed = training.get("gradient_checkpointing", True)
-    # With checkpoints: each layer's input, the layer that is computed again, and the last norm in float32.
-    again = shapes.layers * shapes.hidden * size + layer + 4 * shapes.hidden
-    kept = again if checkpointed else shapes.layers * layer
-    logits = rows * scored_tokens * shapes.vocabulary * (size + 8)  # as computed, in float32, and their gradient
+    # With gradient checkpointing: each layer's input, the layer that is computed again, and the last norm in float32.
+    recomputed = shapes.layers * shapes.hidden * size + layer + 4 * shapes.hidden
+    kept = recomputed if checkpointed else shapes.layers * layer
+    logits = rows * scored_tokens * shapes.vocabulary * (size + 8)  # as computed, a float32 copy, and its gradient
     gathered = {"weights gathered for a generation": float(shapes.weights * size)} if gathers else {}
     colocated = training.get("use_vllm") and training.get("vllm_mode", "colocate") == "colocate"
     return Plan(
@@ -138,15 +144,15 @@ def training_plan(
     )
 
 
-def _adapted(
-    shapes: Shapes, policy: Trained, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+def _adapter_alone(
+    shapes: Shapes, policy: PolicyFields, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
-    """What stays on a device while an adapter, in float32, is trained."""
+    """Bytes that stay on a device while a float32 adapter is trained."""
     if policy.quantization:  # what is not quantized is float32 (k-bit preparation)
         weights = shapes.linear * _QUANTIZED[policy.quantization] + (shapes.weights - shapes.linear) * 4
     else:
         weights = shapes.weights * size
-    # An adapter that is trained on with a KL term has a copy as reference; a fresh adapter is switched off instead.
+    # The KL term's reference: a copy of an adapter whose training continues; the model without a fresh adapter.
     copies = 2 if policy.start == "adapter" and policy.training.get("beta") else 1
     return {
         "weights": 0.0 if offloaded and zero_stage == 3 else weights / split[3],
@@ -155,13 +161,13 @@ def _adapted(
     }
 
 
-def _in_full(
-    shapes: Shapes, policy: Trained, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
+def _every_weight(
+    shapes: Shapes, policy: PolicyFields, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
-    """What stays on a device while every weight is trained; none is moved by a step unless a float32 copy is.
+    """Bytes that stay on a device while every weight is trained. Steps are too small for weights that are not float32.
 
-    DeepSpeed counts that copy as a state of the optimizer; else the weights are float32, and autocast keeps bfloat16
-    ones. FSDP, which stands for stage 3, comes to the same sum.
+    DeepSpeed keeps a float32 copy as a state of the optimizer. Without it the weights themselves are float32, and
+    autocast keeps bfloat16 copies. FSDP, which counts as stage 3, comes to the same sum.
     """
     if zero_stage:
         kept, states = size, _moments(policy) + (4 if size < 4 else 0)
@@ -172,33 +178,33 @@ def _in_full(
         "gradients": shapes.weights * (size if zero_stage else 4) * _gradients(split, zero_stage),
         "optimizer states": 0.0 if offloaded else shapes.weights * states / split[1],
     }
-    reference = policy.training.get("beta", 0.0) != 0  # as it is loaded; an adapter is switched off instead
+    reference = policy.training.get("beta", 0.0) != 0  # in the dtype that is loaded
     return held | ({"reference model": shapes.weights * (size if zero_stage else 4) / split[3]} if reference else {})
 
 
 def _gradients(split: Mapping[int, int], zero_stage: int) -> float:
-    """How many copies of its gradients a device has: DDP sends them from buckets beside them."""
+    """How many copies of its gradients a device has: DDP sends them from buckets, which are another copy."""
     return 1 / split[2] if zero_stage else 2.0 if split[0] > 1 else 1.0
 
 
-def _moments(policy: Trained) -> int:
-    """Bytes a trained weight of Adam's two moments."""
+def _moments(policy: PolicyFields) -> int:
+    """Bytes of Adam's two moments per trained weight."""
     return _ADAM_8BIT if "8bit" in policy.training.get("optim", "") else _ADAM
 
 
 def answering_plan(shapes: Shapes, dtype: str, rows: int, tokens: int) -> Plan:
-    """The plan of an evaluation: the weights, and what ``rows`` completions of ``tokens`` (prompts included) keep."""
+    """The plan of answering: the weights, and keys and values of ``rows`` of ``tokens`` each, prompts included."""
     kept = {"keys and values of a generation": kv_bytes(shapes, dtype, rows, tokens)}
     return Plan({"weights": float(shapes.weights * _BYTES[dtype]), **kept})
 
 
 def kv_bytes(shapes: Shapes, dtype: str, rows: int, tokens: int) -> float:
-    """Keys and values of all layers."""
+    """Bytes of the keys and values of all layers."""
     return float(rows * tokens * shapes.layers * 2 * shapes.kv_size * _BYTES[dtype])
 
 
 def what_to_lower(plan: Plan) -> str:
-    """The settings that change the largest part of a plan."""
+    """The settings that reduce the largest part of a plan."""
     hints = {
         "weights": "a topology that splits the weights (zero3), or quantization nf4",
         "optimizer states": "optim adamw_8bit, a topology that splits them (zero2), or an adapter of a smaller r",

@@ -14,34 +14,34 @@ from reinforced_cot.planning.memory_plan import Shapes
 
 
 def shapes_of(source: Path | str, lora: Mapping[str, Any] | None = None, **options: Any) -> Shapes:
-    """Of a checkpoint folder or a hub id.
+    """The shapes of the model in a checkpoint folder or behind a hub id.
 
     Args:
-        lora: the config's section; None without an adapter.
+        lora: the policy's section; None without an adapter.
         options: passed to ``AutoConfig.from_pretrained``: revision, trust_remote_code.
     """
     return shapes_of_config(AutoConfig.from_pretrained(source, **options), lora)
 
 
 def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = None) -> Shapes:
-    """Of a model's configuration.
+    """The shapes of the model that a configuration describes.
 
     Raises:
-        DataError: the model is of no family that is known.
-        PipelineError: it has no module of a name in ``lora.target_modules``.
+        DataError: the model's family is unknown.
+        PipelineError: a name in ``lora.target_modules`` is that of no module.
     """
-    left = family_of(config.model_type, config.name_or_path or "the configuration").not_quantized
+    not_quantized = family_of(config.model_type, config.name_or_path or "the configuration").not_quantized
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     text = config.get_text_config()
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    counted = Shapes(
+    shapes = Shapes(
         weights=sum(parameter.numel() for parameter in model.parameters()),
         linear=sum(
             module.weight.numel()
             for name, module in linear.items()
-            if not any(re.match(pattern, name) for pattern in left)
+            if not any(re.match(pattern, name) for pattern in not_quantized)
         ),
         adapter=0,
         layers=text.num_hidden_layers,
@@ -51,7 +51,7 @@ def shapes_of_config(config: PretrainedConfig, lora: Mapping[str, Any] | None = 
         vocabulary=text.vocab_size,
     )
     if lora is None:
-        return counted
-    from reinforced_cot.lora.adapter import adapter_weights  # with PEFT, which answering does without
+        return shapes
+    from reinforced_cot.lora.adapter import adapter_weights  # imports PEFT, which answering does without
 
-    return replace(counted, adapter=adapter_weights(lora, model))
+    return replace(shapes, adapter=adapter_weights(lora, model))

@@ -1,4 +1,4 @@
-"""The plan of a stage from its settings alone, before there is any data or model: what `snakemake plan` prints."""
+"""The plan of a stage from its settings alone, before any data or model exists: `snakemake plan` prints it."""
 
 from transformers import AutoConfig, PretrainedConfig
 
@@ -13,14 +13,16 @@ from reinforced_cot.planning.model_shapes import shapes_of_config
 from reinforced_cot.planning.training_memory import training_plan_of
 from reinforced_cot.policies.settings import TrainSettings
 
-CHAIN = 512  # tokens that a chain is taken to have; the data will say
+CHAIN = 512  # assumed tokens of the longest chain; the data is not read yet
 
 
 def training_preview(base: BaseCheckpoint, settings: TrainSettings, topology: Topology) -> str:
-    """How the batch of a policy's training is made up, and its memory plan for the longest prompts.
+    """How the batch of a policy's training is made up, and its memory plan for the longest prompts allowed.
 
     Args:
-        base: what the base is made of. settings: of the policy.
+        base: what the base is made of.
+        settings: of the policy.
+        topology: that the training is launched on.
 
     Raises:
         PipelineError: the base's configuration cannot be read.
@@ -35,7 +37,7 @@ def training_preview(base: BaseCheckpoint, settings: TrainSettings, topology: To
 
 
 def answer_preview(base: BaseCheckpoint, settings: AnswerSettings, topology: Topology) -> str:
-    """The memory plan of answering the longest prompts; arguments and errors as for `training_preview`."""
+    """The memory plan of answering the longest prompts allowed; arguments and errors as for `training_preview`."""
     longest = settings.prompt.max_tokens
     plan = answering_plan_of(settings, shapes_of_config(model_config(base)), longest)
     return f"{_head(longest, topology)}\n{plan}"
@@ -47,7 +49,7 @@ def _head(longest: int, topology: Topology) -> str:
 
 
 def model_config(base_model: BaseCheckpoint) -> PretrainedConfig:
-    """The configuration of the base, which for a hub id is fetched.
+    """The configuration of the base; that of a hub id is fetched.
 
     Raises:
         PipelineError: it cannot be fetched.

@@ -1,4 +1,4 @@
-"""Any memory plan, held against the device that a stage was given before it loads a model."""
+"""The comparison of a memory plan with the device of a stage, before the stage loads a model."""
 
 import logging
 
@@ -12,17 +12,20 @@ from reinforced_cot.planning.memory_plan import GIB, SLACK, Plan, what_to_lower
 log = logging.getLogger(__name__)
 
 
-def check_memory(plan: Plan, here: int) -> None:
-    """Log a plan, and refuse one that cannot fit.
+def check_memory(plan: Plan, local_processes: int) -> None:
+    """Log a plan, and refuse one that does not fit.
 
     Args:
-        here: processes of this stage on this machine, which share its memory where there is no GPU.
+        local_processes: processes of this stage on this machine; on the CPU they share its memory.
 
     Raises:
-        PipelineError: it needs more than the device has; shows the plan and what to lower.
+        PipelineError: the plan needs more than the device has. The message shows the plan and what to lower.
     """
     cuda = device().type == "cuda"
-    capacity = torch.cuda.get_device_properties(device()).total_memory if cuda else psutil.virtual_memory().total / here
+    if cuda:
+        capacity = torch.cuda.get_device_properties(device()).total_memory
+    else:
+        capacity = psutil.virtual_memory().total / local_processes
     name = "GPU" if cuda else "process's share of this machine's memory"
     log.info("memory plan for a %s of %.1f GiB:\n%s", name, capacity / GIB, plan)
     if plan.needed(capacity) > SLACK * capacity:

@@ -9,18 +9,19 @@ from reinforced_cot.policies.settings import TrainSettings
 
 
 def training_plan_of(settings: TrainSettings, shapes: Shapes, topology: Topology | None, prompt: int, row: int) -> Plan:
-    """Of the stage that trains a policy.
+    """The memory plan of the stage that trains a policy.
 
     Args:
+        topology: None for one process.
         prompt, row: the longest prompt, and the longest row (prompt and chain) that the method learns from, in tokens.
     """
-    policy, spread = settings.policy, _spread(topology, settings.policy.training)
-    work = policy.workload(prompt, row, spread["processes"])
+    policy, sharding = settings.policy, _sharding(topology, settings.policy.training)
+    work = policy.workload(prompt, row, sharding["processes"])
     return training_plan(
         shapes,
         policy,
         settings.base_model.dtype,
-        **spread,
+        **sharding,
         rows=policy.training["per_device_train_batch_size"],
         tokens=work.tokens,
         scored_tokens=work.scored_tokens,
@@ -28,7 +29,7 @@ def training_plan_of(settings: TrainSettings, shapes: Shapes, topology: Topology
     )
 
 
-def _spread(topology: Topology | None, training: Mapping[str, Any]) -> dict[str, Any]:
+def _sharding(topology: Topology | None, training: Mapping[str, Any]) -> dict[str, Any]:
     if topology is None:
         return {"processes": 1, "zero_stage": 0, "offloaded": False, "gathers": False}
     return {
