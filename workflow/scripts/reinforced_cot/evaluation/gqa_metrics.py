@@ -20,7 +20,7 @@ Questions = Mapping[str, Mapping[str, Any]]
 Predictions = Mapping[str, str]
 Choices = Mapping[str, Mapping[str, list[str]]]
 
-_COMMON = ["color", "material", "shape"]  # the choices of a question for what two objects have in common
+_COMMON = ["color", "material", "shape"]  # the choices where the question is what two objects have in common
 # Steps that only read off the answer are not counted as reasoning.
 _UNCOUNTED_STEPS = ("exist", "query: name", "choose name")
 

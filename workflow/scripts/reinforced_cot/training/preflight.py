@@ -44,7 +44,7 @@ class Start:
 
 
 def find_start(settings: TrainSettings, origin: Path) -> Start:
-    """Find what a policy starts from that is made from the policy in ``origin``.
+    """Find the start of a policy that is made from the policy in ``origin``.
 
     Raises:
         DataError: the adapter is damaged, or the weights of its base have changed.

@@ -204,6 +204,6 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
 
 
 def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
-    end = processor.tokenizer.eos_token + "\n"  # what the chat template writes after a turn
+    end = processor.tokenizer.eos_token + "\n"  # chat templates end a turn with these two
     texts = [completion_text(example.cot, example.taught_answer) + end for example in examples]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]

@@ -94,7 +94,7 @@ def resume(
     """Find the checkpoint from which this very run goes on, or None; one process decides and tells the others.
 
     Args:
-        settings: what the run was told, as it goes into the fingerprint.
+        settings: all settings of the run; they go into its fingerprint.
         inputs: the files that the run depends on.
         topology: checkpoints are written per process, so that a run on a different number of processes starts afresh.
     """
