@@ -38,7 +38,7 @@ from reinforced_cot.lora.adapter import lora_config
 from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftPolicy, SftSettings
-from reinforced_cot.training.sft import AnswerSelectingTrainer, Asked, CompletionCollator, sft_config
+from reinforced_cot.training.sft import AnswerSelectingTrainer, CompletionCollator, SelectionQuestions, sft_config
 from reinforced_cot.training.trainer import keep_features
 from reinforced_cot.training.trainer_data import sft_dataset
 
@@ -116,9 +116,7 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
             eval_dataset=dataset.select([0]),
             data_collator=CompletionCollator(processor),
             processing_class=processor,
-            asked=Asked(
-                examples[:1], data, PROMPT, Selection(), SEED
-            ),  # no checkpoint is saved, so no question is asked
+            questions=SelectionQuestions(examples[:1], data, PROMPT, Selection(), SEED),  # never asked
             padding_free_rows=policy.padding_free,
             **common,
         )

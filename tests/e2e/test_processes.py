@@ -145,7 +145,7 @@ def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: Workf
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511", "ACCELERATE_USE_CPU": "true"}
     run = subprocess.run(command, cwd=stage.root, env=environment, capture_output=True, text=True)
     assert run.returncode == 1
-    assert "error: asked for was" in run.stderr and "processes 1 in place of 2" in run.stderr
+    assert "error: the run was to use" in run.stderr and "processes 1 in place of 2" in run.stderr
 
 
 KILLED: dict[str, dict[str, Any]] = {

@@ -4,8 +4,8 @@
         --policy results/grpo
 
 Writes answers.jsonl (the same bytes for the same checkpoint, on however many processes) and timing.json; score.py
-scores the answers. Batches are kept while they come: a killed run goes on where it stood when the same command is given
-again.
+scores the answers. Batches are stored as they come: a killed run goes on where it stopped when the same command is
+given again.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]
     claim_folder(log, fingerprint(Path(__file__), settings.as_dict(), inputs))
     if topology is not None and shards > 1:
-        run_shards(topology)  # before torch is imported, for which they would wait
+        run_shards(topology)  # before this process imports torch, so that the shards do not wait for that
     from reinforced_cot.evaluation.answering import answer, collect, timing
 
     if shards == 1:

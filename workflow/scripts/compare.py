@@ -1,4 +1,4 @@
-"""Test which differences between policies are more than chance: all pairs, on the questions they were all asked.
+"""Test which differences between policies are more than chance: all pairs, on the questions that all were asked.
 
     python workflow/scripts/compare.py --results results --policies base sft grpo gspo \\
         --output results/comparisons.json

@@ -36,9 +36,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from reinforced_cot.training.grpo import train
     from reinforced_cot.training.trainer import resume
 
-    own = module_hashes(own_modules(settings.policy.rewards or {}), Path())  # a run on other rewards is another run
+    # A run does not resume with changed rewards: they are part of its fingerprint.
+    reward_hashes = module_hashes(own_modules(settings.policy.rewards or {}), Path())
     inputs = [args.data / "train.jsonl", args.origin / f"{settings.policy.start}.json"]
-    resume_from = resume(Path(__file__), {**settings.as_dict(), "own_rewards": own}, inputs, topology, args.output)
+    run = {**settings.as_dict(), "own_rewards": reward_hashes}
+    resume_from = resume(Path(__file__), run, inputs, topology, args.output)
     train(settings, examples, args.data, args.origin, args.output, resume_from, topology)
 
 

@@ -1,4 +1,4 @@
-"""Write the report: every policy side by side, and the curves of what each training did.
+"""Write the report: all policies side by side, and the curves of each training.
 
     python workflow/scripts/report.py --results results --policies base sft grpo gspo \\
         --merged sft grpo gspo --template workflow/report/report.html.j2 --output results/report.html
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="folder of the run")
     parser.add_argument("--policies", nargs="+", required=True, help="in the order of the report")
-    parser.add_argument("--merged", nargs="*", required=True, help="those that were trained as adapters")
+    parser.add_argument("--merged", nargs="*", required=True, help="policies that were trained as adapters")
     parser.add_argument("--template", type=Path, required=True, help="Jinja template of the page")
     parser.add_argument("--seeds", action="store_true", help="the run was repeated at other seeds: read seeds.json")
     parser.add_argument("--output", type=Path, required=True)

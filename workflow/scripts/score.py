@@ -2,9 +2,9 @@
 
     python workflow/scripts/score.py PREDICTIONS.jsonl [--out eval.json] [--predictions scored.jsonl]
 
-A line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (what the system
-wrote, tags included); `id`, `image_id` and `question_type` are optional. Needs no torch. Prints the scores, or writes
-them with --out; --predictions keeps every line with its parts and scores.
+Each line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (the system's
+text, tags included); `id`, `image_id` and `question_type` are optional. The script needs no torch. It prints the
+scores, or writes them with --out; --predictions writes every line with its parts and scores.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from reinforced_cot.scoring.predictions import read_predictions, scored
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("predictions", type=Path, help="JSONL, one question a line")
+    parser.add_argument("predictions", type=Path, help="JSONL, one question per line")
     parser.add_argument("--out", type=Path, help="JSON file for the scores, in place of the terminal")
     parser.add_argument("--predictions", dest="scored", type=Path, help="JSONL file for the lines with their scores")
     parser.add_argument("--gqa-questions", help="GQA's questions file, for its official metrics; ids must be its ids")

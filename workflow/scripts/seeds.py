@@ -1,9 +1,9 @@
-"""Mean and spread of what the policies score when the whole run is repeated at several seeds.
+"""Mean and spread of the policies' scores when the whole run is repeated at several seeds.
 
     python workflow/scripts/seeds.py --results results --policies base sft grpo --seeds 1 2 3 \\
         --starts sft=base grpo=sft --output results/seeds.json
 
-The first seed's run is the folder itself, the others' are seed_2/, seed_3/ ... below it.
+The run of the first seed is the folder itself; the runs of further seeds are folders below it: seed_2/, seed_3/ ...
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of the first seed's run")
     parser.add_argument("--policies", nargs="+", required=True, help="in the order of the report")
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="the first one, then the further ones")
-    parser.add_argument("--starts", nargs="*", default=[], help="what each trained policy starts from, as sft=base")
+    parser.add_argument("--starts", nargs="*", default=[], help="the policy each trained one starts from, as sft=base")
     parser.add_argument("--output", type=Path, required=True, help="JSON file of the summary")
     args = parser.parse_args(argv)
     first, *further = args.seeds

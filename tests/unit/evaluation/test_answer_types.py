@@ -1,4 +1,4 @@
-"""Kinds of answers, and another answer of the same kind: tables, and every question of the real sample."""
+"""Kinds of answers, and a different answer of the same kind: tables, and every question of the real sample."""
 
 import json
 
@@ -59,11 +59,11 @@ def test_pools_hold_each_answer_once() -> None:
         ("On which side is the cup?", "Left", "right"),  # also where the question names none
     ],
 )
-def test_the_opposite_or_what_the_question_offers(question: str, answer: str, other: str) -> None:
+def test_the_opposite_or_another_choice_of_the_question(question: str, answer: str, other: str) -> None:
     assert another_answer("q1", question, answer, {"open": ["table"], "choice": ["table"]}) == other
 
 
-def test_otherwise_one_of_the_pool_by_name() -> None:
+def test_otherwise_the_name_picks_one_of_the_pool() -> None:
     kinds = {"open": ["bed", "bowl", "cup", "knife", "table"], "color": ["red"]}
     chosen = {name: another_answer(name, "What is it?", "cup", kinds) for name in ("q1", "q2", "q3")}
     assert chosen == {"q1": "table", "q2": "bed", "q3": "bowl"}  # sha256 of the name, 48 bits: 3, 0 and 1 modulo 4

@@ -1,4 +1,4 @@
-"""Evaluation: every question is asked once in every way, whoever asks it and however often the job is killed."""
+"""Answering: each pass asks every question once, on however many processes and however often the job is killed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from reinforced_cot.paths import SCRIPTS
 SCRIPT = SCRIPTS / "answer.py"
 
 
-def asked(run: TinyRun, folder: Path, count: int = 4, shards: int = 1, **changes: Any) -> list[dict[str, Any]]:
+def ask(run: TinyRun, folder: Path, count: int = 4, shards: int = 1, **changes: Any) -> list[dict[str, Any]]:
     folder.mkdir(exist_ok=True)
     settings, examples, log = run.settings(**changes).answer, run.examples[:count], AnswerLog(folder)
     for shard in range(shards):
@@ -39,15 +39,15 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def test_a_row_a_question_with_all_that_the_settings_want(tiny_run: TinyRun, tmp_path: Path) -> None:
-    rows = asked(tiny_run, tmp_path / "all", **EVERYTHING)
+def test_one_row_per_question_with_all_passes_of_the_settings(tiny_run: TinyRun, tmp_path: Path) -> None:
+    rows = ask(tiny_run, tmp_path / "all", **EVERYTHING)
     assert [row["id"] for row in rows] == [example.id for example in tiny_run.examples[:4]]
     assert [len(row["samples"]) for row in rows] == [2] * 4
     assert [row["truncated"] for row in rows] == [True] * 4  # an untrained model does not end within four tokens
     assert all(row["direct_raw"] and row["direct_raw"] != row["prediction_raw"] for row in rows)
     for key in ("blank_image_raw", "shuffled_image_raw"):
         assert sum(row[key] is not None for row in rows) == 3
-    greedy = asked(tiny_run, tmp_path / "greedy", answer__batch_size=2)
+    greedy = ask(tiny_run, tmp_path / "greedy", answer__batch_size=2)
     further: dict[str, Any] = {"samples": [], "direct_raw": None, "blank_image_raw": None, "shuffled_image_raw": None}
     assert greedy == [row | further for row in rows]
 
@@ -55,8 +55,8 @@ def test_a_row_a_question_with_all_that_the_settings_want(tiny_run: TinyRun, tmp
 @pytest.mark.parametrize("shards", [2, 3, 20])  # 20: more than there are batches
 def test_shards_share_the_work_and_change_nothing(tiny_run: TinyRun, tmp_path: Path, shards: int) -> None:
     # in the original: rank 0's samples only, padding duplicates counted twice
-    rows = asked(tiny_run, tmp_path / "one", 6, **EVERYTHING)
-    assert asked(tiny_run, tmp_path / "many", 6, shards, **EVERYTHING) == rows
+    rows = ask(tiny_run, tmp_path / "one", 6, **EVERYTHING)
+    assert ask(tiny_run, tmp_path / "many", 6, shards, **EVERYTHING) == rows
     lines = [line for file in (tmp_path / "many").iterdir() for _, line in read_jsonl(file)]
     units = [(line["asked"], line["batch"]) for line in lines]
     assert len(units) == len(set(units)) == 3 + 3 + 6 + 2 + 2  # direct answers may be longer than these completions
@@ -65,7 +65,7 @@ def test_shards_share_the_work_and_change_nothing(tiny_run: TinyRun, tmp_path: P
 def test_what_was_answered_is_not_asked_again(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:
-    rows = asked(tiny_run, tmp_path / "log", 6, answer__batch_size=2)
+    rows = ask(tiny_run, tmp_path / "log", 6, answer__batch_size=2)
     (file,) = (tmp_path / "log").iterdir()
     whole = file.read_text()
     file.write_text(whole[: whole.rindex("truncated")])  # killed while it wrote the third batch
@@ -76,21 +76,21 @@ def test_what_was_answered_is_not_asked_again(
         return stock(model, processor, batch, *args, **options)
 
     monkeypatch.setattr(transformers_engine, "generate_batch", counted)
-    assert asked(tiny_run, tmp_path / "log", 6, answer__batch_size=2) == rows
+    assert ask(tiny_run, tmp_path / "log", 6, answer__batch_size=2) == rows
     assert calls == [2]
     monkeypatch.setattr(transformers_engine, "load_model", fails_if_called)
-    assert asked(tiny_run, tmp_path / "log", 6, answer__batch_size=2) == rows  # nothing left: no model is loaded
+    assert ask(tiny_run, tmp_path / "log", 6, answer__batch_size=2) == rows  # nothing left: no model is loaded
 
 
 def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:
     settings, log = tiny_run.settings().answer, AnswerLog(tmp_path)
-    with pytest.raises(DataError, match="prediction_raw of q0 was not answered as asked: give the command again"):
+    with pytest.raises(DataError, match="prediction_raw of question q0 is missing or was not to be asked: give the"):
         answering.collect(settings, tiny_run.examples[:2], log)
     log.append(0, "prediction_raw", 0, Answered(["q0", "q1"], [["a"], ["b"]], [[False], [False]], 1.0))
     assert len(answering.collect(settings, tiny_run.examples[:2], log)) == 2
-    with pytest.raises(DataError, match="prediction_raw of q2 was not answered"):
+    with pytest.raises(DataError, match="prediction_raw of question q2 is missing or was not"):
         answering.collect(settings, tiny_run.examples[:3], log)
-    with pytest.raises(DataError, match="prediction_raw of q1 was not answered"):  # but another's was
+    with pytest.raises(DataError, match="prediction_raw of question q1 is missing or was not"):
         answering.collect(settings, tiny_run.examples[:1], log)
 
 
@@ -99,7 +99,7 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
 ) -> None:
     monkeypatch.setattr(transformers_engine, "load_model", fails_if_called)
     with pytest.raises(DataError, match=r"with 2040 more do not fit into the model's 2048 positions"):
-        asked(tiny_run, tmp_path, answer__max_new_tokens=2040)
+        ask(tiny_run, tmp_path, answer__max_new_tokens=2040)
 
 
 @pytest.fixture

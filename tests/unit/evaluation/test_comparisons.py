@@ -10,7 +10,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.comparisons import compare
 from reinforced_cot.scoring.prediction_rows import Prediction
 
-# Questions 1 to 5 are of one type, 6 to 8 of another; two an image.
+# Questions 1 to 5 are of one type, 6 to 8 of another; two per image.
 RIGHT = {"base": {1, 6}, "sft": {1, 2, 3, 4, 5, 7}, "gspo": {1, 2, 3, 4, 5, 6, 7, 8}}
 
 

@@ -1,4 +1,4 @@
-"""Hack probes against real questions: what the original's matcher paid them, this one does not."""
+"""Hack probes against real questions: the original's matcher paid them; this one does not."""
 
 import json
 from collections import Counter
@@ -35,7 +35,7 @@ def teacher() -> list[Prediction]:
     return rows
 
 
-def test_no_constant_earns_more_than_the_most_frequent_answer_is_frequent(teacher: list[Prediction]) -> None:
+def test_no_constant_scores_above_the_share_of_the_most_frequent_answer(teacher: list[Prediction]) -> None:
     most_frequent = max(Counter(row["gt_answer"].lower() for row in teacher).values()) / len(teacher)
     constants = [probe for probe in probe_scores(teacher) if probe["probe"] == "constant_answer"]
     assert len(constants) == 10 + 9 + 1 + len(SLOPPY)  # the frequent ones, each two, all of them at once

@@ -48,7 +48,7 @@ def comparison(before: str, after: str) -> dict[str, Any]:
 
 
 def write_run(results: Path, policies: list[str]) -> None:
-    """What the report reads, with markup wherever a name can stand."""
+    """Write the files that the report reads, with markup wherever a name can stand."""
     for number, policy in enumerate(policies):
         scores = shares(0.123 * number) | {
             "questions": "5f1d",
@@ -114,7 +114,7 @@ def page(results: Path, policies: list[str], repo: Path, *options: str, in_full:
     return output.read_text(encoding="utf-8")
 
 
-def test_what_is_trained_in_full_has_no_merge(tmp_path: Path, repo: Path) -> None:
+def test_a_policy_of_full_fine_tuning_has_no_merge(tmp_path: Path, repo: Path) -> None:
     policies = ["base", "sft", "grpo"]
     write_run(tmp_path / "run", policies)
     (tmp_path / "run/grpo/merge.json").unlink()
@@ -141,7 +141,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "<td>0.200</td>" not in text.split("What cheating would score")[1]  # the best constant stands for all
     assert "constant answer “&lt;script&gt;" in text and "Handle with care" in text
     assert "gspo, in training: copied chain earns 0.960, the policy 1.000" in text and "grpo, in training" not in text
-    assert "<th>grpo: chains</th>" in text  # how many chains are so long differs between policies
+    assert "<th>grpo: chains</th>" in text  # the number of chains of a length differs between policies
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
     assert text.count("<svg") == 5 and text.count("</svg>") == 5
 

@@ -19,7 +19,7 @@ ORIGINS = {"sft": "base", "gspo": "sft"}
 
 
 def scores(policy: str, seed: int) -> dict[str, Any]:
-    """As in eval.json; base is not sampled, gspo at seed 3 alone not."""
+    """As in eval.json; base is never sampled, and gspo is not sampled at seed 3."""
     accuracy = ACCURACY[policy][seed]
     sampled = policy != "base" and (policy, seed) != ("gspo", 3)
     return {
@@ -72,7 +72,7 @@ def test_one_seed_has_no_deviation() -> None:
     assert found["gains"]["gspo"] == {"over": "sft", "mean": 0.0, "deviation": None, "values": [0.0]}
 
 
-def test_what_a_policy_starts_from_may_not_be_evaluated() -> None:
+def test_a_policy_may_start_from_one_that_is_not_evaluated() -> None:
     assert spread(evaluations(1, 2), {"sft": "base", "gspo": "other"})["gains"].keys() == {"sft"}
 
 

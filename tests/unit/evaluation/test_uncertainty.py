@@ -125,7 +125,7 @@ def test_mcnemar_takes_the_same_questions_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "adjusted"),
+    ("p_values", "adjusted"),
     [
         ([], []),
         ([0.04], [0.04]),
@@ -134,8 +134,8 @@ def test_mcnemar_takes_the_same_questions_only() -> None:
         ([0.9, 0.6], [1.0, 1.0]),
     ],
 )
-def test_holm_by_hand(given: list[float], adjusted: list[float]) -> None:
-    assert holm(given) == pytest.approx(adjusted)
+def test_holm_by_hand(p_values: list[float], adjusted: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(adjusted)
 
 
 # With half of G equal clusters at 1 and half at 0, the drawn means are Binomial(G, 1/2) / G: its 2.5 % quantile is 0 of

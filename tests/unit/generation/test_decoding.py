@@ -1,4 +1,4 @@
-"""Completions of prompts computed once are what the stock `generate` writes, row by row."""
+"""Completions of prompts that are computed once are those of the stock `generate`, row by row."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,14 +42,14 @@ def never_dropped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def prompts(run: TinyRun, numbers: list[int]) -> dict[str, torch.Tensor]:
     """Questions of several lengths about images of several sizes."""
     processor = load_processor(run.base / "model")
-    asked = [run.examples[number] for number in numbers]
-    texts = [rendered_prompt(processor, example.question, PROMPT) for example in asked]
-    images = [opened(run.data / example.image) for example in asked]
+    examples = [run.examples[number] for number in numbers]
+    texts = [rendered_prompt(processor, example.question, PROMPT) for example in examples]
+    images = [opened(run.data / example.image) for example in examples]
     return dict(processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt"))
 
 
 def separate(model: Any, run: TinyRun, numbers: list[int], **options: Any) -> list[list[int]]:
-    """What the stock `generate` writes when each completion has a prompt of its own."""
+    """The completions of the stock `generate`, where each completion has a prompt of its own."""
     inputs = prompts(run, numbers)
     found = model.generate(**inputs, max_new_tokens=TOKENS, **options)[:, inputs["input_ids"].shape[1] :]
     ends = torch.isin(found, torch.tensor(ENDS)).tolist()
@@ -76,12 +76,12 @@ def test_sampled_completions_are_the_same(tiny_run: TinyRun, model: Any, never_d
     assert found == expected and len({tuple(ids) for ids in found}) > 8
 
 
-def test_what_is_drawn_after_rows_were_dropped_comes_from_the_same_policy(tiny_run: TinyRun, model: Any) -> None:
-    """Each token has the log-probability that a pass over the whole row gives it: nothing of another row came in."""
+def test_tokens_after_rows_were_dropped_are_drawn_from_the_same_policy(tiny_run: TinyRun, model: Any) -> None:
+    """Each token has the log-probability that a pass over the whole row gives it: rows do not mix."""
     torch.manual_seed(4)
     inputs = prompts(tiny_run, [0, 1, 2, 5])
     scores: list[torch.Tensor] = []
-    hook = model.lm_head.register_forward_hook(lambda module, given, output: scores.append(output[:, -1]))
+    hook = model.lm_head.register_forward_hook(lambda module, args, output: scores.append(output[:, -1]))
     found = complete(model, inputs, INDEX, TOKENS, ENDS, **FREE)
     hook.remove()
     assert len(scores[1]) == len(NUMBERS) > len(scores[-1])  # the first scores are of the prompts
@@ -98,8 +98,8 @@ def test_what_is_drawn_after_rows_were_dropped_comes_from_the_same_policy(tiny_r
 def test_each_prompt_and_image_is_computed_once(tiny_run: TinyRun, model: Any) -> None:
     images, tokens = [], []
     hooks = [
-        model.model.visual.register_forward_pre_hook(lambda module, given: images.append(len(given[0]))),
-        model.lm_head.register_forward_pre_hook(lambda module, given: tokens.append(given[0].shape[:2])),
+        model.model.visual.register_forward_pre_hook(lambda module, args: images.append(len(args[0]))),
+        model.lm_head.register_forward_pre_hook(lambda module, args: tokens.append(args[0].shape[:2])),
     ]
     inputs = prompts(tiny_run, [0, 1, 2, 5])
     torch.manual_seed(4)
@@ -148,7 +148,7 @@ def test_rollouts_are_those_of_trl(trainer: SharedPrefixTrainer, never_dropped: 
 def test_rollouts_end_where_trl_ends_them(
     trainer: SharedPrefixTrainer, monkeypatch: pytest.MonkeyPatch, never_dropped: None
 ) -> None:
-    """Also by a token that only the tokenizer calls the end: what is behind it is padding, and is not trained on."""
+    """Also by an end token that only the tokenizer knows: the tokens after it are padding, and are not trained on."""
     monkeypatch.setattr(trainer.model.generation_config, "eos_token_id", None)
     ends = list(range(4, 200, 2))
     monkeypatch.setattr(trainer, "eos_token_ids", ends)

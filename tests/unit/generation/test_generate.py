@@ -44,12 +44,12 @@ def test_another_image_changes_the_logits(tiny_run: TinyRun, model: Any, process
     assert (logits("red") - logits("blue")).abs().max() > 1e-3
 
 
-def test_another_image_is_asked_about_in_place_of_the_own(tiny_run: TinyRun, model: Any, processor: Any) -> None:
+def test_other_images_can_be_shown_in_place_of_the_examples_own(tiny_run: TinyRun, model: Any, processor: Any) -> None:
     seen: list[torch.Tensor] = []
     hook = model.model.visual.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
-    own = [example.image for example in tiny_run.examples[:2]]
+    own_images = [example.image for example in tiny_run.examples[:2]]
     try:
-        for images in (None, own, own[::-1]):
+        for images in (None, own_images, own_images[::-1]):
             ask(tiny_run, model, processor, 2, images=images, max_new_tokens=1)
     finally:
         hook.remove()
@@ -120,8 +120,8 @@ def test_a_completion_that_ends_is_not_cut_off(tiny_run: TinyRun, processor: Any
 
 def test_nobody_is_shown_their_own_image(tiny_run: TinyRun) -> None:
     shown = other_images(tiny_run.examples, seed=3)
-    own = [example.image for example in tiny_run.examples]
-    assert set(shown) == set(own) and not any(a == b for a, b in zip(shown, own, strict=True))
+    own_images = [example.image for example in tiny_run.examples]
+    assert set(shown) == set(own_images) and not any(a == b for a, b in zip(shown, own_images, strict=True))
     assert other_images(tiny_run.examples[:1], seed=3) == [None]
 
 

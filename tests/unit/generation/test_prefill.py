@@ -41,17 +41,17 @@ def pictures() -> list[Image.Image]:
     return [*(Image.fromarray(pixels.to(torch.uint8).numpy()) for pixels in drawn), *blank]
 
 
-def prompts(run: TinyRun, asked: Sequence[tuple[str, Sequence[int], str]], shown: Sequence[Image.Image]) -> Any:
+def prompts(run: TinyRun, questions: Sequence[tuple[str, Sequence[int], str]], shown: Sequence[Image.Image]) -> Any:
     """What a model takes for (words before, numbers of images, words after)."""
     processor = load_processor(run.base / "model")
     image = "<|vision_start|><|image_pad|><|vision_end|>"
-    texts = [before + image * len(numbers) + after for before, numbers, after in asked]
-    images = [shown[number] for _, numbers, _ in asked for number in numbers]
+    texts = [before + image * len(numbers) + after for before, numbers, after in questions]
+    images = [shown[number] for _, numbers, _ in questions for number in numbers]
     options: Any = {"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"}
     return dict(processor(text=texts, images=images, **options))
 
 
-ASKED = [
+QUESTIONS = [
     ("", [0], "what is red?"),
     ("", [1], "what color is the left one?"),
     ("", [0], "what is the number on the left?"),
@@ -66,12 +66,14 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize("asked", [ASKED, ASKED[:1], ASKED[4:6], ASKED[1:2] + ASKED[7:8], ASKED[9:]])
+@pytest.mark.parametrize(
+    "questions", [QUESTIONS, QUESTIONS[:1], QUESTIONS[4:6], QUESTIONS[1:2] + QUESTIONS[7:8], QUESTIONS[9:]]
+)
 def test_keys_and_values_are_those_of_each_prompt_by_itself(
-    tiny_run: TinyRun, model: Any, monkeypatch: pytest.MonkeyPatch, asked: Sequence[Any]
+    tiny_run: TinyRun, model: Any, monkeypatch: pytest.MonkeyPatch, questions: Sequence[Any]
 ) -> None:
-    inputs = prompts(tiny_run, asked, pictures())
-    index = torch.randint(len(asked), (7,), generator=torch.Generator().manual_seed(1))
+    inputs = prompts(tiny_run, questions, pictures())
+    index = torch.randint(len(questions), (7,), generator=torch.Generator().manual_seed(1))
     found, deltas = prefilled(model, inputs, index)
     monkeypatch.setattr(prefill, "no_trees", lambda backbone: "told so")
     expected, expected_deltas = prefilled(model, inputs, index)
@@ -80,22 +82,22 @@ def test_keys_and_values_are_those_of_each_prompt_by_itself(
 
 
 def test_what_prompts_begin_with_is_computed_once(tiny_run: TinyRun, model: Any) -> None:
-    inputs = prompts(tiny_run, ASKED, pictures())
+    inputs = prompts(tiny_run, QUESTIONS, pictures())
     tokens, patches = [], []
     hooks = [
         model.model.language_model.layers[0].register_forward_pre_hook(
-            lambda module, given: tokens.append(given[0].shape)
+            lambda module, args: tokens.append(args[0].shape)
         ),
-        model.model.visual.register_forward_pre_hook(lambda module, given: patches.append(len(given[0]))),
+        model.model.visual.register_forward_pre_hook(lambda module, args: patches.append(len(args[0]))),
     ]
-    prefilled(model, inputs, torch.arange(len(ASKED)))
+    prefilled(model, inputs, torch.arange(len(QUESTIONS)))
     for hook in hooks:
         hook.remove()
     kept = inputs["attention_mask"].bool()
-    own = [ids[seen].tolist()[:-1] for ids, seen in zip(inputs["input_ids"], kept, strict=True)]
-    rows = lay_out(own, [[0, 2], [1, 7], [3], [4, 5], [6], [8], [9], [10]])
+    own_tokens = [ids[seen].tolist()[:-1] for ids, seen in zip(inputs["input_ids"], kept, strict=True)]
+    rows = lay_out(own_tokens, [[0, 2], [1, 7], [3], [4, 5], [6], [8], [9], [10]])
     assert [shape[1] for shape in tokens] == [sum(end - start for _, start, end in rows.stretches)]
-    assert tokens[0][1] < 0.75 * sum(map(len, own))
-    grids = inputs["image_grid_thw"].prod(dim=1).tolist()  # of the images of ASKED, one after the other
+    assert tokens[0][1] < 0.75 * sum(map(len, own_tokens))
+    grids = inputs["image_grid_thw"].prod(dim=1).tolist()  # of the images of QUESTIONS, one after the other
     first = [0, 1, 3, 4, 5, 8, 9, 11, 12, 13]  # those of the prompts 0, 1, 3, 4 (two), 6 (two), 8, 9, 10
     assert patches == [sum(grids[number] for number in first)]

@@ -99,7 +99,7 @@ def test_what_runs_is_what_was_asked_for() -> None:
         check_spread(accelerator(), read_topology("zero3"))
     with pytest.raises(PipelineError, match="ZeRO stage 3 in place of 2"):
         check_spread(accelerator(), read_topology("zero2"))
-    with pytest.raises(PipelineError, match="asked for was a single process, but accelerate runs processes 2"):
+    with pytest.raises(PipelineError, match="the run was to use a single process, but accelerate runs processes 2"):
         check_spread(accelerator(), None)
 
 

@@ -1,4 +1,4 @@
-"""Dynamic sampling: groups without variance are replaced, by the same after a kill, and as if drawn with the rest."""
+"""Dynamic sampling: groups without variance are replaced, by the same ones after a kill, as if drawn with the rest."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def scripted(prompt_ids: Sequence[list[int]], *args: Any, **options: Any) -> tup
 
 
 class Drawn:
-    """What a trainer draws: the questions of each generation, each once, and the shapes of the batches."""
+    """Records what a trainer draws: the questions of each generation, each once, and the batches."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.questions: list[list[str]] = []
@@ -99,7 +99,7 @@ def trainer(made: Any) -> Iterator[Any]:
 
 
 def first_generation(trainer: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    """Its rows, and its questions."""
+    """The rows of the first generation, and the ids of its questions."""
     rows = next(iter(trainer.get_train_dataloader()))
     return rows, [row["id"] for row in rows[::SIZE]]
 
@@ -111,23 +111,23 @@ def test_a_refilled_batch_is_that_of_its_questions_drawn_together(
 ) -> None:
     trainer.shared_prefix = way
     drawn = Drawn(monkeypatch)
-    rows, asked = first_generation(trainer)
-    EQUAL.update(asked[place] for place in equal)
+    rows, question_ids = first_generation(trainer)
+    EQUAL.update(question_ids[place] for place in equal)
     trainer.refill_generations = 1
     found = trainer._generate_and_score_completions(rows)
     first, further = drawn.questions
-    assert first == asked and len(further) == len(equal) and not set(further) & set(asked)
+    assert first == question_ids and len(further) == len(equal) and not set(further) & set(question_ids)
     shapes = [(batch["prompt_ids"].shape[1], batch["completion_ids"].shape[1]) for batch in drawn.batches]
     assert shapes[0][0] != shapes[1][0] or shapes[0][1] != shapes[1][1]
     new = iter(further)
-    final = [next(new) if place in equal else name for place, name in enumerate(asked)]
+    final = [next(new) if place in equal else name for place, name in enumerate(question_ids)]
     by_id = {row["id"]: row for row in trainer.train_dataset}
     trainer.refill_generations = 0
     expected = trainer._generate_and_score_completions([by_id[name] for name in final for _ in range(SIZE)])
     assert found.keys() == expected.keys() >= {"old_per_token_logps", "ref_per_token_logps", "mm_token_type_ids"}
     assert found["num_items_in_batch"] == expected["num_items_in_batch"] == expected["completion_mask"].sum()
     assert found["num_images"] == expected["num_images"]
-    # The longest may have been among what was replaced: the same values, whatever the padding, and that as it must be.
+    # The longest row may have been replaced: the values are the same however wide the padding, which is as it must be.
     padding = {
         "prompt_ids": trainer.processing_class.tokenizer.pad_token_id,
         "completion_ids": trainer.processing_class.tokenizer.pad_token_id,
@@ -152,9 +152,9 @@ def test_a_refilled_batch_is_that_of_its_questions_drawn_together(
 
 def test_groups_are_replaced_until_all_have_variance(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Drawn(monkeypatch)
-    rows, asked = first_generation(trainer)
+    rows, question_ids = first_generation(trainer)
     names = [row["id"] for row in trainer.train_dataset]
-    EQUAL.update([*asked[1:], *[name for name in names if name not in asked][::2]])  # 10 of the 20 others
+    EQUAL.update([*question_ids[1:], *[name for name in names if name not in question_ids][::2]])  # 10 of the 20 others
     trainer.refill_generations = 20
     found = trainer._generate_and_score_completions(rows)
     assert (found["advantages"].view(GROUPS, SIZE).std(dim=1) > 0).all()
@@ -175,7 +175,7 @@ def test_groups_are_replaced_until_all_have_variance(trainer: Any, monkeypatch: 
 
 
 @pytest.mark.parametrize(("most", "generations"), [(3, 3), (20, 5)])  # 20 other questions are five generations
-def test_there_are_so_many_further_generations_at_most(
+def test_the_number_of_further_generations_is_limited(
     trainer: Any, monkeypatch: pytest.MonkeyPatch, most: int, generations: int
 ) -> None:
     drawn = Drawn(monkeypatch)
@@ -191,10 +191,10 @@ def test_there_are_so_many_further_generations_at_most(
 
 
 def test_other_questions_follow_from_seed_step_and_generation(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, asked = first_generation(trainer)
+    rows, question_ids = first_generation(trainer)
     orders = [trainer._other_questions(rows) for _ in range(2)]
     names = [trainer.train_dataset[number]["id"] for number in orders[0]]
-    assert orders[0] == orders[1] and len(names) == QUESTIONS - GROUPS and not set(names) & set(asked)
+    assert orders[0] == orders[1] and len(names) == QUESTIONS - GROUPS and not set(names) & set(question_ids)
     monkeypatch.setattr(trainer.state, "global_step", 4)
     orders.append(trainer._other_questions(rows))
     orders.append(trainer._other_questions(rows[SIZE:] + rows[:SIZE]))  # another generation of the same step
@@ -241,31 +241,31 @@ def test_a_run_that_is_killed_while_it_refills_ends_as_if_it_had_not_been(
         pass
 
     kill_at = None
-    asked: dict[int, list[str]] = {}
+    by_step: dict[int, list[str]] = {}
 
     def recorded(completions: Sequence[Any], id: Sequence[str], trainer_state: Any, **_: Any) -> list[float]:
         step = trainer_state.global_step
-        if step == kill_at and step in asked:  # in the second draw of this step
+        if step == kill_at and step in by_step:  # in the second draw of this step
             raise Killed
-        asked.setdefault(step, []).extend(id)
+        by_step.setdefault(step, []).extend(id)
         return [0.3 if int(name[1:]) % 4 < 2 else one for name, one in zip(id, lottery(completions), strict=True)]
 
     monkeypatch.setitem(REWARDS, "recorded", recorded)
-    whole, through = train(settings, tiny_run, tmp_path / "whole"), dict(asked)
+    whole, through = train(settings, tiny_run, tmp_path / "whole"), dict(by_step)
     assert set(through) == {0, 2, 4, 6} and any(len(questions) > 4 for questions in through.values())
     kill_at = max(step for step, questions in through.items() if len(questions) > 4)
     assert kill_at > 0
-    asked.clear()
+    by_step.clear()
     checkpoints = tmp_path / "killed/checkpoints"
     assert resume_point(checkpoints, {"run": 1}) is None
     with pytest.raises(Killed):
         train(settings, tiny_run, tmp_path / "killed")
     killed_at, kill_at = kill_at, None
-    asked.clear()
+    by_step.clear()
     resume_from = resume_point(checkpoints, {"run": 1})
     assert resume_from and resume_from.name == f"checkpoint-{killed_at}"
     resumed = train(settings, tiny_run, tmp_path / "killed", resume_from)
-    assert asked == {step: questions for step, questions in through.items() if step >= killed_at}
+    assert by_step == {step: questions for step, questions in through.items() if step >= killed_at}
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     history = [entry for entry in read_json(tmp_path / "killed/metrics.json")["history"] if "loss" in entry]
     logged = [entry for entry in history if "refill/generations" in entry]
@@ -278,7 +278,7 @@ def test_variance_is_in_the_rewards_but_for_rounding() -> None:
     assert without_variance(rewards, 3).tolist() == [True, False, True, False]
 
 
-def test_as_many_groups_are_replaced_as_there_are() -> None:
+def test_groups_are_replaced_while_there_are_live_ones() -> None:
     yes, no = True, False
     assert replacements(torch.tensor([yes, no, yes, yes]), torch.tensor([no, yes, yes])) == [(0, 1), (2, 2)]
     assert replacements(torch.tensor([no, yes]), torch.tensor([yes, yes])) == [(1, 0)]
@@ -324,7 +324,7 @@ def test_ratios_of_sequences_are_not_padded() -> None:
     assert found["importance_sampling_ratio"].tolist() == [[0.5], [0.25]]
 
 
-def test_what_is_not_known_is_an_error() -> None:
+def test_a_field_that_cannot_be_joined_is_an_error() -> None:
     known = batch([[1]], [[3]])
     with pytest.raises(PipelineError, match="cannot put image_sizes of two generations together: set it 0"):
         joined({**known, "image_sizes": torch.ones(1, 2)}, {**known, "image_sizes": torch.ones(1, 2)}, 99)

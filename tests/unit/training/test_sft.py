@@ -93,7 +93,7 @@ def test_batches_are_grouped_by_our_lengths(tiny_run: TinyRun, tmp_path: Path, t
 def test_every_epoch_has_its_own_order_and_nothing_else_moves_it(
     tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]
 ) -> None:
-    # once, every evaluation reset torch's seed, and every epoch had the same batches in the same order
+    # every evaluation once reset torch's seed, and every epoch had the same batches in the same order
     train(tiny_run, tmp_path, tiny_run.settings().sft)
     loader = trainers[0].get_train_dataloader()
 
@@ -131,8 +131,8 @@ def test_the_best_checkpoint_is_kept_by_generated_answers(
 def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: list[dict[str, Any]] = []
 
-    def generate(trainer: Any, examples: Sequence[Example], *args: Any, **given: Any) -> Any:
-        options.append(given)
+    def generate(trainer: Any, examples: Sequence[Example], *args: Any, **keywords: Any) -> Any:
+        options.append(keywords)
         texts = [[completion_text("x", example.answer), "no form"] for example in examples]
         return [[Completion(text, truncated=False) for text in each] for each in texts]
 
@@ -140,7 +140,7 @@ def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypat
     train(tiny_run, tmp_path, tiny_run.settings(sft__selection__samples=2, sft__training__max_steps=1).sft)
     history = read_json(tmp_path / "metrics.json")["history"]
     assert [entry["eval_accuracy"] for entry in history if "eval_accuracy" in entry] == [0.5]
-    assert [given["samples"] for given in options] == [2]
+    assert [keywords["samples"] for keywords in options] == [2]
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(

@@ -22,7 +22,7 @@ from reinforced_cot.models.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training import shared_prefix_trainer
-from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer, not_images, shuffled_groups
+from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer, not_packable, shuffled_groups
 
 SIZES = [(84, 56), (56, 112), (56, 56), (112, 84)]
 WORDS = ["what", "is", "the", "red", "digit", "left", "of", "blue", "green", "yellow", "corner"]
@@ -138,9 +138,9 @@ def test_bfloat16_by_autocast_is_that_of_separate_rows(
 
 
 def test_a_model_of_other_positions_keeps_its_rows(trainer: SharedPrefixTrainer) -> None:
-    given = dict.fromkeys(("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"), 0)
-    assert not_images(given) is None
-    assert not_images({**given, "num_tiles": 3}) == "the rows have num_tiles"
+    fields = dict.fromkeys(("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids"), 0)
+    assert not_packable(fields) is None
+    assert not_packable({**fields, "num_tiles": 3}) == "the rows have num_tiles"
     backbone: Any = trainer.model.get_base_model().model
     assert trainer._kept_apart(trainer.model) is None
     with pytest.MonkeyPatch.context() as patch:
@@ -229,7 +229,9 @@ def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path, level: str, bet
         assert torch.allclose(adapter[name], weight, atol=1e-5), name
 
 
-def test_insisting_where_it_cannot_be_is_an_error(tiny_run: TinyRun, trainer: SharedPrefixTrainer) -> None:
+def test_insisting_on_shared_prompts_that_cannot_be_shared_is_an_error(
+    tiny_run: TinyRun, trainer: SharedPrefixTrainer
+) -> None:
     rows = {**make_rows(tiny_run, 1, groups=1, size=2), "num_tiles": [1, 1]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "shared_prefix", "on")

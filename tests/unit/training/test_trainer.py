@@ -1,4 +1,4 @@
-"""What SFT and RL share: arguments for TRL, and curves that are valid JSON."""
+"""The shared parts of SFT and RL: arguments for TRL, and curves that are valid JSON."""
 
 import json
 import os
@@ -42,15 +42,17 @@ def test_arguments(
 
 
 def test_the_pipelines_own_fields_win(tmp_path: Path) -> None:
-    own = settings({"seed": 3, "output_dir": "elsewhere", "report_to": "wandb"})
-    arguments = trainer_arguments(own, "sft", tmp_path)
+    changed = settings({"seed": 3, "output_dir": "elsewhere", "report_to": "wandb"})
+    arguments = trainer_arguments(changed, "sft", tmp_path)
     assert (arguments["seed"] != 3, arguments["report_to"]) == (True, "tensorboard")
-    assert arguments["seed"] != trainer_arguments(own, "rl", tmp_path)["seed"] < 2**32  # each its own
+    assert (
+        arguments["seed"] != trainer_arguments(changed, "rl", tmp_path)["seed"] < 2**32
+    )  # each method has its own seed
     assert arguments["output_dir"] == str(tmp_path / "checkpoints")
 
 
-def test_who_repeats_a_method_of_its_ancestors_draws_from_another_stream(tmp_path: Path) -> None:
-    """Or the fresh adapter of a second SFT would start as a copy of the first one's, and see rows in the same order."""
+def test_a_policy_that_repeats_a_method_draws_from_a_stream_of_its_own(tmp_path: Path) -> None:
+    """Otherwise a second SFT's fresh adapter would start as a copy of the first one's, with rows in the same order."""
 
     def drawn(stream: str = "sft", **changes: Any) -> int:
         return int(trainer_arguments(settings(**changes), stream, tmp_path)["seed"])
@@ -63,7 +65,7 @@ def test_who_repeats_a_method_of_its_ancestors_draws_from_another_stream(tmp_pat
 
 
 @pytest.mark.parametrize(("processes", "steps"), [(1, 6), (2, 3), (6, 1)])
-def test_accumulation_makes_the_same_batch_of_any_number_of_processes(
+def test_accumulation_makes_the_same_batch_on_any_number_of_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int, steps: int
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", str(processes))

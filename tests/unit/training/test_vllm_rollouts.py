@@ -1,4 +1,4 @@
-"""What is put right of TRL's rollouts by vLLM that needs no vLLM to be seen."""
+"""Repairs of TRL's rollouts by vLLM, as far as they can be tested without vLLM."""
 
 from collections.abc import Callable
 

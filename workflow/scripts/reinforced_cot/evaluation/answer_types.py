@@ -1,4 +1,4 @@
-"""Kinds of answers, and for each answer another one of its kind: the negative control of chain consistency."""
+"""Kinds of answers, and a different answer of the same kind for each: the negative control of chain consistency."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,47 +14,48 @@ def answer_type(question: str, truth: str) -> str:
     >>> [answer_type("Is it red?", "No"), answer_type("Is it red or blue?", "red"), answer_type("What is it?", "cup")]
     ['yes/no', 'choice', 'open']
     """
-    said, asked = phrase(truth), phrase(question)
-    if len(said) == 1 and said[0] in YES | NO:
+    answer_words, question_words = phrase(truth), phrase(question)
+    if len(answer_words) == 1 and answer_words[0] in YES | NO:
         return "yes/no"
-    if rival_answers(question, said):
+    if rival_answers(question, answer_words):
         return "choice"
-    if len(said) == 1 and said[0].isdigit():
+    if len(answer_words) == 1 and answer_words[0].isdigit():
         return "number"
-    return "color" if {"color", "colour"} & set(asked) else "open"
+    return "color" if {"color", "colour"} & set(question_words) else "open"
 
 
 def pools(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """The different answers of each kind, sorted; ``rows`` holds questions and answers."""
-    found: dict[str, set[str]] = {}
+    by_kind: dict[str, set[str]] = {}
     for question, answer in rows:
-        found.setdefault(answer_type(question, answer), set()).add(" ".join(phrase(answer)))
-    return {kind: sorted(answers - {""}) for kind, answers in found.items()}
+        by_kind.setdefault(answer_type(question, answer), set()).add(" ".join(phrase(answer)))
+    return {kind: sorted(answers - {""}) for kind, answers in by_kind.items()}
 
 
 def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Sequence[str]]) -> str | None:
     """A different answer of the same kind: yes for no, a rival that the question names, else one of a pool.
 
     Args:
-        name: fixes which one of a pool, so that it is the same in every run.
+        name: decides which answer of a pool is taken, so that it is the same in every run.
+        pools: the answers of each kind (`pools`).
 
     Returns:
-        None where there is no other one.
+        The answer, or None if there is no different one.
     """
-    said = polarity(answer)
-    if said is not None:
-        return "no" if said else "yes"
-    own = core(answer)
+    is_yes = polarity(answer)
+    if is_yes is not None:
+        return "no" if is_yes else "yes"
+    words = core(answer)
     if not phrase(answer):
         return None
-    offered = [" ".join(rival) for rival in rival_answers(question, own)]
-    if rivals := _apart_from(own, offered):
+    offered = [" ".join(rival) for rival in rival_answers(question, words)]
+    if rivals := _apart_from(words, offered):
         return rivals[0]
-    pool = _apart_from(own, pools.get(answer_type(question, answer), ()))
+    pool = _apart_from(words, pools.get(answer_type(question, answer), ()))
     digest = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
     return pool[digest % len(pool)] if pool else None
 
 
-def _apart_from(own: Sequence[str], others: Iterable[str]) -> list[str]:
-    """Those that share no word with an answer: "black and white" may be taken for black."""
-    return [other for other in others if not any(is_same_word(word, mine) for word in other.split() for mine in own)]
+def _apart_from(words: Sequence[str], others: Iterable[str]) -> list[str]:
+    """The other answers that share none of an answer's words: "black and white" may be taken for black."""
+    return [other for other in others if not any(is_same_word(a, b) for a in other.split() for b in words)]

@@ -1,4 +1,4 @@
-"""Asking a checkpoint questions: one greedy completion each, and what tells how much of it is looking and thinking."""
+"""Asking a checkpoint questions: a greedy completion each, and passes that show how much image and chain contribute."""
 
 import time
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ DIRECT_TOKENS = 16  # as lmms-eval's GQA
 
 
 class Pass(NamedTuple):
-    """One way of asking: its name (a key of the predictions), the questions, what is shown with each (as `Batch` has
-    it), and options of `generate_batch`.
+    """One way of asking: its name (a key of the predictions), the questions, the image shown with each (as in `Batch`),
+    and options of `generate_batch`.
     """
 
     name: str
@@ -41,21 +41,21 @@ class Pass(NamedTuple):
 
 
 def passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
-    """All ways in which the settings want the questions asked.
+    """All passes over the questions that the settings ask for.
 
     Besides the greedy completion: samples at temperature 1, the answer without a chain, and the completions for a blank
-    and for another question's image.
+    image and for another question's image.
     """
-    evaluation, seed = settings.answer, settings.seed
-    tokens, own = {"max_new_tokens": evaluation.max_new_tokens}, [example.image for example in examples]
-    found = [Pass("prediction_raw", examples, own, tokens)]
-    if evaluation.samples:
-        found.append(Pass("samples", examples, own, {**tokens, "samples": evaluation.samples, "seed": seed}))
-    if evaluation.direct:
-        found.append(Pass("direct_raw", examples, own, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
-    if probed := subset(examples, evaluation.probes, seed):
-        found += [Pass(probe.key, probed, probe.images(probed, seed), tokens) for probe in IMAGE_PROBES.values()]
-    return found
+    answering, seed = settings.answer, settings.seed
+    tokens, images = {"max_new_tokens": answering.max_new_tokens}, [example.image for example in examples]
+    result = [Pass("prediction_raw", examples, images, tokens)]
+    if answering.samples:
+        result.append(Pass("samples", examples, images, {**tokens, "samples": answering.samples, "seed": seed}))
+    if answering.direct:
+        result.append(Pass("direct_raw", examples, images, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
+    if probed := subset(examples, answering.probes, seed):
+        result += [Pass(probe.key, probed, probe.images(probed, seed), tokens) for probe in IMAGE_PROBES.values()]
+    return result
 
 
 def answer(
@@ -67,12 +67,12 @@ def answer(
     shard: int = 0,
     shards: int = 1,
 ) -> None:
-    """Ask a checkpoint what nobody has asked yet, and log the answers.
+    """Ask a checkpoint the batches that are not in the log yet, and log its answers.
 
     Args:
         data: the folder that the examples' images are relative to.
         model: a checkpoint folder.
-        shard: which of ``shards`` processes this one is; each takes its part of the batches, which are always the same.
+        shard: which of ``shards`` processes this one is; each takes its part of the batches, which do not depend on it.
 
     Raises:
         DataError: a prompt is too long, or the checkpoint is damaged.
@@ -82,68 +82,70 @@ def answer(
     lengths = prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
     done, units = answers.read().keys(), []
     budget = settings.answer.batch_size * (max(lengths) + new_tokens)
-    for asked in passes(settings, examples):
+    for way in passes(settings, examples):
         shown = [
             example if image is None else replace(example, image=image)
-            for example, image in zip(asked.examples, asked.images, strict=True)
+            for example, image in zip(way.examples, way.images, strict=True)
         ]
-        begin = len(processor.tokenizer(asked.options.get("begin", ""), add_special_tokens=False)["input_ids"])
-        further = begin + asked.options["max_new_tokens"]
+        begin = len(processor.tokenizer(way.options.get("begin", ""), add_special_tokens=False)["input_ids"])
+        further = begin + way.options["max_new_tokens"]
         tokens = [length + further for length in unchecked_lengths(processor, shown, data, prompt)]
-        units += [(asked, batch) for batch in batches_of_like_length(asked.examples, budget, tokens, asked.images)]
-    left = [(asked, batch) for asked, batch in units[shard::shards] if (asked.name, batch.number) not in done]
-    if not left:
+        units += [(way, batch) for batch in batches_of_like_length(way.examples, budget, tokens, way.images)]
+    remaining = [(way, batch) for way, batch in units[shard::shards] if (way.name, batch.number) not in done]
+    if not remaining:
         return
     check_checkpoint(model)
     engine = ENGINES[settings.answer.engine]
     if not engine.plans_memory:
         shapes = shapes_of(model, trust_remote_code=trusted)
         check_memory(answering_plan_of(settings, shapes, max(lengths)), shards)
-    policy = engine.load(model, processor, settings, data)
-    for asked, batch in tqdm(left, desc="answer", unit="batch", disable=shard != 0):
+    answering_model = engine.load(model, processor, settings, data)
+    for way, batch in tqdm(remaining, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()
-        found = policy.generate_batch(batch, **asked.options)
+        by_question = answering_model.generate_batch(batch, **way.options)
         answered = Answered(
             ids=[example.id for example in batch.examples],
-            texts=[[completion.text for completion in completions] for completions in found],
-            truncated=[[completion.truncated for completion in completions] for completions in found],
+            texts=[[completion.text for completion in completions] for completions in by_question],
+            truncated=[[completion.truncated for completion in completions] for completions in by_question],
             seconds=time.perf_counter() - started,
         )
-        answers.append(shard, asked.name, batch.number, answered)
+        answers.append(shard, way.name, batch.number, answered)
 
 
 def collect(settings: AnswerSettings, examples: Sequence[Example], answers: AnswerLog) -> list[Prediction]:
-    """A row of `predictions.jsonl` for every question, unscored, in the order of ``examples``.
+    """Make an unscored row of `predictions.jsonl` for every question, in the order of ``examples``.
 
     Raises:
-        DataError: a question has not been answered or one that was not asked has.
+        DataError: a question of a pass was not answered, or an answered question is not in the pass.
     """
-    found = answers.read().items()
+    logged = answers.read().items()
     rows = {example.id: unscored(example, "") for example in examples}
-    for asked in passes(settings, examples):
-        batches = [answered for (name, _), answered in found if name == asked.name]
-        given = {
+    for way in passes(settings, examples):
+        batches = [answered for (name, _), answered in logged if name == way.name]
+        by_id = {
             id: (texts, truncated)
             for answered in batches
             for id, texts, truncated in zip(answered.ids, answered.texts, answered.truncated, strict=True)
         }
-        if missing := given.keys() ^ {example.id for example in asked.examples}:
-            raise DataError(f"{asked.name} of {min(missing)} was not answered as asked: give the command again")
-        for id, (texts, truncated) in given.items():
-            if asked.name == "samples":
+        if differing := by_id.keys() ^ {example.id for example in way.examples}:
+            raise DataError(
+                f"{way.name} of question {min(differing)} is missing or was not to be asked: give the command again"
+            )
+        for id, (texts, truncated) in by_id.items():
+            if way.name == "samples":
                 rows[id]["samples"] = texts
             else:
-                rows[id][asked.name] = texts[0]
-            if asked.name == "prediction_raw":
+                rows[id][way.name] = texts[0]
+            if way.name == "prediction_raw":
                 rows[id]["truncated"] = truncated[0]
     return list(rows.values())
 
 
 def timing(answers: AnswerLog) -> dict[str, float]:
-    """How long answering took: seconds of all processes together, so that it does not matter how many there were."""
-    found = answers.read().values()
-    completions = sum(len(texts) for answered in found for texts in answered.texts)
-    seconds = sum(answered.seconds for answered in found)
+    """How long answering took: the seconds of all processes are added, so that their number does not matter."""
+    logged = answers.read().values()
+    completions = sum(len(texts) for answered in logged for texts in answered.texts)
+    seconds = sum(answered.seconds for answered in logged)
     return {
         "completions": completions,
         "process_seconds": seconds,

@@ -12,27 +12,27 @@ from reinforced_cot.seeds import mixed
 
 
 def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
-    """Every pair of policies: how much more often the second is right than the first.
+    """Compare every pair of policies: how much more often the second is right than the first.
 
     Args:
         predictions: scored rows by policy, in the order of the report.
 
     Returns:
-        One mapping per pair: ``before`` and ``after`` (names); `difference` of all questions; ``by_question_type``, the
-        same for each type with ``p_holm``, its p-value adjusted for the number of types.
+        One mapping per pair: ``before`` and ``after`` (names); the keys of `difference` over all questions; and
+        ``by_question_type``, the same per type with ``p_holm``, the p-value adjusted for the number of types.
 
     Raises:
         DataError: two policies were asked different questions.
     """
     by_id = {policy: {row["id"]: row for row in rows} for policy, rows in predictions.items()}
-    refuse_different_questions(by_id)
-    found = []
+    refuse_different_ids(by_id)
+    comparisons = []
     for before, after in combinations(by_id, 2):
         pairs = [(by_id[before][id], by_id[after][id]) for id in sorted(by_id[before])]
         types = sorted({row["question_type"] for row, _ in pairs})
         parts = {name: difference([pair for pair in pairs if pair[0]["question_type"] == name]) for name in types}
         adjusted = uncertainty.holm([part["p_value"] for part in parts.values()])
-        found.append(
+        comparisons.append(
             {
                 "before": before,
                 "after": after,
@@ -42,17 +42,17 @@ def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, A
                 },
             }
         )
-    return found
+    return comparisons
 
 
 def difference(pairs: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]:
-    """What changed between two policies' answers to the same questions.
+    """Compare two policies' answers to the same questions.
 
     Returns:
         ``difference`` in accuracy (second minus first) with its 95 % ``interval`` (bootstrap, images drawn whole),
-        ``error`` (standard error, clustered by image), ``detectable`` (the smallest that these questions would show,
-        power .8), ``gained`` and ``lost`` questions, and McNemar's exact ``p_value``. None where there are too few
-        images to say.
+        ``error`` (standard error, clustered by image), ``detectable`` (the smallest difference that these questions
+        would show, power .8), ``gained`` and ``lost`` questions, and McNemar's exact ``p_value``. A value is None if
+        there are too few images for it.
     """
     first, second = ([bool(pair[side]["is_correct"]) for pair in pairs] for side in (0, 1))
     changes = [float(after) - float(before) for before, after in zip(first, second, strict=True)]
@@ -70,8 +70,11 @@ def difference(pairs: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]
     }
 
 
-def refuse_different_questions(by_id: Mapping[str, Mapping[str, Prediction]]) -> None:
-    """Policies are compared on the same questions or not at all.
+def refuse_different_ids(by_id: Mapping[str, Mapping[str, Prediction]]) -> None:
+    """See that all policies were asked the same questions.
+
+    Args:
+        by_id: each policy's rows by the ids of their questions.
 
     Raises:
         DataError: names two policies and a question that only one was asked.
@@ -80,6 +83,6 @@ def refuse_different_questions(by_id: Mapping[str, Mapping[str, Prediction]]) ->
     for policy, rows in others:
         if odd := sorted(expected.keys() ^ rows.keys()):
             raise DataError(
-                f"{first} and {policy} were asked different questions, {odd[0]} only one of them: evaluate both on the "
-                "same test split"
+                f"{first} and {policy} were asked different questions: {odd[0]} was put to only one of them; evaluate "
+                "both on the same test split"
             )

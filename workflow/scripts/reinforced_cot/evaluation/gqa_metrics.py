@@ -1,10 +1,10 @@
-"""GQA's official metrics: the figures that its evaluation prints, for predictions compared as raw strings.
+"""GQA's official metrics: the figures that its own evaluation prints; predictions are compared as raw strings.
 
 They are those of Hudson & Manning, "GQA: A New Dataset for Real-World Visual Reasoning and Compositional Question
 Answering", CVPR 2019, all but grounding, which needs attention maps.
 
-``consistency`` here is across questions: who answers a question rightly should answer what follows from it rightly too.
-It is never the chain consistency of `consistency.py`, whether an answer follows from its own chain of thought.
+``consistency`` here is across questions: if a question is answered rightly, the questions that follow from it should be
+as well. It is never the chain consistency of `consistency.py`: whether an answer follows from its own chain of thought.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ Questions = Mapping[str, Mapping[str, Any]]
 Predictions = Mapping[str, str]
 Choices = Mapping[str, Mapping[str, list[str]]]
 
-_COMMON = ["color", "material", "shape"]  # the choices of a question for what two objects have in common
+_COMMON = ["color", "material", "shape"]  # the choices where the question is what two objects have in common
 # Steps that only read off the answer are not counted as reasoning.
 _UNCOUNTED_STEPS = ("exist", "query: name", "choose name")
 
@@ -38,9 +38,10 @@ def gqa_metrics(questions: Questions, predictions: Predictions, choices: Choices
 
         - n: how many there are
         - accuracy; open: of questions of structural type query; binary: of all others
-        - consistency: of the other questions, balanced or not, that a rightly answered one entails, the share answered
-          rightly; the mean over the rightly answered that entail any. None unless every question has a prediction and
-          those entailed are among ``questions``: needs GQA's file of all questions, not that of the balanced ones
+        - consistency: of the other questions, balanced or not, that a rightly answered question entails, the share that
+          is answered rightly; the mean over the rightly answered questions that entail any. None unless every question
+          has a prediction and ``questions`` holds all entailed ones: this needs GQA's file of all questions, not that
+          of the balanced ones
         - validity, plausibility: share of predictions among the choices; None without choices
         - distribution: chi-square distance between predicted and true answers, lower is better
         - by_structural_type, by_semantic_type (keys str), by_words, by_steps (keys int): {"n", "accuracy"} per key
@@ -73,20 +74,20 @@ def gqa_metrics(questions: Questions, predictions: Predictions, choices: Choices
     }
 
 
-def check_ids(questions: Questions, asked: Collection[str]) -> None:
-    """See that those who are ``asked`` are GQA's questions, the balanced ones all of them.
+def check_ids(questions: Questions, ids: Collection[str]) -> None:
+    """See that ``ids`` are ids of GQA's questions, and that no balanced question is missing.
 
     Raises:
-        DataError: one is missing, or is none of GQA's; names it.
+        DataError: names a balanced question that is missing, or an id that is none of GQA's.
     """
     balanced = [id for id, record in questions.items() if record["isBalanced"]]
-    missing = [id for id in balanced if id not in asked]
+    missing = [id for id in balanced if id not in ids]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(balanced)} balanced questions have no prediction, the first is {missing[0]!r}; "
             "GQA's metrics are defined over all of them"
         )
-    unknown = [id for id in asked if id not in questions]
+    unknown = [id for id in ids if id not in questions]
     if unknown:
         raise DataError(
             f"{len(unknown)} predictions are for no question of the file, the first is for {unknown[0]!r}; "
@@ -172,7 +173,7 @@ def _percent(values: Iterable[bool]) -> float | None:
 
 
 def gqa_files(settings: Mapping[str, str | None]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """What the files under ``gqa_questions`` and ``gqa_choices`` hold (`read_questions`, `read_choices`), or None."""
+    """Read the files under ``gqa_questions`` and ``gqa_choices``; None for each that is not given."""
     questions, choices = settings["gqa_questions"], settings["gqa_choices"]
     return (read_questions(Path(questions)) if questions else None, read_choices(Path(choices)) if choices else None)
 
@@ -217,5 +218,5 @@ def _require(path: Path, id: str, record: Any, keys: Mapping[str, type], prefix:
         if key not in record:
             raise DataError(f"{path}, question {id!r}: {prefix + key!r} is missing")
         if not isinstance(record[key], kind):
-            found = type(record[key]).__name__
-            raise DataError(f"{path}, question {id!r}: {prefix + key!r} should be a {kind.__name__}, found {found}")
+            actual = type(record[key]).__name__
+            raise DataError(f"{path}, question {id!r}: {prefix + key!r} should be a {kind.__name__}, found {actual}")

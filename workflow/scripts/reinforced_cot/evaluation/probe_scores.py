@@ -1,8 +1,8 @@
-"""Hack probes: what cheating would earn from the very matcher and judge that score the policy.
+"""Hack probes: how cheating would be scored by the same matcher and judge that score the policy.
 
 A policy trained on a reward learns the reward. Each probe (`hack_probes`, `image_probes`) is a way to be paid without
-looking or thinking; its score stands beside the policy's, and one that comes near it says that the score does not
-measure what it seems to.
+looking or thinking. Its score stands beside the policy's: if it comes near, the score does not measure what it seems to
+measure.
 """
 
 from collections.abc import Sequence
@@ -22,31 +22,31 @@ from reinforced_cot.scoring.predictions import scored
 
 
 def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
-    """Every probe's scores beside the policy's on the same questions, in 0..1.
+    """Score every probe, and the policy on the same questions, in 0..1.
 
-    A probe is held against accuracy; where it keeps the policy's answers, against ``supported_accuracy``.
+    The measure is accuracy, or ``supported_accuracy`` for a probe that keeps the policy's answers.
 
     Args:
-        rows: scored predictions; the image probes are those that were asked, under their keys.
+        rows: scored predictions; an image probe is scored on the rows that have a completion under its key.
 
     Returns:
         One mapping per probe: probe, text (of a constant answer, else None), measure, score, policy, n, near.
     """
-    found = []
+    scores = []
     for answer in constant_answers([row["gt_answer"] for row in rows]):
         text = constant_completions(answer)[0]
         answers = [scored({**row, "prediction_raw": text}) for row in rows]
-        found.append(_compared(CONSTANT_ANSWER, rows, answers, "accuracy", answer))
+        scores.append(_compared(CONSTANT_ANSWER, rows, answers, "accuracy", answer))
     for probe, complete in TEXT_PROBES.items():
         texts = [complete(row["instruction"], row["pred_answer"] or "") for row in rows]
         answers = [scored({**row, "prediction_raw": text}) for row, text in zip(rows, texts, strict=True)]
-        found.append(_compared(probe, rows, answers, "supported_accuracy"))
-    for probe, shown in IMAGE_PROBES.items():
-        asked = [row for row in rows if row[shown.key] is not None]
-        if asked:
-            answers = [scored({**row, "prediction_raw": row[shown.key]}) for row in asked]
-            found.append(_compared(probe, asked, answers, "accuracy"))
-    return found
+        scores.append(_compared(probe, rows, answers, "supported_accuracy"))
+    for probe, image_probe in IMAGE_PROBES.items():
+        probed = [row for row in rows if row[image_probe.key] is not None]
+        if probed:
+            answers = [scored({**row, "prediction_raw": row[image_probe.key]}) for row in probed]
+            scores.append(_compared(probe, probed, answers, "accuracy"))
+    return scores
 
 
 def _compared(

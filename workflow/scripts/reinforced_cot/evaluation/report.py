@@ -1,4 +1,4 @@
-"""The report's content: tables with pandas, curves with matplotlib, laid out by a Jinja template. No torch."""
+"""The report's content: tables by pandas, curves by matplotlib, laid out by a Jinja template. No torch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,15 +18,15 @@ def render(results: Path, policies: Sequence[str], merged: Sequence[str], templa
     """The page as HTML text, with styles and pictures inside it.
 
     Args:
-        results: folder of the run; comparisons.json, eval.json of each policy, metrics.json of the trained ones and
-            merge.json of the merged ones are read.
+        results: folder of the run, with comparisons.json, eval.json of each policy, metrics.json of the trained ones,
+            merge.json of the merged ones, and data/summary.json.
         policies: names, in the order of the report.
-        merged: those of them that were trained as adapters.
-        template: Jinja file; whatever comes from a model or data is escaped.
-        seeds: whether seeds.json is there.
+        merged: those among them that were trained as adapters.
+        template: Jinja file; all text that comes from a model or from data is escaped.
+        seeds: whether there is a seeds.json as well.
     """
     evaluations = {policy: read_json(results / policy / "eval.json") for policy in policies}
-    refuse_different_questions(evaluations)
+    refuse_different_hashes(evaluations)
     trained = [policy for policy in policies if policy != "base"]
     histories = {policy: history(read_json(results / policy / "metrics.json")) for policy in trained}
     comparisons = read_json(results / "comparisons.json")
@@ -63,8 +63,8 @@ def _unless_empty(table: pd.DataFrame) -> str | None:
     return None if table.empty else tables.as_html(table)
 
 
-def refuse_different_questions(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
-    """Policies are compared on the same questions or not at all.
+def refuse_different_hashes(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+    """See that all policies were asked the same questions, by the hash of the ids in each eval.json.
 
     Raises:
         DataError: names two policies that were asked different questions.
@@ -78,7 +78,7 @@ def refuse_different_questions(evaluations: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
-    """One row per merged policy: relative logit differences (see `lora.merge_proof`)."""
+    """One row per merged policy: relative differences of logits (see `lora.merge_proof`)."""
     columns = ["adapter_vs_base", "adapter_vs_merged", "adapter_vs_saved", "dtype"]
     return pd.DataFrame(
         {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in merged}
@@ -88,4 +88,4 @@ def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
 def quantized_merges(results: Path, merged: Sequence[str]) -> pd.DataFrame:
     """One row per policy whose adapter was trained on a quantized base: what merging changed (`quantized_merge`)."""
     measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in merged}
-    return pd.DataFrame({policy: found for policy, found in measured.items() if found}).T
+    return pd.DataFrame({policy: row for policy, row in measured.items() if row}).T

@@ -17,41 +17,46 @@ matplotlib.rcParams.update(
 
 
 def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """The logged training steps; a supervised run's loss is kept apart from RL's, which means something else."""
+    """The logged training steps; the loss of SFT is renamed, since that of RL means something else."""
     frame = pd.DataFrame(metrics["history"]).set_index("step")
     return frame if "reward" in frame else frame.rename(columns={"loss": "loss_sft"})
 
 
 def curves(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, Markup]]:
-    """Titles and pictures: what every policy logged, then what cheating would have earned each RL policy."""
+    """Titles and pictures: the curves of all policies, then for each RL policy the rewards that cheating would earn."""
     shared = [
         ("Reward of the sampled completions", "reward", "weighted sum"),
         ("Share of right answers among the sampled completions", "rewards/correctness_reward/mean", "share"),
         ("Supervised loss", "loss_sft", "cross-entropy"),
     ]
-    found = []
+    pictures = []
     for title, key, label in shared:
         lines = {policy: frame[key] for policy, frame in histories.items() if key in frame}
         if lines:
-            found.append((title, picture(lines, label)))
+            pictures.append((title, picture(lines, label)))
     for policy, frame in histories.items():
         probes = {name.removeprefix(PROBES).replace("_", " "): frame[name] for name in frame if name.startswith(PROBES)}
         if probes:
-            found.append((f"What cheating would have earned {policy}", picture(probes, "reward, greedy")))
-    return found
+            pictures.append((f"What cheating would have earned {policy}", picture(probes, "reward, greedy")))
+    return pictures
 
 
 def picture(lines: Mapping[str, pd.Series], label: str) -> Markup:
-    """One picture as inline SVG."""
+    """Draw lines over the training steps as inline SVG.
+
+    Args:
+        lines: by name, values by step; gaps are left out.
+        label: of the vertical axis.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 2.6), layout="constrained")
     axes = figure.subplots()
     for name, values in lines.items():
-        known = values.dropna()
-        axes.plot(known.index, known, label=name, linewidth=1.5, marker=".")
+        logged = values.dropna()
+        axes.plot(logged.index, logged, label=name, linewidth=1.5, marker=".")
     axes.set(xlabel="step", ylabel=label)
-    if len(lines) > 4:  # beside the curves, which they would cover
+    if len(lines) > 4:  # so many names would cover the curves
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     else:
         axes.legend(frameon=False)

@@ -60,13 +60,13 @@ def seeds(spread: Mapping[str, Any]) -> pd.DataFrame:
     """One row per policy: mean, deviation and each seed's value."""
     names = {"accuracy": "accuracy", "sampled_accuracy": "at T=1", "consistency": "consistent"}
     rows: dict[str, dict[str, Any]] = {}
-    for policy, found in spread["policies"].items():
+    for policy, measures in spread["policies"].items():
         rows[policy] = {
-            label: mean_and_deviation(found[measure]) for measure, label in names.items() if measure in found
+            label: mean_and_deviation(measures[measure]) for measure, label in names.items() if measure in measures
         }
         rows[policy] |= {
             f"accuracy, seed {seed}": value
-            for seed, value in zip(spread["seeds"], found["accuracy"]["values"], strict=True)
+            for seed, value in zip(spread["seeds"], measures["accuracy"]["values"], strict=True)
         }
         if policy in spread["gains"]:
             gain = spread["gains"][policy]
@@ -80,7 +80,11 @@ def mean_and_deviation(summary: Mapping[str, Any]) -> str:
 
 
 def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
-    """One row per class, two columns per policy where chains decide the class, else one and the number of questions."""
+    """One row per class of questions, one column per policy: its accuracy.
+
+    The number of questions is one column if it is the same for all policies. If the policy's own chains decide the
+    class, each policy has a column of its own for it.
+    """
     names = sorted({name for scores in evaluations.values() for name in scores[key]}, key=_by_number)
     counts = {name: {scores[key].get(name, {}).get("n", 0) for scores in evaluations.values()} for name in names}
     shared = all(len(each) == 1 for each in counts.values())
@@ -118,9 +122,9 @@ def differences(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per question type, one column per pair; a star where the difference is more than chance.
+    """One row per question type, one column per pair; a star marks a difference that is more than chance.
 
-    That is, after Holm's correction, and by the interval too, which knows that questions share images.
+    Both must say so: p after Holm's correction, and the interval, which takes into account that questions share images.
     """
     return pd.DataFrame(
         {
@@ -144,24 +148,24 @@ def pair_name(pair: Mapping[str, Any]) -> str:
 
 
 def consistency(evaluations: Evaluations) -> pd.DataFrame:
-    """One row per policy and group of answers: what the judge of chains says of them, and of the negative control."""
+    """One row per policy and group of answers, the negative control among them: the verdicts of the judge of chains."""
     groups = {"all": "all", "correct": "right", "wrong": "wrong", "negative_control": "another answer (control)"}
     rows = {}
     for policy, scores in evaluations.items():
         for key, label in groups.items():
-            found = scores["chain_consistency"][key]
+            verdicts = scores["chain_consistency"][key]
             rows[policy, label] = {
-                "chains": found["n"],
-                "decided": found["coverage"],
-                "support": found["support"],
-                "contradict": found["contradiction"],
-                "only copy the answer": found.get("bare"),
+                "chains": verdicts["n"],
+                "decided": verdicts["coverage"],
+                "support": verdicts["support"],
+                "contradict": verdicts["contradiction"],
+                "only copy the answer": verdicts.get("bare"),
             }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def probes(evaluations: Evaluations) -> pd.DataFrame:
-    """One row per probe (of the constant answers, the best); per policy, the probe's score and the policy's."""
+    """One row per probe (the best of the constant answers); per policy, the probe's score and the policy's."""
     columns: dict[tuple[str, str], dict[str, Any]] = {}
     for policy, scores in evaluations.items():
         for probe in best_probes(scores["probes"]):
@@ -172,30 +176,30 @@ def probes(evaluations: Evaluations) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def best_probes(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of each kind of probe the one that scores highest."""
+def best_probes(scored_probes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The probe of each kind that scores highest."""
     best: dict[str, Mapping[str, Any]] = {}
-    for probe in found:
+    for probe in scored_probes:
         if probe["probe"] not in best or probe["score"] > best[probe["probe"]]["score"]:
             best[probe["probe"]] = probe
     return list(best.values())
 
 
 def flags(evaluations: Evaluations) -> list[str]:
-    """A line a probe that comes near the policy."""
+    """One line per probe that comes near the policy."""
     lines = []
     for policy, scores in evaluations.items():
         for probe in best_probes(scores["probes"]):
             if probe["near"]:
                 name, text = probe["probe"].replace("_", " "), probe["text"]
-                shown = f"{name} “{text}”" if text is not None else name
+                label = f"{name} “{text}”" if text is not None else name
                 measure = probe["measure"].replace("_", " ")
-                lines.append(f"{policy}: {shown} has {measure} {probe['score']:.3f}, the policy {probe['policy']:.3f}")
+                lines.append(f"{policy}: {label} has {measure} {probe['score']:.3f}, the policy {probe['policy']:.3f}")
     return lines
 
 
 def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
-    """A line a cheat that the rewards pay like the policy when training ends."""
+    """One line per probe that earns nearly as much reward as the policy, or more, when training ends."""
     lines = []
     for policy, frame in histories.items():
         probes = {name.removeprefix(PROBES): frame[name].dropna() for name in frame if name.startswith(PROBES)}
@@ -204,8 +208,8 @@ def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
         for name, score in last.items():
             share = NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR
             if earned is not None and is_near(score, earned, share):
-                shown = name.replace("_", " ")
-                lines.append(f"{policy}, in training: {shown} earns {score:.3f}, the policy {earned:.3f}")
+                label = name.replace("_", " ")
+                lines.append(f"{policy}, in training: {label} earns {score:.3f}, the policy {earned:.3f}")
     return lines
 
 
@@ -224,7 +228,7 @@ def official(evaluations: Evaluations) -> pd.DataFrame:
     )
     rows = {policy: scores["gqa"] for policy, scores in evaluations.items() if scores["gqa"]}
     return pd.DataFrame.from_dict(
-        {policy: {name: found[name] for name in names} for policy, found in rows.items()}, orient="index"
+        {policy: {name: metrics[name] for name in names} for policy, metrics in rows.items()}, orient="index"
     )
 
 
@@ -241,7 +245,7 @@ def signed(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """Three places, or a power of ten."""
+    """p to three places, or as a power of ten if it is smaller."""
     if value < 1e-300:  # below what a float can hold
         return "< 1e-300"
     return f"{value:.3f}" if value >= 1e-3 else f"{value:.0e}"
@@ -249,18 +253,18 @@ def p_value(value: float) -> str:
 
 def as_html(table: pd.DataFrame) -> Markup:
     """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values."""
-    return Markup(table.map(shown).to_html(border=0))
+    return Markup(table.map(cell_text).to_html(border=0))
 
 
-def shown(value: Any) -> str:
-    """One cell.
+def cell_text(value: Any) -> str:
+    """The text of one cell.
 
-    >>> [shown(value) for value in (0.12345, 0.00012, 40, 1.0, None, "sft")]
+    >>> [cell_text(value) for value in (0.12345, 0.00012, 40, 1.0, None, "sft")]
     ['0.123', '1.2e-04', '40', '1.000', '-', 'sft']
     """
     if isinstance(value, str):
         return value
-    if value is None or value != value:  # nothing was counted
+    if value is None or value != value:  # NaN: no row was counted
         return "-"
     if isinstance(value, int) or (value == int(value) and abs(value) > 1):  # counts beside a gap become floats
         return f"{int(value)}"

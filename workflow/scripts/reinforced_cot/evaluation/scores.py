@@ -1,4 +1,4 @@
-"""The content of `eval.json`: everything that follows from a predictions file, the same bytes for the same file."""
+"""The content of `eval.json`: all scores that follow from a predictions file, the same bytes for the same file."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -23,19 +23,20 @@ from reinforced_cot.scoring.prediction_rows import Prediction
 def evaluate(
     rows: Sequence[Prediction], gqa_questions: Questions | None = None, gqa_choices: Choices | None = None
 ) -> dict[str, Any]:
-    """The scores of one policy's predictions (`predictions.scored`).
+    """Score one policy's predictions.
 
     Args:
+        rows: predictions as `predictions.scored` returns them.
         gqa_questions: GQA's own records by id; its official metrics then stand under ``gqa``.
-        gqa_choices: for those of them that need it.
+        gqa_choices: GQA's choices, for the official metrics that need them.
 
     Returns:
         `metrics.shares` at the top level; ``accuracy_interval`` (95 %, Wilson) and ``accuracy_error`` (standard error,
-        clustered by image); ``detectable_difference`` (smallest between two such policies, power .8); the shares again
+        clustered by image); ``detectable_difference`` (the smallest between two such policies, power .8); shares again
         under ``by_question_type``, ``by_answer_type``, ``by_semantic_type`` (GQA's, where the data has it) and
         ``by_chain_length`` (words); ``chain_consistency``, ``sampled``, ``direct`` and ``probes``; ``parse_problems``,
         ``truncation_rate``; ``legacy_*`` by the original's matcher, for comparison only; and ``questions``, a hash of
-        the ids asked, so that policies are compared on the same ones.
+        the questions' ids, by which the report sees that all policies were asked the same ones.
 
     Raises:
         DataError: there are no predictions (a share of none would be 0/0).
@@ -68,7 +69,8 @@ def evaluate(
 def _official(rows: Sequence[Prediction], questions: Questions, choices: Choices | None) -> dict[str, Any]:
     """GQA's metrics of the answers as they stand; a malformed completion answers nothing.
 
-    GQA compares raw strings, and its answers are lower case: ``accuracy_ignoring_case`` tells what that alone costs.
+    GQA compares raw strings, and its answers are lower case: ``accuracy_ignoring_case`` shows how much case and a final
+    period cost.
     """
     answers = {row["id"]: row["pred_answer"] or "" for row in rows}
     plain = {id: answer.lower().rstrip(".") for id, answer in answers.items()}
@@ -77,11 +79,11 @@ def _official(rows: Sequence[Prediction], questions: Questions, choices: Choices
 
 
 def chain_consistency(rows: Sequence[Prediction]) -> dict[str, Any]:
-    """Whether answers follow from their chains, among well-formed completions: all, right and wrong ones apart.
+    """Whether answers follow from their chains: over all well-formed completions, over right and over wrong ones.
 
-    ``coverage`` is the share that the judge decides, ``support`` and ``contradiction`` its verdicts as shares of all,
-    ``bare`` the chains that only copy their answer. ``negative_control`` holds the same chains against a *different*
-    answer of each one's kind: support at or below this rate means nothing.
+    ``coverage`` is the share that the judge decides, ``support`` and ``contradiction`` are its verdicts as shares of
+    all, ``bare`` is the share of chains that only copy their answer. ``negative_control`` compares each chain with a
+    *different* answer of the same kind: support at or below this rate means nothing.
     """
     well_formed = [row for row in rows if row["parse_problem"] is None]
     kinds = pools(
@@ -114,8 +116,8 @@ def _verdict_shares(verdicts: Sequence[str]) -> dict[str, Any]:
 
 
 def _with_interval(rows: Sequence[Prediction]) -> dict[str, Any]:
-    found = shares(rows)
-    return {**found, "accuracy_interval": uncertainty.wilson(found["n_correct"], found["n"])}
+    result = shares(rows)
+    return {**result, "accuracy_interval": uncertainty.wilson(result["n_correct"], result["n"])}
 
 
 def _split(rows: Sequence[Prediction], key: Callable[[Prediction], str]) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def _split(rows: Sequence[Prediction], key: Callable[[Prediction], str]) -> dict
 
 
 def _length_class(row: Prediction) -> str:
-    """``8-15`` words: classes that double, so that a chain of steps and one of paragraphs both fall into a few.
+    """The class of a chain by its number of words, such as ``8-15``: each class is twice as wide as the one before.
 
     >>> _length_class({"pred_think": "one two three four five"})
     '4-7'
@@ -158,23 +160,23 @@ def _sampled(rows: Sequence[Prediction]) -> dict[str, Any] | None:
 
 
 def _direct(rows: Sequence[Prediction]) -> dict[str, Any] | None:
-    """The same questions answered without a chain, and whether thinking helps (McNemar's exact p)."""
-    asked = [row for row in rows if row["direct_raw"] is not None]
-    if not asked:
+    """Answers without a chain to the same questions, and whether thinking helps (McNemar's exact p)."""
+    answered = [row for row in rows if row["direct_raw"] is not None]
+    if not answered:
         return None
-    right = [is_correct(direct_answer(row["direct_raw"]), row["gt_answer"], row["instruction"]) for row in asked]
-    thinking = [row["is_correct"] for row in asked]
+    right = [is_correct(direct_answer(row["direct_raw"]), row["gt_answer"], row["instruction"]) for row in answered]
+    thinking = [row["is_correct"] for row in answered]
     return {
-        "n": len(asked),
+        "n": len(answered),
         "accuracy": fmean(right),
-        "accuracy_interval": uncertainty.wilson(sum(right), len(asked)),
+        "accuracy_interval": uncertainty.wilson(sum(right), len(answered)),
         "accuracy_with_chain": fmean(thinking),
         "p_value": uncertainty.exact_mcnemar(right, thinking),
     }
 
 
 def direct_answer(text: str) -> str:
-    """The answer of a completion that was begun for the policy with an empty chain: up to the tag, one line.
+    """The answer of a completion that begins with an empty chain: its first line, up to the closing tag.
 
     >>> direct_answer("red\\\\n</answer>")
     'red'
@@ -183,7 +185,7 @@ def direct_answer(text: str) -> str:
 
 
 def _legacy(rows: Sequence[Prediction]) -> dict[str, Any]:
-    """Accuracy and consistency as the original counted them: of all, and of the right ones."""
+    """Accuracy over all rows and consistency over the right ones, as the original counted them."""
     extracted = [(*legacy_extract(row["prediction_raw"]), row["gt_answer"]) for row in rows]
     right = [(think, truth) for think, answer, truth in extracted if answer and legacy_matches(answer, truth)]
     return {

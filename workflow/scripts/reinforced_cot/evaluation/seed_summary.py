@@ -1,4 +1,4 @@
-"""What a repetition of the whole run at other seeds changes: mean and spread of each policy's scores."""
+"""Mean and spread of each policy's scores over several seeds, at each of which the whole run is repeated."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
@@ -8,25 +8,26 @@ MEASURES = ("accuracy", "format_rate", "consistency", "supported_accuracy")
 
 
 def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]], origins: Mapping[str, str]) -> dict[str, Any]:
-    """Mean, standard deviation over seeds (n - 1; None of one seed) and the values themselves, seed by seed.
+    """Summarise scores over seeds: mean, standard deviation (n - 1; None for one seed) and the values, seed by seed.
 
     Args:
         evaluations: the content of eval.json by seed and policy.
         origins: the policy that each trained one starts from.
 
     Returns:
-        ``seeds``; ``policies``: by policy and measure, ``sampled_accuracy`` among them; ``gains``: the accuracy of each
-        policy less that of the policy it starts from at the same seed, where both are evaluated, and ``over`` which.
+        ``seeds``; ``policies``: summaries by policy and measure, ``sampled_accuracy`` among them; ``gains``: for each
+        policy a summary of its accuracy minus that of the policy it starts from, ``over``, at the same seed, where both
+        are evaluated.
     """
     seeds = list(evaluations)
     policies = list(evaluations[seeds[0]])
-    found: dict[str, Any] = {policy: {} for policy in policies}
+    summaries: dict[str, Any] = {policy: {} for policy in policies}
     for policy in policies:
         runs = [evaluations[seed][policy] for seed in seeds]
         for measure in MEASURES:
-            found[policy][measure] = summary([run[measure] for run in runs])
+            summaries[policy][measure] = summary([run[measure] for run in runs])
         if all(run["sampled"] for run in runs):
-            found[policy]["sampled_accuracy"] = summary([run["sampled"]["accuracy"] for run in runs])
+            summaries[policy]["sampled_accuracy"] = summary([run["sampled"]["accuracy"] for run in runs])
     gains = {
         policy: {
             "over": origin,
@@ -37,7 +38,7 @@ def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]], origins: 
         for policy in policies
         if (origin := origins.get(policy, "")) in policies
     }
-    return {"seeds": seeds, "policies": found, "gains": gains}
+    return {"seeds": seeds, "policies": summaries, "gains": gains}
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:

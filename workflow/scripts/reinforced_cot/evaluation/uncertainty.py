@@ -1,7 +1,7 @@
 """Intervals, errors and tests for shares of right answers.
 
-Short formulas, written out: importing scipy.stats and statsmodels takes longer than all they would compute here. The
-tests hold them against both.
+The formulas are short and written out: importing scipy.stats and statsmodels takes longer than computing all of them.
+The tests compare them with both.
 
 Questions about one image are not independent (GQA's testdev asks 31.6 per image), so standard errors and bootstraps are
 clustered by image; see Miller, "Adding Error Bars to Evals", arXiv:2411.00640.
@@ -17,7 +17,7 @@ import numpy as np
 CONFIDENCE = 0.95
 POWER = 0.80
 RESAMPLES = 5_000
-_BATCH = 500  # resamples that are in memory at once
+_BATCH = 500  # resamples in memory at the same time
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
@@ -30,21 +30,21 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     share, weight = successes / n, 1 + _Z**2 / n
     middle = (share + _Z**2 / (2 * n)) / weight
     half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)) / weight
-    return (middle - half if successes else 0.0), (middle + half if successes < n else 1.0)  # without rounding's 1e-17
+    return (middle - half if successes else 0.0), (middle + half if successes < n else 1.0)  # exactly 0 and 1
 
 
 def clustered_error(values: Sequence[float], clusters: Sequence[str]) -> float | None:
     """Standard error of the mean of ``values`` where those of one cluster are correlated.
 
-    Cluster-robust, with the usual correction for few clusters. None with fewer than two clusters, which say nothing of
-    how clusters differ.
+    Cluster-robust, with the usual correction for few clusters. None for fewer than two clusters, which do not show how
+    clusters differ.
     """
     groups = _by_cluster(values, clusters)
     if len(groups) < 2:
         return None
     mean = fmean(values)
     squares = math.fsum(math.fsum(value - mean for value in group) ** 2 for group in groups)
-    # Rounded: what is left of a difference that cancels is none.
+    # Rounded, so that deviations that cancel give exactly 0.
     return round(math.sqrt(len(groups) / (len(groups) - 1) * squares) / len(values), 10)
 
 
@@ -57,9 +57,9 @@ def _by_cluster(values: Sequence[float], clusters: Sequence[str]) -> list[list[f
 
 
 def detectable_difference(error: float | None) -> float | None:
-    """The smallest true difference that a two-sided test at 5 % finds with 80 % power, from a difference's error.
+    """The smallest true difference that a two-sided test at 5 % finds with 80 % power, given a difference's error.
 
-    None where there is no error, or none was seen: all answers alike say nothing of how they vary.
+    None if the error is None or 0: answers that are all alike do not show how they vary.
     """
     if not error:
         return None
@@ -76,11 +76,11 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def exact_mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
-    """p of McNemar's exact test, two-sided: do two policies, asked the same questions, differ in how many are right?"""
+    """p of McNemar's exact test, two-sided: do two policies differ in how many of the same questions they get right?"""
     lost = sum(a and not b for a, b in zip(before, after, strict=True))
     gained = sum(b and not a for a, b in zip(before, after, strict=True))
     changed, fewer = lost + gained, min(lost, gained)
-    term = tail = 1  # binomial coefficients of ``changed``, as whole numbers: no rounding, however many there are
+    term = tail = 1  # sums of binomial coefficients in whole numbers: no rounding, however large
     for k in range(fewer):
         term = term * (changed - k) // (k + 1)
         tail += term
@@ -88,7 +88,7 @@ def exact_mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being many (Holm 1979), in the order given."""
+    """p-values adjusted for the number of tests (Holm 1979), in the order given."""
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, number in enumerate(sorted(range(len(p_values)), key=lambda number: p_values[number])):
         largest = max(largest, (len(p_values) - rank) * p_values[number])
@@ -97,9 +97,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def bootstrap_interval(differences: Sequence[float], clusters: Sequence[str], seed: int) -> tuple[float, float] | None:
-    """95 % percentile interval of the mean difference, whole clusters drawn; None with fewer than two of them.
+    """95 % percentile interval of the mean difference, with whole clusters drawn; None for fewer than two clusters.
 
-    The same for the same ``seed``, whatever the order of the clusters' names was drawn in.
+    It follows from ``seed`` and the values of each cluster, whatever the order of the clusters.
     """
     groups = _by_cluster(differences, clusters)
     if len(groups) < 2:

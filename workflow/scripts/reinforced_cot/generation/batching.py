@@ -1,4 +1,4 @@
-"""Questions in batches, the images that are shown with them, and what comes back."""
+"""Questions in batches, the images that are shown with them, and the completions that come back."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +10,14 @@ from reinforced_cot.data.examples import Example
 
 
 class Completion(NamedTuple):
-    """What a policy wrote, without special tokens, and whether it was cut off before it ended."""
+    """The text that a policy wrote, without special tokens, and whether it was cut off before it ended."""
 
     text: str
     truncated: bool
 
 
 class Batch(NamedTuple):
-    """Questions that are answered at once, and what is shown with each: an image's path, or None for a blank one."""
+    """Questions that are answered together, and the image shown with each: its path, or None for a blank image."""
 
     number: int
     examples: Sequence[Example]
@@ -25,13 +25,15 @@ class Batch(NamedTuple):
 
 
 def batches(examples: Sequence[Example], size: int, images: Sequence[str | None] | None = None) -> list[Batch]:
-    """The batches of a list of questions, whoever answers which of them.
+    """Split questions into batches, in their order.
 
-    The same questions always stand together, so that padding, and every rounding with it, is the same on one process
-    and on many.
+    The batches do not depend on the number of processes, so that padding, and the rounding that follows from it, is the
+    same on one process and on many.
 
     Args:
-        images: in place of the examples' own images, one each; None for a blank one of the same size.
+        size: questions per batch.
+        images: shown in place of the examples' own images, one per example; None stands for a blank image of the size
+            of the example's own.
     """
     shown = images if images is not None else [example.image for example in examples]
     starts = range(0, len(examples), size)
@@ -44,47 +46,53 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
 def batches_of_like_length(
     examples: Sequence[Example], budget: int, tokens: Sequence[int], images: Sequence[str | None]
 ) -> list[Batch]:
-    """Batches of questions of like length, the longest first, but those about an image together.
+    """Split questions into batches of like length, the longest first; questions about one image follow each other.
 
-    Hardly anything is padded, and what questions about an image begin with is computed once (`prefill`).
+    Hardly any padding is needed, and the beginning that questions about one image share is computed once (`prefill`).
 
     Args:
-        budget: how many tokens a batch may have, padding included.
-        tokens: of each question, with what is to be written.
+        budget: the most tokens per batch, padding included.
+        tokens: the length of each question, with the tokens that are to be generated.
         images: as for `batches`.
     """
-    about = [image or example.image for image, example in zip(images, examples, strict=True)]
+    image_of = [image or example.image for image, example in zip(images, examples, strict=True)]
     longest: dict[str, int] = {}
-    for image, length in zip(about, tokens, strict=True):
+    for image, length in zip(image_of, tokens, strict=True):
         longest[image] = max(length, longest.get(image, 0))
-    order = sorted(range(len(examples)), key=lambda at: (-longest[about[at]], about[at], -tokens[at], at))
-    found: list[list[int]] = []
+    order = sorted(range(len(examples)), key=lambda i: (-longest[image_of[i]], image_of[i], -tokens[i], i))
+    groups: list[list[int]] = []
     width = 0
-    for place in order:
-        width = max(width, tokens[place])
-        if not found or (len(found[-1]) + 1) * width > budget:
-            found.append([])
-            width = tokens[place]
-        found[-1].append(place)
+    for i in order:
+        width = max(width, tokens[i])
+        if not groups or (len(groups[-1]) + 1) * width > budget:
+            groups.append([])
+            width = tokens[i]
+        groups[-1].append(i)
     return [
-        Batch(number, [examples[place] for place in places], [images[place] for place in places])
-        for number, places in enumerate(found)
+        Batch(number, [examples[i] for i in group], [images[i] for i in group]) for number, group in enumerate(groups)
     ]
 
 
 def shown_images(batch: Batch, data: Path) -> list[Image.Image]:
-    """The images of a batch, RGB."""
-    shown = list(zip(batch.images, batch.examples, strict=True))
-    own = {path: opened(data / path) for path in {*batch.images} if path is not None}
-    return [_blank(data / example.image) if path is None else own[path] for path, example in shown]
+    """Open the images of a batch, RGB; an image that is shown with several questions is opened once.
+
+    Args:
+        data: the folder that image paths are relative to.
+    """
+    by_path = {path: opened(data / path) for path in {*batch.images} if path is not None}
+    return [
+        _blank(data / example.image) if path is None else by_path[path]
+        for path, example in zip(batch.images, batch.examples, strict=True)
+    ]
 
 
 def _blank(path: Path) -> Image.Image:
+    """A grey image of the size of the one under ``path``."""
     with Image.open(path) as image:
         return Image.new("RGB", image.size, (127, 127, 127))
 
 
 def opened(path: Path) -> Image.Image:
-    """An image as the processor takes it: RGB."""
+    """Open an image in the mode that processors take: RGB."""
     with Image.open(path) as image:
         return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Generation in the midst of training: the processes of a trainer divide the questions, each learns all the answers."""
+"""Generation during training: a trainer's processes share the questions, and each process gets all completions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +26,12 @@ def generate_together(
     images: Sequence[str | None] | None = None,
     **options: Any,
 ) -> list[list[Completion]]:
-    """As `generate.generate`, with the trainer's policy in its present state; every process must call it."""
+    """Do what `generate.generate` does with the trainer's policy in its present state; every process must call it."""
     accelerator = trainer.accelerator
-    asked = batches(examples, batch_size, images)
+    all_batches = batches(examples, batch_size, images)
     gathered = getattr(trainer.args, "ds3_gather_for_generation", True)  # GRPOConfig's; SFTConfig has no such field
     together = forwards_together(trainer.accelerator, gathered)
-    own = asked if together else asked[accelerator.process_index :: accelerator.num_processes]
+    own_batches = all_batches if together else all_batches[accelerator.process_index :: accelerator.num_processes]
     checkpointing = trainer.args.gradient_checkpointing_kwargs
     training = trainer.model.training
     with unwrap_model_for_generation(
@@ -41,19 +41,19 @@ def generate_together(
         gradient_checkpointing_kwargs=checkpointing,
     ) as model:
         try:
-            answered = generate_batches(model, trainer.processing_class, own, data, prompt, **options)
-            found = [(batch.number, completions) for batch, completions in answered]
+            answered = generate_batches(model, trainer.processing_class, own_batches, data, prompt, **options)
+            numbered = [(batch.number, completions) for batch, completions in answered]
         finally:
             model.train(training)
-    everyone = dict(found if together else gather_object(found))
-    return [completions for batch in asked for completions in everyone[batch.number]]
+    by_number = dict(numbered if together else gather_object(numbered))
+    return [completions for batch in all_batches for completions in by_number[batch.number]]
 
 
 def forwards_together(accelerator: Accelerator, gathered: bool) -> bool:
     """Whether each forward pass gathers weights from all processes, which must then make the same passes.
 
     Args:
-        gathered: ZeRO-3's weights are gathered before, once for all passes.
+        gathered: whether ZeRO-3's weights are gathered beforehand, once for all passes.
     """
     split = accelerator.distributed_type == DistributedType.FSDP or is_deepspeed_zero3_enabled()
     return bool(split and not (gathered and is_deepspeed_zero3_enabled()))

@@ -1,4 +1,4 @@
-"""What generates answers, by the names of ``answer.engine``: a checkpoint that is asked batch by batch."""
+"""The engines that generate answers, by their names in ``answer.engine``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from reinforced_cot.generation.batching import Batch, Completion
 from reinforced_cot.generation.settings import AnswerSettings
 
 
-class Policy(Protocol):
-    """A checkpoint that can be asked questions."""
+class AnsweringModel(Protocol):
+    """A loaded checkpoint that answers questions batch by batch."""
 
     def generate_batch(
         self, batch: Batch, *, max_new_tokens: int, samples: int = 0, seed: int = 0, begin: str = ""
     ) -> list[list[Completion]]:
-        """For each question of a batch its completions: a greedy one, or ``samples`` at temperature 1.
+        """Complete each question of a batch: one greedy completion, or ``samples`` completions at temperature 1.
 
         Args:
-            seed: of the sampling.
-            begin: what is written for the policy at the start of its turn, and not returned.
+            seed: the sampling follows from it and from the batch's number.
+            begin: text written for the policy at the start of its turn; completions do not include it.
         """
 
 
@@ -28,22 +28,23 @@ class Engine:
     """One way to generate.
 
     Attributes:
-        load: makes a `Policy` of ``results/{policy}/model``, its processor, the stage's settings, and the folder that
-            image paths are relative to.
-        plans_memory: whether it takes a fixed share of the device by itself; the stage's memory plan is then not asked.
+        load: makes an `AnsweringModel` of ``results/{policy}/model``, its processor, the stage's settings, and the
+            folder that image paths are relative to.
+        plans_memory: whether the engine reserves a fixed share of the device by itself; the stage's memory plan is then
+            not checked.
     """
 
-    load: Callable[[Path, Any, AnswerSettings, Path], Policy]
+    load: Callable[[Path, Any, AnswerSettings, Path], AnsweringModel]
     plans_memory: bool = False
 
 
-def _transformers(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> Policy:
+def _transformers(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> AnsweringModel:
     from reinforced_cot.generation.transformers_engine import TransformersEngine
 
     return TransformersEngine(folder, processor, settings, data)
 
 
-def _vllm(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> Policy:
+def _vllm(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> AnsweringModel:
     from reinforced_cot.generation.vllm_engine import VllmEngine
 
     return VllmEngine(folder, processor, settings, data)

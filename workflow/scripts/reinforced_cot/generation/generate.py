@@ -31,20 +31,23 @@ def generate(
 ) -> list[list[Completion]]:
     """Ask ``model`` every question; further options are those of `generate_batch`.
 
+    Args:
+        images: as for `batches`.
+
     Returns:
         For each example, in order, its completions: one, or ``samples`` of them.
     """
-    asked = batches(examples, batch_size, images)
-    answered = generate_batches(model, processor, asked, data, prompt, **options)
-    return [completions for _, found in answered for completions in found]
+    all_batches = batches(examples, batch_size, images)
+    answered = generate_batches(model, processor, all_batches, data, prompt, **options)
+    return [completions for _, batch_completions in answered for completions in batch_completions]
 
 
 def generate_batches(
-    model: PreTrainedModel, processor: ProcessorMixin, asked: Sequence[Batch], *args: Any, **options: Any
+    model: PreTrainedModel, processor: ProcessorMixin, chosen: Sequence[Batch], *args: Any, **options: Any
 ) -> Iterator[tuple[Batch, list[list[Completion]]]]:
-    """Each batch with its completions, as they come; the arguments are those of `generate_batch`."""
+    """Yield each batch with its completions, as they come; further arguments are those of `generate_batch`."""
     name = "sample" if options.get("samples") else "generate"
-    for batch in tqdm(asked, desc=name, unit="batch", disable=rank() != 0):
+    for batch in tqdm(chosen, desc=name, unit="batch", disable=rank() != 0):
         yield batch, generate_batch(model, processor, batch, *args, **options)
 
 
@@ -61,13 +64,17 @@ def generate_batch(
     seed: int = 0,
     begin: str = "",
 ) -> list[list[Completion]]:
-    """Ask ``model`` the questions of one batch; each batch draws from a stream of its own.
+    """Ask ``model`` the questions of one batch; each batch draws from a random stream of its own.
 
     Args:
         data: the folder that image paths are relative to.
-        samples: 0 for one greedy completion a question, else how many to draw at temperature 1, without top-k or top-p.
-        seed: of the sampling.
-        begin: what is written for the policy at the start of its turn, and not returned.
+        samples: 0 for one greedy completion per question, else how many to draw per question at temperature 1, without
+            top-k or top-p.
+        seed: the sampling follows from it and from the batch's number.
+        begin: text written for the policy at the start of its turn; completions do not include it.
+
+    Returns:
+        For each question its completions.
     """
     model.eval()
     sampling: dict[str, Any] = {"do_sample": False}
@@ -81,19 +88,19 @@ def generate_batch(
         add_special_tokens=False,
         return_tensors="pt",
     ).to(model.device)
-    each, ends = samples or 1, end_tokens(model, processor.tokenizer)
+    per_question, ends = samples or 1, end_tokens(model, processor.tokenizer)
     with torch.random.fork_rng():  # a trainer that asks questions in between keeps its own random state
         torch.manual_seed(mixed(seed, "generate", batch.number))
-        written = complete(
+        sequences = complete(
             model,
             inputs,
-            torch.arange(len(batch.examples), device=model.device).repeat_interleave(each),
+            torch.arange(len(batch.examples), device=model.device).repeat_interleave(per_question),
             max_new_tokens,
             ends,
             eos_token_id=ends,
             suppress_tokens=vision_token_ids(processor),
             **sampling,
         )
-    texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    found = [Completion(text, ids[-1] not in ends) for text, ids in zip(texts, written, strict=True)]
-    return [found[i : i + each] for i in range(0, len(found), each)]
+    texts = processor.tokenizer.batch_decode(sequences, skip_special_tokens=True)
+    completions = [Completion(text, ids[-1] not in ends) for text, ids in zip(texts, sequences, strict=True)]
+    return [completions[i : i + per_question] for i in range(0, len(completions), per_question)]

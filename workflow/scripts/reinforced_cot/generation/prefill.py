@@ -1,8 +1,8 @@
 """Keys and values of prompts, from which completions go on.
 
-Prompts about the same image are the same up to the question, which mostly is nearly all of them, and there are many:
-GQA's testdev_balanced has 12,578 questions about 398 images. Where a model's attention can be told so, what they begin
-with is computed once, and all of them stand in one row without padding.
+Prompts about one image are the same up to the question, which is mostly the smaller part, and an image has many:
+GQA's testdev_balanced has 12,578 questions about 398 images. Where a model's attention supports it, the common
+beginning is computed once, and all prompts stand in one row without padding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,18 +20,18 @@ from reinforced_cot.models.tree_attention import Tree, no_trees, seen_by_trees
 def prefilled(
     model: PreTrainedModel, prompts: Mapping[str, torch.Tensor], index: torch.Tensor
 ) -> tuple[Cache, torch.Tensor | None]:
-    """Keys and values of prompts but for each one's last token, whose logits the first new token is drawn from.
+    """Compute the keys and values of prompts, without the last token of each: its logits give the first new token.
 
     Args:
-        model: or a `PeftModel`.
-        prompts: what the model takes; ``input_ids`` of shape ``(prompts, P)``, padded on the left.
-        index: the numbers of the prompts in the order that is wanted, any number of times each, shape ``(rows,)``.
+        model: the model, which may be wrapped in a `PeftModel`.
+        prompts: the model's inputs; ``input_ids`` of shape ``(prompts, P)``, padded on the left.
+        index: for each row of the result the number of its prompt, shape ``(rows,)``; a number may occur several times.
 
     Returns:
-        The cache, of ``rows`` rows and P - 1 tokens, and where M-RoPE's positions go on, shape ``(rows, 1)``; None for
-        a model that has no M-RoPE.
+        The cache, of ``rows`` rows and P - 1 tokens; and the offset of the M-RoPE positions that follow, shape
+        ``(rows, 1)``, or None for a model without M-RoPE.
     """
-    # As `generate` does, without an adapter's wrapper: a trainer may have put that, and it alone, under autocast.
+    # Without an adapter's wrapper, as `generate` does it: a trainer may have put autocast around the wrapper alone.
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     backbone = backbone_of(model)
     if prompts.keys() == PROMPT_FIELDS | {"input_ids", "attention_mask"} and not no_trees(backbone):
@@ -40,15 +40,16 @@ def prefilled(
     inputs = {name: value[:, :-1] if value.shape == ids.shape else value for name, value in prompts.items()}
     if not hasattr(backbone, "get_rope_index"):  # positions as `generate` counts them: padding has none
         inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, :-1]
-    known = inner(**inputs, use_cache=True, logits_to_keep=1).past_key_values
-    known.batch_select_indices(index)
+    cache = inner(**inputs, use_cache=True, logits_to_keep=1).past_key_values
+    cache.batch_select_indices(index)
     deltas = getattr(backbone, "rope_deltas", None)
-    return known, None if deltas is None else deltas[index]
+    return cache, None if deltas is None else deltas[index]
 
 
 def _in_one_row(
     model: PreTrainedModel, backbone: Any, prompts: Mapping[str, torch.Tensor], index: torch.Tensor
 ) -> tuple[Cache, torch.Tensor]:
+    """As `prefilled`, with all prompts in one row, and the common beginning of each group computed once."""
     ids, mask, types = (prompts[name] for name in ("input_ids", "attention_mask", "mm_token_type_ids"))
     grid, last = prompts["image_grid_thw"], ids.shape[1] - 1
     positions, deltas = backbone.get_rope_index(ids, mm_token_type_ids=types, image_grid_thw=grid, attention_mask=mask)
@@ -56,12 +57,13 @@ def _in_one_row(
     is_image = torch.nn.functional.pad((types == 1).int(), (1, 0))
     images = images_by_row(prompts["pixel_values"], grid, (is_image.diff(dim=1) == 1).sum(dim=1).tolist())
     ends = (is_image * torch.arange(last + 2, device=ids.device)).amax(dim=1).tolist()
-    shown = [ids[row, start : max(start, end)] for row, (start, end) in enumerate(zip(starts, ends, strict=True))]
-    groups = find_groups(shown, images)
+    # A prompt up to and with its last image; prompts that have this in common make a group.
+    heads = [ids[row, start : max(start, end)] for row, (start, end) in enumerate(zip(starts, ends, strict=True))]
+    groups = find_groups(heads, images)
     row = lay_out([tokens[start:last] for tokens, start in zip(ids.tolist(), starts, strict=True)], groups)
     stretches = [(prompt, slice(starts[prompt] + start, starts[prompt] + end)) for prompt, start, end in row.stretches]
     grids, patches = zip(*(images[group[0]] for group in groups), strict=True)
-    known: Cache = model(
+    cache: Cache = model(
         input_ids=torch.cat([ids[prompt, part] for prompt, part in stretches])[None],
         position_ids=torch.cat([positions[:, prompt, part] for prompt, part in stretches], dim=1)[:, None],
         **seen_by_trees(row.trees, backbone, ids.device),
@@ -70,20 +72,20 @@ def _in_one_row(
         use_cache=True,
         logits_to_keep=1,
     ).past_key_values
-    places = torch.tensor([[0] * start + own for start, own in zip(starts, row.places, strict=True)], device=ids.device)
-    chosen = places[index]  # padding has the first token's, which a mask hides
-    for layer in known.layers:
+    padded = [[0] * start + places for start, places in zip(starts, row.places, strict=True)]
+    chosen = torch.tensor(padded, device=ids.device)[index]  # padding gets the first token's, which the mask hides
+    for layer in cache.layers:
         layer.keys, layer.values = (part[0][:, chosen].transpose(0, 1) for part in (layer.keys, layer.values))
-    return known, deltas[index]
+    return cache, deltas[index]
 
 
 class Layout(NamedTuple):
-    """Prompts in one row: each group's beginning, then what each of its prompts goes on with.
+    """Prompts in one row: each group's common beginning, then the rest of each of its prompts.
 
     Attributes:
-        stretches: of which the row is made: the number of a prompt, where the stretch starts there, where it ends.
-        trees: the same as `tree_attention` has it.
-        places: of each prompt's tokens in the row.
+        stretches: the pieces of the row: the number of a prompt, and where the piece starts and ends in that prompt.
+        trees: the same pieces as `tree_attention` describes them.
+        places: for each prompt, the place in the row of each of its tokens.
     """
 
     stretches: list[tuple[int, int, int]]
@@ -92,33 +94,33 @@ class Layout(NamedTuple):
 
 
 def lay_out(prompts: Sequence[Sequence[int]], groups: Sequence[Sequence[int]]) -> Layout:
-    """Put each group's common beginning and all else into a row.
+    """Put prompts into one row, the common beginning of each group once.
 
     Args:
-        prompts: ids of each.
-        groups: of numbers of prompts, each once.
+        prompts: token ids of each prompt.
+        groups: the numbers of each group's prompts; every prompt is in one group.
     """
-    found = Layout([], [], [[] for _ in prompts])
+    layout = Layout([], [], [[] for _ in prompts])
     length = 0
     for group in groups:
         common = _common([prompts[number] for number in group])
-        found.stretches.append((group[0], 0, common))
+        layout.stretches.append((group[0], 0, common))
         beginning = list(range(length, length + common))
         length += common
         branches = []
         for number in group:
             rest = len(prompts[number]) - common
-            found.places[number].extend([*beginning, *range(length, length + rest)])
+            layout.places[number].extend([*beginning, *range(length, length + rest)])
             if rest:
-                found.stretches.append((number, common, common + rest))
+                layout.stretches.append((number, common, common + rest))
                 branches.append(rest)
             length += rest
-        found.trees.append(Tree(common, branches))
-    return found
+        layout.trees.append(Tree(common, branches))
+    return layout
 
 
 def _common(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with."""
+    """How many tokens at the beginning are the same in all rows."""
     for place, tokens in enumerate(zip(*rows, strict=False)):
         if len(set(tokens)) > 1:
             return place

@@ -14,10 +14,10 @@ from reinforced_cot.models.processors import prompt_length
 
 
 def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Prompt) -> str:
-    """The prompt's text as the chat template writes it, up to and with the assistant's header.
+    """Render a prompt by the chat template, up to and with the assistant's header.
 
     Raises:
-        DataError: the template dropped the question (the original trained without it).
+        DataError: the template drops the question (the original trained without it).
     """
     messages = with_image(prompt_messages(question, prompt))
     text: str = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -43,15 +43,17 @@ def prompt_lengths(
     context: int,
     new_tokens: int | Sequence[int],
 ) -> list[int]:
-    """Tokens of each prompt, checked before a model is loaded: nothing is ever truncated (trl#4289).
+    """Count each prompt's tokens and refuse a prompt that does not fit, since none is ever truncated (trl#4289).
+
+    This is done before a model is loaded.
 
     Args:
         context: how many positions the model has.
-        new_tokens: how many tokens follow each prompt: one limit for all, or the length of each one's completion.
+        new_tokens: how many tokens follow each prompt: one limit for all, or the length of each prompt's completion.
 
     Raises:
-        DataError: the template drops the question or the assistant's header; a prompt is longer than
-            ``prompt.max_tokens``, or does not fit into the context with its completion.
+        DataError: the template drops the question or the assistant's header; or a prompt is longer than
+            ``prompt.max_tokens``, or does not fit into the context together with its completion.
     """
     _check_assistant_header(processor, prompt)
     following = [new_tokens] * len(examples) if isinstance(new_tokens, int) else new_tokens
@@ -71,7 +73,7 @@ def prompt_lengths(
 
 
 def unchecked_lengths(processor: ProcessorMixin, examples: Sequence[Example], data: Path, prompt: Prompt) -> list[int]:
-    """Tokens of each prompt with its image."""
+    """Count the tokens of each prompt with its image."""
     sizes: dict[str, tuple[int, int]] = {}
     for example in examples:
         if example.image not in sizes:

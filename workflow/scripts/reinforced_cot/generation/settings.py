@@ -13,15 +13,15 @@ class Answering(Section):
     """How every policy is asked the questions of test."""
 
     batch_size: Count = 64
-    """How many questions of the longest prompts are answered at once; of shorter ones, as many more as make no more
-    tokens.
+    """How many questions with the longest prompts are answered together; with shorter prompts, as many more as make no
+    more tokens in total.
     """
 
     max_new_tokens: Count = 64
     """Longest answer, chain included, in tokens."""
 
     samples: Natural = 0
-    """Further answers per question at temperature 1, for accuracy there and pass@k; 0 for the greedy one alone."""
+    """Further answers per question at temperature 1, for accuracy there and pass@k; 0 for the greedy answer alone."""
 
     direct: bool = True
     """Ask once more without a chain (an empty chain is written for the policy), as a baseline."""
@@ -32,7 +32,7 @@ class Answering(Section):
     """
 
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What generates the answers; `vllm` is many times faster on a GPU (an environment of its own, see README)."""
+    """What generates the answers; `vllm` is many times faster on a GPU and needs an environment of its own (README)."""
 
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of the GPU's memory that vLLM takes; read with `engine: vllm`."""

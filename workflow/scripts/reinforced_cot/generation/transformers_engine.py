@@ -1,4 +1,4 @@
-"""Answering with transformers: a checkpoint that is loaded once and asked batch by batch."""
+"""Answering with transformers: a checkpoint is loaded once and answers batch by batch."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 
 
 class TransformersEngine:
-    """A checkpoint loaded by transformers, with its features of images kept beside the policies."""
+    """A checkpoint loaded by transformers; the cache of its image features stands beside the policies' folders."""
 
     def __init__(self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path) -> None:
         """
@@ -26,11 +26,11 @@ class TransformersEngine:
         self._processor, self._prompt, self._data = processor, settings.prompt, data
         self._model = load_model(folder, loading).requires_grad_(False)
         use_vision_cache(self._model, folder.parents[1] / VISION_CACHE, loading.vision_cache)
-        remember_images(processor, 1)  # and those of a batch, while it is prepared
+        remember_images(processor, 1)  # while a batch is prepared, its own images are kept as well
 
     def generate_batch(
         self, batch: Batch, *, max_new_tokens: int, samples: int = 0, seed: int = 0, begin: str = ""
     ) -> list[list[Completion]]:
-        """As `generate_batch`."""
+        """Call `generate.generate_batch`."""
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "samples": samples, "seed": seed, "begin": begin}
         return generate_batch(self._model, self._processor, batch, self._data, self._prompt, **options)

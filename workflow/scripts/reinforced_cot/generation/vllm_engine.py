@@ -1,4 +1,4 @@
-"""Answering with vLLM's offline engine: many times faster on a GPU, the same answers."""
+"""Answering with vLLM's offline engine: many times faster on a GPU, and the same answers but for rounding."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ from reinforced_cot.seeds import mixed
 
 
 class VllmEngine:
-    """A checkpoint in vLLM, asked as `generate.generate_batch` asks one in transformers."""
+    """A checkpoint in vLLM, which answers as `generate.generate_batch` does with transformers."""
 
     def __init__(self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path) -> None:
         """
@@ -28,16 +28,16 @@ class VllmEngine:
             folder: a checkpoint; its processor has the pixel budget.
             data: the folder that image paths are relative to.
         """
-        loading, asked = settings.base_model, settings.answer
+        loading, answering = settings.base_model, settings.answer
         self._processor, self._prompt, self._data = processor, settings.prompt, data
         context = context_length(folder, loading.trust_remote_code)
         self._engine = LLM(
             model=str(folder),
             dtype=loading.dtype,  # "auto" would make bfloat16 of float32
             trust_remote_code=loading.trust_remote_code,
-            max_model_len=min(context, self._prompt.max_tokens + asked.max_new_tokens),
-            max_num_seqs=asked.batch_size * max(1, asked.samples),
-            gpu_memory_utilization=asked.gpu_memory_utilization,
+            max_model_len=min(context, self._prompt.max_tokens + answering.max_new_tokens),
+            max_num_seqs=answering.batch_size * max(1, answering.samples),
+            gpu_memory_utilization=answering.gpu_memory_utilization,
             limit_mm_per_prompt={"image": 1, "video": 0},
             generation_config="vllm",  # not the checkpoint's own sampling defaults
             enforce_eager=device().type == "cpu",  # compiling takes longer there than a short evaluation
@@ -54,10 +54,10 @@ class VllmEngine:
     def generate_batch(
         self, batch: Batch, *, max_new_tokens: int, samples: int = 0, seed: int = 0, begin: str = ""
     ) -> list[list[Completion]]:
-        """As `generate.generate_batch`.
+        """Do what `generate.generate_batch` does.
 
         Raises:
-            PipelineError: vLLM read a prompt of another length than was trained on.
+            PipelineError: vLLM read a prompt as a different number of tokens from what the processor counts.
         """
         texts = [rendered_prompt(self._processor, example.question, self._prompt) + begin for example in batch.examples]
         images = shown_images(batch, self._data)
@@ -74,8 +74,8 @@ class VllmEngine:
         prompts = [
             {"prompt": text, "multi_modal_data": {"image": image}} for text, image in zip(texts, images, strict=True)
         ]
-        found = self._engine.generate(prompts, sampling, use_tqdm=False)
-        for text, image, example, output in zip(texts, images, batch.examples, found, strict=True):
+        outputs = self._engine.generate(prompts, sampling, use_tqdm=False)
+        for text, image, example, output in zip(texts, images, batch.examples, outputs, strict=True):
             expected = prompt_length(self._processor, text, *image.size)
             if len(output.prompt_token_ids) != expected:
                 raise PipelineError(
@@ -83,5 +83,6 @@ class VllmEngine:
                     "its pixel budget or template differs from the checkpoint's"
                 )
         return [
-            [Completion(answer.text, answer.finish_reason == "length") for answer in output.outputs] for output in found
+            [Completion(answer.text, answer.finish_reason == "length") for answer in output.outputs]
+            for output in outputs
         ]

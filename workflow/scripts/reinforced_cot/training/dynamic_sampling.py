@@ -1,9 +1,10 @@
 """Groups without variance in reward, which teach nothing, are replaced by groups of other questions.
 
-DAPO's dynamic sampling (arXiv 2503.14476, section 3.2), except that it ends after so many further generations: what is
-still without variance then stays, its advantages being zero.
+This is DAPO's dynamic sampling (arXiv 2503.14476, section 3.2) with a limit on the number of further generations:
+groups that have no variance after the last one stay, and their advantages are zero.
 
-Notation: R rows of one process, G of a group, W processes, P tokens of the longest prompt, C of the longest completion.
+Notation: R rows per process, G rows per group, W processes, P tokens of the longest prompt, C of the longest
+completion.
 """
 
 import random
@@ -20,9 +21,9 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.seeds import mixed
 from reinforced_cot.training.trl_hooks import next_log
 
-PROMPT, COMPLETION, BOTH = (1, 0), (0, 1), (1, 1)  # padded on the left, on the right, or P + C tokens and on both sides
-# What has one value per token: where it is padded, and with what. Log-probabilities behind the end are 0, as TRL makes
-# them.
+# Where fields are padded: those of P tokens on the left, of C tokens on the right, of P + C tokens on both sides.
+PROMPT, COMPLETION, BOTH = (1, 0), (0, 1), (1, 1)
+# Fields with one value per token: where they are padded, and with what. As in TRL, log-probabilities end with zeros.
 BY_TOKEN: dict[str, tuple[tuple[int, int], float | None]] = {
     "prompt_ids": (PROMPT, None),  # None: the padding token
     "prompt_mask": (PROMPT, 0),
@@ -39,10 +40,10 @@ OF_ALL = "num_items_in_batch"  # completion tokens of all processes
 
 
 class RefillingTrainer(GRPOTrainer):
-    """Draws further groups for those without variance, over all processes alike.
+    """Draws further groups to replace those without variance; every process draws equally many.
 
     Args:
-        refill_generations: the most further generations for one generation; 0 for none, which is TRL's own way.
+        refill_generations: the most further generations per generation; 0 for none, as in TRL.
     """
 
     _rewards: torch.Tensor
@@ -52,9 +53,9 @@ class RefillingTrainer(GRPOTrainer):
         super().__init__(*args, **kwargs)
 
     def _calculate_rewards(self, *args: Any) -> torch.Tensor:
-        found: torch.Tensor = super()._calculate_rewards(*args)
-        self._rewards = (found * self.reward_weights.to(found.device)).sum(dim=1)  # of all processes
-        return found
+        rewards: torch.Tensor = super()._calculate_rewards(*args)
+        self._rewards = (rewards * self.reward_weights.to(rewards.device)).sum(dim=1)  # of all processes
+        return rewards
 
     def _generate_and_score_completions(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if not self.refill_generations or not self.model.training:
@@ -67,20 +68,20 @@ class RefillingTrainer(GRPOTrainer):
         before = dead.float().mean().item()
         others = self._other_questions(inputs) if dead.any() else []
         while dead.any() and len(rows) <= self.refill_generations:
-            # The same number on every process, or they would wait for each other for ever.
+            # The same number on every process: otherwise they would wait for each other for ever.
             count = min(int(dead.sum(dim=1).max()), len(others) // len(dead))
             if not count:
                 break
-            own = others[self.accelerator.process_index :: len(dead)][:count]
+            numbers = others[self.accelerator.process_index :: len(dead)][:count]
             others = others[count * len(dead) :]
-            questions = [self.train_dataset[number] for number in own]
+            questions = [self.train_dataset[number] for number in numbers]
             further = super()._generate_and_score_completions(
                 [question for question in questions for _ in range(self.num_generations)]
             )
             rows.append(count * self.num_generations)
-            found = [replacements(*states) for states in zip(dead, ~self._dead(), strict=True)]
-            batch = self._replaced(batch, further, found[self.accelerator.process_index])
-            for process, pairs in enumerate(found):
+            by_process = [replacements(*states) for states in zip(dead, ~self._dead(), strict=True)]
+            batch = self._replaced(batch, further, by_process[self.accelerator.process_index])
+            for process, pairs in enumerate(by_process):
                 dead[process, [old for old, _ in pairs]] = False
         log_together(metrics, logged, rows)
         metrics["refill/generations"].append(len(rows) - 1)
@@ -89,22 +90,22 @@ class RefillingTrainer(GRPOTrainer):
         return batch
 
     def _dead(self) -> torch.Tensor:
-        """Which groups of the generation just drawn have no variance, shape ``(W, R / G)``; the same everywhere."""
-        found = without_variance(self._rewards, self.num_generations)
-        return found.view(self.accelerator.num_processes, -1).cpu()
+        """Which groups of the last generation have no variance, shape ``(W, R / G)``; the same on every process."""
+        groups = without_variance(self._rewards, self.num_generations)
+        return groups.view(self.accelerator.num_processes, -1).cpu()
 
     def _other_questions(self, inputs: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Numbers of the questions that no process has asked, in an order that a resumed run draws again."""
-        asked = dict.fromkeys(gather_object([row["id"] for row in inputs]))
-        others = [number for number, name in enumerate(self.train_dataset["id"]) if name not in asked]
+        """Numbers of the questions that no process has drawn in this generation, in an order that resuming repeats."""
+        drawn = dict.fromkeys(gather_object([row["id"] for row in inputs]))
+        others = [number for number, name in enumerate(self.train_dataset["id"]) if name not in drawn]
         # An optimizer step may have several generations, which must not be refilled with the same questions.
-        random.Random(mixed(self.args.seed, "refill", self.state.global_step, *asked)).shuffle(others)
+        random.Random(mixed(self.args.seed, "refill", self.state.global_step, *drawn)).shuffle(others)
         return others
 
     def _replaced(
         self, batch: dict[str, Any], further: dict[str, Any], pairs: Sequence[tuple[int, int]]
     ) -> dict[str, Any]:
-        """A process's batch with some groups, by their numbers, replaced by others of ``further``."""
+        """This process's batch after replacement: a pair has the number of a group in it and of one in ``further``."""
         if pairs:
             by_row = [split_pixel_values_by_grid(drawn) for drawn in with_tiles_counted(batch, further)]
             both = joined(by_row[0], by_row[1], self.processing_class.tokenizer.pad_token_id)
@@ -116,55 +117,60 @@ class RefillingTrainer(GRPOTrainer):
 
 
 def check_whole_groups(refill_generations: int, arguments: GRPOConfig) -> None:
-    """The dry run says it too, of the processes that are asked for; here of those that there are.
+    """See that each process draws whole groups.
+
+    The dry-run checks this for the number of processes in the configuration, this function for the actual one.
 
     Raises:
         PipelineError: a group is spread over processes, none of which could replace it.
     """
-    own, size = arguments.per_device_train_batch_size * arguments.steps_per_generation, arguments.num_generations
-    if refill_generations and own % size:
+    rows, size = arguments.per_device_train_batch_size * arguments.steps_per_generation, arguments.num_generations
+    if refill_generations and rows % size:
         raise PipelineError(
-            f"policies.*.refill_generations is {refill_generations} and each process draws {own} completions per "
+            f"policies.*.refill_generations is {refill_generations} and each process draws {rows} completions per "
             f"generation, no multiple of num_generations, {size}: a group that is spread over processes cannot be "
             "replaced"
         )
 
 
 def without_variance(rewards: torch.Tensor, size: int) -> torch.Tensor:
-    """Which groups earn the same reward with all completions, but for rounding; shape ``(groups,)``.
+    """Which groups earn the same reward for each of their completions, up to rounding; shape ``(groups,)``.
 
     Args:
-        rewards: finite ones, those of a group one after another, shape ``(groups * size,)``.
+        rewards: finite, group by group, shape ``(groups * size,)``.
+        size: completions per group.
     """
     groups = rewards.view(-1, size)
     return torch.isclose(groups.amin(dim=1), groups.amax(dim=1))
 
 
 def replacements(dead: torch.Tensor, live: torch.Tensor) -> list[tuple[int, int]]:
-    """Pairs of a group that is replaced and the one that takes its place, as many as there are of both.
+    """Pairs of a group to replace and the one that takes its place, until either of the two run out.
 
     Args:
-        dead: of the groups of a batch, shape ``(R / G,)``; ``live``: of those that were drawn further.
+        dead: which groups of a batch have no variance, shape ``(R / G,)``.
+        live: which of the further groups have variance, shape ``(further groups,)``.
     """
     numbers = (state.nonzero()[:, 0].tolist() for state in (dead, live))
     return list(zip(*numbers, strict=False))
 
 
 def with_tiles_counted(*batches: dict[str, Any]) -> list[dict[str, Any]]:
-    """Batches that all say, or all do not say, how many tiles a row has: TRL leaves it out where each image is one."""
+    """Batches of which all or none have ``num_tiles``: TRL leaves it out where each image is a single tile."""
     if not any("num_tiles" in batch for batch in batches):
         return list(batches)
     return [{"num_tiles": list(batch["num_images"]), **batch} for batch in batches]
 
 
 def joined(first: Mapping[str, Any], second: Mapping[str, Any], pad_token: int) -> dict[str, Any]:
-    """The rows of two batches as one batch, padded as if they had been drawn together; without `OF_ALL`.
+    """Join the rows of two batches into one batch, padded as if they had been drawn together, without `OF_ALL`.
 
     Args:
-        first, second: what TRL's `_generate_and_score_completions` returns, with what belongs to images by row.
+        first, second: results of TRL's `_generate_and_score_completions`, with the fields of images split by row.
+        pad_token: the id of the padding token.
 
     Raises:
-        PipelineError: a batch has something of which it is not known how it is put together.
+        PipelineError: only one batch has a field, or it is not known how to join a field.
     """
     if first.keys() != second.keys():
         raise PipelineError(f"of two generations only one has {', '.join(sorted(first.keys() ^ second.keys()))}")
@@ -181,11 +187,11 @@ def joined(first: Mapping[str, Any], second: Mapping[str, Any], pad_token: int) 
         elif name in BY_TOKEN:
             (left, right), fill = BY_TOKEN[name]
             fill = pad_token if fill is None else fill
-            lacking = [
+            padding = [
                 (left * (longest[0] - prompt), right * (longest[1] - completion)) for prompt, completion in widths
             ]
             result[name] = torch.cat(
-                [pad(value, sides, value=fill) for value, sides in zip(values, lacking, strict=True)]
+                [pad(value, sides, value=fill) for value, sides in zip(values, padding, strict=True)]
             )
         else:
             raise PipelineError(
@@ -201,7 +207,7 @@ def _is_ratio_of_sequences(name: str, values: Sequence[torch.Tensor], widths: Se
 
 
 def selected(batch: Mapping[str, Any], groups: Sequence[int], size: int) -> dict[str, Any]:
-    """The rows of some groups of ``size``, in the order given; of a batch as `joined` makes it."""
+    """Select groups of ``size`` rows, by their numbers and in that order, from a batch as `joined` makes it."""
     rows = [group * size + row for group in groups for row in range(size)]
     return {
         name: value[rows] if isinstance(value, torch.Tensor) else [value[row] for row in rows]
@@ -210,11 +216,12 @@ def selected(batch: Mapping[str, Any], groups: Sequence[int], size: int) -> dict
 
 
 def log_together(metrics: Mapping[str, list[float]], logged: Mapping[str, int], rows: Sequence[int]) -> None:
-    """Make what several generations have logged one value a metric: over all completions, not over generations.
+    """Merge the values that several generations logged into one per metric, weighted by their numbers of completions.
 
     Args:
-        metrics: TRL's, by name; ``logged``: how many values each had before.
-        rows: completions of each generation. What has not as many new values is left as it is.
+        metrics: TRL's values by metric, changed in place.
+        logged: how many values each metric had before.
+        rows: completions of each generation; a metric with a different number of new values is left as it is.
     """
     for name, values in metrics.items():
         start = logged.get(name, 0)

@@ -19,10 +19,10 @@ _INDEX = "model.safetensors.index.json"
 
 
 def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
-    """The type that a policy's weights are loaded in, given the config's.
+    """The dtype that a policy's weights are loaded in, given that of the configuration.
 
-    Weights that are trained themselves are float32, computed with in bfloat16: a step of 1e-6 on a weight of 1e-2 would
-    be rounded away. DeepSpeed keeps such a copy by itself.
+    In full fine-tuning, weights are kept in float32 and only computed with in bfloat16, which would round away a step
+    of 1e-6 on a weight of 1e-2. DeepSpeed keeps a float32 copy by itself.
     """
     by_deepspeed = topology is not None and topology.distributed_type == "DEEPSPEED"
     return "float32" if in_full and not by_deepspeed else dtype
@@ -32,15 +32,15 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
     """Write ``{output}/model`` and its manifest ``{output}/model.json`` from a trainer's checkpoint, file by file.
 
     Args:
-        checkpoint: a trainer's folder; its weights may be of a wider type.
+        checkpoint: a trainer's folder; its weights may have a wider dtype.
         parent: the folder of the policy that was trained, which holds ``model`` and ``model.json``.
         output: ``results/{policy}``.
-        dtype: the weights' type in the new checkpoint.
+        dtype: that of the weights in the new checkpoint.
 
     Raises:
         PipelineError: there are no weights, one is empty or not finite, or none differs from the parent's.
     """
-    files, before = (sorted(folder.glob("*.safetensors")) for folder in (checkpoint, parent / "model"))
+    files, parent_files = (sorted(folder.glob("*.safetensors")) for folder in (checkpoint, parent / "model"))
     if not files:
         raise PipelineError(f"{checkpoint} has no *.safetensors: the trainer did not gather the weights")
     facts = {"base": parent.name, "base_weights": weights_hash(read_json(parent / "model.json"))}
@@ -48,7 +48,7 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
         changed, size = 0, 0
         for file in files:
             weights = {name: weight.to(getattr(torch, dtype)) for name, weight in load_file(file).items()}
-            changed += _changed(weights, before)
+            changed += _changed(weights, parent_files)
             size += sum(weight.nbytes for weight in weights.values())
             save_file(weights, folder / file.name, metadata={"format": "pt"})
         if not changed:
@@ -68,20 +68,20 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
     write_manifest(output / "model", output / "model.json", **facts, changed_weights=changed)
 
 
-def _changed(weights: dict[str, torch.Tensor], before: Iterable[Path]) -> int:
-    """How many of ``weights`` are not what the same name was in the files of ``before``.
+def _changed(weights: dict[str, torch.Tensor], parent_files: Iterable[Path]) -> int:
+    """How many of ``weights`` differ from the parent's weights of the same names.
 
     Raises:
-        PipelineError: names a weight that is no number, or that was not gathered from its processes.
+        PipelineError: names a weight that is not finite, or empty since it was not gathered from its processes.
     """
     for name, weight in weights.items():
         if not weight.numel() or not torch.isfinite(weight).all():
             raise PipelineError(
                 f"the trained weight {name} is empty or not finite: the run has diverged; lower learning_rate"
             )
-    same = 0
-    for file in before:
-        with safe_open(file, "pt") as old:
-            for name in weights.keys() & set(old.keys()):
-                same += torch.equal(old.get_tensor(name).to(weights[name].dtype), weights[name])
-    return len(weights) - same
+    unchanged = 0
+    for file in parent_files:
+        with safe_open(file, "pt") as parent:
+            for name in weights.keys() & set(parent.keys()):
+                unchanged += torch.equal(parent.get_tensor(name).to(weights[name].dtype), weights[name])
+    return len(weights) - unchanged

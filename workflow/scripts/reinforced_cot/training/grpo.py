@@ -1,6 +1,6 @@
-"""Reinforcement learning with TRL's `GRPOTrainer`: GRPO, GSPO and whatever else its fields select.
+"""Reinforcement learning with TRL's `GRPOTrainer`: GRPO, GSPO and the other losses that its fields select.
 
-The trainer is put together from three classes, each of which changes one thing: `ResumingTrainer` resumes with the
+The trainer inherits from three classes, each of which changes one thing: `ResumingTrainer` resumes with the
 right weights, `RefillingTrainer` replaces groups that teach nothing, `SharedPrefixTrainer` computes each prompt once.
 """
 
@@ -40,7 +40,7 @@ from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_
 
 
 class ResumableGRPOTrainer(ResumingTrainer, RefillingTrainer, SharedPrefixTrainer):
-    """`GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
+    """A `GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> GroupEpochSampler:
         stock = super()._get_train_sampler(dataset)
@@ -65,20 +65,20 @@ def train(
     resume_from: Path | None,
     topology: Topology | None = None,
 ) -> None:
-    """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` (in full: ``model/``), its manifest and
-    ``metrics.json``.
+    """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
+    manifest, and ``metrics.json``.
 
     Args:
         data: the folder that the examples' images are relative to.
         origin: ``results/{policy}`` of the policy to start from.
         output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
-        topology: what the run must be spread over; None is one process.
+        topology: how the run must be spread over processes and devices; None for one process.
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
-        PipelineError: the device has too little memory, the run is not spread as asked, or groups that are to be
-            refilled would be spread over processes.
+        PipelineError: the device has too little memory, the run is not spread as ``topology`` says, or groups that are
+            to be refilled would be spread over processes.
     """
     policy, start = settings.policy, find_start(settings, origin)
     examples = subset(examples, policy.examples, settings.seed)
@@ -102,7 +102,7 @@ def train(
             shared_prefix=policy.shared_prefix,
             refill_generations=policy.refill_generations,
         )
-        # With `cast_lm_head_to_fp32`, one weight is float32 on purpose.
+        # With `cast_lm_head_to_fp32`, one weight is float32 by intention.
         check_trainer(trainer, settings, start, topology, one_type=not arguments.cast_lm_head_to_fp32)
         if arguments.use_vllm:
             repair_rollouts(trainer)
@@ -114,7 +114,7 @@ def train(
 
 
 def check_enough_questions(examples: Sequence[Example], arguments: GRPOConfig, data: Path) -> None:
-    """TRL draws the questions of one generation without repetition.
+    """See that there are enough questions for one generation, which TRL draws without repetition.
 
     Raises:
         DataError: there are fewer.
@@ -149,5 +149,5 @@ def grpo_config(
 
 
 def with_training(settings: GrpoSettings, training: dict[str, Any]) -> GrpoSettings:
-    """The settings with other fields of TRL's."""
+    """The settings with ``training`` in place of the policy's fields for TRL."""
     return settings.model_copy(update={"policy": settings.policy.model_copy(update={"training": training})})

@@ -1,5 +1,5 @@
-"""What every method does around its trainer: find the start, check lengths and memory before a model is loaded, load
-the model, and check that the trainer really runs as it was asked to.
+"""The steps of every method around its trainer: find the start, check lengths and memory before a model is loaded, load
+the model, and check that the trainer really runs as configured.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Start:
 
     Attributes:
         base: folder of the policy whose model is loaded.
-        adapter: folder of the adapter of that model which is trained on; None for a fresh adapter, or none.
+        adapter: folder of that model's adapter that training continues; None for a fresh adapter or full fine-tuning.
     """
 
     base: Path
@@ -44,17 +44,17 @@ class Start:
 
 
 def find_start(settings: TrainSettings, origin: Path) -> Start:
-    """The start of a policy that is made from the policy in ``origin``.
+    """Find the start of a policy that is made from the policy in ``origin``.
 
     Raises:
-        DataError: the adapter is damaged, or its base has other weights by now.
+        DataError: the adapter is damaged, or the weights of its base have changed.
     """
     adapter = origin / "adapter" if settings.policy.start == "adapter" else None
     return Start(base_of(adapter) if adapter else origin, adapter)
 
 
 def processor_of(settings: TrainSettings, start: Start) -> ProcessorMixin:
-    """The processor of the model that is loaded."""
+    """Load the processor of the model that training starts from."""
     return load_processor(start.model, trust_remote_code=settings.base_model.trust_remote_code)
 
 
@@ -66,17 +66,18 @@ def checked_lengths(
     data: Path,
     new_tokens: int | Sequence[int],
 ) -> list[int]:
-    """Tokens of each example's prompt; arguments and errors as for `rendering.prompt_lengths`."""
+    """Count the tokens of each example's prompt; arguments and errors as for `rendering.prompt_lengths`."""
     context = context_length(start.model, settings.base_model.trust_remote_code)
     return prompt_lengths(processor, examples, data, settings.prompt, context, new_tokens)
 
 
 def check_fits(settings: TrainSettings, start: Start, topology: Topology | None, prompt: int, row: int) -> None:
-    """Refuse a run that its device cannot hold. To be called before TRL's arguments are made, which make every model
-    that is built from then on one of ZeRO-3's.
+    """Refuse a run that its device cannot hold.
+
+    Call it before TRL's arguments are made: under ZeRO-3, they split every model that is built after them.
 
     Args:
-        prompt, row: the longest prompt, and the longest row that is learned from, in tokens.
+        prompt, row: the longest prompt and the longest training row, in tokens.
 
     Raises:
         PipelineError: the memory plan does not fit.
@@ -89,7 +90,7 @@ def check_fits(settings: TrainSettings, start: Start, topology: Topology | None,
 def load_start(
     settings: TrainSettings, start: Start, topology: Topology | None
 ) -> tuple[PreTrainedModel | PeftModel, LoraConfig | None]:
-    """The model that is trained, and the configuration of its fresh adapter, or None where it gets no fresh one."""
+    """Load the model to train, and make the configuration of its fresh adapter, or None if it gets none."""
     policy = settings.policy
     model = load_model(start.model, settings.base_model, policy.quantization, dtype_of(settings, topology))
     if start.adapter:
@@ -98,20 +99,20 @@ def load_start(
 
 
 def dtype_of(settings: TrainSettings, topology: Topology | None) -> str:
-    """The type that the weights beside an adapter, or those that are trained in full, are loaded in."""
+    """The dtype that weights are loaded in: those beside an adapter, or those that full fine-tuning trains."""
     return loaded_dtype(settings.base_model.dtype, not settings.policy.is_adapted, topology)
 
 
 def check_trainer(
     trainer: Trainer, settings: TrainSettings, start: Start, topology: Topology | None, one_type: bool = True
 ) -> None:
-    """Keep a quantized model's adapter in float32, and compare the trainer with what was asked for.
+    """Keep a quantized model's adapter in float32, and compare the trainer with topology and dtype.
 
     Args:
-        one_type: whether all weights beside an adapter are of one type.
+        one_type: whether all weights beside an adapter have one dtype.
 
     Raises:
-        PipelineError: accelerate runs otherwise, or weights are of another type.
+        PipelineError: accelerate does not run as the topology says, or weights have a different dtype.
     """
     if settings.policy.quantization:
         train_in_float32(trainer.model, start.adapter)

@@ -1,4 +1,4 @@
-"""Hack probes while RL trains: what cheating would earn of the very rewards that the policy learns from."""
+"""Hack probes during RL: how much cheating would earn from the same rewards that the policy learns from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,8 +31,8 @@ from reinforced_cot.training.trl_hooks import next_log
 class ProbeCallback(TrainerCallback):
     """Logs ``probes/...`` every so many steps: the mean reward of the policy and of each probe on the same questions.
 
-    The questions are asked greedily; nothing is drawn from the trainer's random state, so that a run with probes trains
-    exactly as one without.
+    Answers are greedy and leave the trainer's random state as it is, so that a run with probes trains exactly as one
+    without.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class ProbeCallback(TrainerCallback):
         self._rewards = list(zip(rewards, weights, strict=True))
         self._examples = subset(examples, probes.questions, seed)
         self._images = {name: probe.images(self._examples, seed) for name, probe in IMAGE_PROBES.items()}
-        # What TRL passes besides the completions; read once, since some fifty constants are tried.
+        # The arguments that TRL passes besides the completions; made once, since some fifty constants are tried.
         self._columns = {
             "prompts": [prompt_messages(example.question, self._prompt) for example in self._examples],
             "image": [opened(data / example.image) for example in self._examples],
-            "log_extra": lambda *_: None,  # what a reward logs of a cheat is not the policy's
+            "log_extra": lambda *_: None,  # a reward must not log a probe as if it were the policy
             "log_metric": lambda *_: None,
             "environments": None,
             **{name: [getattr(example, name) for example in self._examples] for name in REWARD_COLUMNS},
         }
-        # What a constant earns does not change with the policy.
+        # The reward of a constant answer does not depend on the policy.
         constants = constant_answers([example.answer for example in self._examples])
         self._constant = max(
             self._mean_reward([text] * len(self._examples))
@@ -77,12 +77,12 @@ class ProbeCallback(TrainerCallback):
     def _probed(self) -> dict[str, float]:
         answers = {"policy": self._ask(None)}
         answers |= {name: self._ask(images) for name, images in self._images.items()}
-        found = {name: self._mean_reward(texts) for name, texts in answers.items()}
-        own = [parse_completion(text).answer or "" for text in answers["policy"]]
+        earned = {name: self._mean_reward(texts) for name, texts in answers.items()}
+        kept = [parse_completion(text).answer or "" for text in answers["policy"]]
         for name, complete in TEXT_PROBES.items():
-            texts = [complete(example.question, kept) for example, kept in zip(self._examples, own, strict=True)]
-            found[name] = self._mean_reward(texts)
-        return {**found, f"best_{CONSTANT_ANSWER}": self._constant}
+            texts = [complete(example.question, answer) for example, answer in zip(self._examples, kept, strict=True)]
+            earned[name] = self._mean_reward(texts)
+        return {**earned, f"best_{CONSTANT_ANSWER}": self._constant}
 
     def _ask(self, images: Sequence[str | None] | None) -> list[str]:
         completions = generate_together(
@@ -97,7 +97,7 @@ class ProbeCallback(TrainerCallback):
         return [completion.text for [completion] in completions]
 
     def _mean_reward(self, texts: Sequence[str]) -> float:
-        """The weighted sum of all rewards, as RL would pay it, called as TRL calls them."""
+        """The weighted sum of all rewards, as RL pays it, in the mean over the questions."""
         tokenizer = self._trainer.processing_class.tokenizer
         columns = {
             **self._columns,

@@ -40,14 +40,14 @@ from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
 
 
 class CompletionCollator:
-    """TRL's collator without a loss on the line break that templates write after the end token: it is never sampled."""
+    """TRL's collator, without loss on the line break that templates write after the end token: it is never sampled."""
 
     def __init__(self, processor: ProcessorMixin) -> None:
         self._stock = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
         self._tokenizer = processor.tokenizer
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Batch of examples; its labels have shape ``(examples, tokens)``."""
+        """Make a batch of examples; its labels have shape ``(examples, tokens)``."""
         batch: dict[str, Any] = self._stock(examples)
         end = batch["labels"] == self._tokenizer.eos_token_id
         batch["labels"][end.cumsum(dim=1) - end.long() > 0] = -100
@@ -55,11 +55,12 @@ class CompletionCollator:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Questions by whose generated answers the checkpoint is chosen.
+class SelectionQuestions:
+    """The questions whose generated answers decide which checkpoint is kept.
 
     Attributes:
-        data: the folder that the examples' images are relative to. seed: of samples.
+        data: the folder that the examples' images are relative to.
+        seed: of sampled answers.
     """
 
     examples: Sequence[Example]
@@ -70,22 +71,22 @@ class Asked:
 
 
 class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
-    """`SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
+    """An `SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
 
     The loss does not say whether the answers are right, and the original chose its checkpoint on the test set.
 
     Args:
-        asked: what `evaluate` asks.
+        questions: the questions that `evaluate` asks.
         padding_free_rows: ``padding_free`` of the policy's settings.
     """
 
-    def __init__(self, *args: Any, asked: "Asked", padding_free_rows: str, **kwargs: Any) -> None:
-        self._asked, self._padding_free_rows = asked, padding_free_rows
+    def __init__(self, *args: Any, questions: SelectionQuestions, padding_free_rows: str, **kwargs: Any) -> None:
+        self._questions, self._padding_free_rows = questions, padding_free_rows
         super().__init__(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthEpochSampler:
         stock = super()._get_train_sampler(train_dataset)
-        # Over all processes, so that the order, and which rows make one step, does not depend on how many there are.
+        # Over all processes, so that the order of rows, and the rows of a step, do not depend on their number.
         return LengthEpochSampler(stock.batch_size * self.args.world_size, list(stock.lengths), self.args.seed)
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -96,20 +97,20 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        asked, selection = self._asked, self._asked.selection
+        questions, selection = self._questions, self._questions.selection
         completions = generate_together(
             self,
-            asked.examples,
-            asked.data,
-            asked.prompt,
+            questions.examples,
+            questions.data,
+            questions.prompt,
             batch_size=selection.batch_size,
             max_new_tokens=selection.max_new_tokens,
             samples=selection.samples,
-            seed=asked.seed,
+            seed=questions.seed,
         )
         rows = [
             scored(unscored(example, completion.text))
-            for example, answers in zip(asked.examples, completions, strict=True)
+            for example, answers in zip(questions.examples, completions, strict=True)
             for completion in answers  # one greedy completion, or the samples
         ]
         scores = shares(rows)
@@ -119,8 +120,8 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
         return metrics
 
 
-class AskAtTheEnd(TrainerCallback):
-    """Lets the last checkpoint take part in the selection: with ``save_steps`` it is saved, but not evaluated."""
+class EvaluateAtTheEnd(TrainerCallback):
+    """Lets the last checkpoint take part in the selection: with ``save_steps``, it is saved but not evaluated."""
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -140,27 +141,27 @@ def train(
     resume_from: Path | None,
     topology: Topology | None = None,
 ) -> None:
-    """Fine-tune the policy in ``origin``; under ``output``, write ``adapter/`` (in full: ``model/``), its manifest and
-    ``metrics.json``.
+    """Fine-tune the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
+    manifest, and ``metrics.json``.
 
     Args:
         data: the folder that the examples' images are relative to.
         origin: ``results/{policy}`` of the policy to start from.
         output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
-        topology: what the run must be spread over; None is one process.
+        topology: how the run must be spread over processes and devices; None for one process.
 
     Raises:
         DataError: no example has a chain, or a prompt is too long.
-        PipelineError: the device has too little memory, or the run is not spread as asked.
+        PipelineError: the device has too little memory, or the run is not spread as ``topology`` says.
     """
     policy, start = settings.policy, find_start(settings, origin)
     chains = subset([example for example in train_examples if example.cot], policy.examples, settings.seed)
     if not chains:
         raise DataError("SFT needs chains of thought, and no training example has one")
-    asked = subset(val_examples, policy.selection.examples, settings.seed)
+    val_questions = subset(val_examples, policy.selection.examples, settings.seed)
     processor = processor_of(settings, start)
-    checked_lengths(settings, start, processor, asked, data, policy.selection.max_new_tokens)
+    checked_lengths(settings, start, processor, val_questions, data, policy.selection.max_new_tokens)
     completions = _completion_lengths(processor, chains)
     prompts = checked_lengths(settings, start, processor, chains, data, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
@@ -171,13 +172,13 @@ def train(
         model=model,
         args=arguments,
         train_dataset=sft_dataset(chains, data, settings.prompt, lengths),
-        # The trainer wants one before it calls `evaluate`, which asks val's questions itself.
+        # The trainer requires one, although `evaluate` asks val's questions itself.
         eval_dataset=sft_dataset(chains[:1], data, settings.prompt, lengths[:1]),
         data_collator=CompletionCollator(processor),
         processing_class=processor,
         peft_config=adapter,
-        callbacks=[AskAtTheEnd()],
-        asked=Asked(asked, data, settings.prompt, policy.selection, settings.seed),
+        callbacks=[EvaluateAtTheEnd()],
+        questions=SelectionQuestions(val_questions, data, settings.prompt, policy.selection, settings.seed),
         padding_free_rows=policy.padding_free,
     )
     check_trainer(trainer, settings, start, topology)
@@ -186,12 +187,12 @@ def train(
 
 
 def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
-    """TRL's configuration: the user's fields, loss on completion tokens only, dynamic padding grouped by length."""
+    """TRL's configuration: the user's fields, loss on completion tokens only, batches grouped by length."""
     training = settings.policy.training
     return SFTConfig(
         **trainer_arguments(settings, "sft", output),
         completion_only_loss=True,
-        max_length=None,  # nothing is cut: a cut image is an error or, worse, none (trl#4289)
+        max_length=None,  # no truncation: a truncated image is an error or, worse, passes silently (trl#4289)
         train_sampling_strategy="group_by_length",
         length_column_name="length",
         remove_unused_columns=False,  # else the lengths are dropped before batches are grouped by them
@@ -203,6 +204,6 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
 
 
 def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
-    end = processor.tokenizer.eos_token + "\n"  # what the chat template writes after a turn
+    end = processor.tokenizer.eos_token + "\n"  # chat templates end a turn with these two
     texts = [completion_text(example.cot, example.taught_answer) + end for example in examples]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]

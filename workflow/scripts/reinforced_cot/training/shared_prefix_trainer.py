@@ -30,10 +30,10 @@ SWITCH = "policies.*.shared_prefix"
 
 
 class SharedPrefixTrainer(GRPOTrainer):
-    """Same rows and loss as TRL. Only the forward passes differ, and the rows of a group stay together.
+    """Has the same rows and loss as TRL. Only the forward passes differ, and the rows of a group stay together.
 
     Args:
-        shared_prefix: ``auto`` shares prompts where the model allows it, ``on`` insists, ``off`` is TRL's own way.
+        shared_prefix: ``auto`` shares prompts where the model allows it, ``on`` insists, ``off`` leaves all to TRL.
     """
 
     _buffered_inputs: list[Any] | None
@@ -43,7 +43,7 @@ class SharedPrefixTrainer(GRPOTrainer):
         super().__init__(*args, **kwargs)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
-        """As TRL's, with groups shuffled where that one shuffles rows: a prompt is shared within a micro-batch."""
+        """As TRL, but shuffle groups instead of single rows: a prompt is shared within a micro-batch."""
         if self.shared_prefix == "off" or not self.model.training or self._kept_apart(self.model):
             return super()._prepare_inputs(generation_batch)
         steps = self.args.steps_per_generation
@@ -62,7 +62,7 @@ class SharedPrefixTrainer(GRPOTrainer):
         **tools: Any,
     ) -> tuple[list[list[int]], None]:
         other_engine = self.use_vllm or self.use_transformers_continuous_batching
-        if other_engine or not is_on(SWITCH, self.shared_prefix, self._own_rollouts(multimodal_fields)):
+        if other_engine or not is_on(SWITCH, self.shared_prefix, self._why_rollouts_by_trl(multimodal_fields)):
             return super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations, **tools)
         prompts, index = distinct(prompt_ids, [len(shown) for shown in images or []], multimodal_fields)
         device = self.accelerator.device
@@ -73,7 +73,7 @@ class SharedPrefixTrainer(GRPOTrainer):
             generation_kwargs=self.generation_kwargs,
             gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
         ) as model:
-            found = complete(
+            completions = complete(
                 model,
                 {name: value.to(device) for name, value in prompts.items()},
                 index.to(device),
@@ -81,26 +81,26 @@ class SharedPrefixTrainer(GRPOTrainer):
                 self.eos_token_ids,
                 generation_config=self.generation_config,
             )
-        return found, None
+        return completions, None
 
-    def _own_rollouts(self, given: Mapping[str, Any]) -> str | None:
-        """Why rollouts by transformers are TRL's own, or None."""
-        if given.keys() != PROMPT_FIELDS:
-            return f"the prompts have {', '.join(sorted(given.keys() ^ PROMPT_FIELDS))}"
+    def _why_rollouts_by_trl(self, fields: Mapping[str, Any]) -> str | None:
+        """Why TRL generates rollouts with transformers, or None if `complete` can."""
+        if fields.keys() != PROMPT_FIELDS:
+            return f"the prompts have {', '.join(sorted(fields.keys() ^ PROMPT_FIELDS))}"
         if forwards_together(self.accelerator, self.args.ds3_gather_for_generation):
-            return "weights are gathered from all processes token by token, which must then all be as many"
+            return "every token gathers weights from all processes, which must all generate equally many tokens"
         return not_resumable(self.generation_config)
 
     def _kept_apart(self, model: torch.nn.Module) -> str | None:
         """Why the completions of a group cannot share their prompt in a pass, or None if they can."""
-        own = self.accelerator.unwrap_model(model)
+        unwrapped = self.accelerator.unwrap_model(model)
         if self.args.per_device_train_batch_size == 1:
             return "per_device_train_batch_size is 1, so that a micro-batch has no two completions"
         if self.args.neftune_noise_alpha:
             return NEFTUNE
-        if drops_out(own):
+        if drops_out(unwrapped):
             return "dropout is drawn for each completion; disable_dropout or lora_dropout 0 would allow it"
-        return no_trees(backbone_of(own))
+        return no_trees(backbone_of(unwrapped))
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -113,9 +113,9 @@ class SharedPrefixTrainer(GRPOTrainer):
         compute_aux_loss: bool = False,
         **multimodal: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        given = {name: value for name, value in multimodal.items() if value is not None}
+        fields = {name: value for name, value in multimodal.items() if value is not None}
         reason = "router losses count every row's tokens" if compute_aux_loss else self._kept_apart(model)
-        reason = reason or not_images(given)
+        reason = reason or not_packable(fields)
         if not is_on(SWITCH, self.shared_prefix, reason):
             return super()._get_per_token_logps_and_entropies(
                 model,
@@ -128,31 +128,34 @@ class SharedPrefixTrainer(GRPOTrainer):
                 **multimodal,
             )
         backbone = backbone_of(self.accelerator.unwrap_model(model))
-        rows = Rows(input_ids, attention_mask, logits_to_keep, **given)
+        rows = Rows(input_ids, attention_mask, logits_to_keep, **fields)
         lengths = attention_mask[:, -logits_to_keep:].sum(dim=1).tolist()
-        found: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+        results: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         at_once = batch_size or len(input_ids)
-        # By rows, as TRL does: where weights are split over processes, all make the same number of passes.
+        # By rows, as TRL does: where weights are split over processes, all must make the same number of passes.
         for start in range(0, len(input_ids), at_once):
             groups = rows.groups(range(start, min(start + at_once, len(input_ids))))
             members = [row for group in groups for row in group]
             packed = pack(rows, groups)
             with self.accelerator.autocast():
                 outputs = model(**_inputs(rows, groups, packed, backbone), fused_lm_head=True)
-            own = [lengths[row] for row in members]
-            log_probs = unpack(packed, outputs.log_probs, members, own, logits_to_keep)
-            entropies = unpack(packed, outputs.entropy, members, own, logits_to_keep) if compute_entropy else log_probs
-            found += zip(members, log_probs, entropies, strict=True)
-        found.sort(key=lambda row: row[0])
-        log_probs, entropies = (torch.stack([row[part] for row in found]) for part in (1, 2))
+            counts = [lengths[row] for row in members]
+            log_probs = unpack(packed, outputs.log_probs, members, counts, logits_to_keep)
+            entropies = log_probs
+            if compute_entropy:
+                entropies = unpack(packed, outputs.entropy, members, counts, logits_to_keep)
+            results += zip(members, log_probs, entropies, strict=True)
+        results.sort(key=lambda result: result[0])
+        log_probs, entropies = (torch.stack([result[part] for result in results]) for part in (1, 2))
         return log_probs, entropies if compute_entropy else None, None
 
 
 def shuffled_groups(batch: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """The rows of a batch in another order, each ``size`` that stand together staying together; rows where none do.
+    """Shuffle the groups of a batch; its single rows if their number is no multiple of ``size``.
 
     Args:
-        batch: tensors and lists with one entry per row, None, and numbers.
+        batch: tensors and lists with one entry per row, None, and tensors without dimensions.
+        size: rows per group; those of a group stand together.
     """
     rows = len(next(value for value in batch.values() if value is not None))
     together = 1 if rows % size else size
@@ -169,11 +172,16 @@ def shuffled_groups(batch: Mapping[str, Any], size: int) -> dict[str, Any]:
 def distinct(
     prompt_ids: Sequence[Sequence[int]], num_images: Sequence[int], fields: Mapping[str, Any]
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Prompts as a model takes them, each once, and for each row the number of its prompt.
+    """Collect the distinct prompts of a batch.
 
     Args:
-        prompt_ids: of each row; ``num_images`` of each row.
-        fields: `PROMPT_FIELDS` of all rows; mm_token_type_ids by row, the others as arrays.
+        prompt_ids: the prompt's token ids, row by row.
+        num_images: the number of images, row by row.
+        fields: `PROMPT_FIELDS` of all rows; ``mm_token_type_ids`` row by row, the others as arrays.
+
+    Returns:
+        The model's inputs for the distinct prompts, padded on the left; and for each row the number of its prompt,
+        shape ``(rows,)``.
     """
     rows = [torch.tensor(ids) for ids in prompt_ids]
     pixels, grid = (torch.as_tensor(fields[name]) for name in ("pixel_values", "image_grid_thw"))
@@ -196,14 +204,14 @@ def distinct(
 
 
 def drops_out(model: torch.nn.Module) -> bool:
-    """Whether a model that is trained draws dropout; an adapter's is a module, that of attention a number."""
-    found = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
-    return any(found) or bool(getattr(backbone_of(model).config.get_text_config(), "attention_dropout", 0))
+    """Whether a model draws dropout in training; an adapter's is a module, attention's a number in the config."""
+    rates = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    return any(rates) or bool(getattr(backbone_of(model).config.get_text_config(), "attention_dropout", 0))
 
 
-def not_images(given: Mapping[str, Any]) -> str | None:
+def not_packable(fields: Mapping[str, Any]) -> str | None:
     """Why rows with these fields beside their ids cannot be packed, or None if they can."""
-    odd = given.keys() ^ (PROMPT_FIELDS | {"num_images"})
+    odd = fields.keys() ^ (PROMPT_FIELDS | {"num_images"})
     return f"the rows have {', '.join(sorted(odd))}" if odd else None
 
 

@@ -9,37 +9,37 @@ from reinforced_cot.launch.topologies import Topology
 
 
 def check_spread(accelerator: Accelerator, topology: Topology | None) -> None:
-    """Compare a trainer's accelerator with the topology that was asked for; without one there is one process.
+    """Compare a trainer's accelerator with its topology; None stands for one process.
 
     Raises:
-        PipelineError: names what differs ("ZeRO-3 with offload" once ran as ZeRO-2 without it).
+        PipelineError: names each difference ("ZeRO-3 with offload" once ran as ZeRO-2 without it).
     """
-    asked, found = asked_spread(topology), found_spread(accelerator)
-    differing = [f"{name} {found[name]} in place of {value}" for name, value in asked.items() if found[name] != value]
+    wanted, actual = wanted_spread(topology), actual_spread(accelerator)
+    differing = [f"{key} {actual[key]} in place of {value}" for key, value in wanted.items() if actual[key] != value]
     if differing:
         name = topology.file if topology else "a single process"
-        raise PipelineError(f"asked for was {name}, but accelerate runs {', '.join(differing)}")
+        raise PipelineError(f"the run was to use {name}, but accelerate runs {', '.join(differing)}")
 
 
 def check_dtype(model: torch.nn.Module, dtype: str, quantization: str | None) -> None:
-    """See that the weights beside an adapter, or trained in full, are of ``dtype``; beside quantized ones, float32.
+    """See that weights beside an adapter, or those of full fine-tuning, have ``dtype``; beside quantized ones, float32.
 
     Raises:
-        PipelineError: names the types that are there (a load that does not name the type is float32).
+        PipelineError: names the dtypes that differ (a load that does not name the dtype gives float32).
     """
     wanted = torch.float32 if quantization else getattr(torch, dtype)
     adapter = model.base_model.prefix if isinstance(model, PeftModel) else None  # of its weights' names: "lora_"
-    found = {
+    dtypes = {
         weight.dtype
         for name, weight in model.named_parameters()
         if weight.is_floating_point() and not (adapter and adapter in name)
     }
-    if others := found - {wanted}:
-        raise PipelineError(f"the weights were to be {wanted}, and some are {', '.join(map(str, others))}")
+    if others := dtypes - {wanted}:
+        raise PipelineError(f"the weights must be {wanted}, and some are {', '.join(map(str, others))}")
 
 
-def asked_spread(topology: Topology | None) -> dict[str, object]:
-    """What a topology comes to, in the words of `found_spread`."""
+def wanted_spread(topology: Topology | None) -> dict[str, object]:
+    """How a topology spreads a run, under the keys of `actual_spread`."""
     if topology is None:
         return {"processes": 1, "distributed type": "NO"}
     kind = topology.distributed_type
@@ -56,8 +56,8 @@ def asked_spread(topology: Topology | None) -> dict[str, object]:
     }
 
 
-def found_spread(accelerator: Accelerator) -> dict[str, object]:
-    """What accelerate really does."""
+def actual_spread(accelerator: Accelerator) -> dict[str, object]:
+    """How accelerate really spreads the run."""
     plugin = accelerator.state.deepspeed_plugin if accelerator.distributed_type.name == "DEEPSPEED" else None
     zero = plugin.deepspeed_config.get("zero_optimization", {}) if plugin else {}
     offload = tuple(str(zero.get(f"offload_{part}", {}).get("device", "none")) for part in ("optimizer", "param"))

@@ -1,4 +1,4 @@
-"""What SFT and RL share: arguments of TRL's trainers, a run that resumes, curves, and what is published."""
+"""The shared parts of SFT and RL: arguments of TRL's trainers, resuming, training curves, and publication."""
 
 import logging
 import os
@@ -34,10 +34,11 @@ log = logging.getLogger(__name__)
 
 
 class ResumingTrainer(Trainer):
-    """In two cases `Trainer` says nothing, and goes on with the weights that the run had started from.
+    """Resumes with the checkpoint's weights: in two cases `Trainer` silently keeps those that the run started from.
 
-    In full, it compares a file's names, which are those of the model's first publication, with its modules', and finds
-    none of them. With an adapter and its reference (TRL's ``ref``, a folder in the checkpoint), it loads that alone.
+    In full fine-tuning, it looks for the names of its modules in the checkpoint's files, whose names are those of the
+    model's first publication, and finds none. With an adapter and its reference (TRL's ``ref``, a folder in the
+    checkpoint), it loads the reference alone.
     """
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
@@ -46,7 +47,7 @@ class ResumingTrainer(Trainer):
         elif isinstance(self.model, PeftModel):
             set_peft_model_state_dict(self.model, load_file(Path(resume_from_checkpoint) / ADAPTER_FILES[1]))
         else:
-            for process in range(self.accelerator.num_processes):  # in turn: each has the whole model in memory
+            for process in range(self.accelerator.num_processes):  # in turn: each loads the whole model into memory
                 if process == self.accelerator.process_index:
                     saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
                     self.model.load_state_dict(saved.state_dict())
@@ -55,12 +56,12 @@ class ResumingTrainer(Trainer):
 
 
 def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dict[str, Any]:
-    """The user's fields and those that the pipeline sets, for ``SFTConfig`` or ``GRPOConfig``.
+    """Arguments of ``SFTConfig`` or ``GRPOConfig``: the user's fields and those that the pipeline sets.
 
     Args:
         settings: bfloat16 weights train in bfloat16 unless ``training`` says otherwise.
-        stream: the word that the method's seed is derived from. Each method has its own, and each policy that repeats a
-            method of its ancestors, or its adapter would start as a copy of theirs.
+        stream: the word that the method's seed is derived from, one per method. A policy that repeats a method of its
+            ancestors gets a seed of its own by ``repeats``: its adapter would start as a copy of theirs.
         output: ``results/{policy}``; checkpoints and TensorBoard curves go below it.
 
     Raises:
@@ -90,17 +91,18 @@ def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dic
 def resume(
     script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], topology: Topology | None, output: Path
 ) -> Path | None:
-    """The checkpoint from which this very run goes on, or None; one process decides and tells the others.
+    """Find the checkpoint from which this very run goes on, or None; one process decides and tells the others.
 
     Args:
+        settings: all settings of the run; they go into its fingerprint.
         inputs: the files that the run depends on.
-        topology: checkpoints are written by process, so that another number of them starts afresh.
+        topology: checkpoints are written per process, so that a run on a different number of processes starts afresh.
     """
     spread = {"processes": world_size(), "distributed_type": topology.distributed_type if topology else "NO"}
     if topology and topology.distributed_type == "DEEPSPEED":
         spread["zero_stage"] = topology.zero_stage
     run = fingerprint(script, {**settings, "spread": spread}, inputs)
-    # It connects the processes. Its own count is not asked: under DeepSpeed on CPUs each takes itself for the only one.
+    # This connects the processes. Its count of them is not used: under DeepSpeed on CPUs, each process counts one.
     PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
     decided = [resume_point(output / "checkpoints", run) if rank() == 0 else None]
     if world_size() > 1:
@@ -115,8 +117,8 @@ def run(
     start: Start,
     output: Path,
 ) -> None:
-    """Train, from a checkpoint if there is one; publish ``adapter/`` (in full: ``model/``) with its manifest, and
-    ``metrics.json``.
+    """Train, from a checkpoint if there is one; publish ``adapter/`` or, in full fine-tuning, ``model/`` with its
+    manifest, and ``metrics.json``.
 
     Args:
         output: ``results/{policy}``.
@@ -126,7 +128,7 @@ def run(
     if trainer.args.device.type == "cpu":
         use_plain_cpu(trainer.args)
     if resume_from and _is_finished(resume_from):
-        # It had ended before it was published; `Trainer.train` would train one step more.
+        # The run was killed between its last step and publication; `Trainer.train` would train one more step.
         trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
     else:
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
@@ -140,12 +142,12 @@ def run(
         write_json(output / "metrics.json", curves(trainer))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
-    if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM takes its own groups down at exit
+    if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
         trainer.accelerator.end_training()
 
 
 def keep_features(trainer: Trainer, settings: TrainSettings, output: Path) -> None:
-    """Let the model that is trained look up what its vision tower has computed before, in this run or another.
+    """Let the model in training look up image features that were computed before, in this run or another.
 
     Args:
         output: ``results/{policy}``; the cache stands beside it.
@@ -155,9 +157,10 @@ def keep_features(trainer: Trainer, settings: TrainSettings, output: Path) -> No
 
 
 def published_checkpoint(trainer: Trainer) -> Path:
-    """The checkpoint whose weights are the stage's outcome: the best one where one was chosen, else the last.
+    """The checkpoint whose weights are published: the best one where one was chosen, else the last.
 
-    Trainers write it the right way under every topology; under ZeRO-3 a process has but a part of each weight.
+    Weights are taken from it since trainers write it rightly under every topology; under ZeRO-3, a process has only a
+    part of each weight.
     """
     best = trainer.state.best_model_checkpoint
     return Path(trainer.args.output_dir) / (Path(best).name if best else f"checkpoint-{trainer.state.global_step}")
@@ -169,7 +172,7 @@ def _is_finished(checkpoint: Path) -> bool:
 
 
 def curves(trainer: Trainer) -> dict[str, Any]:
-    """The training history: one entry a logged step, and which checkpoint was kept."""
+    """The training history, one entry per logged step, and which checkpoint was kept."""
     best = trainer.state.best_model_checkpoint
     return {
         "history": [_finite(entry) for entry in trainer.state.log_history],
@@ -180,5 +183,5 @@ def curves(trainer: Trainer) -> dict[str, Any]:
 
 
 def _finite(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: a metric that was not a number is left out of its entry."""
+    """An entry without metrics that are NaN or infinite, which JSON does not have."""
     return {key: value for key, value in entry.items() if value == value and abs(value) != float("inf")}

@@ -1,4 +1,4 @@
-"""What trainers are fed: records as `datasets.Dataset` of conversations with images, and the order they come in."""
+"""The trainers' data: records as `datasets.Dataset` of conversations with images, and the order of training rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _MESSAGES = [{"role": Value("string"), "content": Value("string")}]
 
 
 def sft_dataset(examples: Sequence[Example], data: Path, prompt: Prompt, lengths: Sequence[int]) -> Dataset:
-    """Prompt/completion conversations, image beside; ``length`` (tokens) is what batches are grouped by."""
+    """Prompt/completion conversations with their images; batches are grouped by ``length``, in tokens."""
     return _dataset(
         examples,
         data,
@@ -68,7 +68,7 @@ class LengthEpochSampler(LengthGroupedSampler):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """The data loader says which epoch begins."""
+        """Begin an epoch; the data loader calls this."""
         self.generator.manual_seed(mixed(self._seed, "sft epoch", epoch))
 
 
@@ -80,6 +80,6 @@ class GroupEpochSampler(RepeatSampler):
     """
 
     def set_epoch(self, epoch: int) -> None:
-        """The data loader says which epoch begins."""
+        """Begin an epoch; the data loader calls this."""
         if self.shuffle:
             self.generator.manual_seed(mixed(self.seed, "rl epoch", epoch))

@@ -1,4 +1,4 @@
-"""What the package uses of TRL that has no public name, beside the methods that its trainers override.
+"""Uses of TRL's private names, apart from the methods that the package's trainers override.
 
 `tests/unit/test_library_hooks.py` pins all of it, the overridden methods too, to the version that is installed.
 """
@@ -7,10 +7,10 @@ from trl import GRPOTrainer
 
 
 def next_log(trainer: GRPOTrainer) -> dict[str, list[float]]:
-    """What the trainer's next log averages, by name; a name that is not there yet begins with no values.
+    """The values that the trainer's next log averages, by metric; a new metric begins with an empty list.
 
-    ``log_metric``, which reward functions get, would move a value to the log after the next generation, and a log of
-    our own would close the figures of the step.
+    ``log_metric``, which reward functions get, would put a value into the log after the next generation, and a separate
+    log would end the averages of the step.
     """
-    found: dict[str, list[float]] = trainer._metrics["train"]
-    return found
+    metrics: dict[str, list[float]] = trainer._metrics["train"]
+    return metrics

@@ -1,4 +1,4 @@
-"""Rollouts by vLLM: what TRL 1.16 leaves wrong or unchecked, put right."""
+"""Rollouts by vLLM: repairs and checks of what TRL 1.16 does wrong or does not check."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from trl import GRPOTrainer
 from reinforced_cot.errors import PipelineError
 
 REPAIRED_TRL = "1.16.0"
-LOGP_DIFFERENCE = "sampling/sampling_logp_difference/mean"  # TRL's metric: |log-prob of vLLM - of the trainer| a token
+LOGP_DIFFERENCE = "sampling/sampling_logp_difference/mean"  # TRL: |log-prob of vLLM - of the trainer| per token
 
 
 def check_repaired_trl() -> None:
-    """See that TRL is the version whose faults are repaired here: of another, a repair might be what is wrong.
+    """See that TRL is the version whose faults are repaired here: in any other version, a repair may do harm.
 
     Raises:
-        PipelineError: it is another version.
+        PipelineError: it is a different version.
     """
     if trl.__version__ != REPAIRED_TRL:
         raise PipelineError(
@@ -29,43 +29,44 @@ def check_repaired_trl() -> None:
 
 
 def collapsed(ids: Sequence[int], image_token: int) -> list[int]:
-    """Prompt ids with each run of image tokens made one, which vLLM expands by itself.
+    """Prompt ids with each run of image tokens reduced to one token, which vLLM expands by itself.
 
     >>> collapsed([1, 9, 9, 9, 2, 9, 9, 3], 9)
     [1, 9, 2, 9, 3]
     """
-    before = [None, *ids]
-    return [token for token, last in zip(ids, before, strict=False) if token != image_token or last != image_token]
+    pairs = zip([None, *ids], ids, strict=False)
+    return [token for previous, token in pairs if token != image_token or previous != image_token]
 
 
 def with_collapsed_prompts(generate: Callable[..., Any], image_token: int) -> Callable[..., Any]:
-    """`VLLMGeneration.generate` in colocate mode, with prompts as vLLM wants them.
+    """Wrap `VLLMGeneration.generate` in colocate mode, so that vLLM gets prompts in the form that it expects.
 
-    TRL hands over ids in which image tokens are expanded already; vLLM expands them again, and every rollout would
+    TRL hands over ids in which image tokens are already expanded; vLLM expands them again, and every rollout would
     answer a corrupted prompt (trl#6294).
 
     Raises:
-        PipelineError: vLLM read other ids than the trainer computes log-probabilities of.
+        PipelineError: the ids that vLLM read differ from those that the trainer computes log-probabilities of.
     """
 
     def repaired(prompts: Sequence[Sequence[int]], *args: Any, **options: Any) -> Any:
-        found = generate([collapsed(ids, image_token) for ids in prompts], *args, **options)
-        for ids, read in zip(prompts, found[0], strict=True):
+        outputs = generate([collapsed(ids, image_token) for ids in prompts], *args, **options)
+        for ids, read in zip(prompts, outputs[0], strict=True):
             if list(ids) != list(read):
                 raise PipelineError(
                     f"vLLM read a prompt as {len(read)} tokens that are not the trainer's {len(ids)}: the pixel "
                     "budgets or templates of the two differ"
                 )
-        return found
+        return outputs
 
     return repaired
 
 
 def with_restored_base(sync_weights: Callable[[], None], model: torch.nn.Module) -> Callable[[], None]:
-    """`VLLMGeneration.sync_weights`, after which every weight below an adapter is what it was, to the bit.
+    """Wrap `VLLMGeneration.sync_weights`, so that every weight below an adapter stays the same, to the bit.
 
-    TRL merges the adapter into its base, sends the sum and subtracts it again, which in bfloat16 leaves a remainder:
-    after some hundred generations the policy that is trained is no more the base on disk with the adapter (trl#6688).
+    TRL merges the adapter into its base, sends the sum and subtracts the adapter again, which leaves a remainder in
+    bfloat16: after some hundred generations, the trained policy is no longer the base on disk with the adapter
+    (trl#6688).
     """
 
     def repaired() -> None:
@@ -80,7 +81,7 @@ def with_restored_base(sync_weights: Callable[[], None], model: torch.nn.Module)
 
 
 def repair_rollouts(trainer: GRPOTrainer) -> None:
-    """Put right what TRL's generation by vLLM does to prompts and weights."""
+    """Repair how TRL's generation by vLLM handles prompts and weights."""
     rollouts = trainer.vllm_generation
     rollouts.sync_weights = with_restored_base(rollouts.sync_weights, trainer.model)
     if rollouts.mode == "colocate":
@@ -88,10 +89,13 @@ def repair_rollouts(trainer: GRPOTrainer) -> None:
 
 
 class SamplingCheck(TrainerCallback):
-    """Ends a run whose rollouts are not drawn from the policy that is trained: its gradients mean nothing."""
+    """Ends a run whose rollouts are not drawn from the policy in training: its gradients would mean nothing."""
 
     def __init__(self, limit: float) -> None:
-        """``limit``: largest mean difference of log-probabilities between vLLM and the trainer, in nats per token."""
+        """
+        Args:
+            limit: largest mean difference of log-probabilities between vLLM and the trainer, in nats per token.
+        """
         self._limit = limit
 
     def on_log(
@@ -102,10 +106,10 @@ class SamplingCheck(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        found = (logs or {}).get(LOGP_DIFFERENCE)
-        if found is not None and not found <= self._limit:
+        difference = (logs or {}).get(LOGP_DIFFERENCE)
+        if difference is not None and not difference <= self._limit:
             raise PipelineError(
-                f"step {state.global_step}: vLLM's log-probabilities differ from the trainer's by {found:.3f} nats a "
-                f"token, more than policies.*.max_sampling_logp_difference {self._limit}: the rollouts come from "
-                "another policy or another prompt than is trained; set use_vllm false, or report it with this log"
+                f"step {state.global_step}: vLLM's log-probabilities differ from the trainer's by {difference:.3f} "
+                f"nats per token, more than policies.*.max_sampling_logp_difference {self._limit}: the rollouts come "
+                "from a different policy or prompt; set use_vllm false, or report it with this log"
             )
