@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from tiny_run import LOADING, TinyRun, alike, with_large_weights
 
+from reinforced_cot.attention.tree_attention import Tree
 from reinforced_cot.generation import prefill
 from reinforced_cot.generation.prefill import lay_out, prefilled
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
-from reinforced_cot.models.tree_attention import Tree
 
 
 def test_each_group_has_its_beginning_once() -> None:

@@ -13,12 +13,12 @@ from stage_runs import series
 from tiny_run import PROMPT, TinyRun, lottery
 from trl import GRPOTrainer
 
+from reinforced_cot.attention.packing import Rows, pack
+from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.data.prompts import prompt_messages, with_image
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
-from reinforced_cot.models.packing import Rows, pack
 from reinforced_cot.models.processors import load_processor
-from reinforced_cot.models.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training import shared_prefix_trainer

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from transformers import Cache, PreTrainedModel
 
+from reinforced_cot.attention.packing import PROMPT_FIELDS, find_groups, images_by_row
+from reinforced_cot.attention.tree_attention import Tree, no_trees, seen_by_trees
 from reinforced_cot.models.loading import backbone_of
-from reinforced_cot.models.packing import PROMPT_FIELDS, find_groups, images_by_row
-from reinforced_cot.models.tree_attention import Tree, no_trees, seen_by_trees
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from transformers import ProcessorMixin, TrainerCallback, TrainerControl, Traine
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from reinforced_cot.attention.padding_free import without_padding
+from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.settings import Prompt
@@ -18,8 +20,6 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.loading import backbone_of
-from reinforced_cot.models.padding_free import without_padding
-from reinforced_cot.models.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.scoring.metrics import shares

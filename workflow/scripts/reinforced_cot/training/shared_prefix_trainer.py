@@ -10,10 +10,7 @@ from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import split_pixel_values_by_grid, split_tensor_dict, unsplit_pixel_values_by_grid
 
-from reinforced_cot.generation.decoding import complete, not_resumable
-from reinforced_cot.generation.distributed import forwards_together
-from reinforced_cot.models.loading import backbone_of
-from reinforced_cot.models.packing import (
+from reinforced_cot.attention.packing import (
     PROMPT_FIELDS,
     Packed,
     Rows,
@@ -23,7 +20,10 @@ from reinforced_cot.models.packing import (
     positions,
     unpack,
 )
-from reinforced_cot.models.tree_attention import NEFTUNE, no_trees, seen_by_trees
+from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees, seen_by_trees
+from reinforced_cot.generation.decoding import complete, not_resumable
+from reinforced_cot.generation.distributed import forwards_together
+from reinforced_cot.models.loading import backbone_of
 from reinforced_cot.switches import is_on
 
 SWITCH = "policies.*.shared_prefix"

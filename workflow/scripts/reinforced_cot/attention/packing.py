@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from reinforced_cot.models.tree_attention import Tree
+from reinforced_cot.attention.tree_attention import Tree
 
 IGNORED = -100  # the label of a token that is not scored
 PROMPT_FIELDS = {"pixel_values", "image_grid_thw", "mm_token_type_ids"}  # of prompts with images, beside ids and mask

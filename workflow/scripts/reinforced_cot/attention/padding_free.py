@@ -5,7 +5,7 @@ TRL offers this for text only, and refuses images. Each sequence keeps its own p
 
 from typing import Any
 
-from reinforced_cot.models.tree_attention import Tree, seen_by_trees
+from reinforced_cot.attention.tree_attention import Tree, seen_by_trees
 
 
 def without_padding(rows: dict[str, Any], backbone: Any) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from tiny_run import LOADING, TinyRun
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from reinforced_cot.attention.tree_attention import OWN_NAMES, Tree, no_trees, seen_by_trees, tree_attention
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.transformers_hooks import attention_of
-from reinforced_cot.models.tree_attention import OWN_NAMES, Tree, no_trees, seen_by_trees, tree_attention
 
 
 def mask_of(trees: list[Tree]) -> torch.Tensor:
