@@ -18,7 +18,7 @@ all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
 config: $(READY)  ## check FILE="..." without a run, and print the resulting configuration
-	$(BIN)/python workflow/scripts/config.py $(FILE)
+	@$(BIN)/python workflow/scripts/config.py $(FILE)
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -52,7 +52,7 @@ SETTINGS = MergeSettings(
     prompt=Prompt(),
     base_model=Loading(dtype="bfloat16"),
     repeats=0,
-    policy=MergedPolicy(method="sft", from_policy="base", lora=LORA),
+    policy=MergedPolicy.model_validate({"method": "sft", "from": "base", "lora": LORA}),
 )
 VOCABULARY, SHARD = 151936, 4e9  # tokens, and bytes of a file, as on the hub
 SIZES = ModelSizes(

@@ -46,7 +46,7 @@ def grpo_settings(global_batch_size: int = 16, **training: Any) -> GrpoSettings:
     """Settings of a GRPO policy; ``training`` holds fields of TRL's that differ from `TRAINING`."""
     policy = GrpoPolicy(
         method="grpo",
-        from_policy="base",
+        **{"from": "base"},
         lora=LORA,
         global_batch_size=global_batch_size,
         training={**TRAINING, **training},

@@ -113,9 +113,8 @@ def launched(stage):
     """
     try:
         topology = stage_topology(settings.launch, stage)
-    except (
-        ConfigError
-    ) as error:  # a method that the report does not need: the other methods were checked
+    except ConfigError as error:
+        # Of a method that the report does not need: the other methods were checked.
         raise WorkflowError(f"the configuration is refused:\n{error}") from None
     served = {
         name: server_gpus(policy.training)
@@ -220,7 +219,7 @@ def as_yaml(section):
 def raw_file(wildcards):
     """The split's own raw file, so that a change of it reruns this split alone; digit scenes all use the same scans."""
     file = getattr(settings.data.splits, wildcards.split).file
-    return [file] if file else [SCANS]
+    return [file] if file else [SCANS] if settings.data.source == "digits" else []
 
 
 def raw_images(wildcards):

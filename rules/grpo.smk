@@ -3,7 +3,7 @@ rule grpo:
     Reinforcement learning with GRPO, GSPO and other losses of TRL, of an adapter (`grpo_in_full`: of every weight).
 
     Needs: the model or adapter of the policy it starts from, the train split, a passed data check. Makes:
-    {results}/{policy}/adapter/, adapter.json and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
+    {results}/{policy}/adapter/, adapter.json (in full: model/, model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
     not declared, so they survive a killed job.
     """
     input:

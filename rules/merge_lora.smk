@@ -12,7 +12,7 @@ rule merge_lora:
         adapter_manifest="<results>/{policy}/adapter.json",
         model=ancient(of_base("<results>/{base}/model")),
         manifest=of_base("<results>/{base}/model.json"),
-        asked=if_quantized("<results>/data/val.jsonl"),
+        questions=if_quantized("<results>/data/val.jsonl"),
         images=ancient(if_quantized("<results>/data/images/val")),
     output:
         model=directory("<results>/{policy}/model"),

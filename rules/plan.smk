@@ -6,25 +6,27 @@ rule plan:
     """
     Print the graph of policies, and for each stage the parts of its batch and the memory that it needs of each device.
 
-    Needs: the settings of every stage, the base model's configuration (fetched, for a hub id). Makes: no file.
+    Needs: the base model's configuration (fetched, for a hub id). Makes: no file, so that it makes nothing stale.
     """
-    input:
-        expand("<results>/{policy}/train.yaml", policy=[BASE, *settings.made]),
-        answer="<results>/base/answer.yaml",
     log:
         "<results>/logs/plan.log",
     conda:
         "../environment.yml"
     params:
-        results=subpath(input.answer, ancestor=2),
-        policies=settings.made,
-        report=REPORT,
-        launch=json.dumps(
+        settings=json.dumps(
             {
-                stage: settings.launch.of(stage).as_dict()
-                for stage in [*METHODS, "answer"]
+                "base": stage_settings.base_settings(settings).as_dict(),
+                "answer": stage_settings.answer_settings(settings).as_dict(),
+                "policies": {
+                    name: stage_settings.train_settings(settings, name).as_dict()
+                    for name in settings.made
+                },
+                "report": REPORT,
+                "launch": {
+                    stage: settings.launch.of(stage).as_dict()
+                    for stage in [*METHODS, "answer"]
+                },
             }
         ),
     shell:
-        "python workflow/scripts/plan.py --results {params.results} --policies {params.policies}"
-        " --report {params.report} --launch {params.launch:q} 2> {log}"
+        "printf '%s' {params.settings:q} | python workflow/scripts/plan.py 2> {log}"

@@ -3,7 +3,7 @@ rule sft:
     Supervised fine-tuning on chains of thought, of an adapter (`sft_in_full`: of every weight).
 
     Needs: the model or adapter of the policy it starts from, the train and val splits, a passed data check. Makes:
-    {results}/{policy}/adapter/, adapter.json and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
+    {results}/{policy}/adapter/, adapter.json (in full: model/, model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
     not declared, so they survive a killed job.
     """
     input:

@@ -82,9 +82,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     stages: dict[str, Callable[[], dict[str, Any]]] = {
         "sft": lambda: measure_sft(config, examples, data, base, sft),
-        "merge": lambda: measure_merge(config, base, sft),
+        "merge_lora": lambda: measure_merge(config, base, sft),
         "grpo": lambda: measure_grpo(config, examples, data, sft, grpo),
-        "evaluation": lambda: measure_answering(config, examples[:64], data, sft),
+        "answer": lambda: measure_answering(config, examples[:64], data, sft),
     }
     for name, stage in stages.items():
         result[name] = with_peak_memory(stage)

@@ -301,7 +301,7 @@ def test_two_machines_are_asked_of_slurm(full_size: WorkflowCopy) -> None:
 
 
 def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowCopy) -> None:
-    """The real rule, with the 3B model's shape from its configuration: nothing but settings files is written."""
+    """The real rule, with the 3B model's shape from its configuration: no file but its log is written."""
     from transformers import Qwen2_5_VLConfig
 
     Qwen2_5_VLConfig(tie_word_embeddings=True).save_pretrained(full_size.root / "published")
@@ -315,7 +315,8 @@ def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowC
     assert "base\n  sft: sft, adapter\n    grpo: grpo, adapter\n    gspo: grpo, adapter\n" in text
     assert "whose prompts are computed once for 4 of 8 completions" in text
     assert text.count("GiB  at most at once") == 4
-    assert not (full_size.root / "results/qwen2.5-vl-3b-gqa/data").exists()
+    results = full_size.root / "results/qwen2.5-vl-3b-gqa"
+    assert [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()] == ["logs/plan.log"]
 
 
 def test_slurm_profile_gives_every_stage_its_resources(full_size: WorkflowCopy) -> None:

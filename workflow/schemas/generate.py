@@ -31,6 +31,7 @@ from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import alternatives
 from reinforced_cot.launch.settings import Job
 from reinforced_cot.paths import REPOSITORY
+from reinforced_cot.policies.inheritance import LIKE
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import TrainedPolicy
 from reinforced_cot.scoring.rewards import REWARDS
@@ -38,16 +39,12 @@ from reinforced_cot.sources.settings import DataSettings
 
 FIELDS, SCHEMA = HERE / "trl_fields.json", HERE / "config.schema.json"
 README = REPOSITORY / "config" / "README.md"
-LIKE = {
-    "type": ["string", "null"],
-    "description": "Another policy; what this one leaves out is taken from there, key by key.",
-}
 
 
 @cache
 def meanings(model: type[BaseModel]) -> dict[str, str]:
     """The text that stands below each field of a section, and of the sections that it extends."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if not (isinstance(base, type) and issubclass(base, BaseModel)) or base is BaseModel:
             continue
@@ -59,21 +56,21 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
         for field, text in pairwise(body):
             is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
-                found[field.target.id] = " ".join(str(text.value.value).split())
-    return found
+                texts[field.target.id] = " ".join(str(text.value.value).split())
+    return texts
 
 
 def models() -> dict[str, type[BaseModel]]:
     """Every section by its class's name."""
-    found: dict[str, type[BaseModel]] = {}
+    sections: dict[str, type[BaseModel]] = {}
     queue: list[Any] = [Config, Launch, *(method.policy for method in METHODS.values())]
     while queue:
         model = queue.pop()
-        if isinstance(model, type) and issubclass(model, BaseModel) and model.__name__ not in found:
-            found[model.__name__] = model
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__name__ not in sections:
+            sections[model.__name__] = model
             for field in model.model_fields.values():
                 queue += [field.annotation, *getattr(field.annotation, "__args__", ())]
-    return found
+    return sections
 
 
 def config_schema() -> dict[str, Any]:
@@ -84,9 +81,9 @@ def config_schema() -> dict[str, Any]:
     definitions |= launch.pop("$defs") | {"LaunchSettings": launch}
     policy: dict[str, Any] = {"properties": {"like": LIKE}}
     for method in METHODS.values():
-        own = method.policy.model_json_schema(by_alias=True)
-        definitions |= own.pop("$defs")
-        policy["properties"] = own["properties"] | policy["properties"]
+        of_method = method.policy.model_json_schema(by_alias=True)
+        definitions |= of_method.pop("$defs")
+        policy["properties"] = of_method["properties"] | policy["properties"]
     definitions["TrainedPolicy"] = {
         "type": "object",
         "additionalProperties": False,
@@ -178,8 +175,8 @@ def rows(model: type[BaseModel], path: str) -> Iterator[str]:
 def nested_section(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds, or None for a plain value."""
     members = [annotation, *getattr(annotation, "__args__", ())]
-    found = [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
-    return found[0] if len(found) == 1 else None
+    sections = [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
+    return sections[0] if len(sections) == 1 else None
 
 
 def as_json(field: Any) -> Any:
@@ -215,26 +212,26 @@ def member_in_words(member: Mapping[str, Any]) -> str:
 def tables() -> dict[str, str]:
     """The tables of the README by their markers."""
     top = {name for name in Config.model_fields if nested_section(Config.model_fields[name].annotation) is None}
-    found = {"top level": "\n".join(row for row in rows(Config, "") if row.split("`")[1] in top - {"policies"})}
+    written = {"top level": "\n".join(row for row in rows(Config, "") if row.split("`")[1] in top - {"policies"})}
     for name, field in Config.model_fields.items():
         section = nested_section(field.annotation)
         if section is not None and name not in ("policies", "launch", "data"):
-            found[name] = "\n".join(rows(section, name))
+            written[name] = "\n".join(rows(section, name))
     data = [re.sub(r"splits\.(train|val|test)\.", "splits.<split>.", row) for row in rows(DataSettings, "data")]
-    found["data"] = "\n".join(dict.fromkeys(data))
+    written["data"] = "\n".join(dict.fromkeys(data))
     shared = "\n".join(rows(TrainedPolicy, "policies.<policy>"))
     like = f"| `policies.<policy>.like` | text or `null` | `null` | {LIKE['description']} |"
-    found["policies"] = f"{like}\n{shared}"
+    written["policies"] = f"{like}\n{shared}"
     for name, method in METHODS.items():
-        own = [row for row in rows(method.policy, "policies.<policy>") if row not in shared.splitlines()]
-        if own:
-            found[f"policies of {name}"] = "\n".join(own)
-    found["rewards"] = "\n".join(
+        of_method = [row for row in rows(method.policy, "policies.<policy>") if row not in shared.splitlines()]
+        if of_method:
+            written[f"policies of {name}"] = "\n".join(of_method)
+    written["rewards"] = "\n".join(
         f"| `rewards.{name}` | number ≥ 0 or `null` | `null` | {first_sentence(reward)} |"
         for name, reward in REWARDS.items()
     )
-    found["launch"] = "\n".join(rows(Job, "launch.<stage>"))
-    return found
+    written["launch"] = "\n".join(rows(Job, "launch.<stage>"))
+    return written
 
 
 def readme(text: str) -> str:

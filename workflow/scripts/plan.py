@@ -1,16 +1,16 @@
 """Print which policy is made from which, how each stage's batch is made up, and what memory it needs on each device.
 
-    python workflow/scripts/plan.py --results results --policies sft grpo --report base sft grpo \\
-        --launch '{"sft": {"topology": "multi_gpu", "processes": 8}, ...}'
+    snakemake --cores 1 plan
 
-It reads the settings that the rules wrote and the base model's configuration. Prompts are assumed to be as long as
-`prompt.max_tokens` allows. A stage that starts knows its longest prompt, and refuses a plan that does not fit.
+It reads the settings from standard input, as JSON: `base`, `answer`, `policies` by name in the order they are made,
+`report`, and `launch` (topology and processes by stage). It writes no file, so that looking at another configuration
+makes no result stale. Prompts are assumed to be as long as `prompt.max_tokens` allows. A stage that starts knows its
+longest prompt, and refuses a plan that does not fit.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
-from pathlib import Path
+import sys
 
 from reinforced_cot.errors import PipelineError, exit_with_message
 from reinforced_cot.generation.settings import AnswerSettings
@@ -20,35 +20,24 @@ from reinforced_cot.models.settings import BaseSettings
 from reinforced_cot.planning.memory_plan import SLACK
 from reinforced_cot.policies.graph import drawn
 from reinforced_cot.policies.methods import METHODS
-from reinforced_cot.policies.settings import MergeSettings, TrainSettings
-from reinforced_cot.stage_script import read_settings, start
+from reinforced_cot.stage_script import start
 
 
-def read_policy(path: Path) -> TrainSettings:
-    """A policy's settings, as the class of its method.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-    return read_settings(path, METHODS[read_settings(path, MergeSettings).policy.method].settings)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=Path, required=True, help="folder of a run, with each policy's settings")
-    parser.add_argument("--policies", nargs="*", required=True, help="the trained policies, in the order they are made")
-    parser.add_argument("--report", nargs="+", required=True, help="the policies that are evaluated and compared")
-    parser.add_argument("--launch", type=json.loads, required=True, help="topology and processes by stage, as JSON")
-    args = parser.parse_args(argv)
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    content = json.load(sys.stdin)
     start()
     claim_devices(0)
-    base = read_settings(args.results / "base" / "train.yaml", BaseSettings)
-    answering = read_settings(args.results / "base" / "answer.yaml", AnswerSettings)
-    settings = {name: read_policy(args.results / name / "train.yaml") for name in args.policies}
-    topologies = {
-        stage: read_topology(launch["topology"], launch["processes"]) for stage, launch in args.launch.items()
+    base = BaseSettings.model_validate(content["base"])
+    answering = AnswerSettings.model_validate(content["answer"])
+    settings = {
+        name: METHODS[policy["policy"]["method"]].settings.model_validate(policy)
+        for name, policy in content["policies"].items()
     }
-    print(drawn({name: trained.policy for name, trained in settings.items()}, args.report))
+    topologies = {
+        stage: read_topology(launch["topology"], launch["processes"]) for stage, launch in content["launch"].items()
+    }
+    print(drawn({name: trained.policy for name, trained in settings.items()}, content["report"]))
     from reinforced_cot.planning.preview import answer_preview, training_preview
 
     for name, trained in settings.items():

@@ -21,7 +21,7 @@ from reinforced_cot.stage_script import read_settings
 def main(argv: Sequence[str] | None = None) -> None:
     """Prepare the split and print its counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", type=Path, required=True, help="what prepare_data is told of the split")
+    parser.add_argument("--settings", type=Path, required=True, help="the split's settings, results/data/{split}.yaml")
     parser.add_argument("--split", choices=list(Splits.model_fields), required=True, help="a name under data.splits")
     parser.add_argument("--output", type=Path, required=True, help="data folder, shared by all splits")
     arguments = parser.parse_args(argv)

@@ -112,7 +112,7 @@ WARNINGS = [
     (
         {f"{GSPO}.loss_type": "bnpo"},
         [
-            f"`{GSPO}.loss_type` is bnpo at sequence level; it weighs long completions more, and GSPO's paper means "
+            f"`{GSPO}.loss_type` is bnpo at sequence level; it weighs long completions more, and GSPO's paper averages "
             "over sequences: use grpo"
         ],
     ),
@@ -120,7 +120,7 @@ WARNINGS = [
     (
         {f"{GRPO}.epsilon": 3.0e-4},
         [
-            f"`{GRPO}.epsilon` is 0.0003 at token level, where ratios leave 1 by more, and most tokens would be "
+            f"`{GRPO}.epsilon` is 0.0003 at token level, where ratios deviate more from 1, and most tokens would be "
             "clipped: use 0.2, or importance_sampling_level sequence"
         ],
     ),
@@ -161,7 +161,7 @@ WARNINGS = [
         {f"{GRPO}.loss_type": "dapo", f"{GRPO}.beta": 0.04},
         [
             f"`{GRPO}.beta` is 0.04 with loss_type dapo; its paper has no KL term: use 0.0",
-            f"`{GRPO}.epsilon_high` is None with loss_type dapo; its paper clips higher above than below: use 0.28",
+            f"`{GRPO}.epsilon_high` is null with loss_type dapo; its paper clips higher above than below: use 0.28",
         ],
     ),
 ]

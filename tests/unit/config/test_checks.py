@@ -98,7 +98,7 @@ CASES = [
     (
         {"policies.grpo.lora.r": 8, "policies.grpo.start": "adapter"},
         "`policies.grpo.start` is adapter, and `policies.grpo.lora` differs from "
-        "`policies.sft.lora`, and it trains that very adapter: write the same",
+        "`policies.sft.lora`, the adapter that it continues: make them equal",
     ),
     # the graph of policies
     ({"policies.grpo.from": "stf"}, "`policies.grpo.from` is stf, which is no policy; did you mean sft?"),
@@ -219,7 +219,7 @@ CASES = [
     (
         {"policies.sft.global_batch_size": 32, "policies.sft.training.gradient_accumulation_steps": 2},
         "`policies.sft.global_batch_size` and "
-        "`policies.sft.training.gradient_accumulation_steps` are both set; keep one: each says the "
+        "`policies.sft.training.gradient_accumulation_steps` are both set; keep one: each determines the "
         "other",
     ),
     (

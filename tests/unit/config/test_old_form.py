@@ -80,3 +80,8 @@ def test_what_stands_in_both_forms_is_kept() -> None:
     new = in_new_form(both)
     assert new["policies"]["sft"]["lora"] == LORA and new["answer"] == {"samples": 1, "batch_size": 2}
     assert in_new_form({"policies": ["base", "sft", "grpo"]}) == {"report": ["base", "sft", "grpo"]}
+
+
+def test_jobs_of_a_stage_under_both_names_are_merged() -> None:
+    launch = {"evaluate": {"threads": 1}, "answer": {"processes": 2}, "rl": None}
+    assert in_new_form({"launch": launch}) == {"launch": {"answer": {"threads": 1, "processes": 2}}}

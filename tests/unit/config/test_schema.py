@@ -118,6 +118,6 @@ def test_batches_are_refused_exactly_where_trl_refuses_them(tmp_path: Path) -> N
             assert found, fields
         else:
             assert not found, (fields, found)
-            policy = GrpoPolicy(method="grpo", from_policy="sft", lora=None)
+            policy = GrpoPolicy.model_validate({"method": "grpo", "from": "sft", "lora": None})
             drawn = generation_batch_size(policy, {**UNSET, **fields}, processes=1)
             assert trl.generation_batch_size == drawn

@@ -27,6 +27,18 @@ KEY_CASES = [
     ({"image.size": 8}, "unknown key `image.size`; valid keys are min_pixels, max_pixels"),
     ({"policies.grpo.tranining": {}}, "unknown key `policies.grpo.tranining`; did you mean `training`?"),
     ({"rewards.corectness": 1}, "unknown key `rewards.corectness`; did you mean `correctness`?"),
+    # one spelling of each key; a key beside a missing one; keys of the old form
+    (
+        {"policies.sft.from_policy": "base"},
+        "unknown key `policies.sft.from_policy`; valid keys are method, from, start, "
+        "examples, quantization, global_batch_size, lora, selection, training, padding_free, like",
+    ),
+    ({"rl": None}, "`rl` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
+    ({"sft": 3}, "`sft` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
+    (
+        {"rewards.my_rewards:polite:1": None},
+        "`rewards` names my_rewards:polite:1, with two colons: write `module:function: weight`, with a blank",
+    ),
     # fields that the pipeline sets
     (
         {"policies.sft.training.output_dir": "x"},
@@ -128,11 +140,11 @@ VALUE_CASES = [
     ),
     (
         {"policies.dpo": {"from": "sft", "lora": LORA}},
-        "`policies.dpo.method` is missing; config/README.md says what it means",
+        "`policies.dpo.method` is missing; write one of sft, grpo",
     ),
     (
         {"policies.dpo": {"method": "sft", "lora": LORA}},
-        "`policies.dpo.from` is missing; config/README.md says what it means",
+        "`policies.dpo.from` is missing; write base, or the name of the policy that it starts from",
     ),
     (
         {"base_model.path": "a/b", "base_model.revision": "main"},
@@ -141,7 +153,7 @@ VALUE_CASES = [
     ),
     (
         {"policies.grpo.lora": {"r": 8}},
-        "`policies.grpo.lora.target_modules` is missing; config/README.md says what it means",
+        "`policies.grpo.lora.target_modules` is missing; name the modules, for instance [q_proj, k_proj, v_proj]",
     ),
 ]
 
@@ -166,6 +178,31 @@ def test_every_problem_is_listed_at_once() -> None:
         "policies.sft.training.max_steps",
         "report",
     ]
+
+
+def test_a_like_that_leads_nowhere_hides_nothing() -> None:
+    changes = {"policies.gspo": {"like": "gpo"}, "policies.sft.exampels": 3, "policies.grpo.from": "nowhere"}
+    assert problems(changed(changes)) == [
+        "`policies.gspo.like` is gpo, which has no settings under `policies`; did you mean grpo?",
+        "unknown key `policies.sft.exampels`; did you mean `examples`?",
+        "`policies.grpo.from` is nowhere, which is no policy; there are base, sft, grpo, gspo",
+    ]
+
+
+def test_a_misspelt_like_is_named() -> None:
+    assert problems(changed({"policies.zero": {"liek": "grpo", "from": "base"}})) == [
+        "unknown key `policies.zero.liek`; did you mean `like`?",
+        "`policies.zero.method` is missing; write one of sft, grpo",
+    ]
+
+
+def test_like_null_is_no_like() -> None:
+    assert problems(changed({"policies.grpo.like": None})) == []
+
+
+def test_a_mistake_is_told_of_the_policy_that_makes_it() -> None:
+    changes = {"policies.grpo.exampels": 3, "policies.gspo": {"like": "grpo"}}
+    assert problems(changed(changes)) == ["unknown key `policies.grpo.exampels`; did you mean `examples`?"]
 
 
 def test_missing_sections_are_named_once_each() -> None:

@@ -42,6 +42,7 @@ def test_our_own_files_have_none(path: Path) -> None:
         ("seed: 1\n\tseeds: []\n", "{path}, line 2, column 1: not valid YAML: "),
         ("a: b: c\n", "{path}, line 1, column 5: not valid YAML: mapping values are not allowed"),
         ("- 1\n", "{path} must hold a mapping of keys to values"),
+        ("policies: &a {x: [1, *a]}", "{path}: `policies.x.1` is an alias of a mapping or list that holds it"),
         ("", "{path} must hold a mapping of keys to values"),
     ],
 )

@@ -110,7 +110,8 @@ def page(results: Path, policies: list[str], repo: Path, *options: str, in_full:
     output = results.parent / "report.html"
     command = ["--results", str(results), "--template", str(template), "--output", str(output)]
     merged = [policy for policy in policies if policy not in ("base", *in_full)]
-    report.main([*command, *options, "--policies", *policies, "--merged", *merged])
+    methods = [f"{policy}={'sft' if policy == 'sft' else 'grpo'}" for policy in policies if policy != "base"]
+    report.main([*command, *options, "--policies", *policies, "--methods", *methods, "--merged", *merged])
     return output.read_text(encoding="utf-8")
 
 

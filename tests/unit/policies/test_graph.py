@@ -62,9 +62,9 @@ def test_the_graph_is_drawn_as_a_tree() -> None:
         "base",
         "  sft: sft, adapter",
         "    gspo: grpo, adapter, not in the report",
-        "    grpo: grpo from its adapter, adapter, not in the report",
+        "    grpo: grpo, adapter, continues the adapter of sft, not in the report",
         "      twice: sft, adapter",
-        "      longer: grpo from its adapter, adapter, not in the report",
+        "      longer: grpo, adapter, continues the adapter of grpo, not in the report",
         "        full: grpo, all weights, not in the report",
         "  zero: grpo, adapter, not in the report",
     ]
@@ -93,8 +93,8 @@ def test_a_sound_graph_has_no_problems() -> None:
         ),
         (
             {"a": policy("sft", "base"), "b": policy("grpo", "a", "adapter", {**LORA, "r": 8})},
-            "`policies.b.start` is adapter, and `policies.b.lora` differs from `policies.a.lora`, and it trains that "
-            "very adapter: write the same",
+            "`policies.b.start` is adapter, and `policies.b.lora` differs from `policies.a.lora`, the adapter that it "
+            "continues: make them equal",
         ),
     ],
 )

@@ -45,7 +45,7 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(meaning.imported)
 
 
-_NOT_SECTIONS = ("NamedTuple", "Protocol", "TypedDict")  # their fields may stand beside sections, and have effect
+_NOT_SECTIONS = ("NamedTuple", "Protocol", "TypedDict")  # no sections: their fields count as code
 
 
 class _Meaning(ast.NodeTransformer):

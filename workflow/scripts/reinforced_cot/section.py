@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Section(BaseModel):
     """A mapping of the configuration whose keys are this model's fields."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The section as plain mappings and lists, under the keys that a user writes."""

@@ -83,13 +83,15 @@ BATCH_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [
     ("grpo", ("data",), prompts_problems),
 ]
 
+WARNINGS: dict[str, Check] = {"grpo": grpo_warnings}  # by method
+
 
 def problems(sections: Sections) -> Iterator[str]:
     """One line per problem.
 
     Args:
-        sections: those that agree with their types, by name; ``policies`` has the sound ones, and ``made`` names those
-            that are to be checked.
+        sections: those that agree with their types, by name; ``policies`` has the valid ones, and ``made`` names those
+            to check.
     """
     policies = {name: sections["policies"][name] for name in sections.get("made", ())}
     used = sorted({policy.method for policy in policies.values()}, key=list(METHODS).index)
@@ -110,7 +112,7 @@ def warnings_of(config: Config) -> list[str]:
     """One line per setting that is allowed but probably a mistake, of the policies that the report needs."""
     sections = {name: getattr(config, name) for name in Config.model_fields}
     candidates = [as_candidate(name, config.policies[name], sections) for name in config.made]
-    return [line for one in candidates if one.policy.method == "grpo" for line in grpo_warnings(one)]
+    return [line for one in candidates if one.policy.method in WARNINGS for line in WARNINGS[one.policy.method](one)]
 
 
 def as_candidate(name: str, policy: Any, sections: Sections) -> Candidate:

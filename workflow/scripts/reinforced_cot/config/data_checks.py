@@ -23,7 +23,7 @@ def data_problems(data: DataSettings) -> Iterator[str]:
             continue
         for field in ("file", "images"):
             if getattr(split, field) is None:
-                yield f"`{key}.{field}` is missing; `data.source: gqa_cot` reads it"
+                yield f"`{key}.{field}` is missing; `data.source: {data.source}` reads it"
         if split.part and split.part[0] >= split.part[1]:
             yield f"`{key}.part` is {list(split.part)}; it must be [from, to] with from below to"
     types = data.digits.train_question_types
@@ -32,7 +32,7 @@ def data_problems(data: DataSettings) -> Iterator[str]:
             f"`data.digits.train_question_types` is {', '.join(types)}; some scenes have no neighbours: add a type "
             "that every scene can answer, such as color"
         )
-    if data.source == "gqa_cot":
+    if data.source != "digits":
         yield from _overlaps(data.splits)
 
 

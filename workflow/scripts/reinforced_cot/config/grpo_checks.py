@@ -6,6 +6,7 @@ from typing import Any
 
 from reinforced_cot.config.configuration import LaunchSettings
 from reinforced_cot.config.launch_checks import stage_topology
+from reinforced_cot.config.messages import shown
 from reinforced_cot.config.policy_checks import Candidate
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import ConfigError
@@ -101,7 +102,7 @@ def _sampling(key: str, training: Training) -> Iterator[str]:
     for name, neutral in NEUTRAL_SAMPLING.items():
         if training[name] != neutral:
             wanted = "null" if neutral is None else neutral
-            yield f"`{key}.{name}` is {training[name]}; it must be {wanted} while training: {why}"
+            yield f"`{key}.{name}` is {_plain(training[name])}; it must be {wanted} while training: {why}"
     for name in sorted((training["generation_kwargs"] or {}).keys() - EXECUTION):
         yield f"`{key}.generation_kwargs.{name}` is not available while training: {why}"
 
@@ -196,13 +197,13 @@ def grpo_warnings(candidate: Candidate) -> Iterator[str]:
         if training["loss_type"] not in ("grpo", "luspo"):
             yield (
                 f"`{key}.loss_type` is {training['loss_type']} at sequence level; it weighs long completions more, "
-                "and GSPO's paper means over sequences: use grpo"
+                "and GSPO's paper averages over sequences: use grpo"
             )
         if training["beta"] != 0:
             yield f"`{key}.beta` is {training['beta']} at sequence level; GSPO's paper has no KL term: use 0.0"
     elif epsilon < 0.01:
         yield (
-            f"`{key}.epsilon` is {epsilon} at token level, where ratios leave 1 by more, and most tokens would be "
+            f"`{key}.epsilon` is {epsilon} at token level, where ratios deviate more from 1, and most tokens would be "
             "clipped: use 0.2, or importance_sampling_level sequence"
         )
     if training["vllm_mode"] == "server" and not training["use_vllm"]:
@@ -222,18 +223,23 @@ def grpo_warnings(candidate: Candidate) -> Iterator[str]:
         )
 
 
+def _plain(value: Any) -> str:
+    """A value as YAML writes it: null and true, words without quotes."""
+    return value if isinstance(value, str) else shown(value)
+
+
 def _against_its_paper(key: str, training: Training) -> Iterator[str]:
     """What contradicts the paper of the loss that is named (arXiv 2503.20783, 2503.14476, 2510.13786, 2511.20347)."""
     loss, low, high = training["loss_type"], training["epsilon"], training["epsilon_high"]
     if loss == "dr_grpo" and training["scale_rewards"] not in ("none", False):
         yield (
-            f"`{key}.scale_rewards` is {training['scale_rewards']} with loss_type dr_grpo; its paper does not divide "
-            'by the deviation, which favours questions that are too easy or too hard: use "none"'
+            f"`{key}.scale_rewards` is {_plain(training['scale_rewards'])} with loss_type dr_grpo; its paper does not "
+            'divide by the deviation, which favours questions that are too easy or too hard: use "none"'
         )
     if loss == "cispo" and (high is None or high < 1):
         yield (
-            f"`{key}.epsilon_high` is {high} with loss_type cispo, where it is the largest importance weight itself, "
-            "so that every weight would be cut: use 5.0"
+            f"`{key}.epsilon_high` is {_plain(high)} with loss_type cispo, where it is the largest importance weight "
+            "itself, so that every weight would be cut: use 5.0"
         )
     if loss == "sapo" and training["sapo_temperature_neg"] <= training["sapo_temperature_pos"]:
         yield (
@@ -243,4 +249,7 @@ def _against_its_paper(key: str, training: Training) -> Iterator[str]:
     if loss == "dapo" and training["beta"] != 0:
         yield f"`{key}.beta` is {training['beta']} with loss_type dapo; its paper has no KL term: use 0.0"
     if loss == "dapo" and (high is None or high <= low):
-        yield f"`{key}.epsilon_high` is {high} with loss_type dapo; its paper clips higher above than below: use 0.28"
+        yield (
+            f"`{key}.epsilon_high` is {_plain(high)} with loss_type dapo; its paper clips higher above than below: "
+            "use 0.28"
+        )

@@ -7,6 +7,7 @@ from reinforced_cot.config.configuration import Config, LaunchSettings
 from reinforced_cot.config.policy_checks import Candidate
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.extras import EXTRAS, GPU_EXTRA
+from reinforced_cot.generation.settings import ENGINE_PACKAGES
 from reinforced_cot.launch.topologies import DATA_PARALLEL, Topology, read_topology
 from reinforced_cot.models.settings import BaseModelSettings
 
@@ -103,8 +104,8 @@ def missing_packages(config: Config, policies: Sequence[str]) -> Iterator[str]:
             needed[f"{key}.training.optim"] = "bitsandbytes"
         if policy.training.get("use_vllm"):
             needed[f"{key}.training.use_vllm"] = "vllm"
-    if config.answer.engine == "vllm":
-        needed["answer.engine"] = "vllm"
+    if config.answer.engine in ENGINE_PACKAGES:
+        needed["answer.engine"] = ENGINE_PACKAGES[config.answer.engine]
     attention = config.base_model.attn_implementation
     if attention in _FLASH:
         needed["base_model.attn_implementation"] = _FLASH[attention]

@@ -24,6 +24,12 @@ _IN_WORDS = {  # rules that a type alone does not express
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
 
+_REMEDIES = {  # for required keys, by the key's last part
+    "from": "write base, or the name of the policy that it starts from",
+    "lora": "give the adapter's settings, or null to train every weight",
+    "target_modules": "name the modules, for instance [q_proj, k_proj, v_proj]",
+}
+
 
 def explained(error: ValidationError, key: str, root: Schema) -> Iterator[str]:
     """The lines that tell a user about one section's mistakes.
@@ -49,9 +55,10 @@ def explained(error: ValidationError, key: str, root: Schema) -> Iterator[str]:
             yield wrong_value(place, one, schema_at(root, path))
 
 
-def missing(key: str) -> str:
+def missing(key: str, remedy: str = "") -> str:
     """The line for a required key that the user left out."""
-    return f"`{key}` is missing; config/README.md says what it means"
+    remedy = remedy or _REMEDIES.get(key.rpartition(".")[2], "config/README.md says what it means")
+    return f"`{key}` is missing; {remedy}"
 
 
 def wrong_value(key: str, error: Mapping[str, Any], schema: Schema) -> str:
@@ -62,34 +69,32 @@ def wrong_value(key: str, error: Mapping[str, Any], schema: Schema) -> str:
         schema: JSON schema of the value.
     """
     value, context = error["input"], error.get("ctx", {})
-    shown, members = _shown(value), alternatives(schema)
-    choices = [
-        choice for member in members for choice in member.get("enum", [member["const"]] if "const" in member else [])
-    ]
+    written, members = shown(value), alternatives(schema)
+    choices = [choice for member in members for choice in _choices(member)]
     if any(member.get("type") == "null" for member in members) and choices:
         choices = [None, *choices]
     match error["type"]:
         case "greater_than_equal":
-            return f"`{key}` is {shown}; it must be at least {_plain(context['ge'])}"
+            return f"`{key}` is {written}; it must be at least {_plain(context['ge'])}"
         case "greater_than":
-            return f"`{key}` is {shown}; it must be above {_plain(context['gt'])}"
+            return f"`{key}` is {written}; it must be above {_plain(context['gt'])}"
         case "less_than_equal":
-            return f"`{key}` is {shown}; it must be at most {_plain(context['le'])}"
+            return f"`{key}` is {written}; it must be at most {_plain(context['le'])}"
         case "string_too_short":
             return f"`{key}` is empty; give a text or remove the key"
         case "too_short" | "too_long":
-            return f"`{key}` is {shown}; it must have {_entries(context)}"
+            return f"`{key}` is {written}; it must have {_entries(context)}"
         case "string_pattern_mismatch":
-            return f"`{key}` is {shown}; {_IN_WORDS.get(context['pattern'], error['msg'])}"
+            return f"`{key}` is {written}; {_IN_WORDS.get(context['pattern'], error['msg'])}"
         case "finite_number":
-            return f"`{key}` is {shown}; it must be a number"
+            return f"`{key}` is {written}; it must be a number"
         case "explained":
-            return f"`{key}` is {shown}; {error['msg']}"
+            return f"`{key}` is {written}; {error['msg']}"
     names = [name for member in members if not _choices(member) for name in _types(member)]
     if choices and (isinstance(value, str) or not set(names) - {"null"}):
-        return f"`{key}` is {shown}; {_enum_hint(value, choices)}"
+        return f"`{key}` is {written}; {_enum_hint(value, choices)}"
     hint = _number_hint(value, names) or f"it must be {' or '.join(_TYPE_NAMES[name] for name in names)}"
-    return f"`{key}` is {shown}; {hint}{_command_line_hint(value, names)}"
+    return f"`{key}` is {written}; {hint}{_command_line_hint(value, names)}"
 
 
 def reserved_or_unknown(key: str, name: str, schema: Schema, root: Schema | None = None) -> str:
@@ -192,10 +197,10 @@ def _command_line_hint(value: Any, types: Sequence[str]) -> str:
 def _enum_hint(value: Any, choices: Sequence[Any]) -> str:
     words = {True: ("yes", "on"), False: ("no", "off")}.get(value, ()) if isinstance(value, bool) else ()
     for word in (word for word in words if word in choices):
-        return f'YAML reads an unquoted {word} as {_shown(value)}: write "{word}"'
+        return f'YAML reads an unquoted {word} as {shown(value)}: write "{word}"'
     near = difflib.get_close_matches(value, _words(choices), n=1) if isinstance(value, str) else []
-    listed = f"it must be one of {', '.join(_shown(choice) for choice in choices)}"
-    return f"did you mean {_shown(near[0])}?" if near else listed
+    listed = f"it must be one of {', '.join(shown(choice) for choice in choices)}"
+    return f"did you mean {shown(near[0])}?" if near else listed
 
 
 def _words(choices: Sequence[Any]) -> list[str]:
@@ -217,7 +222,8 @@ def _plain(bound: float) -> str:
     return str(int(bound)) if float(bound).is_integer() else str(bound)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as JSON, which is how YAML takes it, too; long ones are cut."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError):  # a date as a key, a mapping that holds itself

@@ -89,7 +89,7 @@ def scene_problems(base_model: BaseModelSettings, image: PixelBudget) -> Iterato
 
 
 def context_problems(base_model: BaseModelSettings, key: str, lengths: Mapping[str, int]) -> Iterator[str]:
-    """Completions as long as the tiny model's context; what each prompt needs is counted when a stage starts.
+    """Completions must be shorter than the tiny model's context; prompts are counted when a stage starts.
 
     Args:
         key: of the section. lengths: of the longest completion, in tokens, by the section's key that says so.

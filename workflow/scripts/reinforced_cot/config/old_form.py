@@ -7,6 +7,10 @@ from typing import Any
 import yaml
 
 _GQA = ("gqa_questions", "gqa_choices")
+OLD_KEYS = dict.fromkeys(
+    ("sft", "rl", "evaluation"),
+    "is a key of the form before `policies` became a graph: see config/README.md",
+)
 _STAGES = {"rl": "grpo", "evaluate": "answer"}
 
 
@@ -41,7 +45,13 @@ def in_new_form(content: Mapping[str, Any]) -> dict[str, Any]:
             for name, setting in value.items():
                 _add(new, "evaluate" if name in _GQA else "answer", {name: setting})
         elif key == "launch" and isinstance(value, Mapping):
-            _add(new, key, {_STAGES.get(str(stage), stage): job for stage, job in value.items()})
+            for stage, job in value.items():
+                name = _STAGES.get(str(stage), stage)
+                there = new.get(key, {}).get(name)
+                if job is not None or name == stage:
+                    _add(
+                        new, key, {name: {**there, **job} if isinstance(there, dict) and isinstance(job, dict) else job}
+                    )
         elif isinstance(value, dict):
             _add(new, key, value)
         elif value is not None or key not in new:

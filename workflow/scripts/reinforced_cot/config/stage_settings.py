@@ -89,7 +89,7 @@ def answer_settings(config: Config) -> AnswerSettings:
 
 
 def _with_totals(config: Config, policy: TrainedPolicy) -> TrainedPolicy:
-    """Settings that give the rows of all processes together, which decide what is learned.
+    """The policy with batch sizes over all processes, since these decide the result.
 
     The number of processes is left out: the same batch spread over other GPUs makes nothing stale.
     """

@@ -62,7 +62,7 @@ def field_problems(section: str, key: str, values: Mapping[str, Any]) -> Iterato
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether no number in a value, however deep, is NaN or infinite; the number itself is left to its type."""
+    """Whether a list or mapping holds neither NaN nor infinity, at any depth; a plain number is left to its type."""
     if isinstance(value, Mapping):
         return all(_is_finite(one) and not _is_not_finite_number(one) for one in value.values())
     if isinstance(value, list):

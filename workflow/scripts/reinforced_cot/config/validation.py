@@ -15,10 +15,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reinforced_cot.config import checks
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import Schema, explained, missing, reserved_or_unknown, wrong_value
+from reinforced_cot.config.old_form import OLD_KEYS
 from reinforced_cot.config.trl_fields import field_problems, trl_fields
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.policies.graph import ancestors, graph_problems
-from reinforced_cot.policies.inheritance import completed, inheritance_problems
+from reinforced_cot.policies.inheritance import LIKE, completed, inheritance_problems
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE, name_problem
 from reinforced_cot.policies.settings import TrainedPolicy
@@ -43,7 +44,7 @@ def validated(config: Mapping[str, Any]) -> Config:
     raw: dict[str, Any] = copy.deepcopy(dict(config))
     problems: list[str] = []
     sections: dict[str, Any] = {}
-    known = {"properties": {name: _schema(name) for name in Config.model_fields}, "reserved": {}}
+    known = {"properties": {name: _schema(name) for name in Config.model_fields}, "reserved": OLD_KEYS}
     problems += [reserved_or_unknown("", str(name), known) for name in raw if name not in Config.model_fields]
     for name, field in Config.model_fields.items():
         if name not in raw:
@@ -67,8 +68,23 @@ def validated(config: Mapping[str, Any]) -> Config:
             sections["made"] = _sound_part(sections["policies"], sections["report"])
     problems += checks.problems(sections)
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))
+        raise ConfigError("\n".join(_said_once(problems, raw.get("policies"))))
     return Config.model_construct(**{name: sections[name] for name in Config.model_fields})
+
+
+def _said_once(problems: Sequence[str], policies: Any) -> list[str]:
+    """The problems without repetition, and without those that a policy only took over from the one it is ``like``."""
+    told = dict.fromkeys(problems)
+    if isinstance(policies, Mapping):
+        likes = {name: s["like"] for name, s in policies.items() if isinstance(s, Mapping) and s.get("like")}
+        for name, other in likes.items():
+            if other == name:
+                continue  # refused as a circle
+            key, original = f"`policies.{name}.", f"`policies.{other}."
+            for line in [line for line in told if key in line]:
+                if line.replace(key, original) in problems:
+                    del told[line]
+    return list(told)
 
 
 def refuse_policy(config: Config, name: str) -> None:
@@ -129,7 +145,10 @@ def _unknown_rewards(name: str, value: Any) -> Iterator[str]:
         known: Schema = {"properties": {reward: {} for reward in REWARDS}}
         for reward in value:
             if reward not in REWARDS and ":" not in str(reward):
-                yield reserved_or_unknown(name, str(reward), known)
+                line = reserved_or_unknown(name, str(reward), known)
+                yield line if line.endswith("?") else f"{line}; write one of your own as `module:function`"
+            elif str(reward).count(":") > 1:
+                yield f"`{name}` names {reward}, with two colons: write `module:function: weight`, with a blank"
 
 
 def _policies(raw: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
@@ -139,8 +158,7 @@ def _policies(raw: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
     problems = [f"`policies.{name}`: {why}" for name in raw if isinstance(name, str) and (why := name_problem(name))]
     problems += [f"`policies.{name}`: write the name in quotes" for name in raw if not isinstance(name, str)]
     named = {name: settings for name, settings in raw.items() if isinstance(name, str)}
-    if astray := list(inheritance_problems(named)):
-        return {}, problems + astray
+    problems += inheritance_problems(named)
     sound: dict[str, TrainedPolicy] = {}
     for name, settings in completed(named).items():
         policy, wrong = _policy(f"policies.{name}", settings)
@@ -153,24 +171,43 @@ def _policies(raw: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
 def _policy(key: str, raw: Any) -> tuple[TrainedPolicy | None, list[str]]:
     if not isinstance(raw, Mapping):
         return None, [wrong_value(key, {"type": "dict_type", "input": raw}, {"type": "object"})]
-    if "method" not in raw:
-        return None, [missing(f"{key}.method")]
-    method = raw["method"]
+    method = raw.get("method")
     if not isinstance(method, str) or method not in METHODS:
-        return None, [wrong_value(f"{key}.method", {"type": "enum", "input": method}, {"enum": list(METHODS)})]
+        known = _policy_of_any_method()
+        unknown = [reserved_or_unknown(key, str(name), known, known) for name in raw if name not in known["properties"]]
+        if method is None:
+            return None, [*unknown, missing(f"{key}.method", f"write one of {', '.join(METHODS)}")]
+        return None, [
+            *unknown,
+            wrong_value(f"{key}.method", {"type": "enum", "input": method}, {"enum": list(METHODS)}),
+        ]
     adapter: TypeAdapter[Any] = TypeAdapter(METHODS[method].policy)
     problems: list[str] = []
     try:
         policy = adapter.validate_python(dict(raw))
     except ValidationError as error:
         schema = adapter.json_schema(by_alias=True)
-        schema["properties"] |= {"training": trl_fields()[METHODS[method].trl_config], "lora": trl_fields()["lora"]}
+        schema["properties"] |= {
+            **{"training": trl_fields()[METHODS[method].trl_config], "lora": trl_fields()["lora"], "like": LIKE}
+        }
         problems += explained(error, key, schema)
         policy = _without_unknown(adapter, dict(raw), error)
     fields = [*_fields(key, "training", METHODS[method].trl_config, raw), *_fields(key, "lora", "lora", raw)]
     problems += fields
     problems += _unknown_rewards(f"{key}.rewards", raw.get("rewards"))
     return (None if fields else policy), problems
+
+
+@cache
+def _policy_of_any_method() -> Schema:
+    """The JSON schema of a policy whose method is not known: the keys of all methods."""
+    properties: dict[str, Any] = {"like": LIKE}
+    definitions: dict[str, Any] = {}
+    for method in METHODS.values():
+        schema = TypeAdapter(method.policy).json_schema(by_alias=True)
+        properties |= schema["properties"]
+        definitions |= schema["$defs"]
+    return {"properties": properties, "$defs": definitions}
 
 
 def _fields(key: str, name: str, section: str, raw: Mapping[str, Any]) -> Iterator[str]:
@@ -190,7 +227,7 @@ def _report(report: Sequence[str], names: Sequence[str]) -> Iterator[str]:
 
 
 def _sound_part(policies: Mapping[str, TrainedPolicy], report: Sequence[str]) -> list[str]:
-    """What is made for those policies of a report whose whole line is sound, each after what it starts from."""
+    """The policies of a report that have no broken ancestor, and their ancestors; each after its origin."""
     order: dict[str, None] = {}
     for name in report:
         line = []

@@ -34,7 +34,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values")
+    if place := _recursion(content):
+        raise ConfigError(f"{path}: `{place}` is an alias of a mapping or list that holds it: write it out")
     return content
+
+
+def _recursion(value: Any, above: tuple[int, ...] = (), place: str = "") -> str:
+    """The dotted key at which a value holds itself, which YAML's aliases allow; empty if it never does."""
+    if not isinstance(value, dict | list):
+        return ""
+    if id(value) in above:
+        return place
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    below = (_recursion(entry, (*above, id(value)), f"{place}.{key}".lstrip(".")) for key, entry in entries)
+    return next((found for found in below if found), "")
 
 
 def refuse_files(paths: Sequence[Path]) -> None:

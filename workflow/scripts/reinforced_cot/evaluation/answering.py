@@ -96,7 +96,7 @@ def answer(
         return
     check_checkpoint(model)
     engine = ENGINES[settings.answer.engine]
-    if not engine.plans_memory:
+    if not engine.reserves_memory:
         shapes = shapes_of(model, trust_remote_code=trusted)
         check_memory(answering_plan_of(settings, shapes, max(lengths)), shards)
     answering_model = engine.load(model, processor, settings, data)
@@ -129,7 +129,7 @@ def collect(settings: AnswerSettings, examples: Sequence[Example], answers: Answ
         }
         if differing := by_id.keys() ^ {example.id for example in way.examples}:
             raise DataError(
-                f"{way.name} of question {min(differing)} is missing or was not to be asked: give the command again"
+                f"{way.name} of question {min(differing)} is missing, or not part of this pass: run the command again"
             )
         for id, (texts, truncated) in by_id.items():
             if way.name == "samples":

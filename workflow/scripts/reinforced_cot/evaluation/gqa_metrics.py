@@ -38,8 +38,8 @@ def gqa_metrics(questions: Questions, predictions: Predictions, choices: Choices
 
         - n: how many there are
         - accuracy; open: of questions of structural type query; binary: of all others
-        - consistency: of the other questions, balanced or not, that a rightly answered question entails, the share that
-          is answered rightly; the mean over the rightly answered questions that entail any. None unless every question
+        - consistency: for each rightly answered question, the share of the questions it entails, balanced or not, that
+          are answered rightly; then the mean over those that entail any. None unless every question
           has a prediction and ``questions`` holds all entailed ones: this needs GQA's file of all questions, not that
           of the balanced ones
         - validity, plausibility: share of predictions among the choices; None without choices

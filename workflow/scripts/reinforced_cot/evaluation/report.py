@@ -14,21 +14,30 @@ from reinforced_cot.files import read_json
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
 
-def render(results: Path, policies: Sequence[str], merged: Sequence[str], template: Path, seeds: bool = False) -> str:
+def render(
+    results: Path,
+    policies: Sequence[str],
+    methods: Mapping[str, str],
+    merged: Sequence[str],
+    template: Path,
+    seeds: bool = False,
+) -> str:
     """The page as HTML text, with styles and pictures inside it.
 
     Args:
         results: folder of the run, with comparisons.json, eval.json of each policy, metrics.json of the trained ones,
             merge.json of the merged ones, and data/summary.json.
         policies: names, in the order of the report.
+        methods: the method of each trained one.
         merged: those among them that were trained as adapters.
         template: Jinja file; all text that comes from a model or from data is escaped.
         seeds: whether there is a seeds.json as well.
     """
     evaluations = {policy: read_json(results / policy / "eval.json") for policy in policies}
     refuse_different_hashes(evaluations)
-    trained = [policy for policy in policies if policy != "base"]
-    histories = {policy: history(read_json(results / policy / "metrics.json")) for policy in trained}
+    histories = {
+        policy: history(read_json(results / policy / "metrics.json")) for policy in policies if policy in methods
+    }
     comparisons = read_json(results / "comparisons.json")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     first = evaluations[policies[0]]
@@ -54,7 +63,7 @@ def render(results: Path, policies: Sequence[str], merged: Sequence[str], templa
         official=_unless_empty(tables.official(evaluations)),
         merges=_unless_empty(merge_proofs(results, merged)),
         quantized=_unless_empty(quantized_merges(results, merged)),
-        curves=curves(histories),
+        curves=curves(histories, methods),
         summary=read_json(results / "data" / "summary.json"),
     )
 

@@ -8,6 +8,7 @@ import matplotlib
 import pandas as pd
 from markupsafe import Markup
 
+from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.scoring.hack_probes import PROBES
 
 matplotlib.use("svg")  # no display on a cluster node
@@ -17,23 +18,31 @@ matplotlib.rcParams.update(
 
 
 def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """The logged training steps; the loss of SFT is renamed, since that of RL means something else."""
-    frame = pd.DataFrame(metrics["history"]).set_index("step")
-    return frame if "reward" in frame else frame.rename(columns={"loss": "loss_sft"})
+    """The logged training steps."""
+    return pd.DataFrame(metrics["history"]).set_index("step")
 
 
-def curves(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, Markup]]:
-    """Titles and pictures: the curves of all policies, then for each RL policy the rewards that cheating would earn."""
+def curves(histories: Mapping[str, pd.DataFrame], methods: Mapping[str, str]) -> list[tuple[str, Markup]]:
+    """Titles and pictures: the curves of all policies, then for each RL policy the rewards that cheating would earn.
+
+    Args:
+        histories: the logged steps by policy. methods: the name of each policy's method; losses share a picture per
+            `Method.loss_title`.
+    """
     shared = [
         ("Reward of the sampled completions", "reward", "weighted sum"),
         ("Share of right answers among the sampled completions", "rewards/correctness_reward/mean", "share"),
-        ("Supervised loss", "loss_sft", "cross-entropy"),
     ]
     pictures = []
     for title, key, label in shared:
         lines = {policy: frame[key] for policy, frame in histories.items() if key in frame}
         if lines:
             pictures.append((title, picture(lines, label)))
+    losses: dict[str, dict[str, pd.Series]] = {}
+    for policy, frame in histories.items():
+        if (loss_title := METHODS[methods[policy]].loss_title) and "loss" in frame:
+            losses.setdefault(loss_title, {})[policy] = frame["loss"]
+    pictures += [(title, picture(lines, "cross-entropy")) for title, lines in losses.items()]
     for policy, frame in histories.items():
         probes = {name.removeprefix(PROBES).replace("_", " "): frame[name] for name in frame if name.startswith(PROBES)}
         if probes:

@@ -16,8 +16,7 @@ def spread(evaluations: Mapping[int, Mapping[str, Mapping[str, Any]]], origins: 
 
     Returns:
         ``seeds``; ``policies``: summaries by policy and measure, ``sampled_accuracy`` among them; ``gains``: for each
-        policy a summary of its accuracy minus that of the policy it starts from, ``over``, at the same seed, where both
-        are evaluated.
+        policy a summary of its gain in accuracy over its origin (``over``) at the same seed, if both are evaluated.
     """
     seeds = list(evaluations)
     policies = list(evaluations[seeds[0]])

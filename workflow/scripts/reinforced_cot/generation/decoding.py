@@ -14,7 +14,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from reinforced_cot.generation.prefill import prefilled
 from reinforced_cot.models.loading import backbone_of
 
-GOING_ON = 0.75  # rows that have ended are dropped once at most this share of the rows still goes on
+GOING_ON = 0.75  # when at most this share of the rows is unfinished, the finished rows are dropped
 # Options of `generate` that do not depend on where a call begins: several calls in a row do the same as a single one.
 _RESUMABLE = {
     *("do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "suppress_tokens"),
@@ -23,7 +23,7 @@ _RESUMABLE = {
 
 
 class EnoughEnded(StoppingCriteria):
-    """Ends a call of `generate` once at most the share `GOING_ON` of its rows goes on: the next call has only these."""
+    """Stops `generate` when at most the share `GOING_ON` of its rows is unfinished; the next call gets only those."""
 
     def __init__(self, ends: torch.Tensor, rows: int) -> None:
         self._ends, self._limit, self._ended = ends, int(GOING_ON * rows), torch.zeros(rows, dtype=torch.bool)

@@ -30,12 +30,12 @@ class Engine:
     Attributes:
         load: makes an `AnsweringModel` of ``results/{policy}/model``, its processor, the stage's settings, and the
             folder that image paths are relative to.
-        plans_memory: whether the engine reserves a fixed share of the device by itself; the stage's memory plan is then
-            not checked.
+        reserves_memory: whether the engine reserves a fixed share of the device by itself; the stage's memory plan is
+            then not checked.
     """
 
     load: Callable[[Path, Any, AnswerSettings, Path], AnsweringModel]
-    plans_memory: bool = False
+    reserves_memory: bool = False
 
 
 def _transformers(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> AnsweringModel:
@@ -50,4 +50,4 @@ def _vllm(folder: Path, processor: Any, settings: AnswerSettings, data: Path) ->
     return VllmEngine(folder, processor, settings, data)
 
 
-ENGINES = {"transformers": Engine(_transformers), "vllm": Engine(_vllm, plans_memory=True)}
+ENGINES = {"transformers": Engine(_transformers), "vllm": Engine(_vllm, reserves_memory=True)}

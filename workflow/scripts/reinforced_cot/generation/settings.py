@@ -8,6 +8,8 @@ from reinforced_cot.data.settings import Prompt
 from reinforced_cot.models.settings import Loading
 from reinforced_cot.section import Count, Natural, Section, Seed
 
+ENGINE_PACKAGES = {"vllm": "vllm"}  # what an engine needs besides the default environment
+
 
 class Answering(Section):
     """How every policy is asked the questions of test."""

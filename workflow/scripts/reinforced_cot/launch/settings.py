@@ -14,7 +14,7 @@ class Job(CpuJob):
     """A job that may be spread over GPUs."""
 
     topology: Text = "cpu"
-    """A file of `accelerate/` by its name, or another configuration of accelerate by its path (`*.yaml`)."""
+    """A file of `config/accelerate/` by its name, or another configuration of accelerate by its path (`*.yaml`)."""
 
     processes: Count | None = None
     """How many processes, one per GPU, in place of the number in the topology's file; null for that number."""

@@ -84,7 +84,7 @@ def rollout_server(settings: GrpoSettings, origin: Path, output: Path) -> Rollou
         output: ``results/{policy}``; the server's log goes there.
 
     Raises:
-        DataError: the adapter to go on with does not exist.
+        DataError: the adapter to continue does not exist.
     """
     training, loading = settings.policy.training, settings.base_model
     if not (gpus := server_gpus(training)):

@@ -104,10 +104,11 @@ def train_in_float32(model: PeftModel, start: Path | None = None) -> None:
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     if start:
-        set_peft_model_state_dict(model, load_file(start / ADAPTER_FILES[1]))
+        set_peft_model_state_dict(model, load_file(start / ADAPTER_WEIGHTS))
 
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_FILES = ("adapter_config.json", ADAPTER_WEIGHTS)
 
 
 def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | None = None) -> None:
@@ -122,8 +123,8 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
     Raises:
         PipelineError: the adapter is zero, as an empty one under ZeRO-3 is (trl#4416), or still equal to ``start``.
     """
-    weights = load_file(checkpoint / ADAPTER_FILES[1])
-    before = load_file(start / ADAPTER_FILES[1]) if start else {}
+    weights = load_file(checkpoint / ADAPTER_WEIGHTS)
+    before = load_file(start / ADAPTER_WEIGHTS) if start else {}
     if before and all(name in before and torch.equal(before[name], weight) for name, weight in weights.items()):
         raise PipelineError(
             f"the trained adapter is still {start}: nothing was learned; raise learning_rate, or look at the rewards"

@@ -119,7 +119,7 @@ def not_loaded(folder: Path, trust_remote_code: bool) -> list[str]:
 
 
 def check_proof(proof: Mapping[str, Any]) -> None:
-    """Refuse a merge that changed nothing, or that changed something else than the adapter does.
+    """Refuse a merge that changed nothing, or anything but what the adapter changes.
 
     In half precision the weights are rounded. The logits of the saved model may differ by twice what rounding does to
     those of the unmerged one, and its first choices must agree at 99 % of the positions where rounding cannot change

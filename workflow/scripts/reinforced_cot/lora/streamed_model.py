@@ -16,7 +16,7 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.lora.adapter import ADAPTER_FILES
+from reinforced_cot.lora.adapter import ADAPTER_WEIGHTS
 from reinforced_cot.lora.peft_hooks import ADAPTED
 from reinforced_cot.lora.tensor_files import Place, places_in, places_of
 from reinforced_cot.models.loading import device
@@ -102,7 +102,7 @@ class StoredModel:
             )
 
     def _add_adapter(self, adapter: Path) -> None:
-        config, stored = LoraConfig.from_pretrained(adapter), places_of(adapter / ADAPTER_FILES[1])
+        config, stored = LoraConfig.from_pretrained(adapter), places_of(adapter / ADAPTER_WEIGHTS)
         if str(config.init_lora_weights).partition("_")[0] in CHANGES_BASE:
             raise PipelineError(
                 f"{adapter} was started with init_lora_weights {config.init_lora_weights}, which changes the base: it "
@@ -168,7 +168,7 @@ class StoredModel:
                 del module.forward
 
     def _blocks(self, module: Module) -> Iterator[tuple[Module, bool]]:
-        """Modules that get their weights at once, and whether those of all modules below them come with them."""
+        """Each module that is loaded as a unit, and whether that includes its submodules."""
         if type(module).__name__ in self._whole or isinstance(module, ADAPTED):
             yield module, True
             return

@@ -1,1 +1,1 @@
-"""Checkpoints: families, loading, processors, the tiny model, and attention over packed rows."""
+"""Checkpoints: families, loading, processors, the tiny model, and caches of images."""

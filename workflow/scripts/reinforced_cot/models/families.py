@@ -19,7 +19,7 @@ class Family:
         processor: name of transformers' processor class; `processors` replaces it by a class of the same name.
         video_processor: name of the class that the stock processor loads for videos where torchvision is installed.
         vision: paths of the modules for images: the vision tower, and the projector if that is a module of its own.
-        vision_tokens: tokens around images for which the processor has no attribute.
+        vision_tokens: tokens around images that the processor does not name.
         tiled: images are cut into tiles of one size; the processor bounds the number of tiles instead of the area.
         vllm_rollouts: TRL's colocated vLLM reads prompts correctly once each run of image tokens is collapsed.
     """

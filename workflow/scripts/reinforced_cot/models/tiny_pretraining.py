@@ -28,7 +28,6 @@ from reinforced_cot.sources.digit_scenes import Record, Scene
 log = logging.getLogger(__name__)
 
 CAPTION_PROMPT = "Describe the image."
-IGNORE_INDEX = -100
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ DEEPSTACK = "deepstack"  # features that Qwen3-VL adds in some layers of its lan
 
 
 def use_vision_cache(model: PreTrainedModel, folder: Path, wanted: str, sharded: bool = False) -> None:
-    """Let a model look an image's features up before its tower computes them.
+    """Let a model look up an image's features before its tower computes them.
 
     Args:
         model: its tower must not be trained from now on.
@@ -80,7 +80,7 @@ class _CachedFeatures:
         return self._outputs(images)
 
     def _outputs(self, images: Sequence[dict[str, torch.Tensor]]) -> BaseModelOutputWithPooling:
-        """Features as the backbone returns them: one tensor per image, and per inner layer one over all images."""
+        """Features as the backbone returns them: one tensor per image; per inner layer, one over all images."""
         pooled = tuple(image[POOLED] for image in images)
         inner = sorted((part for part in images[0] if part != POOLED), key=lambda part: int(part.split("_")[1]))
         if not inner:

@@ -48,7 +48,7 @@ class Shapes:
         weights: of the whole model.
         linear: the part of them that a quantization takes.
         adapter: of the LoRA adapter, beside them.
-        kv_size: numbers per token that one layer has as keys, and as many as values.
+        kv_size: size of one token's keys in one layer, in numbers; its values have the same size.
     """
 
     weights: int
@@ -76,7 +76,7 @@ class Plan:
     vllm_sleeps: bool = False
 
     def needed(self, capacity: float) -> float:
-        """Bytes at the moment that needs most: all that always stays, and an update or a generation.
+        """Peak bytes: the permanent parts, and an update or a generation.
 
         Args:
             capacity: of the device, in bytes.

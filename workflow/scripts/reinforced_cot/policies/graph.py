@@ -1,4 +1,4 @@
-"""The graph that ``from`` spans: in which order policies are made, to whose model an adapter belongs, what repeats."""
+"""The graph of ``from``: the order of policies, the model of each adapter, repeated methods."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,9 +46,9 @@ def drawn(policies: Policies, report: Sequence[str]) -> str:
         for name, policy in policies.items():
             if policy.from_policy == origin:
                 made = "adapter" if policy.is_adapted else "all weights"
-                start = f" from its {policy.start}" if policy.start == "adapter" else ""
+                start = f", continues the adapter of {origin}" if policy.start == "adapter" else ""
                 unused = "" if name in report else ", not in the report"
-                yield f"{'  ' * depth}{name}: {policy.method}{start}, {made}{unused}"
+                yield f"{'  ' * depth}{name}: {policy.method}, {made}{start}{unused}"
                 yield from lines(name, depth + 1)
 
     base = BASE if BASE in report else f"{BASE}, not in the report"
@@ -97,6 +97,6 @@ def _no_adapter(policies: Policies, name: str) -> Iterator[str]:
         yield (f"`{key}.start` is adapter and `policies.{origin}.lora` is null, so it has none: use start model")
     elif origin in policies and policy.lora != policies[origin].lora:
         yield (
-            f"`{key}.start` is adapter, and `{key}.lora` differs from `policies.{origin}.lora`, and "
-            "it trains that very adapter: write the same"
+            f"`{key}.start` is adapter, and `{key}.lora` differs from `policies.{origin}.lora`, the adapter that it "
+            "continues: make them equal"
         )

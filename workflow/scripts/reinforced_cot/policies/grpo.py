@@ -1,4 +1,4 @@
-"""Settings of reinforcement learning with GRPO and what TRL's fields make of it (GSPO, DAPO, ...)."""
+"""Settings of reinforcement learning with GRPO and the variants that TRL's fields select (GSPO, DAPO, ...)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ class GrpoPolicy(TrainedPolicy):
     shared_prefix: Switch = "auto"
     """Compute the prompt and image of a group's completions once per micro-batch in RL's passes, and once per
     generation: `auto` where the model allows it (else the log says why not), `on` insists, `off` computes each
-    completion's own. Log-probabilities and gradients are the same; for its sake groups stay together where TRL shuffles
+    completion's own. Log-probabilities and gradients are the same. Groups stay together, although TRL shuffles single
     rows.
     """
 

@@ -5,14 +5,22 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+LIKE = {  # JSON schema of the key, which is gone once policies are completed
+    "type": ["string", "null"],
+    "description": "Another policy; what this one leaves out is taken from there, key by key.",
+}
 
-def inheritance_problems(policies: Mapping[str, Any]) -> Iterator[str]:
+
+def inheritance_problems(policies: Mapping[str, Any], only: str | None = None) -> Iterator[str]:
     """One line per policy whose ``like`` leads nowhere.
 
     Args:
         policies: the section as the user wrote it; entries that are no mapping are left to the validation of types.
+        only: the one policy to look at; None for all.
     """
     for policy, settings in policies.items():
+        if only not in (None, policy):
+            continue
         seen = [policy]
         like = settings.get("like") if isinstance(settings, Mapping) else None
         if like is not None and not isinstance(like, str):
@@ -37,16 +45,22 @@ def completed(policies: Mapping[str, Any]) -> dict[str, Any]:
     """Every policy merged deeply over the policy it is ``like``, as a preset is merged over config.yaml.
 
     Args:
-        policies: a section without `inheritance_problems`.
+        policies: the section as the user wrote it. Policies whose ``like`` leads nowhere are left out.
     """
-    return {policy: _completed(policies, settings) for policy, settings in policies.items()}
+    return {
+        policy: _completed(policies, settings)
+        for policy, settings in policies.items()
+        if not list(inheritance_problems(policies, only=policy))
+    }
 
 
 def _completed(policies: Mapping[str, Any], settings: Any) -> Any:
-    if not isinstance(settings, Mapping) or not isinstance(settings.get("like"), str):
+    if not isinstance(settings, Mapping) or "like" not in settings:
         return copy.deepcopy(settings)
-    other = _completed(policies, policies[settings["like"]])
     overrides = {key: value for key, value in settings.items() if key != "like"}
+    if settings["like"] is None:
+        return copy.deepcopy(overrides)
+    other = _completed(policies, policies[settings["like"]])
     return _merged(other, overrides) if isinstance(other, Mapping) else copy.deepcopy(overrides)
 
 

@@ -1,4 +1,4 @@
-"""When a short answer is the true one: strict rules by the kind of answer, under which naming many answers never pays.
+"""When a short answer is the true one: strict rules per kind of answer; naming several answers is never right.
 
 - yes and no: from the explicit word, or from "there are (no) ..."; never from a bare is, are or not.
 - left, right and other choices that a question offers: by whole words, with no rival asserted beside them.

@@ -10,7 +10,7 @@ SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matcher
 IDLE = "I look at the image and think step by step."
 MOST_FREQUENT = 10
 NEAR = 0.8  # a cheat with this share of the policy's score is flagged
-NEAR_KEEPING_THE_ANSWER = 0.95  # of its reward, for a cheat that is also paid for the policy's own answers
+NEAR_KEEPING_THE_ANSWER = 0.95  # share of the policy's reward, for cheats that keep its answers
 
 CONSTANT_ANSWER = "constant_answer"
 PROBES = "probes/"  # prefix of the names in training logs

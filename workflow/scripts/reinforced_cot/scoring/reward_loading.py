@@ -130,7 +130,7 @@ def _is_number(value: Any) -> bool:
 def _culprit(
     reward: Reward, completions: Sequence[Any], columns: Mapping[str, Any], error: BaseException
 ) -> tuple[int, BaseException]:
-    """The completion of a batch that makes a reward raise, and its error; the first one where none does so alone."""
+    """The place of the completion that makes the reward raise, else of the first one; and the error."""
     n = len(completions)
     for place in range(n):
         columns_of_one = {

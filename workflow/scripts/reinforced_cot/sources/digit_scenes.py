@@ -51,13 +51,11 @@ class Record(TypedDict):
     """One question: a row of the dataset."""
 
     id: str
-    image: str  # file name
     question: str
     answer: str  # the truth: one short lower-case word
     cot: str  # the teacher's steps joined by newlines, without tags
     cot_answer: str  # result of the last step; differs from `answer` where a shortcut misled the teacher
     question_type: str
-    group: str  # image id: rows of one group never straddle two splits
 
 
 @dataclass(frozen=True)
@@ -153,20 +151,22 @@ def scans_of_split(split: str) -> dict[int, list[int]]:
     return by_digit
 
 
-def make_scenes(split: str, size: int, seed: int | str, empty_share: float = 0.15) -> list[Scene]:
+EMPTY_SHARE = 0.15  # chance of a cell to be empty; at least two cells are filled
+
+
+def make_scenes(split: str, size: int, seed: int | str) -> list[Scene]:
     """Draw scenes from the scans of a split.
 
     Args:
         split: train, val or test.
         size: number of scenes.
         seed: with the split, fixes every scene.
-        empty_share: chance of a cell to be empty; at least two cells are filled.
     """
     rng = random.Random(f"{split}-{seed}")
     scans = scans_of_split(split)
     scenes = []
     for number in range(size):
-        filled = [position for position in POSITIONS if rng.random() >= empty_share]
+        filled = [position for position in POSITIONS if rng.random() >= EMPTY_SHARE]
         if len(filled) < 2:
             filled = sorted(rng.sample(POSITIONS, 2))
         # Colours and digits are distinct within a scene, so that "larger" is never a tie.
@@ -309,13 +309,11 @@ def make_records(
             records.append(
                 Record(
                     id=f"{scene.id}-{number}",
-                    image=f"{scene.id}.png",
                     question=question.text,
                     answer=question.answer,
                     cot="\n".join(steps),
                     cot_answer=steps[-1].rpartition(": ")[-1],
                     question_type=question_type,
-                    group=scene.id,
                 )
             )
     return records

@@ -43,7 +43,7 @@ class RefillingTrainer(GRPOTrainer):
     """Draws further groups to replace those without variance; every process draws equally many.
 
     Args:
-        refill_generations: the most further generations per generation; 0 for none, as in TRL.
+        refill_generations: how many extra generations one generation may take; 0 for none, as in TRL.
     """
 
     _rewards: torch.Tensor

@@ -12,17 +12,16 @@ from transformers import AutoConfig
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import new_folder, read_json, write_json, write_manifest, write_text
 from reinforced_cot.launch.topologies import Topology
+from reinforced_cot.lora.tensor_files import INDEX
 from reinforced_cot.models.checkpoints import model_card, weights_hash
 from reinforced_cot.models.processors import load_processor
-
-_INDEX = "model.safetensors.index.json"
 
 
 def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
     """The dtype that a policy's weights are loaded in, given that of the configuration.
 
-    In full fine-tuning, weights are kept in float32 and only computed with in bfloat16, which would round away a step
-    of 1e-6 on a weight of 1e-2. DeepSpeed keeps a float32 copy by itself.
+    In full fine-tuning, weights are stored in float32, and bfloat16 is used for computing only: as storage it would
+    round away a step of 1e-6 on a weight of 1e-2. DeepSpeed keeps a float32 copy by itself.
     """
     by_deepspeed = topology is not None and topology.distributed_type == "DEEPSPEED"
     return "float32" if in_full and not by_deepspeed else dtype
@@ -56,9 +55,9 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
                 "no weight of the trained model differs from its parent's: nothing was learned; raise learning_rate, "
                 "or look at the rewards"
             )
-        if (checkpoint / _INDEX).is_file():
-            index = read_json(checkpoint / _INDEX)
-            write_json(folder / _INDEX, {**index, "metadata": {**index["metadata"], "total_size": size}})
+        if (checkpoint / INDEX).is_file():
+            index = read_json(checkpoint / INDEX)
+            write_json(folder / INDEX, {**index, "metadata": {**index["metadata"], "total_size": size}})
         shutil.copyfile(checkpoint / "generation_config.json", folder / "generation_config.json")
         config = AutoConfig.from_pretrained(parent / "model", trust_remote_code=trust_remote_code)
         config.dtype = dtype

@@ -31,7 +31,7 @@ class Start:
 
     Attributes:
         base: folder of the policy whose model is loaded.
-        adapter: folder of that model's adapter that training continues; None for a fresh adapter or full fine-tuning.
+        adapter: folder of the adapter to continue; None for a fresh adapter or full fine-tuning.
     """
 
     base: Path

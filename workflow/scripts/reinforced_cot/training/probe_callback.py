@@ -97,7 +97,7 @@ class ProbeCallback(TrainerCallback):
         return [completion.text for [completion] in completions]
 
     def _mean_reward(self, texts: Sequence[str]) -> float:
-        """The weighted sum of all rewards, as RL pays it, in the mean over the questions."""
+        """The weighted sum of all rewards, as RL pays it, averaged over the questions."""
         tokenizer = self._trainer.processing_class.tokenizer
         columns = {
             **self._columns,

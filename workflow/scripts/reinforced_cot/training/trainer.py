@@ -18,7 +18,7 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
 from reinforced_cot.generation.distributed import forwards_together
 from reinforced_cot.launch.topologies import Topology
-from reinforced_cot.lora.adapter import ADAPTER_FILES, check_trainable, publish_adapter
+from reinforced_cot.lora.adapter import ADAPTER_WEIGHTS, check_trainable, publish_adapter
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.transformers_hooks import use_plain_cpu
 from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 class ResumingTrainer(Trainer):
     """Resumes with the checkpoint's weights: in two cases `Trainer` silently keeps those that the run started from.
 
-    In full fine-tuning, it looks for the names of its modules in the checkpoint's files, whose names are those of the
-    model's first publication, and finds none. With an adapter and its reference (TRL's ``ref``, a folder in the
+    In full fine-tuning, the checkpoint's files use the names of the model's first publication, so `Trainer` finds none
+    of its modules in them. With an adapter and its reference (TRL's ``ref``, a folder in the
     checkpoint), it loads the reference alone.
     """
 
@@ -45,7 +45,7 @@ class ResumingTrainer(Trainer):
         if self.is_fsdp_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         elif isinstance(self.model, PeftModel):
-            set_peft_model_state_dict(self.model, load_file(Path(resume_from_checkpoint) / ADAPTER_FILES[1]))
+            set_peft_model_state_dict(self.model, load_file(Path(resume_from_checkpoint) / ADAPTER_WEIGHTS))
         else:
             for process in range(self.accelerator.num_processes):  # in turn: each loads the whole model into memory
                 if process == self.accelerator.process_index:
@@ -61,7 +61,8 @@ def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dic
     Args:
         settings: bfloat16 weights train in bfloat16 unless ``training`` says otherwise.
         stream: the word that the method's seed is derived from, one per method. A policy that repeats a method of its
-            ancestors gets a seed of its own by ``repeats``: its adapter would start as a copy of theirs.
+            ancestors gets a seed of its own by ``repeats``: otherwise its adapter would start with the same
+            random weights.
         output: ``results/{policy}``; checkpoints and TensorBoard curves go below it.
 
     Raises:
