@@ -44,13 +44,9 @@ TRAINING: dict[str, Any] = {
 
 def grpo_settings(global_batch_size: int = 16, **training: Any) -> GrpoSettings:
     """Settings of a GRPO policy; ``training`` holds fields of TRL's that differ from `TRAINING`."""
-    policy = GrpoPolicy(
-        method="grpo",
-        **{"from": "base"},
-        lora=LORA,
-        global_batch_size=global_batch_size,
-        training={**TRAINING, **training},
-    )
+    origin = {"method": "grpo", "from": "base", "lora": LORA}
+    learning = {"global_batch_size": global_batch_size, "training": {**TRAINING, **training}}
+    policy = GrpoPolicy.model_validate({**origin, **learning})
     return GrpoSettings(seed=SEED, prompt=PROMPT, base_model=LOADING, repeats=0, policy=policy)
 
 

@@ -107,9 +107,9 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
     dataset = sft_dataset(examples, data, PROMPT, lengths)
     common = {"model": model, "train_dataset": dataset, "peft_config": lora_config(LORA, model)}
     if way == "own":
-        policy = SftPolicy(
-            method="sft", from_policy="base", lora=LORA, global_batch_size=batch, padding_free="on", training=training
-        )
+        origin = {"method": "sft", "from": "base", "lora": LORA}
+        learning = {"global_batch_size": batch, "padding_free": "on", "training": training}
+        policy = SftPolicy.model_validate({**origin, **learning})
         settings = SftSettings(seed=SEED, prompt=PROMPT, base_model=LOADING, repeats=0, policy=policy)
         trainer = AnswerSelectingTrainer(
             args=sft_config(settings, output),

@@ -36,7 +36,7 @@ KEY_CASES = [
     ({"rl": None}, "`rl` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
     ({"sft": 3}, "`sft` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
     (
-        {"rewards.my_rewards:polite:1": None},
+        {"rewards": {"correctness": 1.0, "my_rewards:polite:1": None}},
         "`rewards` names my_rewards:polite:1, with two colons: write `module:function: weight`, with a blank",
     ),
     # fields that the pipeline sets
