@@ -84,7 +84,7 @@ def test_what_was_answered_is_not_asked_again(
 
 def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:
     settings, log = tiny_run.settings().answer, AnswerLog(tmp_path)
-    with pytest.raises(DataError, match="prediction_raw of question q0 is missing or was not to be asked: give the"):
+    with pytest.raises(DataError, match="prediction_raw of question q0 is missing, or not part of this pass: run the"):
         answering.collect(settings, tiny_run.examples[:2], log)
     log.append(0, "prediction_raw", 0, Answered(["q0", "q1"], [["a"], ["b"]], [[False], [False]], 1.0))
     assert len(answering.collect(settings, tiny_run.examples[:2], log)) == 2
