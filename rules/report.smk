@@ -30,12 +30,14 @@ rule report:
         # Compared by content, not by time: a checkout gives every file a new time.
         template=sha256_of(Path(workflow.basedir) / TEMPLATE),
         policies=REPORT,
-        methods=[f"{name}={POLICIES[name].method}" for name in TRAINED],
+        losses=[
+            f"{name}={METHODS[POLICIES[name].method].loss_title}" for name in TRAINED
+        ],
         merged=MERGED,
         results=subpath(output[0], parent=True),
         seeds="--seeds" if settings.seeds else "",
     shell:
         "python workflow/scripts/report.py --results {params.results} --policies {params.policies}"
-        " --methods {params.methods} --merged {params.merged}"
+        " --losses {params.losses:q} --merged {params.merged}"
         f" --template {TEMPLATE} {{params.seeds}}"
         " --output {output} > {log} 2>&1"

@@ -1,7 +1,7 @@
 """Write the report: all policies side by side, and the curves of each training.
 
     python workflow/scripts/report.py --results results --policies base sft grpo gspo \\
-        --methods sft=sft grpo=grpo gspo=grpo --merged sft grpo gspo \\
+        --losses 'sft=Supervised loss' grpo= gspo= --merged sft grpo gspo \\
         --template workflow/report/report.html.j2 --output results/report.html
 """
 
@@ -17,7 +17,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="folder of the run")
     parser.add_argument("--policies", nargs="+", required=True, help="in the order of the report")
-    parser.add_argument("--methods", nargs="*", required=True, metavar="POLICY=METHOD", help="of the trained ones")
+    parser.add_argument(
+        "--losses",
+        nargs="*",
+        required=True,
+        metavar="POLICY=TITLE",
+        help="of the trained ones: the title above the curve of its loss, empty for none",
+    )
     parser.add_argument("--merged", nargs="*", required=True, help="policies that were trained as adapters")
     parser.add_argument("--template", type=Path, required=True, help="Jinja template of the page")
     parser.add_argument("--seeds", action="store_true", help="the run was repeated at other seeds: read seeds.json")
@@ -25,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from reinforced_cot.evaluation.report import render
 
-    methods = dict(entry.split("=") for entry in args.methods)
-    write_text(args.output, render(args.results, args.policies, methods, args.merged, args.template, args.seeds))
+    losses = dict(entry.split("=", 1) for entry in args.losses)
+    write_text(args.output, render(args.results, args.policies, losses, args.merged, args.template, args.seeds))
 
 
 if __name__ == "__main__":

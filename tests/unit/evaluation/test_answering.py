@@ -88,9 +88,9 @@ def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:
         answering.collect(settings, tiny_run.examples[:2], log)
     log.append(0, "prediction_raw", 0, Answered(["q0", "q1"], [["a"], ["b"]], [[False], [False]], 1.0))
     assert len(answering.collect(settings, tiny_run.examples[:2], log)) == 2
-    with pytest.raises(DataError, match="prediction_raw of question q2 is missing or was not"):
+    with pytest.raises(DataError, match="prediction_raw of question q2 is missing, or not part"):
         answering.collect(settings, tiny_run.examples[:3], log)
-    with pytest.raises(DataError, match="prediction_raw of question q1 is missing or was not"):
+    with pytest.raises(DataError, match="prediction_raw of question q1 is missing, or not part"):
         answering.collect(settings, tiny_run.examples[:1], log)
 
 

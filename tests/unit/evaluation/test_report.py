@@ -110,8 +110,8 @@ def page(results: Path, policies: list[str], repo: Path, *options: str, in_full:
     output = results.parent / "report.html"
     command = ["--results", str(results), "--template", str(template), "--output", str(output)]
     merged = [policy for policy in policies if policy not in ("base", *in_full)]
-    methods = [f"{policy}={'sft' if policy == 'sft' else 'grpo'}" for policy in policies if policy != "base"]
-    report.main([*command, *options, "--policies", *policies, "--methods", *methods, "--merged", *merged])
+    losses = [f"{policy}={'Supervised loss' if policy == 'sft' else ''}" for policy in policies if policy != "base"]
+    report.main([*command, *options, "--policies", *policies, "--losses", *losses, "--merged", *merged])
     return output.read_text(encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 def render(
     results: Path,
     policies: Sequence[str],
-    methods: Mapping[str, str],
+    losses: Mapping[str, str],
     merged: Sequence[str],
     template: Path,
     seeds: bool = False,
@@ -28,7 +28,7 @@ def render(
         results: folder of the run, with comparisons.json, eval.json of each policy, metrics.json of the trained ones,
             merge.json of the merged ones, and data/summary.json.
         policies: names, in the order of the report.
-        methods: the method of each trained one.
+        losses: of each trained one, the title above the curve of its loss; empty for none.
         merged: those among them that were trained as adapters.
         template: Jinja file; all text that comes from a model or from data is escaped.
         seeds: whether there is a seeds.json as well.
@@ -36,7 +36,7 @@ def render(
     evaluations = {policy: read_json(results / policy / "eval.json") for policy in policies}
     refuse_different_hashes(evaluations)
     histories = {
-        policy: history(read_json(results / policy / "metrics.json")) for policy in policies if policy in methods
+        policy: history(read_json(results / policy / "metrics.json")) for policy in policies if policy in losses
     }
     comparisons = read_json(results / "comparisons.json")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -63,7 +63,7 @@ def render(
         official=_unless_empty(tables.official(evaluations)),
         merges=_unless_empty(merge_proofs(results, merged)),
         quantized=_unless_empty(quantized_merges(results, merged)),
-        curves=curves(histories, methods),
+        curves=curves(histories, losses),
         summary=read_json(results / "data" / "summary.json"),
     )
 

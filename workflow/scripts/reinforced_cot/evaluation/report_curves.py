@@ -8,7 +8,6 @@ import matplotlib
 import pandas as pd
 from markupsafe import Markup
 
-from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.scoring.hack_probes import PROBES
 
 matplotlib.use("svg")  # no display on a cluster node
@@ -22,12 +21,12 @@ def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(metrics["history"]).set_index("step")
 
 
-def curves(histories: Mapping[str, pd.DataFrame], methods: Mapping[str, str]) -> list[tuple[str, Markup]]:
+def curves(histories: Mapping[str, pd.DataFrame], losses: Mapping[str, str]) -> list[tuple[str, Markup]]:
     """Titles and pictures: the curves of all policies, then for each RL policy the rewards that cheating would earn.
 
     Args:
-        histories: the logged steps by policy. methods: the name of each policy's method; losses share a picture per
-            `Method.loss_title`.
+        histories: the logged steps by policy.
+        losses: the title above the curve of each policy's loss, which those of one title share; empty for none.
     """
     shared = [
         ("Reward of the sampled completions", "reward", "weighted sum"),
@@ -38,11 +37,11 @@ def curves(histories: Mapping[str, pd.DataFrame], methods: Mapping[str, str]) ->
         lines = {policy: frame[key] for policy, frame in histories.items() if key in frame}
         if lines:
             pictures.append((title, picture(lines, label)))
-    losses: dict[str, dict[str, pd.Series]] = {}
+    by_title: dict[str, dict[str, pd.Series]] = {}
     for policy, frame in histories.items():
-        if (loss_title := METHODS[methods[policy]].loss_title) and "loss" in frame:
-            losses.setdefault(loss_title, {})[policy] = frame["loss"]
-    pictures += [(title, picture(lines, "cross-entropy")) for title, lines in losses.items()]
+        if losses[policy] and "loss" in frame:
+            by_title.setdefault(losses[policy], {})[policy] = frame["loss"]
+    pictures += [(title, picture(lines, "cross-entropy")) for title, lines in by_title.items()]
     for policy, frame in histories.items():
         probes = {name.removeprefix(PROBES).replace("_", " "): frame[name] for name in frame if name.startswith(PROBES)}
         if probes:

@@ -17,7 +17,7 @@ class Method:
         splits: of the data that its stage reads.
         learns_from_chains: whether its training examples must have chains of thought.
         trl_config: the section of ``trl_fields.json`` with the fields that ``training`` may have.
-        loss_title: the report's title for the curves of the method's loss; None where the loss says little.
+        loss_title: the report's title for the curves of the method's loss; empty where the loss says little.
         read_fields: those of them that the pipeline reads itself: TRL's default is written out where the user left them
             out.
     """
@@ -26,7 +26,7 @@ class Method:
     splits: tuple[str, ...]
     learns_from_chains: bool
     trl_config: str
-    loss_title: str | None = None
+    loss_title: str = ""
     read_fields: tuple[str, ...] = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
     @property
