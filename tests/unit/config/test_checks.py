@@ -83,7 +83,8 @@ CASES = [
             **{"base_model.attn_implementation": "flash_attention_3", "base_model.dtype": "bfloat16"},
             **{**ON_GPUS, "launch.merge_lora.topology": "cpu"},
         },
-        "`base_model.attn_implementation` is flash_attention_3 and `launch.merge_lora.topology` is cpu; use sdpa there",
+        "`base_model.attn_implementation` is flash_attention_3 and `launch.merge_lora.topology` is cpu; use sdpa, "
+        "or GPUs there",
     ),
     (
         {"policies.grpo.lora": None, "policies.grpo.quantization": "nf4"},
@@ -365,7 +366,7 @@ CASES = [
     (
         {"policies.gspo.rewards": {"mine.polite": 1.0}},
         "unknown key `policies.gspo.rewards.mine.polite`; valid keys are format, "
-        "correctness, consistency, brevity, tag_count, overlong, original",
+        "correctness, consistency, brevity, tag_count, overlong, original; write one of your own as `module:function`",
     ),
     ({"seeds": [3, 1]}, "`seeds` names 1, which is `seed` itself; leave it out: seeds are further ones"),
     ({"seeds": [3, 3]}, "`seeds` is [3, 3]; it names an entry twice"),

@@ -27,6 +27,12 @@ KEY_CASES = [
     ({"image.size": 8}, "unknown key `image.size`; valid keys are min_pixels, max_pixels"),
     ({"policies.grpo.tranining": {}}, "unknown key `policies.grpo.tranining`; did you mean `training`?"),
     ({"rewards.corectness": 1}, "unknown key `rewards.corectness`; did you mean `correctness`?"),
+    # names from elsewhere
+    ({"model_name_or_path": "x"}, "unknown key `model_name_or_path`; it is `base_model.path`"),
+    (
+        {f"{GRPO}.max_prompt_length": 8},
+        f"unknown key `{GRPO}.max_prompt_length`; prompts are bounded by `prompt.max_tokens`, and none is truncated",
+    ),
     # one spelling of each key; a key beside a missing one; keys of the old form
     (
         {"policies.sft.from_policy": "base"},
@@ -193,6 +199,13 @@ def test_a_misspelt_like_is_named() -> None:
     assert problems(changed({"policies.zero": {"liek": "grpo", "from": "base"}})) == [
         "unknown key `policies.zero.liek`; did you mean `like`?",
         "`policies.zero.method` is missing; write one of sft, grpo",
+    ]
+
+
+def test_a_policy_is_like_one_of_its_own_method() -> None:
+    assert problems(changed({"policies.other": {"like": "grpo", "method": "sft"}})) == [
+        "`policies.other.method` is sft, and it is like grpo, whose method is grpo; a policy is only like one of its "
+        "own method"
     ]
 
 

@@ -70,3 +70,10 @@ def test_make_config_says_what_is_probably_a_mistake_and_still_prints(tmp_path: 
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPO)
     assert "warning: `policies.gspo.training.epsilon` is 0.2" in done.stderr
     assert yaml.safe_load(done.stdout)["policies"]["gspo"]["training"]["epsilon"] == 0.2
+
+
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "adapter.json"
+    path.write_text('{"base": "base", "sha256": {}}')
+    with pytest.raises(ConfigError, match=r"adapter.json has no key of the configuration. .*targets stand before it"):
+        refuse_files([path])

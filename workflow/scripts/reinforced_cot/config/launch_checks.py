@@ -83,7 +83,8 @@ def attention_problems(launch: LaunchSettings, used: Sequence[str], base_model: 
         except ConfigError:
             continue  # `topology_problems` says so
         if on_cpu:
-            yield f"`{key}` is {attention} and `launch.{stage}.topology` is {launch.of(stage).topology}; use sdpa there"
+            where = f"`launch.{stage}.topology` is {launch.of(stage).topology}"
+            yield f"`{key}` is {attention} and {where}; use sdpa, or GPUs there"
 
 
 def missing_packages(config: Config, policies: Sequence[str]) -> Iterator[str]:

@@ -24,6 +24,13 @@ _IN_WORDS = {  # rules that a type alone does not express
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
 
+_ELSEWHERE = {  # names that users of TRL know, and what stands for them here
+    "max_prompt_length": "prompts are bounded by `prompt.max_tokens`, and none is truncated",
+    "max_seq_length": "rows are as long as prompt and completion: see `prompt.max_tokens`; none is truncated",
+    "model_name_or_path": "it is `base_model.path`",
+    "deepspeed": "DeepSpeed is a topology: see `launch.<stage>.topology`",
+    "per_device_batch_size": "it is `policies.<policy>.training.per_device_train_batch_size`",
+}
 _REMEDIES = {  # for required keys, by the key's last part
     "from": "write base, or the name of the policy that it starts from",
     "lora": "give the adapter's settings, or null to train every weight",
@@ -110,6 +117,8 @@ def reserved_or_unknown(key: str, name: str, schema: Schema, root: Schema | None
     properties = {key: entry for member in alternatives(schema, root) for key, entry in _properties(member).items()}
     if name in reserved:
         return f"`{place}` {reserved[name]}; remove it"
+    if name in _ELSEWHERE and name not in properties:
+        return f"unknown key `{place}`; {_ELSEWHERE[name]}"
     for near in difflib.get_close_matches(name, [*properties, *reserved], n=1):
         return f"unknown key `{place}`; did you mean `{near}`?{f' It {reserved[near]}' if near in reserved else ''}"
     for child, entry in properties.items():

@@ -160,7 +160,17 @@ def _policies(raw: Any) -> tuple[dict[str, TrainedPolicy], list[str]]:
     named = {name: settings for name, settings in raw.items() if isinstance(name, str)}
     problems += inheritance_problems(named)
     sound: dict[str, TrainedPolicy] = {}
-    for name, settings in completed(named).items():
+    full = completed(named)
+    for name, settings in full.items():
+        like, method = (
+            named[name].get(key) if isinstance(named[name], Mapping) else None for key in ("like", "method")
+        )
+        if like and method and method != full[like].get("method"):
+            problems.append(
+                f"`policies.{name}.method` is {method}, and it is like {like}, whose method is "
+                f"{full[like].get('method')}; a policy is only like one of its own method"
+            )
+            continue
         policy, wrong = _policy(f"policies.{name}", settings)
         problems += wrong
         if policy is not None and not name_problem(name):

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from reinforced_cot.config.old_form import is_old_form, refusal
+from reinforced_cot.config.configuration import Config
+from reinforced_cot.config.old_form import OLD_KEYS, is_old_form, refusal
 from reinforced_cot.errors import ConfigError
 
 
@@ -26,7 +27,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(
-            f"{path}{line}: not valid YAML: {error.problem or error.context}; correct that line"
+            f"{path}{line}: not valid YAML: {error.problem or error.context}; correct that line or the one before it"
         ) from None
     except (yaml.YAMLError, ValueError, AttributeError) as error:  # an impossible date, `!!int x`
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
@@ -54,9 +55,15 @@ def refuse_files(paths: Sequence[Path]) -> None:
     """See that configuration files are sound as files, before their merged content is checked.
 
     Raises:
-        ConfigError: a file is no YAML, gives a key twice, or is in the old form.
+        ConfigError: a file is no YAML or no configuration, gives a key twice, or is in the old form.
     """
     contents = {path: read_yaml(path) for path in paths}
+    for path, content in contents.items():
+        if content and not content.keys() & {*Config.model_fields, *OLD_KEYS}:
+            raise ConfigError(
+                f"{path} has no key of the configuration. (`--configfile` takes every word up to the next option as a "
+                "file: targets stand before it.)"
+            )
     if repeated := [line for path in paths for line in repeated_keys(path)]:
         raise ConfigError("\n".join(repeated))
     if old := [refusal(str(path), content) for path, content in contents.items() if is_old_form(content)]:
