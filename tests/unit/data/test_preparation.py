@@ -299,3 +299,28 @@ def test_a_chain_that_errs_keeps_its_own_answer_beside_the_truth() -> None:
         assert record.cot.endswith(f": {record.cot_answer}")
         assert record.question_type in ("neighbor_color", "neighbor_value", "compare")
     assert all(record.cot_answer == record.answer for record in make_digit_records("train", 60, 1))
+
+
+@pytest.mark.parametrize("answer", ["the", "An.", "?!", "...", "x " * 300])
+def test_an_answer_that_no_completion_can_match_is_set_aside(tmp_path: Path, answer: str) -> None:
+    assert run([raw(1), raw(2, answer=answer), raw(3, answer="A")], tmp_path)["rejected"] == 1
+    (rejection,) = rejected(tmp_path)
+    assert (rejection["id"], rejection["reason"]) == ("q2", "unmatchable answer")
+    assert rejection["detail"].startswith("the answer is empty, only articles and punctuation, or longer than 500")
+
+
+@pytest.mark.parametrize(
+    ("end", "warns"),
+    [
+        ("\nUse your eyes.", True),
+        ("\nAnswer the question using a single word or phrase.", False),  # known to say only how to answer
+        ("", False),
+    ],
+)
+def test_a_sentence_that_ends_most_questions_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, end: str, warns: bool
+) -> None:
+    run([raw(n, question=f"Is it {n}?{end}") for n in range(4)], tmp_path)
+    assert ("4 of 4 questions end with 'Use your eyes.'" in caplog.text) is warns
+    assert all(example.question_type == "verify" for example in read_examples(tmp_path / "train.jsonl"))
+    assert read_examples(tmp_path / "train.jsonl")[0].question == f"Is it 0?{end}"  # the prompt keeps it

@@ -15,12 +15,13 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from reinforced_cot.data.completions import TAGS, completion_text
 from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS, MAX_CHARACTERS, parse_completion
+from reinforced_cot.data.tokens import is_word
 from reinforced_cot.scoring.answer_matching import NO, SIDES, YES, core, is_correct, polarity
 from reinforced_cot.scoring.conclusions import conclusion, step_results
 from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
 from reinforced_cot.scoring.original import legacy_extract, legacy_reward
 from reinforced_cot.scoring.rewards import consistency_reward, correctness_reward, format_reward
-from reinforced_cot.scoring.words import is_word, phrase, word_set, words
+from reinforced_cot.scoring.words import phrase, word_set, words
 
 FUZZ = settings(  # the same examples in every run, and no files beside the code
     derandomize=True, deadline=None, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]

@@ -6,10 +6,10 @@ It stands apart from `completions`, which answering imports: a change of the par
 from dataclasses import dataclass
 
 from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, TAGS, THINK_CLOSE, THINK_OPEN
+from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
 
 # More than any policy may write (a token has about 4 characters); longer text of other systems is malformed.
 MAX_CHARACTERS = 100_000
-MAX_ANSWER_CHARACTERS = 500
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ A record that breaks a rule is set aside with its reason, never dropped silently
 refused, because a wrong image folder or a wrong key has just this effect.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,12 +15,16 @@ from tqdm import tqdm
 
 from reinforced_cot.data.examples import Example, write_examples
 from reinforced_cot.data.images import ImageRejected, content_id, fit_budget, open_normalised, save
+from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.data.text_cleaning import canonical, find_special_token
+from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_jsonl
 from reinforced_cot.seeds import subset
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,7 @@ def prepare(
                 examples.append(result)
         write_jsonl(rejections_file, (asdict(rejection) for rejection in rejections))
         _check_share(examples, rejections, max_rejected_share, rejections_file)
+        _warn_of_a_common_end([example.question for example in examples])
     write_examples(folder / f"{split}.jsonl", examples)
     images = len({example.group for example in examples})
     return {"accepted": len(examples), "rejected": len(rejections), "images": images}
@@ -166,6 +172,8 @@ def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Re
     for name, text in (("question", question), ("answer", answer), ("cot", cot), ("cot_answer", cot_answer)):
         if token := find_special_token(text):
             return Rejection(record.id, record.source, "special token", f"the {name} contains {token}")
+    if not can_be_matched(answer):
+        return Rejection(record.id, record.source, "unmatchable answer", f"the answer {UNMATCHABLE}")
     try:
         name, group = store.add(record.image)
     except ImageRejected as error:
@@ -183,6 +191,23 @@ def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Re
         cot_answer=erring_answer,
         semantic_type=record.semantic_type,
     )
+
+
+def _warn_of_a_common_end(questions: list[str]) -> None:
+    """Say so where most questions end in one sentence that is not known to say only how to answer.
+
+    Its words would count as the question's, for its type and for what an answer may repeat.
+    """
+    ends = Counter(end for question in questions if (end := without_format(question).rpartition("?")[2].strip()))
+    for end, count in ends.most_common(1):
+        if count > len(questions) / 2 and count > 1:
+            log.warning(
+                "%d of %d questions end with %r: if that only says how to answer, take it out of the data and write it "
+                "into prompt.instruction",
+                count,
+                len(questions),
+                end[:80],
+            )
 
 
 def _check_share(examples: list[Example], rejections: list[Rejection], max_share: float, file: Path) -> None:

@@ -12,6 +12,8 @@ The original's files carry questions and answers without GQA's annotations. The 
 
 import re
 
+from reinforced_cot.data.question_format import without_format
+
 # "healthier", "more modern"; but "other than" and "rather than" are no comparisons.
 _COMPARATIVE = r"(?:(?:more|less) \w+|(?!other\b|rather\b)\w{2,}er)"
 _COMPARE = re.compile(
@@ -31,7 +33,7 @@ def infer_question_type(question: str, answer: str) -> str:
     >>> infer_question_type("Is the cup to the left or to the right of the fork?", "left")
     'choose'
     """
-    wording = question.lower()
+    wording = without_format(question).lower()
     if _COMPARE.search(wording):
         return "compare"
     if answer.lower().rstrip(".") in ("yes", "no"):

@@ -8,16 +8,16 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from enum import Enum
+from itertools import islice
 
-from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS
+from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
 from reinforced_cot.scoring.answer_matching import FRAME, NO, SIDES, YES, core, polarity
 from reinforced_cot.scoring.conclusions import MAX_CONCLUSION_CHARACTERS, conclusion, step_results
 from reinforced_cot.scoring.words import (
-    ARTICLES,
     ENDS,
     is_same_word,
-    is_word,
     negated,
+    new_words,
     occurrences,
     phrase,
     word_set,
@@ -104,8 +104,7 @@ def is_bare(think: str, answer: str, question: str = "") -> bool:
         return sum(result is not None for result in results) < 2
     known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question[:MAX_ANSWER_CHARACTERS])]
     chain_words = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - FRAME - _FUNCTION - _CONCLUDING
-    new = [word for word in chain_words if not any(is_same_word(word, other) for other in known)]
-    return len(new) < NEW_WORDS
+    return len(list(islice(new_words(chain_words, known), NEW_WORDS))) < NEW_WORDS
 
 
 def concluded_polarity(sentences: Sequence[str], question: str) -> bool | None:

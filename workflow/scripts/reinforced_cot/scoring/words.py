@@ -1,18 +1,16 @@
-"""Words, phrases and negation, by which answers and chains are compared.
+"""Which words mean the is_same_word, where a phrase stands in a text, and what is denied there.
 
-Two words are the same when one may be the plural of the other; numbers are the same in words and digits; case, articles
-and Unicode's compatibility forms do not count. Plurals follow rules of spelling, which cover every regular plural
-without a lexicon to load.
+Two words are the same when one may be the plural of the other or is a listed spelling or unit of it; numbers are the
+same in words and digits. Rules of spelling, not a lexicon: every regular plural is known, and the package starts
+without loading one.
 """
 
-import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
-_TOKEN = re.compile(r"[^\W_]+|[?!.;:,/\n]")
-_CONTRACTED = re.compile(r"(?:\b(ca|wo|sha)|(\w))n't\b")  # can't, won't, shan't lose a letter or more
-_CLITIC = re.compile(r"(?<=\w)'(?:s|re|m)\b")  # it's, they're, the man's
+from reinforced_cot.data.tokens import ARTICLES, is_word, tokens
+
 _IRREGULAR = {
     **{"men": "man", "women": "woman", "people": "person", "persons": "person", "children": "child"},
     **{"feet": "foot", "teeth": "tooth", "geese": "goose", "mice": "mouse", "oxen": "ox"},
@@ -25,37 +23,140 @@ def word_set(text: str) -> frozenset[str]:
 
 
 _TO_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-    seventeen eighteen nineteen twenty"""
-_TENS = "thirty forty fifty sixty seventy eighty ninety"
-_NUMBERS = {word: str(number) for number, word in enumerate(_TO_TWENTY.split())}
-_NUMBERS |= {word: str(10 * number) for number, word in enumerate(_TENS.split(), start=3)}
+    seventeen eighteen nineteen"""
+_SMALL = {word: number for number, word in enumerate(_TO_TWENTY.split())}
+_TENS = {
+    word: 10 * number
+    for number, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
+}
+_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
+_SIGNS = word_set("minus negative")
+# British and American spelling, and units by their symbol. Only forms of one word: synonyms are other answers.
+_SPELLINGS = {
+    **{"grey": "gray", "greyish": "grayish", "colour": "color", "colours": "colors", "coloured": "colored"},
+    **{"centre": "center", "metre": "m", "tyre": "tire", "tyres": "tires", "aluminium": "aluminum"},
+    **{"moustache": "mustache", "doughnut": "donut", "doughnuts": "donuts", "yoghurt": "yogurt", "pyjamas": "pajamas"},
+    **{"jewellery": "jewelry", "theatre": "theater", "catalogue": "catalog", "aeroplane": "airplane", "fibre": "fiber"},
+    **{"plough": "plow", "storey": "story", "neighbour": "neighbor", "harbour": "harbor", "favourite": "favorite"},
+    **{"sceptical": "skeptical", "okay": "ok", "whisky": "whiskey", "ketchup": "catsup", "armour": "armor"},
+    **{"percentage": "percent", "celsius": "c", "fahrenheit": "f", "usd": "dollar", "eur": "euro", "gbp": "pound"},
+    **{"centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm", "kilometer": "km"},
+    **{"kilometre": "km", "meter": "m", "kilogram": "kg", "kilo": "kg", "gram": "g", "milligram": "mg", "liter": "l"},
+    **{"litre": "l", "milliliter": "ml", "millilitre": "ml", "pounds": "pound", "lbs": "lb", "ounce": "oz"},
+    **{"inches": "inch", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second"},
+    **{"secs": "second", "mph": "mph", "kph": "kmh"},
+}
+_SPELLINGS |= {f"{word}s": short for word, short in _SPELLINGS.items() if len(short) <= 2}
+# What may be left out of a true answer that is a number, where the question names it.
+UNITS = word_set(
+    """percent degree c f dollar euro pound yen rupee cent cm mm km m kg g mg l ml lb oz inch foot mile yard mph kmh
+    hour minute second day week month year number"""
+)
 
-ARTICLES = frozenset(("a", "an", "the"))
-ENDS = frozenset("?!.;\n")  # marks that end a sentence
+ENDS = frozenset("?!.;\n")  # of a sentence
 _NEGATORS = word_set("not never neither nor without cannot no isnt arent lacks lack")
-TURNS = frozenset(("but", "instead", "however", "rather"))  # words after these are asserted again
+TURNS = frozenset(("but", "instead", "however", "rather"))  # what follows is asserted again
 _SUBJECTS = word_set("it they he she this that these those there the its so")
+# A full stop behind these ends no sentence; nor does one behind a single letter in a name.
+_ABBREVIATIONS = word_set("st mr mrs ms dr prof jr sr mt ave blvd rd inc ltd co vs approx dept capt sgt fig vol etc")
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words, numbers as digits, and marks of punctuation, in order; hyphens separate words.
+# What may begin or join a number, or needs a look at the token before it.
+_MARKED = frozenset((*_SMALL, *_TENS, "a", ".", "cent"))
 
-    >>> words("It isn't the Two-door car.")
-    ['it', 'is', 'not', 'the', '2', 'door', 'car', '.']
+
+def words(text: str) -> tuple[str, ...]:
+    """Words, numbers as digits, symbols, and marks of punctuation, in order.
+
+    >>> words("It isn't the Two-door car."), words("one hundred and five grey cats")
+    (('it', 'is', 'not', 'the', '2', 'door', 'car', '.'), ('105', 'gray', 'cats'))
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    plain = _CONTRACTED.sub(lambda m: {"ca": "can", "wo": "will", "sha": "shall"}.get(m[1], m[2] or "") + " not", plain)
-    return [_NUMBERS.get(token, token) for token in _TOKEN.findall(_CLITIC.sub("", plain))]
+    return _kept_words(text) if len(text) <= _SHORT else _words(text)
 
 
-def is_word(token: str) -> bool:
-    """Whether a token is a word or a number, not a mark of punctuation."""
-    return token[0].isalnum()
+def _words(text: str) -> tuple[str, ...]:
+    plain = [_SPELLINGS.get(token, token) for token in tokens(text)]
+    result: list[str] = []
+    place = 0
+    while place < len(plain):
+        token = plain[place]
+        if token not in _MARKED and not token[-1].isdecimal():
+            result.append(token)
+            place += 1
+            continue
+        number = _number_at(plain, place)
+        if number is not None:
+            value, place = number
+            if result and result[-1] in _SIGNS:
+                result[-1] = f"-{value}"
+            else:
+                result.append(value)
+            continue
+        place += 1
+        if token == "." and result and result[-1] in _ABBREVIATIONS and place < len(plain):
+            continue
+        if token == "cent" and result and result[-1] == "per":
+            result[-1] = "percent"
+            continue
+        result.append(token)
+    return tuple(result)
 
 
-@lru_cache(maxsize=4096)  # bounded, since a policy may write any number of different words
+_SHORT = 400  # questions and answers are compared again and again; chains would fill the memory
+_kept_words = lru_cache(maxsize=4096)(_words)
+
+
+def _number_at(plain: Sequence[str], place: int) -> tuple[str, int] | None:
+    """The number in words, or in digits before "thousand" and the like, that begins here, and where it ends."""
+    token = plain[place]
+    if token == "a" and place + 1 < len(plain) and plain[place + 1] in (*_SCALES, "dozen"):
+        return ("12", place + 2) if plain[place + 1] == "dozen" else _in_words(plain, place)
+    if token in _SMALL or token in _TENS:
+        return _in_words(plain, place)
+    if token.lstrip("+-").replace(".", "", 1).isdecimal():
+        after = plain[place + 1] if place + 1 < len(plain) else ""
+        if after in _SCALES:
+            value = float(token) * _SCALES[after]
+            return (f"{value:.0f}" if value.is_integer() else f"{value}"), place + 2
+        return token, place + 1
+    return None
+
+
+def _in_words(plain: Sequence[str], place: int) -> tuple[str, int]:
+    total = current = 0
+    last = 10**12  # what the next word must be below: "two one" are two numbers
+    end = place
+    while place < len(plain):
+        token = plain[place]
+        if token == "and" and end == place and last in _SCALES.values() and _small(plain, place + 1):
+            place += 1
+            continue
+        if token == "a" and end == place and total == current == 0:
+            current, last = 1, 100
+        elif token in _SMALL and _SMALL[token] < last and (last > 10 or _SMALL[token] > 0):
+            current, last = current + _SMALL[token], 1
+        elif token in _TENS and last > 99:
+            current, last = current + _TENS[token], 10
+        elif token == "hundred" and 0 < current < 100:
+            current, last = current * 100, 100
+        elif token in _SCALES and token != "hundred" and 0 < current < 1000:
+            total, current, last = total + current * _SCALES[token], 0, 1_000
+        else:
+            break
+        place += 1
+        end = place
+    return str(total + current), end
+
+
+def _small(plain: Sequence[str], place: int) -> bool:
+    return place < len(plain) and (plain[place] in _SMALL or plain[place] in _TENS)
+
+
+@lru_cache(maxsize=4096)  # a policy's words must not fill the memory
 def forms(word: str) -> frozenset[str]:
-    """The word itself and all words that it may be the plural of.
+    """The word itself and all that it may be the plural of.
 
     >>> sorted(forms("leaves"))
     ['leaf', 'leafe', 'leave', 'leaves']
@@ -73,28 +174,93 @@ def forms(word: str) -> frozenset[str]:
 
 
 def is_same_word(one: str, other: str) -> bool:
-    """Whether two words are the same, in singular or plural."""
-    return one == other or bool(forms(one) & forms(other))
+    """Whether two words are the same but for the number."""
+    return one == other or (
+        (one[:1] == other[:1] or one in _IRREGULAR or other in _IRREGULAR) and bool(forms(one) & forms(other))
+    )
+
+
+def new_words(said: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """The words of ``said`` that are the same as none of ``known``."""
+    known_forms = frozenset(form for word in known for form in forms(word))
+    return (word for word in said if known_forms.isdisjoint(forms(word)))
 
 
 def phrase(text: str) -> list[str]:
-    """The words of an answer without articles and punctuation."""
-    return [token for token in words(text) if is_word(token) and token not in ARTICLES]
+    """The words of an answer without punctuation, and without articles where something else is left.
+
+    An article is followed by a word; "A" that ends a name ("Gate A"), or is upper case within one, belongs to it.
+
+    >>> phrase("The gate"), phrase("Gate A"), phrase("a"), phrase("vitamin A pills")
+    (['gate'], ['gate', 'a'], ['a'], ['vitamin', 'a', 'pills'])
+    """
+    return list(_kept_phrase(text) if len(text) <= _SHORT else _phrase(text))
 
 
-def occurrences(wanted: Sequence[str], tokens: Sequence[str]) -> list[range]:
-    """The ranges of ``tokens`` that hold ``wanted``, word for word; articles in between do not count."""
-    positions = [i for i, token in enumerate(tokens) if token not in ARTICLES]
-    ranges = []
-    for start in range(len(positions) - len(wanted) + 1):
-        window = positions[start : start + len(wanted)]
-        if wanted and all(is_same_word(tokens[i], word) for i, word in zip(window, wanted, strict=True)):
-            ranges.append(range(window[0], window[-1] + 1))
-    return ranges
+def _phrase(text: str) -> tuple[str, ...]:
+    said = [token for token in words(text) if is_word(token)]
+    kept = [token for i, token in enumerate(said) if token not in ARTICLES or i + 1 == len(said)]
+    if " A " in text.strip() and len(kept) < len(said):
+        kept = [token for i, token in enumerate(said) if token not in ARTICLES - {"a"} and (i or token != "a")]
+    return tuple(kept) if set(kept) - {"an", "the"} else ()
+
+
+_kept_phrase = lru_cache(maxsize=4096)(_phrase)
+
+
+def inner_marks(text: str) -> dict[int, str]:
+    """The marks of punctuation inside a phrase: the place of the word behind each, and the marks.
+
+    >>> inner_marks("the Paris, France")
+    {1: ','}
+    """
+    marks: dict[int, str] = {}
+    said = 0
+    for token in words(text):
+        if not is_word(token):
+            marks[said] = marks.get(said, "") + token
+        elif token not in ARTICLES:
+            said += 1
+    return {place: text for place, text in marks.items() if 0 < place < said}
+
+
+def occurrences(
+    wanted: Sequence[str], tokens: Sequence[str], marks: Mapping[int, str] = MappingProxyType({})
+) -> list[range]:
+    """Where ``wanted`` stands in ``tokens``, word for word.
+
+    Articles may stand in between, a full stop behind an initial, and what ``marks`` (`inner_marks`) allows.
+    """
+    places: list[range] = []
+    if not wanted:
+        return places
+    for start, token in enumerate(tokens):
+        if not is_same_word(token, wanted[0]):
+            continue
+        place = start
+        for number, word in enumerate(wanted[1:], start=1):
+            place += 1
+            allowed = marks.get(number, "")
+            while (
+                place < len(tokens)
+                and not is_same_word(tokens[place], word)
+                and _may_be_skipped(tokens, place, allowed)
+            ):
+                place += 1
+            if place == len(tokens) or not is_same_word(tokens[place], word):
+                break
+        else:
+            places.append(range(start, place + 1))
+    return places
+
+
+def _may_be_skipped(tokens: Sequence[str], place: int, allowed: str) -> bool:
+    token = tokens[place]
+    return token in ARTICLES or token in allowed or (token == "." and len(tokens[place - 1]) == 1)
 
 
 def negated(tokens: Sequence[str]) -> list[bool]:
-    """Whether each token is denied: from a "not" or another negator to the end of the clause.
+    """For each token whether it is denied: from a "not" (or its like) to the end of the clause.
 
     >>> [w for w, no in zip(words("not red but blue"), negated(words("not red but blue"))) if no]
     ['not', 'red']

@@ -1,0 +1,317 @@
+"""Kinds of answers that the matcher once judged wrongly, each with a dozen members, and the reported cases."""
+
+import json
+
+import pytest
+from places import SHARED
+
+from reinforced_cot.data.tokens import can_be_matched, tokens
+from reinforced_cot.scoring.answer_matching import is_correct
+
+SHARED_CASES = SHARED / "cases/scoring.jsonl"
+LETTERS = "What color is the car?\nA. red\nB. blue\nC. green\nD. white"
+INLINE = "Which one is it? (a) a dog (b) a cat (c) two birds"
+LISTED = "What color is the car? Choose one of: red, blue, green, white."
+SLASHES = "Which is it: cat/dog/bird?"
+LINES = "What is on the table?\napple\nbanana\norange juice"
+BULLETS = "What is on the table?\n- apple\n- banana\n- orange juice"
+OPTIONS = "How is the weather?\nOptions: sunny, rainy, partly cloudy"
+NUMBERED = "How does he travel? 1) by bus 2) by train 3) on foot"
+OR = "Is the shirt red, dark blue, or green?"
+WHO = "Who is taller, the man, the woman?"
+
+CASES = {
+    "letters and articles": [
+        ("A", "A", LETTERS, True),
+        ("a", "A", LETTERS, True),
+        ("(A)", "A", LETTERS, True),
+        ("A.", "A", LETTERS, True),
+        ("A) red", "A", LETTERS, True),
+        ("Option A", "A", LETTERS, True),
+        ("The answer is A.", "A", LETTERS, True),
+        ("B", "A", LETTERS, False),
+        ("A", "A", "Which blood group is on the card?", True),
+        ("It is A.", "A", "Which vitamin is on the label?", True),
+        ("a cat", "A", "Which letter is on the cat?", False),
+        ("the gate", "Gate A", "Which gate is open?", False),
+        ("Gate A", "Gate A", "Which gate is open?", True),
+        ("gate a", "Gate A", "Which gate is open?", True),
+        ("Gate B", "Gate A", "Which gate is open?", False),
+        ("A gate", "gate", "What is it?", True),
+        ("vitamin", "vitamin A", "What is on the label?", False),
+        ("plan a", "Plan A", "Which plan?", True),
+        ("hepatitis a", "Hepatitis A", "Which vaccine?", True),
+        ("hepatitis b", "Hepatitis A", "Which vaccine?", False),
+        ("The A team", "A team", "Which team?", True),
+        ("team", "A team", "Which team?", True),  # "A" at the start reads as an article
+    ],
+    "listed options": [
+        ("B C D", "B", LETTERS, False),
+        ("B, C, D", "C", LETTERS, False),
+        ("B and C", "C", LETTERS, False),
+        ("blue", "B", LETTERS, True),
+        ("B", "blue", LETTERS, True),
+        ("B. blue", "blue", LETTERS, True),
+        ("The car is blue.", "B", LETTERS, True),
+        ("B. red", "B", LETTERS, False),
+        ("red blue", "B", LETTERS, False),
+        ("not A but B", "B", LETTERS, True),
+        ("B, not C", "B", LETTERS, True),
+        ("not red but blue", "B", LETTERS, True),
+        ("not B", "B", LETTERS, False),
+        ("b", "a cat", INLINE, True),
+        ("a cat", "b", INLINE, True),
+        ("a dog", "b", INLINE, False),
+        ("a dog", "a", INLINE, True),
+        ("2 birds", "c", INLINE, True),
+        ("a cat a dog", "b", INLINE, False),
+        ("red blue green", "blue", LISTED, False),
+        ("red/blue", "blue", LISTED, False),
+        ("blue", "blue", LISTED, True),
+        ("the blue car", "blue", LISTED, True),
+        ("cat dog bird", "dog", SLASHES, False),
+        ("a dog", "dog", SLASHES, True),
+        ("cat-dog", "dog", SLASHES, False),
+        ("apple banana", "banana", LINES, False),
+        ("orange juice", "orange juice", LINES, True),
+        ("apple banana", "banana", BULLETS, False),
+        ("banana", "banana", BULLETS, True),
+        ("partly cloudy", "partly cloudy", OPTIONS, True),
+        ("sunny rainy", "sunny", OPTIONS, False),
+        ("2", "by train", NUMBERED, True),
+        ("by bus by train", "by train", NUMBERED, False),
+        ("on foot", "3", NUMBERED, True),
+        ("red green", "green", OR, False),
+        ("dark blue", "dark blue", OR, True),
+        ("man woman", "man", WHO, False),
+        ("the woman", "woman", WHO, True),
+        ("What color is the car", "red", LETTERS, False),
+        ("what is it cat", "cat", SLASHES, False),
+    ],
+    "only the question's words": [
+        ("blue red", "blue", "What color is the van next to the red car?", False),
+        ("the van next to the red car is blue", "blue", "What color is the van next to the red car?", True),
+        ("3 4", "3", "How many of the 4 cups are full?", False),
+        ("3 of the 4 cups", "3", "How many of the 4 cups are full?", True),
+        ("what is left of the cup", "cup", "What is left of the cup?", False),
+        ("How many cups", "cups", "How many cups are there?", False),
+        ("which animal is the dog", "dog", "Which animal is next to the dog?", False),
+        ("who is it man", "man", "Who is it, the man or the boy?", False),
+        ("man boy", "man", "Who is it, the man or the boy?", False),
+        ("red and blue", "red", "Is the red or blue car larger?", False),
+        ("the red car", "red", "Is the red or blue car larger?", True),
+    ],
+    "signs and symbols": [
+        ("5", "-5", "What was the profit in March?", False),
+        ("-5", "-5", "What was the profit in March?", True),
+        ("\u22125", "-5", "What was the profit in March?", True),
+        ("minus five", "-5", "What is the temperature?", True),
+        ("-5", "5", "What is the temperature?", False),
+        ("+5", "-5", "What is the change?", False),
+        ("B-", "B+", "Which grade is on the sheet?", False),
+        ("B", "B+", "Which grade is on the sheet?", False),
+        ("a B+", "B+", "Which grade is on the sheet?", True),
+        ("O-", "O+", "Which blood group?", False),
+        ("x < 5", "x > 5", "Which condition is on the board?", False),
+        ("x \u2265 5", "x >= 5", "Which condition is on the board?", True),
+        ("x > 5", "x >= 5", "Which condition is on the board?", False),
+        ("\u20ac5", "$5", "What does the ticket cost?", False),
+        ("5", "$5", "What does the ticket cost?", False),
+        ("5 dollars", "$5", "What does the ticket cost?", True),
+        ("$5.00", "$5", "What does the ticket cost?", True),
+        ("5", "$5", "How many dollars does the ticket cost?", True),
+        ("$5", "5", "How many dollars does the ticket cost?", True),
+        ("$5", "5", "How many people are there?", False),
+        ("C#", "C++", "What language is the book about?", False),
+        ("C", "C++", "What language is the book about?", False),
+        ("2 - 3", "2 + 3", "Which sum is on the board?", False),
+        ("2+3", "2 + 3", "Which sum is on the board?", True),
+        ("2 x 3", "2 + 3", "Which sum is on the board?", False),
+        ("50", "50%", "How much of the glass is full?", False),
+        ("50%", "50", "How many marbles are there?", False),
+        ("50 percent", "50%", "How much of the glass is full?", True),
+        ("50", "50%", "What percentage is shown?", True),
+        ("5", "5 cm", "How long is it?", False),
+        ("5", "5 cm", "How many centimeters long is it?", True),
+        ("5 mm", "5 cm", "How long is it?", False),
+        ("25\u00b0C", "25\u00b0F", "How warm is it?", False),
+        ("#5", "5", "How many players are there?", False),
+        ("x\u00b2", "x2", "What is on the board?", False),
+        ("x^2", "x\u00b2", "What is on the board?", True),
+        ("\u2660", "\u2665", "Which suit is it?", False),
+        ("\u2665", "\u2665", "Which suit is it?", True),
+    ],
+    "punctuation inside a truth": [
+        ("It is 10:30", "10:30", "What time does the clock show?", True),
+        ("10 30", "10:30", "What time does the clock show?", False),
+        ("1030", "10:30", "What time does the clock show?", False),
+        ("10:03", "10:30", "What time does the clock show?", False),
+        ("The time is 10:30.", "10:30", "What time is it?", True),
+        ("It is St. Louis", "St. Louis", "What is the name of the city?", True),
+        ("St Louis", "St. Louis", "What is the name of the city?", True),
+        ("It costs $3.50.", "$3.50", "What is the price?", False),  # "costs" is not in the question
+        ("The price is $3.50.", "$3.50", "What is the price?", True),
+        ("3 5", "3.5", "What is the length?", False),
+        ("35", "3.5", "What is the length?", False),
+        ("The length is 3.5.", "3.5", "What is the length?", True),
+        ("J. K. Rowling", "J.K. Rowling", "Who wrote it?", True),
+        ("It is by J. Smith", "J. Smith", "Who wrote it?", True),
+        ("USA", "U.S.A.", "Which country?", True),
+        ("It is the U.S.A.", "USA", "Which country?", True),
+        ("1000", "1,000", "How many?", True),
+        ("1,000,000", "1000000", "How many?", True),
+        ("It is 12/05/2020", "12/05/2020", "What is the date?", True),
+        ("12 05 2020", "12/05/2020", "What is the date?", False),
+        ("It is Paris, France", "Paris, France", "Where is it?", True),
+        ("1/2", "1/2", "How much?", True),
+        ("1 2", "1/2", "How much?", False),
+        ("\u00bd", "1/2", "How much?", True),
+        ("It is AC/DC", "AC/DC", "Which band?", True),
+        ("Dr. No", "Dr. No", "Which film?", True),
+    ],
+    "numbers in words": [
+        ("twenty-one", "21", "How many birds are there?", True),
+        ("thirty six", "36", "How many birds are there?", True),
+        ("one hundred and five", "105", "How many?", True),
+        ("one hundred five", "105", "How many?", True),
+        ("a hundred", "100", "How many?", True),
+        ("two thousand and twenty", "2020", "What year is it?", True),
+        ("a dozen", "12", "How many eggs are there?", True),
+        ("ninety-nine", "99", "How many?", True),
+        ("99", "ninety nine", "How many?", True),
+        ("twenty, one", "21", "How many?", False),
+        ("twenty", "21", "How many?", False),
+        ("one two", "12", "How many?", False),
+        ("none", "0", "How many cats are there?", True),
+        ("zero", "0", "How many cats are there?", True),
+        ("0", "none", "How many cats are there?", True),
+        ("one million", "1,000,000", "How many?", True),
+    ],
+    "spelling": [
+        ("grey", "gray", "What color is the cat?", True),
+        ("T shirt", "t-shirt", "What is he wearing?", True),
+        ("tshirt", "t-shirt", "What is he wearing?", True),
+        ("fire truck", "firetruck", "What is it?", True),
+        ("5.0", "5", "What does it show?", True),
+        ("5.00", "5.0", "What does it show?", True),
+        ("5.5", "5.50", "What does it show?", True),
+        ("1,000", "1000", "How many people came?", True),
+        ("5cm", "5 cm", "How long is it?", True),
+        ("5 centimetres", "5 cm", "How long is it?", True),
+        ("colourful", "colorful", "How is the kite?", False),  # not in the short list
+        ("moustache", "mustache", "What does he have?", True),
+        ("aluminium", "aluminum", "What is it made of?", True),
+        ("left-hand side", "left", "On which side is the cup?", True),
+        ("on the left hand side", "left", "On which side is the cup?", True),
+        ("right-hand side", "left", "On which side is the cup?", False),
+    ],
+    "wrapped": [
+        (r"\boxed{red}", "red", "What color is it?", True),
+        (r"$\boxed{5}$", "5", "How many?", True),
+        (r"\boxed{\text{red}}", "red", "What color is it?", True),
+        (r"\(5\)", "5", "How many?", True),
+        (r"$\frac{1}{2}$", "1/2", "How much?", True),
+        ("The final answer is: **red**", "red", "What color is it?", True),
+        ("**Red.**", "red", "What color is it?", True),
+        ("`red`", "red", "What color is it?", True),
+        ("<b>red</b>", "red", "What color is it?", True),
+        ('"red"', "red", "What color is it?", True),
+        ("\u201cred\u201d", "red", "What color is it?", True),
+        ("* red", "red", "What color is it?", True),
+        ("- red", "red", "What color is it?", True),
+        ("Answer: red", "red", "What color is it?", True),
+        ("Final answer: red.", "red", "What color is it?", True),
+        ("\u2192 red", "red", "What color is it?", True),
+        (r"\boxed{red, blue}", "red", "What color is it?", False),
+        ('{"answer": "red"}', "red", "What color is it?", True),
+        ("**red** **blue**", "red", "What color is it?", False),
+    ],
+    "joiners and direction marks": [
+        (
+            "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627",
+            "\u06a9\u062a\u0627\u0628\u0647\u0627",
+            "\u0627\u06cc\u0646 \u0686\u06cc\u0633\u062a\u061f",
+            True,
+        ),
+        ("\u06a9\u062a\u0627\u0628\u0647\u0627", "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627", "", True),
+        ("\u200fred\u200e", "red", "What color is it?", True),
+        ("re\u00add", "red", "What color is it?", True),
+        ("\ufeffred", "red", "What color is it?", True),
+        ("caf\u00e9", "cafe\u0301", "What is it?", True),
+        ("cafe", "caf\u00e9", "What is it?", False),
+        ("\uff52\uff45\uff44", "red", "What color is it?", True),
+        ("red\u00a0car", "red car", "What is it?", True),
+        ("\u0663", "3", "How many?", True),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "truth", "question", "expected"),
+    [(kind, *case) for kind, cases in CASES.items() for case in cases],
+)
+def test_each_kind(kind: str, answer: str, truth: str, question: str, expected: bool) -> None:
+    assert is_correct(answer, truth, question) is expected
+
+
+def test_each_kind_has_ten_members() -> None:
+    assert all(len(cases) >= 10 for cases in CASES.values())
+
+
+def test_the_cases_that_were_reported() -> None:
+    if not SHARED_CASES.is_file():
+        pytest.skip("the reported cases are not beside the repository")
+    for case in map(json.loads, SHARED_CASES.read_text(encoding="utf-8").splitlines()):
+        assert is_correct(case["answer"], case["truth"], case["question"]) is case["correct"], case
+
+
+# Pairs of different words that are equal without their combining marks, or that look alike, ten per script.
+PAIRS = {
+    "Devanagari": "काला केला|नीला नाली|दिन दान|फल फूल|बाल बेल|चाल चील|मोर मार|तेल ताल|गाय गये|पानी पीना|लाल लीला",
+    "Bengali": "কালা কলা|নীল নাল|ফুল ফল|বাঘ বেগ|মাছ মোছ|দিন দান|জল জাল|পাখি পাখা|হাত হিত|রাত রীতি",
+    "Tamil": "மான் மீன்|நாய் நோய்|கல் கால்|பல் பால்|மரம் மாரம்|வில் வேல்|தேன் தான்|பூ பா|கிளி களி|புலி பலி",
+    "Telugu": "నీరు నోరు|పాలు పులి|చేప చాప|కాలు కోలు|మేక మూక|తేలు తోలు|వాన వీణ|పాము పోము|గుడి గది|రాయి రేయి",
+    "Kannada": "ನೀರು ನೂರು|ಹಾಲು ಹುಲಿ|ಮೀನು ಮಾನ|ಕಾಲು ಕೋಲು|ಹೂ ಹಾ|ತಾಯಿ ತೋಯಿ|ಬೆಲೆ ಬಲೆ|ಮರ ಮಾರ|ಕೈ ಕಾಯಿ|ನಾಯಿ ನಯ",
+    "Thai": "เสือ เสื้อ|ไม้ ไม่|ข้าว ขาว|ม้า มา|หมา หม่า|ปา ป่า|น้ำ นำ|สี สี่|ใกล้ ไกล|แม่ แม้",
+    "Khmer": "ក្រហម ក្រហាម|ខ្មៅ ខ្មា|ឆ្កែ ឆ្កោ|ត្រី ត្រា|ដី ដៃ|មាន់ មាន|គោ គា|ផ្ទះ ផ្ទុះ|ទឹក ទុក|ស សា",
+    "Hebrew": "סֵפֶר סַפָּר|דָּבָר דֶּבֶר|מֶלֶךְ מָלַךְ|שָׁנָה שֵׁנָה|עֵד עַד|אֵם אִם|בֹּקֶר בָּקָר|חֹדֶשׁ חָדָשׁ|לֶחֶם לָחַם|עֵז עֹז",
+    "Arabic": "كَتَبَ كُتُب|مَلِك مُلْك|عِلْم عَلَم|حُبّ حَبّ|رَجُل رِجْل|بَرّ بُرّ|جَمَل جُمَل|قَدَم قِدَم|سِنّ سَنّ|حَمَام حَمَّام",
+    "Vietnamese": "ma mà|bò bó|cá cà|dê dế|lá là|mèo méo|gà gả|bàn bán|táo tảo|cam càm",
+    "Burmese": "ကာ ကီ|မာ မီ|နာ နီ|လာ လူ|စာ စီ|ပါ ပူ|ရာ ရီ|သာ သူ|ဟာ ဟူ|တာ တီ",
+}
+
+
+@pytest.mark.parametrize("script", PAIRS)
+def test_words_that_differ_in_marks_are_different_words(script: str) -> None:
+    pairs = [pair.split() for pair in PAIRS[script].split("|")]
+    assert len(pairs) >= 10
+    for one, other in pairs:
+        assert is_correct(one, one) and is_correct(other, other)
+        assert not is_correct(one, other) and not is_correct(other, one), (one, other)
+        assert tokens(one) != tokens(other)
+
+
+@pytest.mark.parametrize(
+    ("truth", "expected"),
+    [
+        ("A", True),
+        ("a", True),
+        ("the", False),
+        ("An", False),
+        ("The.", False),
+        ("?!", False),
+        ("...", False),
+        ("**", False),
+        ("\u200b", False),
+        ("red", True),
+        ("C++", True),
+        ("-5", True),
+        ("\u2665", True),
+        ("x" * 500, True),
+        ("x" * 501, False),
+        ("yes no", True),
+    ],
+)
+def test_truths_that_no_answer_can_match(truth: str, expected: bool) -> None:
+    assert can_be_matched(truth) is expected
+    assert is_correct(truth, truth, "What is it?") is expected

@@ -1,0 +1,175 @@
+"""The options that a question lists, and which of them an answer takes.
+
+Lists by letter or number ("A. red", "(b) blue", "2) green"), of lines, bullets, slashes ("cat/dog/bird"), brackets, and
+commas behind words such as "Options:" or "one of". What stands around an "or" is found by `answer_matching`.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import regex
+
+from reinforced_cot.data.tokens import is_word
+from reinforced_cot.scoring.words import inner_marks, is_same_word, occurrences, phrase, words
+
+MAX_OPTIONS = 26
+MAX_OPTION_WORDS = 20
+MAX_LISTED_WORDS = 5  # of an option without a label: more is a sentence
+
+_LABEL = regex.compile(r"(?:^|(?<=[\s,;:?(\[]))[(\[]?([A-Za-z]|\d{1,2})[).:\]]{1,2}(?=\s|$)", regex.MULTILINE)
+_BULLET = regex.compile(r"^[ \t]*+[-*\u2022\u2013][ \t]+(.+)$", regex.MULTILINE)
+_ANNOUNCED = regex.compile(
+    r"\b(?:one of|options?(?: are)?|choices?(?: are)?|choose(?: one)?(?: from| between)?|"
+    r"select(?: one)?(?: from)?|pick(?: one)?(?: from)?|the following|candidates|answers?)"
+    r"(?: of)?(?: the following)?(?: these)?\s*[:\-]\s*([^?\n]+)",
+    regex.IGNORECASE,
+)
+_FROM = regex.compile(r"\b(?:choose|select|pick)(?: one)?(?: from| between| out of)\s+([^?:\n]+)", regex.IGNORECASE)
+_BRACKETS = regex.compile(r"[(\[{]([^()\[\]{}\n]{3,300})[)\]}]")
+_AFTER_COLON = regex.compile(r":\s*([^:?\n]{3,300})\?")
+_AFTER_COMMA = regex.compile(r"^(?:who|which|what)\b[^,?]*,\s*([^?\n]+)\?", regex.IGNORECASE)
+_SLASHES = regex.compile(r"(?<![\w/])[^\W\d_][\w-]*+(?:\s?/\s?[^\W\d_][\w-]*+)++(?![\w/])")
+_NO_LIST = frozenset(("and/or", "km/h", "he/she", "him/her", "his/her", "her/his", "w/o", "s/he", "n/a"))
+_SEPARATOR = regex.compile(r"\s*(?:[,;|/]|\bor\b|\bvs\.?(?=\s))(?:\s*\bor\b)?\s*", regex.IGNORECASE)
+_ENDS = " \t\n.,;?!'\"\u201c\u201d"
+_CALLED = frozenset(("option", "answer", "choice", "letter", "number", "is", ":"))
+
+
+class Option(NamedTuple):
+    """One option of a question.
+
+    Attributes:
+        label: its letter or number in lower case, or "".
+        text: its words, as `phrase` gives them; and the marks of punctuation between them.
+    """
+
+    label: str
+    text: tuple[str, ...]
+    marks: dict[int, str]
+
+
+@lru_cache(maxsize=1024)
+def listed_options(question: str) -> tuple[Option, ...]:
+    """The options in order; nothing where the question lists none.
+
+    >>> [(o.label, *o.text) for o in listed_options("What color is it?\\nA. red\\nB. dark blue")]
+    [('a', 'red'), ('b', 'dark', 'blue')]
+    >>> [o.text for o in listed_options("Which is it: cat/dog/bird?")]
+    [('cat',), ('dog',), ('bird',)]
+    """
+    if labelled := _labelled(question):
+        return labelled
+    for found in (_BULLET.findall(question), _lines(question), *map(_items, _regions(question))):
+        options = [Option("", tuple(phrase(item)), inner_marks(item)) for item in found]
+        options = [option for option in options if option.text]
+        fits = all(len(option.text) <= MAX_LISTED_WORDS for option in options)
+        if 2 <= len(options) <= MAX_OPTIONS and fits and len({option.text for option in options}) > 1:
+            return tuple(options)
+    return ()
+
+
+def _labelled(question: str) -> tuple[Option, ...]:
+    """Options with labels that count up from A, a or 1."""
+    labels = list(_LABEL.finditer(question))
+    for first, label in enumerate(labels):
+        if label[1] not in ("A", "a", "1"):
+            continue
+        run = [label]
+        for other in labels[first + 1 :]:
+            if other[1] == _next(run[-1][1]):
+                run.append(other)
+        if len(run) < 2:
+            continue
+        ends = [*(match.start() for match in run[1:]), len(question)]
+        texts = [question[match.end() : end] for match, end in zip(run, ends, strict=True)]
+        texts[-1] = texts[-1].strip().partition("\n")[0]
+        return tuple(
+            Option(match[1].lower(), tuple(phrase(text)[:MAX_OPTION_WORDS]), inner_marks(text))
+            for match, text in zip(run[:MAX_OPTIONS], texts, strict=False)
+        )
+    return ()
+
+
+def _next(label: str) -> str:
+    return str(int(label) + 1) if label.isdecimal() else chr(ord(label) + 1)
+
+
+def _lines(question: str) -> list[str]:
+    """The lines behind a question's own, where each is short."""
+    _, mark, below = question.partition("?")
+    lines = [line.strip() for line in below.splitlines() if line.strip()]
+    return lines if mark and all(len(line.split()) <= MAX_LISTED_WORDS for line in lines) else []
+
+
+def _regions(question: str) -> list[str]:
+    """The parts of a question that may hold a list, the surest first."""
+    found = [match[1] for pattern in (_ANNOUNCED, _FROM, _BRACKETS) for match in pattern.finditer(question)]
+    found += [match[1] for pattern in (_AFTER_COLON, _AFTER_COMMA) if (match := pattern.search(question))]
+    return found + [m[0] for m in _SLASHES.finditer(question) if m[0].lower().replace(" ", "") not in _NO_LIST]
+
+
+def _items(region: str) -> list[str]:
+    region = region.strip(_ENDS).partition(". ")[0]
+    return [item.strip(_ENDS) for item in _SEPARATOR.split(region) if item.strip(_ENDS)]
+
+
+def true_option(options: Sequence[Option], truth: str) -> int | None:
+    """The number of the option that a true answer names, by its text, its label, or both; None for no option."""
+    wanted = phrase(truth)
+    for number, option in enumerate(options):
+        if _equal(wanted, option.text):
+            return number
+    for number, option in enumerate(options):
+        if option.label and (
+            wanted == [option.label] or (wanted[:1] == [option.label] and _equal(wanted[1:], option.text))
+        ):
+            return number
+        # "A" before a text reads as an article: the label and the text of option A.
+        if option.label == "a" and _equal([word for word in wanted if word != "a"], option.text):
+            return number
+    return None
+
+
+def _equal(one: Sequence[str], other: Sequence[str]) -> bool:
+    return bool(one) and len(one) == len(other) and all(is_same_word(a, b) for a, b in zip(one, other, strict=True))
+
+
+def mentions(options: Sequence[Option], tokens: Sequence[str]) -> list[tuple[int, range]]:
+    """Where a text names options, by their texts (the longest first: "dark red" is not "red") or their labels."""
+    found: list[tuple[int, range]] = []
+    taken: set[int] = set()
+    for number, option in sorted(enumerate(options), key=lambda entry: -len(entry[1].text)):
+        for place in occurrences(option.text, tokens, option.marks):
+            if not taken.intersection(place):
+                taken.update(place)
+                found.append((number, place))
+    labels = {option.label: number for number, option in enumerate(options) if option.label}
+    for i, token in enumerate(tokens):
+        if token in labels and i not in taken and _is_label(tokens, i):
+            found.append((labels[token], range(i, i + 1)))
+    return found
+
+
+def _is_label(tokens: Sequence[str], i: int) -> bool:
+    """Whether a letter or number stands for an option: "a" before a word is an article, a number may count things."""
+    before = tokens[i - 1] if i else ""
+    after = tokens[i + 1] if i + 1 < len(tokens) else "."
+    if len([token for token in tokens if is_word(token)]) == 1:
+        return True
+    if tokens[i] in ("a", "i"):
+        return not is_word(after) or after in ("is", "because") or before in ("option", "choice", "letter")
+    if tokens[i].isdecimal():
+        return before in _CALLED - {"is"} or (i == 0 and after in (".", ":"))
+    return True
+
+
+def names_options(question: str) -> frozenset[str]:
+    """The words of all options."""
+    return frozenset(word for option in listed_options(question) for word in option.text)
+
+
+def question_stem(question: str) -> list[str]:
+    """The words of a question that belong to no listed option."""
+    listed = names_options(question)
+    return [token for token in words(question) if is_word(token) and token not in listed]

@@ -1,0 +1,6 @@
+"""The version of the scoring rules, which eval.json names: scores of different versions are not comparable.
+
+A unit test pins it together with a hash of the rules' code, so that no change of them goes unnoticed.
+"""
+
+RULES = 2  # 2: listed options, signs, units, inner punctuation, combining marks, numbers in words
