@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.comparisons import compare
@@ -26,6 +27,13 @@ def rows(right: set[int], questions: int = 8) -> list[Prediction]:
     ]
 
 
+def p_of(mean: float, sums: list[float], n: int) -> float:
+    """p of the mean of ``n`` changes, given each image's sum of deviations from it."""
+    images = len(sums)
+    error = sqrt(images / (images - 1) * sum(total**2 for total in sums)) / n
+    return float(2 * stats.t.sf(mean / error, images - 1))
+
+
 @pytest.fixture(scope="module")
 def pairs() -> list[dict[str, Any]]:
     return compare({policy: rows(right) for policy, right in RIGHT.items()})
@@ -38,15 +46,15 @@ def test_all_pairs_in_the_order_of_the_policies(pairs: list[dict[str, Any]]) -> 
 @pytest.mark.parametrize(
     ("place", "kind", "n", "difference", "gained", "lost", "p", "holm"),
     [
-        (0, None, 8, 4 / 8, 5, 1, 14 / 64, None),
-        (0, "query", 5, 4 / 5, 4, 0, 2 / 16, 0.25),
+        (0, None, 8, 4 / 8, 5, 1, p_of(1 / 2, [0, 1, -1, 0], 8), None),
+        (0, "query", 5, 4 / 5, 4, 0, p_of(0.8, [-0.6, 0.4, 0.2], 5), 2 * p_of(0.8, [-0.6, 0.4, 0.2], 5)),
         (0, "verify", 3, 0.0, 1, 1, 1.0, 1.0),
-        (1, None, 8, 6 / 8, 6, 0, 2 / 64, None),
-        (1, "query", 5, 4 / 5, 4, 0, 2 / 16, 0.25),
-        (1, "verify", 3, 2 / 3, 2, 0, 2 / 4, 0.5),
-        (2, None, 8, 2 / 8, 2, 0, 2 / 4, None),
+        (1, None, 8, 6 / 8, 6, 0, p_of(3 / 4, [-0.5, 0.5, -0.5, 0.5], 8), None),
+        (1, "query", 5, 4 / 5, 4, 0, p_of(0.8, [-0.6, 0.4, 0.2], 5), 2 * p_of(0.8, [-0.6, 0.4, 0.2], 5)),
+        (1, "verify", 3, 2 / 3, 2, 0, p_of(2 / 3, [-2 / 3, 2 / 3], 3), p_of(2 / 3, [-2 / 3, 2 / 3], 3)),
+        (2, None, 8, 2 / 8, 2, 0, p_of(1 / 4, [-0.5, -0.5, 0.5, 0.5], 8), None),
         (2, "query", 5, 0.0, 0, 0, 1.0, 1.0),
-        (2, "verify", 3, 2 / 3, 2, 0, 2 / 4, 1.0),
+        (2, "verify", 3, 2 / 3, 2, 0, p_of(2 / 3, [1 / 3, -1 / 3], 3), 2 * p_of(2 / 3, [1 / 3, -1 / 3], 3)),
     ],
 )
 def test_what_changed(
@@ -71,15 +79,17 @@ def test_errors_and_intervals_are_clustered_by_image(pairs: list[dict[str, Any]]
     # changes sum to 1, 2, 0, 1 and to 1, 2, 1, 2 in the four images
     assert to_sft["error"] == pytest.approx(sqrt(4 / 3 * 2) / 8)
     assert to_gspo["error"] == pytest.approx(sqrt(4 / 3 * 1) / 8)
-    assert to_gspo["detectable"] == pytest.approx(2.8016 * sqrt(4 / 3 * 1) / 8, rel=1e-5)
-    assert to_gspo["interval"] == pytest.approx((4 / 8, 8 / 8))  # (4 + Binomial(4, 1/2)) / 8
+    assert to_gspo["detectable"] == pytest.approx((stats.t.ppf(0.975, 3) + stats.t.ppf(0.8, 3)) * sqrt(4 / 3) / 8)
+    half = stats.t.ppf(0.975, 3) * sqrt(4 / 3) / 8
+    assert to_gspo["interval"] == pytest.approx((6 / 8 - half, 6 / 8 + half))
     assert list(to_sft["by_question_type"]) == ["query", "verify"]
 
 
 def test_one_image_says_nothing_of_how_images_differ() -> None:
     [pair] = compare({"base": rows(set(), 2), "sft": rows({1, 2}, 2)})
     assert (pair["error"], pair["interval"], pair["detectable"]) == (None, None, None)
-    assert (pair["difference"], pair["gained"], pair["p_value"]) == (1.0, 2, 0.5)
+    assert (pair["difference"], pair["gained"], pair["p_value"]) == (1.0, 2, None)
+    assert pair["by_question_type"]["query"]["p_holm"] is None
 
 
 def test_no_change_detects_nothing() -> None:

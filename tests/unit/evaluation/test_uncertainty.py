@@ -7,20 +7,23 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from reinforced_cot.evaluation.uncertainty import (
-    RESAMPLES,
-    bootstrap_interval,
     clustered_error,
     detectable_difference,
     exact_mcnemar,
     holm,
+    mean_interval,
+    paired_p_value,
     pass_at_k,
+    share_interval,
+    t_p_value,
+    t_quantile,
     wilson,
 )
 
@@ -38,7 +41,7 @@ Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
     ],
 )
 def test_wilsons_interval_as_published(successes: int, n: int, low: float, high: float) -> None:
-    assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(successes / n, n) == pytest.approx((low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (1, 2), (0, 50), (50, 50), (613, 1000)])
@@ -46,7 +49,7 @@ def test_wilsons_interval_by_its_formula(successes: int, n: int) -> None:
     share = successes / n
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    low, high = wilson(successes, n)
+    low, high = wilson(share, n)
     assert (low, high) == pytest.approx((middle - half, middle + half), abs=1e-12)
     assert (low == 0.0) == (successes == 0)  # exactly, for the report
     assert (high == 1.0) == (successes == n)
@@ -87,10 +90,18 @@ def test_one_cluster_has_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "difference"), [(1.0, 2.8016), (0.01, 0.028016), (None, None), (0.0, None), (0.0, None)]
+    ("error", "images", "difference"),
+    [
+        (1.0, 100_000, 2.8016),
+        (0.01, 100_000, 0.028016),
+        (1.0, 10, 2.26216 + 0.88340),  # quantiles of t with 9 degrees of freedom
+        (None, 1, None),
+        (0.0, 10, None),
+    ],
 )
-def test_detectable_difference(error: float | None, difference: float | None) -> None:
-    assert detectable_difference(error) == (None if difference is None else pytest.approx(difference, rel=1e-5))
+def test_detectable_difference(error: float | None, images: int, difference: float | None) -> None:
+    expected = None if difference is None else pytest.approx(difference, rel=1e-5)
+    assert detectable_difference(error, images) == expected
 
 
 @pytest.mark.parametrize(("n", "correct", "k"), [(4, 1, 2), (5, 0, 3), (5, 5, 1), (6, 2, 4), (6, 3, 4), (7, 2, 1)])
@@ -138,43 +149,77 @@ def test_holm_by_hand(p_values: list[float], adjusted: list[float]) -> None:
     assert holm(p_values) == pytest.approx(adjusted)
 
 
-# With half of G equal clusters at 1 and half at 0, the drawn means are Binomial(G, 1/2) / G: its 2.5 % quantile is 0 of
-# 4, 1 of 8 and 4 of 16.
-@pytest.mark.parametrize(("clusters", "interval"), [(16, (4 / 16, 12 / 16)), (8, (1 / 8, 7 / 8)), (4, (0.0, 1.0))])
-def test_the_bootstrap_draws_whole_clusters(clusters: int, interval: tuple[float, float]) -> None:
-    names = [f"image-{i % clusters}" for i in range(16)]
-    values = [float(i % 2) for i in range(16)]
-    assert bootstrap_interval(values, names, seed=3) == pytest.approx(interval)
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 8, 9, 19, 49, 397, 6288, 20_000])
+def test_students_t_as_scipy_has_it(degrees: int) -> None:
+    for t in (0.0, 0.1, 1.0, 2.2, -5.0):
+        assert t_p_value(t, degrees) == pytest.approx(2 * stats.t.sf(abs(t), degrees), abs=1e-11)
+    for share in (0.8, 0.975, 0.995):
+        assert t_quantile(share, degrees) == pytest.approx(stats.t.ppf(share, degrees), rel=2e-4)
 
 
-def test_the_bootstrap_is_of_the_mean_over_values_not_over_clusters() -> None:
-    """5 images with ten 1s, 5 with one 0: the mean is 50/55; with 2 to 8 of the large ones, 20/28 to 80/82."""
-    names = [f"large-{i}" for i in range(5) for _ in range(10)] + [f"small-{i}" for i in range(5)]
-    interval = bootstrap_interval([1.0] * 50 + [0.0] * 5, names, seed=0)
-    assert interval == pytest.approx((20 / 28, 80 / 82))
-    assert interval is not None
-    assert interval[0] < 50 / 55 < interval[1]
+def test_one_question_per_image_is_wilson_and_mcnemar() -> None:
+    names = [f"image-{i}" for i in range(20)]
+    right = [i < 7 for i in range(20)]
+    assert share_interval(right, names) == wilson(7 / 20, 20)
+    later = [i in range(3, 15) for i in range(20)]
+    assert paired_p_value(right, later, names) == exact_mcnemar(right, later)
 
 
-def test_the_bootstrap_is_the_same_for_a_seed_and_any_order() -> None:
-    rng = random.Random(1)
-    rows = [(rng.choice((-1.0, 0.0, 1.0)), f"image-{rng.randrange(30)}") for _ in range(100)]
-    shuffled = rng.sample(rows, len(rows))
-
-    def interval(rows: list[tuple[float, str]], seed: int) -> tuple[float, float] | None:
-        return bootstrap_interval([value for value, _ in rows], [image for _, image in rows], seed)
-
-    assert interval(rows, 1) == interval(rows, 1) == interval(shuffled, 1)
-    assert interval(rows, 1) != interval(rows, 2)
+def test_the_clustered_interval_by_hand() -> None:
+    """Five images of four answers, 4, 3, 2, 1 and 0 right: the error is sqrt(5/4 * 10) / 20, worth 8 answers of .5."""
+    names = [f"image-{i // 4}" for i in range(20)]
+    right = [i % 4 < 4 - i // 4 for i in range(20)]
+    independent = 0.25 / (5 / 4 * 10 / 400)
+    assert independent == 8
+    narrower = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 4)) ** 2
+    assert share_interval(right, names) == pytest.approx(wilson(0.5, 8 * narrower))
 
 
-def test_one_cluster_has_no_interval() -> None:
-    assert bootstrap_interval([1.0, 0.0], ["a", "a"], seed=0) is None
-    assert bootstrap_interval([], [], seed=0) is None
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_or_all_wrong_counts_images(right: bool) -> None:
+    interval = share_interval([right] * 40, [f"image-{i % 10}" for i in range(40)])
+    narrower = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 9)) ** 2
+    assert interval == pytest.approx(wilson(float(right), 10 * narrower))
 
 
-def test_the_bootstrap_of_no_change_is_a_point() -> None:
-    assert bootstrap_interval([0.0, 0.0, 0.0], ["a", "b", "b"], seed=0) == (0.0, 0.0)
+def test_one_image_has_no_interval_and_no_test() -> None:
+    assert share_interval([True, False], ["a", "a"]) is None
+    assert mean_interval([1.0, 0.0], ["a", "a"]) is None
+    assert paired_p_value([True, False], [False, True], ["a", "a"]) is None
+
+
+def test_the_same_change_in_every_image_is_a_sign_test() -> None:
+    names = [f"image-{i % 5}" for i in range(10)]
+    assert paired_p_value([False] * 10, [True] * 10, names) == 2 * 0.5**5
+    assert paired_p_value([True] * 10, [True] * 10, names) == 1.0
+    assert mean_interval([0.0] * 10, names) == (0.0, 0.0)
+
+
+def test_the_interval_of_images_that_agree_is_wider() -> None:
+    right = [i < 20 for i in range(40)]
+    together = share_interval(right, [f"image-{i // 4}" for i in range(40)])
+    apart = share_interval(right, [f"image-{i}" for i in range(40)])
+    assert together is not None and apart is not None
+    assert together[1] - together[0] > 1.5 * (apart[1] - apart[0])
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.1])
+@pytest.mark.parametrize(("images", "each"), [(50, 4), (9, 10)])
+def test_the_interval_covers_and_the_test_keeps_its_size(images: int, each: int, correlation: float) -> None:
+    """A short form of benchmarks/intervals.py, at fixed random numbers."""
+    rng, names = np.random.default_rng(5), [f"image-{i // each}" for i in range(images * each)]
+    covered, rejected, runs = 0, 0, 400
+    for _ in range(runs):
+        spread = 0.5 * (1 - correlation) / correlation if correlation else 0.0
+        share = np.repeat(rng.beta(spread, spread, images) if spread else np.full(images, 0.5), each)
+        low, high = share_interval(list(rng.random(len(names)) < share), names) or (0.0, 1.0)
+        covered += low <= 0.5 <= high
+        changed = rng.random(len(names)) < 0.2
+        gained = changed & (rng.random(len(names)) < share)
+        p = paired_p_value(list(changed & ~gained), list(gained), names)
+        rejected += p is not None and p < 0.05
+    assert 0.92 <= covered / runs <= 0.98
+    assert 0.02 <= rejected / runs <= 0.08
 
 
 @pytest.mark.parametrize("n", [2, 5, 60, 2000])
@@ -184,7 +229,7 @@ def test_all_as_scipy_and_statsmodels_have_them(n: int) -> None:
     images = [f"image-{0 if i == 0 else draw.randrange(1, n // 2 + 1)}" for i in range(n)]  # two at least
     changes = [float(b) - float(a) for a, b in zip(before, after, strict=True)]
 
-    assert wilson(sum(after), n) == pytest.approx(proportion_confint(sum(after), n, method="wilson"), abs=1e-12)
+    assert wilson(sum(after) / n, n) == pytest.approx(proportion_confint(sum(after), n, method="wilson"), abs=1e-12)
 
     codes = np.unique(images, return_inverse=True)[1]
     fit = OLS(np.array(changes), np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": codes})
@@ -196,14 +241,8 @@ def test_all_as_scipy_and_statsmodels_have_them(n: int) -> None:
     p_values = [draw.random() ** 4 for _ in range(n)]
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
 
-    totals = [np.bincount(codes, weights) for weights in (changes, np.ones(n))]
-    drawn = bootstrap(
-        totals,
-        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
-        paired=True,
-        n_resamples=RESAMPLES,
-        batch=500,
-        method="percentile",
-        rng=np.random.default_rng(7),
-    ).confidence_interval  # the same draws, too
-    assert bootstrap_interval(changes, images, seed=7) == pytest.approx((drawn.low, drawn.high), abs=1e-12)
+    if fit.bse[0] > 1e-9:
+        by_t = OLS(np.array(changes), np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": codes}, use_t=True)
+        bounds = np.clip(by_t.conf_int()[0], -1, 1)  # accuracies differ by no more
+        assert mean_interval(changes, images) == pytest.approx(tuple(bounds), rel=1e-3, abs=1e-9)
+        assert paired_p_value(before, after, images) == pytest.approx(by_t.pvalues[0], abs=1e-9)

@@ -8,7 +8,6 @@ from typing import Any
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import uncertainty
 from reinforced_cot.scoring.prediction_rows import Prediction
-from reinforced_cot.seeds import mixed
 
 
 def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
@@ -19,7 +18,7 @@ def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, A
 
     Returns:
         One mapping per pair: ``before`` and ``after`` (names); the keys of `difference` over all questions; and
-        ``by_question_type``, the same per type with ``p_holm``, the p-value adjusted for the number of types.
+        ``by_question_type``, the same per type with ``p_holm``, p adjusted for the number of types that have one.
 
     Raises:
         DataError: two policies were asked different questions.
@@ -31,15 +30,14 @@ def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, A
         pairs = [(by_id[before][id], by_id[after][id]) for id in sorted(by_id[before])]
         types = sorted({row["question_type"] for row, _ in pairs})
         parts = {name: difference([pair for pair in pairs if pair[0]["question_type"] == name]) for name in types}
-        adjusted = uncertainty.holm([part["p_value"] for part in parts.values()])
+        tested = {name: part["p_value"] for name, part in parts.items() if part["p_value"] is not None}
+        adjusted = dict(zip(tested, uncertainty.holm(list(tested.values())), strict=True))
         comparisons.append(
             {
                 "before": before,
                 "after": after,
                 **difference(pairs),
-                "by_question_type": {
-                    name: {**part, "p_holm": p} for (name, part), p in zip(parts.items(), adjusted, strict=True)
-                },
+                "by_question_type": {name: {**part, "p_holm": adjusted.get(name)} for name, part in parts.items()},
             }
         )
     return comparisons
@@ -49,24 +47,25 @@ def difference(pairs: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]
     """Compare two policies' answers to the same questions.
 
     Returns:
-        ``difference`` in accuracy (second minus first) with its 95 % ``interval`` (bootstrap, images drawn whole),
-        ``error`` (standard error, clustered by image), ``detectable`` (the smallest difference that these questions
-        would show, power .8), ``gained`` and ``lost`` questions, and McNemar's exact ``p_value``. A value is None if
-        there are too few images for it.
+        ``difference`` in accuracy (second minus first) with its 95 % ``interval``, ``error`` (standard error) and
+        ``p_value``, all clustered by image (`uncertainty.paired_p_value`); ``detectable`` (the smallest difference that
+        these questions would show, power .8); ``images``; ``gained`` and ``lost`` questions. A value is None if there
+        is one image, which does not show how images differ.
     """
     first, second = ([bool(pair[side]["is_correct"]) for pair in pairs] for side in (0, 1))
     changes = [float(after) - float(before) for before, after in zip(first, second, strict=True)]
     images = [pair[0]["image_id"] for pair in pairs]
-    error = uncertainty.clustered_error(changes, images)
+    error, n_images = uncertainty.clustered_error(changes, images), len(set(images))
     return {
         "n": len(pairs),
+        "images": n_images,
         "difference": fmean(changes),
-        "interval": uncertainty.bootstrap_interval(changes, images, seed=mixed(0, "bootstrap")),
+        "interval": uncertainty.mean_interval(changes, images),
         "error": error,
-        "detectable": uncertainty.detectable_difference(error),
+        "detectable": uncertainty.detectable_difference(error, n_images),
         "gained": sum(change > 0 for change in changes),
         "lost": sum(change < 0 for change in changes),
-        "p_value": uncertainty.exact_mcnemar(first, second),
+        "p_value": uncertainty.paired_p_value(first, second, images),
     }
 
 
