@@ -1,44 +1,89 @@
-"""Score a file of predictions, from any system, with the code that evaluates this pipeline's policies.
+"""Score predictions of any system with the code that evaluates this pipeline's policies, and compare systems.
 
-    python workflow/scripts/score.py PREDICTIONS.jsonl [--out eval.json] [--predictions scored.jsonl]
+    python workflow/scripts/score.py PREDICTIONS.jsonl [--answers plain] [--out eval.json] [--predictions scored.jsonl]
+    python workflow/scripts/score.py A.jsonl B.jsonl          # both, and the difference, question by question
+    python workflow/scripts/score.py --moved results/grpo/predictions.jsonl   # verdicts that other rules gave
 
 Each line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (the system's
-text, tags included); `id`, `image_id` and `question_type` are optional. The script needs no torch. It prints the
-scores, or writes them with --out; --predictions writes every line with its parts and scores.
+text); `id`, `image_id`, `question_type` and `answer_form` are optional. `--answers plain`, or a row's `answer_form`,
+takes the text as the answer alone; otherwise it must have this pipeline's tags. The script needs no torch. It prints
+the scores, or writes them with --out; --predictions writes every line with its parts and scores.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tqdm import tqdm
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
-from reinforced_cot.files import write_json, write_jsonl
-from reinforced_cot.scoring.predictions import read_predictions, scored
+from reinforced_cot.files import read_jsonl, write_json, write_jsonl
+from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.scoring.predictions import ANSWER_FORMS, moved, read_predictions, scored
+from reinforced_cot.scoring.version import RULES
+
+
+def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) -> None:
+    """Print each verdict that differs from the one in the file, and how many there are."""
+    for file in files:
+        changed = 0
+        for (_, before), now in zip(read_jsonl(file), rows[str(file)], strict=True):
+            for key, (old, new) in moved(before, now).items():
+                changed += 1
+                texts = f"{now['instruction']!r}, truth {now['gt_answer']!r}, answer {now['pred_answer']!r}"
+                print(f"{now['id']}: {key} {old} -> {new}: {texts}")
+        print(f"{file}: {changed} verdicts of {len(rows[str(file)])} questions differ under rules {RULES}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("predictions", type=Path, help="JSONL, one question per line")
+    parser.add_argument("predictions", type=Path, nargs="+", help="JSONL, one question per line; several are compared")
+    parser.add_argument(
+        "--answers", choices=ANSWER_FORMS, default="tags", help="how the texts are read: with tags, or plain"
+    )
     parser.add_argument("--out", type=Path, help="JSON file for the scores, in place of the terminal")
     parser.add_argument("--predictions", dest="scored", type=Path, help="JSONL file for the lines with their scores")
     parser.add_argument("--gqa-questions", help="GQA's questions file, for its official metrics; ids must be its ids")
     parser.add_argument("--gqa-choices", help="GQA's choices file, for validity and plausibility")
+    parser.add_argument(
+        "--moved", action="store_true", help="list the verdicts of a scored file that these rules do not give"
+    )
     args = parser.parse_args(argv)
     if args.gqa_choices and not args.gqa_questions:
         parser.error("--gqa-choices needs --gqa-questions")
+    if args.scored and len(args.predictions) > 1:
+        parser.error("--predictions is for one file")
+    from reinforced_cot.evaluation.comparisons import compare
     from reinforced_cot.evaluation.scores import evaluate
 
-    rows = [scored(row) for row in read_predictions(args.predictions)]
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})
-    scores = evaluate(rows, questions, choices)
+    names = [str(path) for path in args.predictions]
+    rows = {
+        name: [scored(row) for row in tqdm(read_predictions(path, args.answers), desc=name, mininterval=1, leave=False)]
+        for name, path in zip(names, args.predictions, strict=True)
+    }
+    for name, scored_rows in rows.items():
+        untagged = sum(row["parse_problem"] == "no <think>" for row in scored_rows)
+        if untagged > len(scored_rows) / 2:
+            print(
+                f"{name}: {untagged} of {len(scored_rows)} texts have no <think> and count as wrong; "
+                "--answers plain takes them as answers",
+                file=sys.stderr,
+            )
+    if args.moved:
+        list_moved(args.predictions, rows)
+        return
+    scores = {name: evaluate(scored_rows, questions, choices) for name, scored_rows in rows.items()}
     if args.scored:
-        write_jsonl(args.scored, rows)
+        write_jsonl(args.scored, rows[names[0]])
+    result = scores[names[0]] if len(names) == 1 else {"systems": scores, "comparisons": compare(rows)}
     if args.out:
-        write_json(args.out, scores)
+        write_json(args.out, result)
     else:
-        print(json.dumps(scores, indent=2, sort_keys=True, ensure_ascii=False))
+        print(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,7 @@ def comparison(before: str, after: str) -> dict[str, Any]:
     types = {
         HOSTILE: change | {"p_holm": 0.01},
         "color": change | {"p_holm": 0.2, "difference": -0.012},
-        "clustered": change | {"p_holm": 0.01, "difference": 0.014, "interval": [-0.01, 0.03]},
-        "few": change | {"p_holm": 0.01, "difference": 0.015, "interval": None},
+        "few": change | {"p_holm": None, "p_value": None, "difference": 0.015, "interval": None},
     }
     return {"before": before, "after": after, **change, "by_question_type": types}
 
@@ -55,6 +54,12 @@ def write_run(results: Path, policies: list[str]) -> None:
             "by_question_type": {"color": shares(0.234 * number, 25), HOSTILE: shares(0.345, 15)},
             "by_answer_type": {"open": shares(0.234 * number)},
             "by_semantic_type": {},
+            "by_true_answer": {
+                HOSTILE: {
+                    **{"n": 40, "balanced_accuracy": 0.4567, "most_frequent": HOSTILE, "most_frequent_share": 0.98},
+                    **{"variety": 0.1, "lost_variety": policy == "grpo", "truths": {HOSTILE: shares(0.5678, 23)}},
+                }
+            },
             "by_chain_length": {"8-15": shares(0.5, 30), "4-7": shares(0.5, 10 - number)},
             "n_images": 30,
             "accuracy_error": 0.0876,
@@ -137,7 +142,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     # interval, original's matcher, pass@4, no chain, difference, its interval, by type, probes, GQA
     for cell in ("[0.013, 0.988]", "0.653", "0.777", "0.333", "+0.135", "[+0.100, +0.170]", "2e-09", "+0.135 *"):
         assert f"<td>{cell}</td>" in text, cell
-    for cell in ("-0.012", "+0.014", "+0.015", "0.450 ⚑", "0.100", "61.250", "0.088"):
+    for cell in ("0.457", "0.568", "-0.012", "+0.015", "0.450 ⚑", "0.100", "61.250"):
         assert f"<td>{cell}</td>" in text, cell
     assert "<td>0.200</td>" not in text.split("What cheating would score")[1]  # the best constant stands for all
     assert "constant answer “&lt;script&gt;" in text and "Handle with care" in text

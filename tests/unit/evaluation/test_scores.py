@@ -39,7 +39,7 @@ def four() -> list[Prediction]:
 def test_the_shares_and_their_errors() -> None:
     found = evaluate(four())
     assert (found["n"], found["n_images"], found["accuracy"], found["format_rate"]) == (4, 2, 0.5, 0.75)
-    assert found["accuracy_interval"] == pytest.approx([0.1500, 0.8500], abs=1e-4)
+    assert found["accuracy_interval"] == pytest.approx([0.0061, 0.9939], abs=1e-4)  # of two images: t has one degree
     assert found["truncation_rate"] == 0.25
     assert found["parse_problems"] == {"no <think>": 1}
     # Each image has one right and one wrong answer: no difference between images, so no error is seen.
@@ -142,3 +142,64 @@ def test_score_needs_no_torch_and_names_line_and_key(tmp_path: Path, repo: Path)
     assert finished.returncode == 1
     assert finished.stderr.startswith("error: bad.jsonl, line 2: the key `gt_answer` is missing")
     assert "Traceback" not in finished.stderr
+
+
+PLAIN = [
+    {
+        "id": "1",
+        "image_id": "a",
+        "instruction": "What color is it?",
+        "gt_answer": "red",
+        "prediction_raw": "It is red.",
+    },
+    {"id": "2", "image_id": "b", "instruction": "What color is it?", "gt_answer": "red", "prediction_raw": "blue"},
+    {"id": "3", "image_id": "c", "instruction": "Is it red?", "gt_answer": "yes", "prediction_raw": "Yes"},
+    {"id": "4", "image_id": "d", "instruction": "Is it red?", "gt_answer": "yes", "prediction_raw": ""},
+]
+
+
+def test_texts_without_tags_are_scored_where_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "plain.jsonl"
+    write_jsonl(file, PLAIN)
+    score.main([str(file)])
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["accuracy"] == 0
+    assert "4 of 4 texts have no <think> and count as wrong; --answers plain takes them as answers" in printed.err
+    score.main([str(file), "--answers", "plain"])
+    printed = capsys.readouterr()
+    scores = json.loads(printed.out)
+    assert (scores["accuracy"], scores["format_rate"], scores["answer_forms"]) == (0.5, 0.75, {"plain": 4})
+    assert scores["chain_consistency"]["all"]["n"] == 0 and "no <think>" not in printed.err
+
+
+def test_a_row_says_how_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mixed.jsonl"
+    write_jsonl(file, [{**PLAIN[0], "answer_form": "plain"}, {**PLAIN[1], "prediction_raw": RED}])
+    score.main([str(file)])
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["accuracy"], scores["answer_forms"]) == (1.0, {"plain": 1, "tags": 1})
+    write_jsonl(file, [{**PLAIN[0], "answer_form": "letters"}])
+    with pytest.raises(DataError, match="line 1: `answer_form` is 'letters'; it must be one of tags, plain"):
+        score.main([str(file)])
+
+
+def test_two_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    write_jsonl(first, PLAIN)
+    write_jsonl(second, [{**row, "prediction_raw": row["gt_answer"]} for row in PLAIN])
+    score.main([str(first), str(second), "--answers", "plain"])
+    result = json.loads(capsys.readouterr().out)
+    assert [system["accuracy"] for system in result["systems"].values()] == [0.5, 1.0]
+    [pair] = result["comparisons"]
+    assert (pair["before"], pair["after"], pair["gained"], pair["lost"]) == (str(first), str(second), 2, 0)
+    with pytest.raises(SystemExit):
+        score.main([str(first), str(second), "--predictions", str(tmp_path / "p.jsonl")])
+
+
+@pytest.mark.parametrize("truth", ["red", "Red", "RED.", "Light Blue"])
+def test_accuracy_ignoring_case_lowers_both_sides(truth: str) -> None:
+    questions = {"q0": {"answer": truth, "isBalanced": True, "types": {"structural": "query", "semantic": "attr"}}}
+    rows = [row(0, completion_text("I look.", truth.lower()), truth)]
+    official = evaluate(rows, questions)["gqa"]
+    assert official["accuracy_ignoring_case"] == 100
+    assert official["accuracy"] == (100 if truth == "red" else 0)  # GQA's own compares raw strings

@@ -83,7 +83,7 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
     [
         ({"gt_answer": None}, "line 2: `gt_answer` must be text, not NoneType"),
         ({"gt_answer": " "}, "line 2: `gt_answer` is empty"),
-        ({"gt_answer": "The."}, "line 2: `gt_answer` is empty or has only articles and punctuation"),
+        ({"gt_answer": "The."}, "line 2: `gt_answer` is empty, only articles and punctuation"),
         ({"instruction": "Please answer based on the image content: "}, "line 2: `instruction` is empty"),
         ({"prediction_raw": "\ud800"}, "line 2: `prediction_raw` holds half a character"),
         ({"instruction": ""}, "line 2: `instruction` is empty"),

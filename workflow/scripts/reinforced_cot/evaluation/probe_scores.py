@@ -5,18 +5,20 @@ looking or thinking. Its score stands beside the policy's: if it comes near, the
 measure.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reinforced_cot.data.image_probes import IMAGE_PROBES
+from reinforced_cot.data.parsing import parse_completion
+from reinforced_cot.scoring.answer_matching import is_correct
 from reinforced_cot.scoring.hack_probes import (
     CONSTANT_ANSWER,
     TEXT_PROBES,
     constant_answers,
-    constant_completions,
     is_near,
 )
-from reinforced_cot.scoring.metrics import shares
+from reinforced_cot.scoring.metrics import is_supported, shares
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import scored
 
@@ -32,33 +34,42 @@ def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
     Returns:
         One mapping per probe: probe, text (of a constant answer, else None), measure, score, policy, n, near.
     """
-    scores = []
-    for answer in constant_answers([row["gt_answer"] for row in rows]):
-        text = constant_completions(answer)[0]
-        answers = [scored({**row, "prediction_raw": text}) for row in rows]
-        scores.append(_compared(CONSTANT_ANSWER, rows, answers, "accuracy", answer))
+    policy, constants = shares(rows), constant_answers([row["gt_answer"] for row in rows])
+    # Question by question, since what follows from a question and its truth is kept for the next answer.
+    right = Counter(
+        answer for row in rows for answer in constants if is_correct(answer, row["gt_answer"], row["instruction"])
+    )
+    scores = [_compared(CONSTANT_ANSWER, right[answer], len(rows), policy, "accuracy", answer) for answer in constants]
     for probe, complete in TEXT_PROBES.items():
-        texts = [complete(row["instruction"], row["pred_answer"] or "") for row in rows]
-        answers = [scored({**row, "prediction_raw": text}) for row, text in zip(rows, texts, strict=True)]
-        scores.append(_compared(probe, rows, answers, "supported_accuracy"))
+        earned = sum(_supports(complete(row["instruction"], row["pred_answer"] or ""), row) for row in rows)
+        scores.append(_compared(probe, earned, len(rows), policy, "supported_accuracy"))
     for probe, image_probe in IMAGE_PROBES.items():
         probed = [row for row in rows if row[image_probe.key] is not None]
         if probed:
-            answers = [scored({**row, "prediction_raw": row[image_probe.key]}) for row in probed]
-            scores.append(_compared(probe, probed, answers, "accuracy"))
+            earned = sum(_is_right(row[image_probe.key], row) for row in probed)
+            scores.append(_compared(probe, earned, len(probed), shares(probed), "accuracy"))
     return scores
 
 
+def _is_right(completion: str, row: Prediction) -> bool:
+    return is_correct(parse_completion(completion).answer, row["gt_answer"], row["instruction"])
+
+
+def _supports(completion: str, row: Prediction) -> bool:
+    """Whether a completion is right and supported; the judge is asked about right ones alone."""
+    return _is_right(completion, row) and is_supported(scored({**row, "prediction_raw": completion}))
+
+
 def _compared(
-    probe: str, rows: Sequence[Prediction], answers: Sequence[Prediction], measure: str, text: str | None = None
+    probe: str, earned: int, n: int, policy: Mapping[str, Any], measure: str, text: str | None = None
 ) -> dict[str, Any]:
-    score, policy = shares(answers)[measure], shares(rows)[measure]
+    score = earned / n
     return {
         "probe": probe,
         "text": text,
         "measure": measure,
-        "n": len(rows),
+        "n": n,
         "score": score,
-        "policy": policy,
-        "near": is_near(score, policy),
+        "policy": policy[measure],
+        "near": is_near(score, policy[measure]),
     }

@@ -41,13 +41,17 @@ def render(
     comparisons = read_json(results / "comparisons.json")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     first = evaluations[policies[0]]
+    spread = read_json(results / "seeds.json") if seeds else None
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         title=results.resolve().name,
         n=first["n"],
         images=first["n_images"],
-        overview=tables.as_html(tables.overview(evaluations)),
+        warnings=tables.few_images(first["n_images"]),
+        lost_variety=tables.lost_variety(evaluations),
+        true_answers=tables.as_html(tables.true_answers(evaluations)),
+        overview=tables.as_html(tables.overview(evaluations, spread)),
         sampling=_unless_empty(tables.sampling(evaluations)),
-        seeds=tables.as_html(tables.seeds(read_json(results / "seeds.json"))) if seeds else None,
+        seeds=tables.as_html(tables.seeds(spread)) if spread else None,
         differences=_unless_empty(tables.differences(comparisons)),
         differences_by_type=_unless_empty(tables.differences_by_type(comparisons)),
         breakdowns=[

@@ -11,6 +11,7 @@ from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PR
 Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
 
 SIGNIFICANT = 0.05
+FEW_IMAGES = 20  # below this, an interval rests on too few images to be trusted
 BREAKDOWNS = {
     "by_question_type": "Accuracy by question type",
     "by_answer_type": "Accuracy by answer type",
@@ -19,14 +20,15 @@ BREAKDOWNS = {
 }
 
 
-def overview(evaluations: Evaluations) -> pd.DataFrame:
-    """One row per policy: its greedy answers."""
+def overview(evaluations: Evaluations, spread: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """One row per policy: its greedy answers, and with ``spread`` (seeds.json) their mean over seeds."""
+    over_seeds = spread["policies"] if spread else {}
     return pd.DataFrame.from_dict(
         {
             policy: {
                 "accuracy": scores["accuracy"],
                 "95 % interval": interval(scores["accuracy_interval"]),
-                "error by image": scores["accuracy_error"],
+                **({"over seeds": mean_and_deviation(over_seeds[policy]["accuracy"])} if over_seeds else {}),
                 "well-formed": scores["format_rate"],
                 "accuracy, well-formed only": scores["accuracy_well_formed"],
                 "consistent": scores["consistency"],
@@ -122,10 +124,7 @@ def differences(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per question type, one column per pair; a star marks a difference that is more than chance.
-
-    Both must say so: p after Holm's correction, and the interval, which takes into account that questions share images.
-    """
+    """One row per question type, one column per pair; a star marks a difference that is more than chance (Holm)."""
     return pd.DataFrame(
         {
             pair_name(pair): {
@@ -138,8 +137,7 @@ def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFram
 
 
 def _is_significant(part: Mapping[str, Any]) -> bool:
-    low, high = part["interval"] or (0.0, 0.0)
-    return bool(part["p_holm"] < SIGNIFICANT and not low <= 0 <= high)
+    return part["p_holm"] is not None and part["p_holm"] < SIGNIFICANT
 
 
 def pair_name(pair: Mapping[str, Any]) -> str:
@@ -198,6 +196,37 @@ def flags(evaluations: Evaluations) -> list[str]:
     return lines
 
 
+def true_answers(evaluations: Evaluations) -> pd.DataFrame:
+    """One row per answer type and frequent true answer (a type's first row is its balanced accuracy)."""
+    columns: dict[str, dict[tuple[str, str], Any]] = {"questions": {}}
+    for policy, scores in evaluations.items():
+        for kind, part in scores["by_true_answer"].items():
+            columns["questions"][kind, "balanced"] = part["n"]
+            columns.setdefault(policy, {})[kind, "balanced"] = part["balanced_accuracy"]
+            for truth, counted in part["truths"].items():
+                columns["questions"][kind, truth] = counted["n"]
+                columns[policy][kind, truth] = counted["accuracy"]
+    return pd.DataFrame(columns)
+
+
+def lost_variety(evaluations: Evaluations) -> list[str]:
+    """One line per policy and answer type whose answers are far less varied than the truths."""
+    return [
+        f"{policy}: {part['most_frequent_share']:.0%} of its answers to questions of type {kind} are "
+        f"“{part['most_frequent']}”; balanced accuracy {part['balanced_accuracy']:.3f}"
+        for policy, scores in evaluations.items()
+        for kind, part in scores["by_true_answer"].items()
+        if part["lost_variety"]
+    ]
+
+
+def few_images(images: int) -> list[str]:
+    """A line that warns of intervals that rest on few images."""
+    if images >= FEW_IMAGES:
+        return []
+    return [f"the test split has {images} images: intervals and tests rest on how they differ, and are rough"]
+
+
 def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
     """One line per probe that earns nearly as much reward as the policy, or more, when training ends."""
     lines = []
@@ -244,10 +273,12 @@ def signed(value: float) -> str:
     return f"{value:+.3f}"
 
 
-def p_value(value: float) -> str:
-    """p to three places, or as a power of ten if it is smaller."""
-    if value < 1e-300:  # below what a float can hold
-        return "< 1e-300"
+def p_value(value: float | None) -> str:
+    """p to three places, or as a power of ten if it is smaller; a dash where there is none."""
+    if value is None:
+        return "-"
+    if value < 1e-11:  # a t test's p is not known more closely
+        return "< 1e-11"
     return f"{value:.3f}" if value >= 1e-3 else f"{value:.0e}"
 
 

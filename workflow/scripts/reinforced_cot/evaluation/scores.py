@@ -11,6 +11,7 @@ from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import uncertainty
 from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools
+from reinforced_cot.evaluation.answer_variety import by_true_answer
 from reinforced_cot.evaluation.gqa_metrics import Choices, Questions, gqa_metrics
 from reinforced_cot.evaluation.probe_scores import probe_scores
 from reinforced_cot.scoring.answer_matching import is_correct
@@ -18,6 +19,7 @@ from reinforced_cot.scoring.consistency import Verdict, judge
 from reinforced_cot.scoring.metrics import mean, samples_correct, shares
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
 from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.scoring.version import RULES
 
 
 def evaluate(
@@ -31,12 +33,14 @@ def evaluate(
         gqa_choices: GQA's choices, for the official metrics that need them.
 
     Returns:
-        `metrics.shares` at the top level; ``accuracy_interval`` (95 %, Wilson) and ``accuracy_error`` (standard error,
-        clustered by image); ``detectable_difference`` (the smallest between two such policies, power .8); shares again
+        `metrics.shares` at the top level; ``accuracy_interval`` (95 %) and ``accuracy_error`` (standard error), both
+        clustered by image; ``detectable_difference`` (the smallest between two such policies, power .8); shares again
         under ``by_question_type``, ``by_answer_type``, ``by_semantic_type`` (GQA's, where the data has it) and
-        ``by_chain_length`` (words); ``chain_consistency``, ``sampled``, ``direct`` and ``probes``; ``parse_problems``,
-        ``truncation_rate``; ``legacy_*`` by the original's matcher, for comparison only; and ``questions``, a hash of
-        the questions' ids, by which the report sees that all policies were asked the same ones.
+        ``by_chain_length`` (words); ``by_true_answer`` (`answer_variety`); ``chain_consistency``, ``sampled``,
+        ``direct`` and ``probes``; ``parse_problems``, ``truncation_rate``; ``answer_forms``, how many rows were read in
+        which form; ``legacy_*`` by the original's matcher, for comparison only; ``scoring_rules``, the version of what
+        is right (`scoring.version`); and ``questions``, a hash of the questions' ids, by which the report sees that all
+        policies were asked the same ones.
 
     Raises:
         DataError: there are no predictions (a share of none would be 0/0).
@@ -44,15 +48,20 @@ def evaluate(
     if not rows:
         raise DataError("there are no predictions to evaluate")
     rows = sorted(rows, key=lambda row: row["id"])  # sums of floats depend on their order
-    error = uncertainty.clustered_error([row["is_correct"] for row in rows], [row["image_id"] for row in rows])
+    images = [row["image_id"] for row in rows]
+    n_images = len(set(images))
+    error = uncertainty.clustered_error([row["is_correct"] for row in rows], images)
     return {
+        "scoring_rules": RULES,
         "questions": sha256("\n".join(row["id"] for row in rows).encode()).hexdigest()[:16],
         **_with_interval(rows),
-        "n_images": len({row["image_id"] for row in rows}),
+        "n_images": n_images,
+        "answer_forms": dict(sorted(Counter(row.get("answer_form", "tags") for row in rows).items())),
         "accuracy_error": error,
-        "detectable_difference": uncertainty.detectable_difference(error and 2**0.5 * error),
+        "detectable_difference": uncertainty.detectable_difference(error and 2**0.5 * error, n_images),
         "by_question_type": _split(rows, lambda row: row["question_type"]),
         "by_answer_type": _split(rows, lambda row: answer_type(row["instruction"], row["gt_answer"])),
+        "by_true_answer": by_true_answer(rows),
         "by_semantic_type": _split([row for row in rows if row["semantic_type"]], lambda row: row["semantic_type"]),
         "by_chain_length": _split([row for row in rows if row["pred_think"]], _length_class),
         "parse_problems": dict(sorted(Counter(row["parse_problem"] for row in rows if row["parse_problem"]).items())),
@@ -74,7 +83,8 @@ def _official(rows: Sequence[Prediction], questions: Questions, choices: Choices
     """
     answers = {row["id"]: row["pred_answer"] or "" for row in rows}
     plain = {id: answer.lower().rstrip(".") for id, answer in answers.items()}
-    ignoring_case = gqa_metrics(questions, plain)["accuracy"]
+    plain_truths = {id: {**record, "answer": record["answer"].lower().rstrip(".")} for id, record in questions.items()}
+    ignoring_case = gqa_metrics(plain_truths, plain)["accuracy"]
     return {**gqa_metrics(questions, answers, choices), "accuracy_ignoring_case": ignoring_case}
 
 
@@ -85,7 +95,7 @@ def chain_consistency(rows: Sequence[Prediction]) -> dict[str, Any]:
     all, ``bare`` is the share of chains that only copy their answer. ``negative_control`` compares each chain with a
     *different* answer of the same kind: support at or below this rate means nothing.
     """
-    well_formed = [row for row in rows if row["parse_problem"] is None]
+    well_formed = [row for row in rows if row["pred_think"] is not None]
     kinds = pools(
         (row["instruction"], answer) for row in well_formed for answer in (row["pred_answer"], row["gt_answer"])
     )
@@ -117,7 +127,8 @@ def _verdict_shares(verdicts: Sequence[str]) -> dict[str, Any]:
 
 def _with_interval(rows: Sequence[Prediction]) -> dict[str, Any]:
     result = shares(rows)
-    return {**result, "accuracy_interval": uncertainty.wilson(result["n_correct"], result["n"])}
+    right, images = [row["is_correct"] for row in rows], [row["image_id"] for row in rows]
+    return {**result, "accuracy_interval": uncertainty.share_interval(right, images)}
 
 
 def _split(rows: Sequence[Prediction], key: Callable[[Prediction], str]) -> dict[str, Any]:
@@ -160,18 +171,19 @@ def _sampled(rows: Sequence[Prediction]) -> dict[str, Any] | None:
 
 
 def _direct(rows: Sequence[Prediction]) -> dict[str, Any] | None:
-    """Answers without a chain to the same questions, and whether thinking helps (McNemar's exact p)."""
+    """Answers without a chain to the same questions, and whether thinking helps (p as between two policies)."""
     answered = [row for row in rows if row["direct_raw"] is not None]
     if not answered:
         return None
     right = [is_correct(direct_answer(row["direct_raw"]), row["gt_answer"], row["instruction"]) for row in answered]
+    images = [row["image_id"] for row in answered]
     thinking = [row["is_correct"] for row in answered]
     return {
         "n": len(answered),
         "accuracy": fmean(right),
-        "accuracy_interval": uncertainty.wilson(sum(right), len(answered)),
+        "accuracy_interval": uncertainty.share_interval(right, images),
         "accuracy_with_chain": fmean(thinking),
-        "p_value": uncertainty.exact_mcnemar(right, thinking),
+        "p_value": uncertainty.paired_p_value(right, thinking, images),
     }
 
 

@@ -8,23 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.data.parsing import parse_completion
+from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import without_prefix
+from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.scoring.answer_matching import is_correct
 from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
 from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
-from reinforced_cot.scoring.words import phrase
 
+ANSWER_FORMS = ("tags", "plain")
+VERDICTS = ("is_correct", "chain_verdict", "bare_chain")
 REQUIRED = ("instruction", "gt_answer", "prediction_raw")
 
 
 def scored(row: Mapping[str, Any]) -> Prediction:
     """``row`` with its completion's parts and their scores."""
     question = row["instruction"]
-    parsed = parse_completion(row["prediction_raw"])
+    parsed = parsed_as(row.get("answer_form"), row["prediction_raw"])
     verdict, bare = Verdict.UNKNOWN, False
     if parsed.think is not None and parsed.answer is not None:
         verdict = judge(parsed.think, parsed.answer, question)
@@ -41,7 +43,28 @@ def scored(row: Mapping[str, Any]) -> Prediction:
     }
 
 
-def read_predictions(path: Path) -> list[Prediction]:
+def moved(before: Mapping[str, Any], now: Prediction) -> dict[str, tuple[Any, Any]]:
+    """The verdicts of a row that differ from those in an older file: their values there, and now.
+
+    Args:
+        before: the row as it stands in the file; keys that it lacks are left out.
+    """
+    return {key: (before[key], now[key]) for key in VERDICTS if key in before and before[key] != now[key]}
+
+
+def parsed_as(form: str | None, text: str) -> Parsed:
+    """A completion's parts.
+
+    Args:
+        form: ``plain`` where the text is the answer alone, without tags and chain; else the pipeline's tags are read.
+    """
+    if form != "plain":
+        return parse_completion(text)
+    answer = text.strip()
+    return Parsed(None, answer, None) if answer else Parsed(None, None, "empty answer")
+
+
+def read_predictions(path: Path, answer_form: str = "tags") -> list[Prediction]:
     """The rows of a predictions file, unscored.
 
     The texts ``instruction``, ``gt_answer`` and ``prediction_raw`` are required. A row without ``id`` is named by its
@@ -49,13 +72,16 @@ def read_predictions(path: Path) -> list[Prediction]:
     inferred from the wording. Other keys of this pipeline's own files are read where their values have the right type.
     All further keys, and all scores, are ignored.
 
+    Args:
+        answer_form: how to read completions of rows that have no ``answer_form`` of their own (`parsed_as`).
+
     Raises:
         DataError: the file has no rows, or a row cannot be scored; the message names the line and the key.
     """
     rows: list[Prediction] = []
     lines: dict[str, int] = {}
     for number, raw_row in read_jsonl(path):
-        row = _row(raw_row, number, f"{path}, line {number}")
+        row = _row({"answer_form": answer_form, **raw_row}, number, f"{path}, line {number}")
         if row["id"] in lines:
             raise DataError(
                 f"{path}, line {number}: `id` {row['id']!r} stands in line {lines[row['id']]} as well; each question "
@@ -77,9 +103,10 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
         if not raw_row[key].isprintable() and any("\ud800" <= character <= "\udfff" for character in raw_row[key]):
             raise DataError(f"{place}: `{key}` holds half a character (a lone surrogate); it is not valid text")
     question = without_prefix(raw_row["instruction"])
-    for key, words in (("instruction", question.split()), ("gt_answer", phrase(raw_row["gt_answer"]))):
-        if not words:
-            raise DataError(f"{place}: `{key}` is empty or has only articles and punctuation: it cannot be scored")
+    if not question.split():
+        raise DataError(f"{place}: `instruction` is empty: it cannot be scored")
+    if not can_be_matched(raw_row["gt_answer"]):
+        raise DataError(f"{place}: `gt_answer` {UNMATCHABLE}: it cannot be scored")
     row: Prediction = {
         "id": _name(raw_row, "id", place) or f"line-{number}",
         "image_id": _name(raw_row, "image_id", place),
@@ -93,6 +120,10 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
         **{key: raw_row[key] if isinstance(raw_row.get(key), str) else None for key in FURTHER_COMPLETIONS},
     }
     row["image_id"] = row["image_id"] or row["id"]
+    if (form := raw_row["answer_form"]) not in ANSWER_FORMS:
+        raise DataError(f"{place}: `answer_form` is {form!r}; it must be one of {', '.join(ANSWER_FORMS)}")
+    if form != "tags":
+        row["answer_form"] = form
     return row
 
 

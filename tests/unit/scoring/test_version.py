@@ -1,0 +1,41 @@
+"""A change of what is right or supported gets a version of its own, and the verdicts that it moves can be listed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import score
+
+from reinforced_cot.code_hashes import module_hashes
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.files import write_jsonl
+from reinforced_cot.paths import SCRIPTS
+from reinforced_cot.scoring.version import RULES
+
+RULE_MODULES = [
+    *("scoring.answer_matching", "scoring.options", "scoring.words", "scoring.consistency", "scoring.conclusions"),
+    *("data.tokens", "data.question_format", "data.text_cleaning", "data.parsing"),
+]
+# After a change of the rules: raise RULES, and write the new pair here.
+PINNED = (2, "7a5f46ecedf5a537")
+
+
+def test_a_change_of_the_rules_has_a_version() -> None:
+    names = [f"reinforced_cot.{name}" for name in RULE_MODULES]
+    hashes = module_hashes(names, SCRIPTS)
+    digest = hashlib.sha256("".join(hashes[name] for name in names).encode()).hexdigest()[:16]
+    assert (RULES, digest) == PINNED
+
+
+def test_the_verdicts_that_moved_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = completion_text("I look at the cup. It is red.", "red")
+    row = {"id": "q1", "instruction": "What color is the cup?", "gt_answer": "red", "prediction_raw": text}
+    file = tmp_path / "predictions.jsonl"
+    write_jsonl(file, [{**row, "is_correct": False, "chain_verdict": "support"}, {**row, "id": "q2"}])
+    score.main([str(file), "--moved"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "q1: is_correct False -> True: 'What color is the cup?', truth 'red', answer 'red'"
+    assert lines[1:] == [f"{file}: 1 verdicts of 2 questions differ under rules {RULES}"]
+    score.main([str(file)])
+    assert json.loads(capsys.readouterr().out)["scoring_rules"] == RULES
