@@ -17,10 +17,10 @@ def test_every_stage_is_measured(repo: Path, tmp_path: Path) -> None:
     subprocess.run(command, cwd=repo, check=True, capture_output=True)
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["sft"]["tokens_per_second"] > 0
-    assert found["merge"]["adapter_vs_merged"] <= 1e-4 < found["merge"]["adapter_vs_base"]
+    assert found["merge_lora"]["adapter_vs_merged"] <= 1e-4 < found["merge_lora"]["adapter_vs_base"]
     grpo = found["grpo"]
     phases = ("to_generate", "of_rewards", "of_old_log_probabilities", "of_updates")
     spent = sum(grpo[f"seconds_{phase}"] for phase in phases)
     assert all(grpo[f"seconds_{phase}"] > 0 for phase in phases)
     assert spent == pytest.approx(grpo["gpu_seconds_per_rollout"] * grpo["rollouts_per_generation"])
-    assert found["evaluation"]["completions"] == 24
+    assert found["answer"]["completions"] == 24

@@ -11,8 +11,9 @@ longest prompt, and refuses a plan that does not fit.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
-from reinforced_cot.errors import PipelineError, exit_with_message
+from reinforced_cot.errors import DataError, PipelineError, exit_with_message
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.launch.topologies import read_topology
@@ -23,17 +24,20 @@ from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.stage_script import start
 
 
-def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    content = json.load(sys.stdin)
+def main(argv: Sequence[str] | None = None) -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
     start()
     claim_devices(0)
-    base = BaseSettings.model_validate(content["base"])
-    answering = AnswerSettings.model_validate(content["answer"])
-    settings = {
-        name: METHODS[policy["policy"]["method"]].settings.model_validate(policy)
-        for name, policy in content["policies"].items()
-    }
+    try:
+        content = json.load(sys.stdin)
+        base = BaseSettings.model_validate(content["base"])
+        answering = AnswerSettings.model_validate(content["answer"])
+        settings = {
+            name: METHODS[policy["policy"]["method"]].settings.model_validate(policy)
+            for name, policy in content["policies"].items()
+        }
+    except (ValueError, KeyError) as error:
+        raise DataError(f"standard input does not hold the settings that `snakemake plan` writes: {error}") from None
     topologies = {
         stage: read_topology(launch["topology"], launch["processes"]) for stage, launch in content["launch"].items()
     }
