@@ -92,6 +92,11 @@ def test_a_bare_chain_only_copies_the_answer(think: str, bare: bool) -> None:
     assert is_bare(think, "red", "What color is the cup on the table?") is bare
 
 
+def test_a_sentence_on_how_to_answer_is_no_part_of_the_question() -> None:
+    question = "Is it overcast?\nAnswer the question using a single word or phrase."
+    assert judge("I look at the sky. It is overcast.", "yes", question) is SUPPORT
+
+
 def test_the_conclusion_is_what_follows_the_last_heading() -> None:
     think = (
         "1. **SELECT(cup (123))**: The cup.\n\n### Conclusion:\nThe cup (123) is *red*. "

@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from enum import Enum
 from itertools import islice
 
+from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
 from reinforced_cot.scoring.answer_matching import FRAME, NO, SIDES, YES, core, polarity
 from reinforced_cot.scoring.conclusions import MAX_CONCLUSION_CHARACTERS, conclusion, step_results
@@ -61,7 +62,7 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     >>> judge("I look at the picture.", "blue", "What color is it?").value
     'unknown'
     """
-    answer, question = answer[:MAX_ANSWER_CHARACTERS], question[:MAX_ANSWER_CHARACTERS]
+    answer, question = answer[:MAX_ANSWER_CHARACTERS], without_format(question[:MAX_ANSWER_CHARACTERS])
     answer_words = core(answer)
     if not answer_words or len(answer_words) > MAX_STATED_WORDS:
         return Verdict.UNKNOWN
