@@ -14,7 +14,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -24,6 +26,16 @@ from reinforced_cot.files import read_jsonl, write_json, write_jsonl
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import ANSWER_FORMS, moved, read_predictions, scored
 from reinforced_cot.scoring.version import RULES
+
+
+def compared(rows: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
+    """The differences between all pairs of systems.
+
+    The module is imported by its name: the rule `evaluate` compares nothing, and must not become stale by it.
+    """
+    comparisons = import_module("reinforced_cot.evaluation.comparisons")
+    result: list[dict[str, Any]] = comparisons.compare(rows)
+    return result
 
 
 def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) -> None:
@@ -56,7 +68,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--gqa-choices needs --gqa-questions")
     if args.scored and len(args.predictions) > 1:
         parser.error("--predictions is for one file")
-    from reinforced_cot.evaluation.comparisons import compare
     from reinforced_cot.evaluation.scores import evaluate
 
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})
@@ -79,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores = {name: evaluate(scored_rows, questions, choices) for name, scored_rows in rows.items()}
     if args.scored:
         write_jsonl(args.scored, rows[names[0]])
-    result = scores[names[0]] if len(names) == 1 else {"systems": scores, "comparisons": compare(rows)}
+    result = scores[names[0]] if len(names) == 1 else {"systems": scores, "comparisons": compared(rows)}
     if args.out:
         write_json(args.out, result)
     else:
