@@ -48,7 +48,7 @@ def _recursion(value: Any, above: tuple[int, ...] = (), place: str = "") -> str:
         return place
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     below = (_recursion(entry, (*above, id(value)), f"{place}.{key}".lstrip(".")) for key, entry in entries)
-    return next((found for found in below if found), "")
+    return next(filter(None, below), "")
 
 
 def refuse_files(paths: Sequence[Path]) -> None:

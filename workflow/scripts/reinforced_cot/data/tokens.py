@@ -121,8 +121,8 @@ def _plain(text: str) -> str:
         text = _FRACTION_AFTER_NUMBER.sub(" ", text).translate(_CHARACTERS)
     if "\\" in text:
         for _ in range(4):  # \boxed{\text{red}}
-            text, found = _COMMAND.subn(r" \1 ", text)
-            if not found:
+            text, replaced = _COMMAND.subn(r" \1 ", text)
+            if not replaced:
                 break
         text = _LATEX_FRACTION.sub(r"\1/\2", text).replace("\\times", "*").replace("^\\circ", "\u00b0")
         text = _DELIMITER.sub("", text)

@@ -39,8 +39,8 @@ def _of_type(rows: Sequence[Prediction]) -> dict[str, Any]:
     for row in rows:
         by_truth[_plain(row["gt_answer"])].append(row["is_correct"])
     answers = Counter(_plain(row["pred_answer"] or "") for row in rows)
-    truths, given = variety(map(len, by_truth.values())), variety(answers.values())
-    share = (given - 1) / (truths - 1) if truths > 1 else None
+    of_truths, of_answers = variety(map(len, by_truth.values())), variety(answers.values())
+    share = (of_answers - 1) / (of_truths - 1) if of_truths > 1 else None
     listed = sorted(by_truth, key=lambda truth: (-len(by_truth[truth]), truth))[:LISTED]
     [(frequent, count)] = sorted(answers.items(), key=lambda item: (-item[1], item[0]))[:1]
     return {

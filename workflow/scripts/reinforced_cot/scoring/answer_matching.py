@@ -51,6 +51,7 @@ FRAME = (
 )
 _AROUND = FRAME | word_set("final correct option choice letter result total = \u2192 \u2713 \u2714 \u2705 |")
 _ZERO = word_set("none nothing nobody")
+MAX_QUESTION_CHARACTERS = 4_000  # of a question that is read: some rules take more than linear time in it
 
 
 def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
@@ -85,9 +86,6 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     return any(_asserted(wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected)
 
 
-MAX_QUESTION_CHARACTERS = 4_000
-
-
 class _Expected(NamedTuple):
     """What follows from a true answer and its question, for any answer.
 
@@ -97,7 +95,7 @@ class _Expected(NamedTuple):
         polarity: of a yes or a no, else None.
         options: that the question lists. option: the true one's number, None where it is none of them.
         variants: what an answer must hold: the phrase, or what is left of it where the question names its unit.
-        asked: words of the question, in order. rivals: words that it sets against the truth.
+        question_words: words of the question, in order. rivals: words that it sets against the truth.
     """
 
     tokens: tuple[str, ...]
@@ -107,7 +105,7 @@ class _Expected(NamedTuple):
     options: tuple[Option, ...]
     option: int | None
     variants: tuple[tuple[str, ...], ...]
-    asked: tuple[str, ...]
+    question_words: tuple[str, ...]
     rivals: frozenset[str]
 
 
@@ -118,15 +116,15 @@ def _expected(truth: str, question: str) -> _Expected:
     is_polar = len(wanted) == 1 and wanted[0] in YES | NO
     options = listed_options(question)
     option = true_option(options, truth) if wanted else None
-    asked = tuple(word for word in words(question) if is_word(word))
+    question_words = tuple(word for word in words(question) if is_word(word))
     variants = [wanted]
-    if len(wanted) > 1 and _is_number(wanted[0]) and all(_named_unit(word, asked) for word in wanted[1:]):
+    if len(wanted) > 1 and _is_number(wanted[0]) and all(_named_unit(word, question_words) for word in wanted[1:]):
         variants.append(wanted[:1])
-    if len(wanted) > 1 and wanted[0] == "number" and "number" in asked:
+    if len(wanted) > 1 and wanted[0] == "number" and "number" in question_words:
         variants.append(wanted[1:])
-    if wanted == ("0",) and asked[:2] == ("how", "many"):
+    if wanted == ("0",) and question_words[:2] == ("how", "many"):
         variants += [(word,) for word in sorted(_ZERO)]
-    if wanted in {(word,) for word in _ZERO} and asked[:2] == ("how", "many"):
+    if wanted in {(word,) for word in _ZERO} and question_words[:2] == ("how", "many"):
         variants.append(("0",))
     rivals = {rival for group in SIDES if set(group) & set(wanted) for rival in group} - set(wanted)
     rivals |= _offered(question, wanted)
@@ -138,7 +136,7 @@ def _expected(truth: str, question: str) -> _Expected:
         options=options,
         option=None if is_polar else option,
         variants=tuple(variants),
-        asked=asked,
+        question_words=question_words,
         rivals=frozenset(rivals),
     )
 
@@ -153,8 +151,10 @@ def _is_number(word: str) -> bool:
     return word.lstrip("+-")[:1].isdecimal()
 
 
-def _named_unit(word: str, asked: Sequence[str]) -> bool:
-    return any(is_same_word(word, unit) for unit in UNITS) and any(is_same_word(word, other) for other in asked)
+def _named_unit(word: str, question_words: Sequence[str]) -> bool:
+    return any(is_same_word(word, unit) for unit in UNITS) and any(
+        is_same_word(word, other) for other in question_words
+    )
 
 
 def core(answer: str) -> list[str]:
@@ -213,7 +213,7 @@ def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
     listed = {word for option in expected.options for word in option.text}
     if (_HEDGES | _INTERROGATIVES) & {token for i, token in enumerate(tokens) if i not in inside}:
         return False
-    stem = [word for word in expected.asked if word not in listed]
+    stem = [word for word in expected.question_words if word not in listed]
     return all(
         i in inside
         or denied[i]
@@ -238,16 +238,20 @@ def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected)
         if i in inside or not is_word(token) or denied[i]:
             continue
         if any(is_same_word(token, rival) for rival in expected.rivals) or _of_the_same_kind(
-            tokens, i, wanted, expected.asked
+            tokens, i, wanted, expected.question_words
         ):
             return False
         is_hand = token == "hand" and i and tokens[i - 1] in ("left", "right")
-        if token not in _AROUND and not is_hand and not any(is_same_word(token, word) for word in expected.asked):
+        if (
+            token not in _AROUND
+            and not is_hand
+            and not any(is_same_word(token, word) for word in expected.question_words)
+        ):
             return False
     return True
 
 
-def _of_the_same_kind(tokens: Sequence[str], i: int, wanted: Sequence[str], asked: Sequence[str]) -> bool:
+def _of_the_same_kind(tokens: Sequence[str], i: int, wanted: Sequence[str], question_words: Sequence[str]) -> bool:
     """Whether a word is another colour or number beside the true one, and not the question's own mention of a thing.
 
     "The van next to the red car is blue" says "red car" as the question does; "3 of the 4 cups" counts once.
@@ -255,7 +259,7 @@ def _of_the_same_kind(tokens: Sequence[str], i: int, wanted: Sequence[str], aske
     token = tokens[i]
     if set(wanted) & COLORS and token in COLORS:
         after = tokens[i + 1] if i + 1 < len(tokens) else ""
-        return not any(one == token and is_same_word(other, after) for one, other in pairwise(asked))
+        return not any(one == token and is_same_word(other, after) for one, other in pairwise(question_words))
     if any(map(_is_number, wanted)) and _is_number(token):
         before = [word for word in tokens[:i] if word not in ARTICLES]
         return before[-1:] != ["of"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import regex
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.scoring.words import inner_marks, is_same_word, occurrences, phrase, words
+from reinforced_cot.scoring.words import inner_marks, is_same_word, occurrences, phrase
 
 MAX_OPTIONS = 26
 MAX_OPTION_WORDS = 20
@@ -60,8 +60,8 @@ def listed_options(question: str) -> tuple[Option, ...]:
     """
     if labelled := _labelled(question):
         return labelled
-    for found in (_BULLET.findall(question), _lines(question), *map(_items, _regions(question))):
-        options = [Option("", tuple(phrase(item)), inner_marks(item)) for item in found]
+    for items in (_BULLET.findall(question), _lines(question), *map(_items, _regions(question))):
+        options = [Option("", tuple(phrase(item)), inner_marks(item)) for item in items]
         options = [option for option in options if option.text]
         fits = all(len(option.text) <= MAX_LISTED_WORDS for option in options)
         if 2 <= len(options) <= MAX_OPTIONS and fits and len({option.text for option in options}) > 1:
@@ -104,9 +104,9 @@ def _lines(question: str) -> list[str]:
 
 def _regions(question: str) -> list[str]:
     """The parts of a question that may hold a list, the surest first."""
-    found = [match[1] for pattern in (_ANNOUNCED, _FROM, _BRACKETS) for match in pattern.finditer(question)]
-    found += [match[1] for pattern in (_AFTER_COLON, _AFTER_COMMA) if (match := pattern.search(question))]
-    return found + [m[0] for m in _SLASHES.finditer(question) if m[0].lower().replace(" ", "") not in _NO_LIST]
+    regions = [match[1] for pattern in (_ANNOUNCED, _FROM, _BRACKETS) for match in pattern.finditer(question)]
+    regions += [match[1] for pattern in (_AFTER_COLON, _AFTER_COMMA) if (match := pattern.search(question))]
+    return regions + [m[0] for m in _SLASHES.finditer(question) if m[0].lower().replace(" ", "") not in _NO_LIST]
 
 
 def _items(region: str) -> list[str]:
@@ -137,18 +137,18 @@ def _equal(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def mentions(options: Sequence[Option], tokens: Sequence[str]) -> list[tuple[int, range]]:
     """Where a text names options, by their texts (the longest first: "dark red" is not "red") or their labels."""
-    found: list[tuple[int, range]] = []
+    places: list[tuple[int, range]] = []
     taken: set[int] = set()
     for number, option in sorted(enumerate(options), key=lambda entry: -len(entry[1].text)):
         for place in occurrences(option.text, tokens, option.marks):
             if not taken.intersection(place):
                 taken.update(place)
-                found.append((number, place))
+                places.append((number, place))
     labels = {option.label: number for number, option in enumerate(options) if option.label}
     for i, token in enumerate(tokens):
         if token in labels and i not in taken and _is_label(tokens, i):
-            found.append((labels[token], range(i, i + 1)))
-    return found
+            places.append((labels[token], range(i, i + 1)))
+    return places
 
 
 def _is_label(tokens: Sequence[str], i: int) -> bool:
@@ -162,14 +162,3 @@ def _is_label(tokens: Sequence[str], i: int) -> bool:
     if tokens[i].isdecimal():
         return before in _CALLED - {"is"} or (i == 0 and after in (".", ":"))
     return True
-
-
-def names_options(question: str) -> frozenset[str]:
-    """The words of all options."""
-    return frozenset(word for option in listed_options(question) for word in option.text)
-
-
-def question_stem(question: str) -> list[str]:
-    """The words of a question that belong to no listed option."""
-    listed = names_options(question)
-    return [token for token in words(question) if is_word(token) and token not in listed]

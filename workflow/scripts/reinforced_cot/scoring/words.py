@@ -46,7 +46,7 @@ _SPELLINGS = {
     **{"kilometre": "km", "meter": "m", "kilogram": "kg", "kilo": "kg", "gram": "g", "milligram": "mg", "liter": "l"},
     **{"litre": "l", "milliliter": "ml", "millilitre": "ml", "pounds": "pound", "lbs": "lb", "ounce": "oz"},
     **{"inches": "inch", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second"},
-    **{"secs": "second", "mph": "mph", "kph": "kmh"},
+    **{"secs": "second", "kph": "kmh"},
 }
 _SPELLINGS |= {f"{word}s": short for word, short in _SPELLINGS.items() if len(short) <= 2}
 # What may be left out of a true answer that is a number, where the question names it.
