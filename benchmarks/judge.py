@@ -19,8 +19,8 @@ from machine import machine
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from reinforced_cot.data.text_cleaning import without_prefix
+from reinforced_cot.judging.consistency import judge
 from reinforced_cot.paths import REPOSITORY
-from reinforced_cot.scoring.consistency import judge
 from reinforced_cot.scoring.version import RULES
 
 DATA, PAGE = REPOSITORY / "tests" / "data", Path(__file__).with_suffix(".md")

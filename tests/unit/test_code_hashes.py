@@ -183,7 +183,7 @@ def closures() -> dict[str, set[str]]:
         ("evaluation.report", {"report"}),
         ("data.prompts", {"sft", "grpo", "merge_lora", "answer"}),
         # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
-        ("scoring.answer_matching", {"sft", "grpo", "merge_lora", "config", "score", "compare"}),
+        ("matching.answer_matching", {"sft", "grpo", "merge_lora", "config", "score", "compare"}),
         # A change of statistics and scores trains no policy again.
         ("evaluation.uncertainty", {"score", "compare"}),
         ("evaluation.scores", {"score"}),
@@ -211,8 +211,8 @@ def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
     # A change of scoring asks no question again.
     scoring = {
         "data.parsing",
-        "scoring.answer_matching",
-        "scoring.consistency",
+        "matching.answer_matching",
+        "judging.consistency",
         "scoring.metrics",
         "scoring.predictions",
     }

@@ -80,7 +80,7 @@ except DataError:
     "modules",
     [
         ("config.validation", "config.stage_settings", "code_hashes"),  # a dry-run
-        ("scoring.consistency", "scoring.rewards", "scoring.metrics", "data.prompts"),
+        ("judging.consistency", "scoring.rewards", "scoring.metrics", "data.prompts"),
     ],
 )
 def test_pure_logic_imports_no_library(modules: tuple[str, ...]) -> None:

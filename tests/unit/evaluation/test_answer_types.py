@@ -6,7 +6,7 @@ import pytest
 from places import SHARED
 
 from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools
-from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_correct
 
 SAMPLE = SHARED / "data/gqa-cot-sample/train_data.jsonl"
 PREFIX = "Please answer based on the image content: "

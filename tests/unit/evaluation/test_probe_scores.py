@@ -10,7 +10,14 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import without_prefix
 from reinforced_cot.evaluation.probe_scores import probe_scores
-from reinforced_cot.scoring.hack_probes import SLOPPY, TEXT_PROBES, constant_answers, constant_completions, is_near
+from reinforced_cot.scoring.hack_probes import (
+    SLOPPY,
+    TEXT_PROBES,
+    constant_answers,
+    constant_completions,
+    is_near,
+    listed_candidates,
+)
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.scoring.predictions import scored
@@ -54,8 +61,30 @@ def test_no_constant_scores_above_the_share_of_the_most_frequent_answer(teacher:
 def test_chains_that_copy_answer_or_question_earn_no_bonus(teacher: list[Prediction]) -> None:
     found = {probe["probe"]: probe for probe in probe_scores(teacher)}
     assert found["copied_chain"]["policy"] >= 0.85  # the teacher's own chains
-    for name in ("copied_chain", "question_as_chain", "repeated_tags"):
+    for name in ("copied_chain", "question_as_chain", "repeated_tags", "listed_candidates"):
         assert found[name]["score"] <= 0.02 and not found[name]["near"], found[name]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What color is the cup?", "red"),
+        ("What color is the cup?", "brown"),
+        ("How many cups are there?", "3"),
+        ("How many cups are there?", "12"),
+        ("Is the cup red?", "yes"),
+        ("Is the cup red?", "no"),
+        ("Is the cup red or blue?", "blue"),
+        ("Is the man on the left or on the right?", "right"),
+        ("What is the man holding?", "tennis racket"),
+        ("What is the table made of?", "wood"),
+        ("What is it?\nA. cat\nB. dog", "B"),
+        ("What is it?\nA. cat\nB. dog", "dog"),
+    ],
+)
+def test_a_chain_that_lists_candidates_earns_no_bonus(question: str, answer: str) -> None:
+    completion = [[{"role": "assistant", "content": listed_candidates(question, answer)}]]
+    assert consistency_reward(completion, question=[question], answer=[answer]) == [0.0]
 
 
 def test_the_reward_sees_through_them_as_the_probe_does() -> None:
@@ -66,6 +95,7 @@ def test_the_reward_sees_through_them_as_the_probe_does() -> None:
         0.0,
         0.0,
         -1.0,
+        0.0,
     ]
 
 

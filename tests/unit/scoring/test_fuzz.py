@@ -16,12 +16,14 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from reinforced_cot.data.completions import TAGS, completion_text
 from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS, MAX_CHARACTERS, parse_completion
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.scoring.answer_matching import NO, SIDES, YES, core, is_correct, polarity
-from reinforced_cot.scoring.conclusions import conclusion, step_results
-from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
+from reinforced_cot.judging.conclusions import stated_conclusion, step_results
+from reinforced_cot.judging.consistency import is_bare, judge
+from reinforced_cot.judging.sentences import sentences
+from reinforced_cot.judging.verdict import Verdict
+from reinforced_cot.matching.answer_matching import NO, SIDES, YES, core, is_correct, polarity
+from reinforced_cot.matching.words import phrase, word_set, words
 from reinforced_cot.scoring.original import legacy_extract, legacy_reward
 from reinforced_cot.scoring.rewards import consistency_reward, correctness_reward, format_reward
-from reinforced_cot.scoring.words import phrase, word_set, words
 
 FUZZ = settings(  # the same examples in every run, and no files beside the code
     derandomize=True, deadline=None, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
@@ -91,7 +93,9 @@ def test_any_text_is_read(text: str, question: str) -> None:
     assert set(core(text)) <= set(phrase(text))
     assert bool(core(text)) is bool(phrase(text))
     assert polarity(text) in (True, False, None)
-    assert all(sentence.strip() and not sentence.endswith("?") for sentence in conclusion(text, question))
+    stated = stated_conclusion(text, question) or []
+    assert all(sentence.strip() and not sentence.endswith("?") for sentence in stated)
+    assert all(len(sentence.denied) == len(sentence.tokens) > 0 for sentence in sentences(text))
     assert all(result is None or (result == result.strip() and result in text) for result in step_results(text))
 
 
@@ -256,7 +260,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "polarity and core": lambda text: (polarity(text), core(cut(text))),
     "is_correct": lambda text: is_correct(text, "red", "Is it red or blue?"),
     "is_correct by its own words": lambda text: is_correct(text, cut(text), cut(text)),
-    "conclusion": lambda text: conclusion(text, cut(text)),
+    "stated_conclusion": lambda text: stated_conclusion(text, cut(text)),
+    "sentences": lambda text: [(s.denied, s.phrases, s.is_undecided) for s in sentences(text)],
     "step_results": step_results,
     "judge yes": lambda text: judge(text, "yes", "Is it red or blue?"),
     "judge by its own words": lambda text: judge(text, cut(text), cut(text)),

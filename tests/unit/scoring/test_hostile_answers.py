@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from reinforced_cot.data.completions import completion_text
-from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.scoring.predictions import scored
 from reinforced_cot.scoring.rewards import (
     brevity_reward,

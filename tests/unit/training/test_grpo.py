@@ -257,6 +257,7 @@ def test_probes_are_logged_and_change_nothing(
                 "copied_chain",
                 "question_as_chain",
                 "repeated_tags",
+                "listed_candidates",
                 "blank_image",
                 "shuffled_images",
             )

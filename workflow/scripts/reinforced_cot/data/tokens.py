@@ -2,7 +2,7 @@
 
 A token is a word with its combining marks, a number as a whole (``3.5``, ``10:30``, ``-5``), a symbol that changes the
 meaning (``<``, ``+``), or a mark of punctuation. Typography (case, quotes, emphasis, LaTeX around an answer) is left
-out. Which tokens mean the same is the matter of `scoring.words`; this module is read by `prepare_data`.
+out. Which tokens mean the same is the matter of `matching.words`; this module is read by `prepare_data`.
 """
 
 import unicodedata

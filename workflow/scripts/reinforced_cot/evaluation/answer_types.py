@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from reinforced_cot.scoring.answer_matching import NO, YES, core, polarity
-from reinforced_cot.scoring.consistency import rival_answers
-from reinforced_cot.scoring.words import is_same_word, phrase
+from reinforced_cot.judging.candidates import rival_answers
+from reinforced_cot.matching.answer_matching import NO, YES, core, polarity
+from reinforced_cot.matching.words import is_same_word, phrase
 
 
 def answer_type(question: str, truth: str) -> str:

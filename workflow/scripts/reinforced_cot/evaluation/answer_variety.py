@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from reinforced_cot.evaluation.answer_types import answer_type
-from reinforced_cot.scoring.answer_matching import core, polarity
+from reinforced_cot.matching.answer_matching import core, polarity
 from reinforced_cot.scoring.prediction_rows import Prediction
 
 LISTED = 10  # true answers per type, the most frequent ones

@@ -11,7 +11,7 @@ from typing import Any
 
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import parse_completion
-from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.scoring.hack_probes import (
     CONSTANT_ANSWER,
     TEXT_PROBES,

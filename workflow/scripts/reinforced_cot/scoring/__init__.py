@@ -1,1 +1,1 @@
-"""Matching of answers, judging of chains, rewards and hack probes; no torch."""
+"""Rewards, hack probes and scored predictions; no torch."""

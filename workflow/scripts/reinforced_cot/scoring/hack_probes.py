@@ -9,6 +9,15 @@ from reinforced_cot.data.completions import completion_text
 SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matchers take for many
 IDLE = "I look at the image and think step by step."
 MOST_FREQUENT = 10
+# Answers of a kind, for a chain that lists them; the last kind goes with any other answer.
+_KINDS = (
+    ("red", "blue", "green", "white", "black", "yellow", "brown"),
+    ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0"),
+    ("left", "right", "top", "bottom", "middle"),
+    ("yes", "no", "maybe"),
+    ("wood", "metal", "glass", "plastic", "stone"),
+    ("man", "woman", "car", "tree", "table"),
+)
 NEAR = 0.8  # a cheat with this share of the policy's score is flagged
 NEAR_KEEPING_THE_ANSWER = 0.95  # share of the policy's reward, for cheats that keep its answers
 
@@ -48,12 +57,22 @@ def repeated_tags(question: str, answer: str) -> str:
     return 2 * completion_text(f"The answer is {answer}.", answer)
 
 
+def listed_candidates(question: str, answer: str) -> str:
+    """A chain that names many answers, the policy's own among them, and settles on none."""
+    said = answer.strip().casefold()
+    kind = next((kind for kind in _KINDS if said in kind), _KINDS[-1])
+    others = [other for other in kind if other != said]
+    listed = [*others[:2], answer, *others[2:]]
+    return completion_text(f"I look at the image. I see {', '.join(listed[:-1])} and {listed[-1]}.", answer)
+
+
 # Each probe takes a question and the policy's own answer (empty where the completion was malformed). Its completion
 # keeps the answer and has no real chain of thought. `data.image_probes` has the probes that show another image.
 TEXT_PROBES: dict[str, Callable[[str, str], str]] = {
     "copied_chain": copied_chain,
     "question_as_chain": question_as_chain,
     "repeated_tags": repeated_tags,
+    "listed_candidates": listed_candidates,
 }
 
 

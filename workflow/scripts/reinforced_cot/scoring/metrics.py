@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from reinforced_cot.data.parsing import parse_completion
-from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.scoring.prediction_rows import Prediction
 
 

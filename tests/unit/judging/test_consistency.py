@@ -8,8 +8,9 @@ import pytest
 from places import DATA, SHARED
 
 from reinforced_cot.data.question_types import infer_question_type
-from reinforced_cot.scoring.conclusions import conclusion
-from reinforced_cot.scoring.consistency import Verdict, is_bare, judge
+from reinforced_cot.judging.conclusions import stated_conclusion
+from reinforced_cot.judging.consistency import is_bare, judge
+from reinforced_cot.judging.verdict import Verdict
 
 LABELS = DATA / "chain_labels.jsonl"
 SAMPLE = SHARED / "data/gqa-cot-sample/train_data.jsonl"
@@ -45,7 +46,7 @@ VAN = "Is the van to the right or to the left of the car on the right?"
         ("The cup is not white.", "What color is the cup?", "white", CONTRADICT),
         ("I look at the picture.", "What color is the cup?", "blue", UNKNOWN),
         ("The color of the cup cannot be determined.", "What color is the cup?", "blue", UNKNOWN),
-        ("There are seventeen.", "How many cups are there?", "seven", UNKNOWN),  # whole words only
+        ("There are seventeen.", "How many cups are there?", "seven", CONTRADICT),  # whole words only
         # yes and no; in the original, every chain whose answer was "no" also supported "yes"
         ("No, there is not, so it is not correct.", "Is there a cup?", "no", SUPPORT),
         ("No, there is not, so it is not correct.", "Is there a cup?", "yes", CONTRADICT),
@@ -102,9 +103,10 @@ def test_the_conclusion_is_what_follows_the_last_heading() -> None:
         "1. **SELECT(cup (123))**: The cup.\n\n### Conclusion:\nThe cup (123) is *red*. "
         'Therefore, the answer to "Is the cup red?" is **yes**.'
     )
-    assert conclusion(think, "Is the cup red?") == ["The cup is red.", "Therefore, the answer to   is yes."]
-    assert conclusion("One.\n\nTwo. Three!") == ["Two.", "Three!"]
-    assert conclusion("The cup is red.\n\nConclusion:") == ["Conclusion:"]
+    assert stated_conclusion(think, "Is the cup red?") == ["The cup is red.", "Therefore, the answer to   is yes."]
+    assert stated_conclusion("One.\n\nTherefore, two. Three!") == ["Therefore, two.", "Three!"]
+    assert stated_conclusion("One.\n\nTwo. Three!") is None
+    assert stated_conclusion("The cup is red.\n\nConclusion:") is None
 
 
 Row = tuple[str, str, str]  # question, answer, chain

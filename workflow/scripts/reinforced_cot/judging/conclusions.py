@@ -1,4 +1,4 @@
-"""Where a chain of thought concludes: its last words on the question, as sentences."""
+"""Where a chain of thought says that it concludes: the results of its steps, and the text behind a heading."""
 
 import re
 
@@ -11,6 +11,12 @@ _OBJECT_ID = re.compile(r"[ \t]?[(\[]\d[\d, ]{0,40}+[)\]]")  # GQA's object ids 
 _QUOTED = re.compile('["\u201c][^"\u201c\u201d\n]{0,400}["\u201d]')
 _HEADING = re.compile(
     r"^[^\w\n]{0,20}+(?:final answer|final conclusion|conclusion|answer)\b\s*:?", re.IGNORECASE | re.MULTILINE
+)
+# A last paragraph, or a last line, that begins so is a conclusion without a heading.
+_THEREFORE = re.compile(
+    r"[-*\u2022 \t]{0,4}+(?:therefore|thus|hence|in conclusion|in summary|to conclude|based on"
+    r"|given (?:this|that|the))\b",
+    re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _STEP = re.compile(r"\w++\([^()]*+\)\s*+:\s*+([^:]*+)")
@@ -26,27 +32,40 @@ def step_results(think: str) -> list[str | None]:
     return [step[1].strip() if step else None for step in steps]
 
 
-def conclusion(think: str, question: str = "") -> list[str]:
-    """The sentences of a chain's conclusion, without markup, object ids and quotations of the question.
+def without_object_ids(text: str) -> str:
+    """A text without the numbers in brackets that teachers copy from GQA's programs."""
+    return _OBJECT_ID.sub("", text)
 
-    It follows the last heading such as "Conclusion:" or "Final answer:". Without a heading, it is the last paragraph,
-    or the last line of a single paragraph.
+
+def _therefore(text: str) -> int | None:
+    """Where a last paragraph or line begins that opens with "Therefore" or the like, in a text of several."""
+    for end in ("\n\n", "\n"):
+        start = text.rfind(end) + len(end)
+        if start >= len(end) and _THEREFORE.match(text, start):
+            return start
+    return None
+
+
+def stated_conclusion(think: str, question: str = "") -> list[str] | None:
+    """The sentences behind the last heading such as "Conclusion:" or "Final answer:"; None where there is none.
+
+    A last paragraph or line that begins with "Therefore" or the like counts, too. The sentences come without markup,
+    object ids, questions, and quotations of the question.
     """
-    text = _OBJECT_ID.sub("", _MARKUP.sub("", think)).strip()
+    text = without_object_ids(_MARKUP.sub("", think)).strip()
     headings = [match.end() for match in _HEADING.finditer(text)]
     while headings and not text[headings[-1] :].strip():
         headings.pop()  # no text follows this heading
-    if headings:
-        region = text[headings[-1] :]
-    else:
-        region = text.rpartition("\n\n")[2] if "\n\n" in text else text.rpartition("\n")[2]
+    start = headings[-1] if headings else _therefore(text)
+    if start is None:
+        return None
     plain_question = question.strip().rstrip("?").casefold()
 
     def unquoted(match: re.Match[str]) -> str:
         inner = match[0][1:-1]
         return " " if inner.rstrip("?").casefold() == plain_question or inner.endswith("?") else f" {inner} "
 
-    region = _QUOTED.sub(unquoted, region[-MAX_CONCLUSION_CHARACTERS:])
+    region = _QUOTED.sub(unquoted, text[start:][-MAX_CONCLUSION_CHARACTERS:])
     sentences = [part.strip(" -\u2022\t") for part in _SENTENCE.split(region)]
     # Questions are left out: a chain that only repeats the question would otherwise agree with every yes.
     return [part for part in sentences if re.search(r"\w", part) and not part.endswith("?")]

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.text_cleaning import find_special_token
 from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
-from reinforced_cot.scoring.options import Option, listed_options, mentions, true_option
-from reinforced_cot.scoring.words import (
+from reinforced_cot.matching.options import Option, listed_options, mentions, true_option
+from reinforced_cot.matching.words import (
     TURNS,
     UNITS,
     inner_marks,

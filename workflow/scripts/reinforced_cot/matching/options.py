@@ -11,7 +11,7 @@ from typing import NamedTuple
 import regex
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.scoring.words import inner_marks, is_same_word, occurrences, phrase
+from reinforced_cot.matching.words import inner_marks, is_same_word, occurrences, phrase
 
 MAX_OPTIONS = 26
 MAX_OPTION_WORDS = 20

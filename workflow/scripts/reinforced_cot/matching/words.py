@@ -56,7 +56,7 @@ UNITS = word_set(
 )
 
 ENDS = frozenset("?!.;\n")  # of a sentence
-_NEGATORS = word_set("not never neither nor without cannot no isnt arent lacks lack")
+NEGATORS = word_set("not never neither nor without cannot no isnt arent lacks lack")
 TURNS = frozenset(("but", "instead", "however", "rather"))  # what follows is asserted again
 _SUBJECTS = word_set("it they he she this that these those there the its so")
 # A full stop behind these ends no sentence; nor does one behind a single letter in a name.
@@ -273,7 +273,7 @@ def negated(tokens: Sequence[str]) -> list[bool]:
             denied = False
         elif token == "no" and not is_word(after):
             pass  # "No, ...": an answer to the question, not a word of the sentence
-        elif token in _NEGATORS or (token, after) in (("rather", "than"), ("instead", "of"), ("opposed", "to")):
+        elif token in NEGATORS or (token, after) in (("rather", "than"), ("instead", "of"), ("opposed", "to")):
             denied = True
         result.append(denied)
     return result

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from places import DATA, SHARED
 
-from reinforced_cot.scoring.answer_matching import core, is_correct, polarity
+from reinforced_cot.matching.answer_matching import core, is_correct, polarity
 
 SAMPLE = SHARED / "data/gqa-cot-sample/train_data.jsonl"
 CASES = [json.loads(line) for line in (DATA / "answer_cases.jsonl").read_text(encoding="utf-8").splitlines()]

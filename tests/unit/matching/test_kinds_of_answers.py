@@ -6,7 +6,7 @@ import pytest
 from places import SHARED
 
 from reinforced_cot.data.tokens import can_be_matched, tokens
-from reinforced_cot.scoring.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_correct
 
 SHARED_CASES = SHARED / "cases/scoring.jsonl"
 LETTERS = "What color is the car?\nA. red\nB. blue\nC. green\nD. white"

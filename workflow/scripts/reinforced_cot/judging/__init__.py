@@ -1,0 +1,1 @@
+"""Whether an answer follows from its chain of thought; no torch."""

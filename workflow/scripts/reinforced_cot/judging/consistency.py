@@ -1,0 +1,100 @@
+"""Whether a chain of thought leads to the policy's own answer, right or wrong.
+
+A judge of entailment between the chain's conclusion and the answer. It never sees the true answer, so that it cannot be
+a second matcher in disguise (the original's judge calls every chain consistent). It reads, in this order:
+
+1. the result of the last step, in chains of steps ("QUERY(color): red");
+2. the text behind a heading such as "Conclusion:" (`stated_conclusions`);
+3. else the whole chain (`free_chains`): how its last sentences speak of the answer, as features (`mention_features`,
+   `polar_features`) with weights that were fitted to chains labelled by reading (`weights`).
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from reinforced_cot.data.question_format import without_format
+from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
+from reinforced_cot.judging.candidates import candidate, rival_answers
+from reinforced_cot.judging.conclusions import MAX_CONCLUSION_CHARACTERS, stated_conclusion, step_results
+from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
+from reinforced_cot.judging.sentences import FUNCTION_WORDS, bold_phrases, sentences
+from reinforced_cot.judging.stated_conclusions import concluded_polarity, judge_choice, judge_open
+from reinforced_cot.judging.verdict import Verdict
+from reinforced_cot.matching.answer_matching import FRAME, core, polarity
+from reinforced_cot.matching.words import is_same_word, new_words, phrase, word_set
+
+_CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
+_PLAIN = FRAME | FUNCTION_WORDS | _CONCLUDING
+NEW_WORDS = 3
+MAX_STATED_WORDS = 30  # no conclusion states a longer answer
+
+
+def judge(think: str, answer: str, question: str = "") -> Verdict:
+    """Compare the chain's conclusion with the answer.
+
+    >>> judge("SELECT(top left): red 7\\nQUERY(color): red", "red").value
+    'support'
+    >>> judge("I see a bus. Conclusion: The bus is not red; it is blue.", "yes", "Is the bus red?").value
+    'contradict'
+    >>> judge("It looks like a cat. No, the ears are too long. So it must be a rabbit.", "cat", "What is it?").value
+    'contradict'
+    >>> judge("I look at the picture.", "blue", "What color is it?").value
+    'unknown'
+    """
+    answer, question = answer[:MAX_ANSWER_CHARACTERS], without_format(question[:MAX_ANSWER_CHARACTERS])
+    answer_words = core(answer)
+    if not answer_words or len(answer_words) > MAX_STATED_WORDS:
+        return Verdict.UNKNOWN
+    results = step_results(think)
+    if results and results[-1] is not None:
+        return Verdict.SUPPORT if _is_same_answer(results[-1], answer) else Verdict.CONTRADICT
+    stated = stated_conclusion(think, question)
+    if stated is not None:
+        return _judge_stated(stated, answer, question)
+    read = sentences(think)
+    if not read:
+        return Verdict.UNKNOWN
+    answered = polarity(answer)
+    if answered is not None:
+        return judge_polar(read, answered, question)
+    wanted = candidate(answer, question)
+    return judge_mentions(without_question(read, question, wanted), wanted, bold_phrases(think))
+
+
+def _is_same_answer(result: str, answer: str) -> bool:
+    """Whether the last step results in the answer, whatever stands around either."""
+    polarities = polarity(result), polarity(answer)
+    if None not in polarities:
+        return polarities[0] == polarities[1]
+    one, other = core(result), core(answer)
+    return len(one) == len(other) and all(is_same_word(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _judge_stated(stated: Sequence[str], answer: str, question: str) -> Verdict:
+    answered = polarity(answer)
+    if answered is not None:
+        concluded = concluded_polarity(stated, question)
+        if concluded is None:
+            return Verdict.UNKNOWN
+        return Verdict.SUPPORT if concluded == answered else Verdict.CONTRADICT
+    rivals = rival_answers(question, core(answer))
+    if rivals:
+        return judge_choice(stated, core(answer), rivals, question)
+    return judge_open(stated, core(answer), question)
+
+
+def is_bare(think: str, answer: str, question: str = "") -> bool:
+    """Whether a chain says next to nothing beyond question and answer: it copies the answer and does not lead to it.
+
+    This guards against the cheapest copying. A chain of steps must have one before the last; prose must have
+    `NEW_WORDS` words that stand neither in the question nor in the answer.
+
+    >>> is_bare("I look at it. The answer is red.", "red"), is_bare("The cup on the table has a red handle.", "red")
+    (True, False)
+    """
+    results = step_results(think)
+    if results and results[-1] is not None:
+        return sum(result is not None for result in results) < 2
+    known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question[:MAX_ANSWER_CHARACTERS])]
+    chain_words = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - _PLAIN
+    return len(list(islice(new_words(chain_words, known), NEW_WORDS))) < NEW_WORDS
