@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -81,6 +82,12 @@ def test_held_out_scenes_are_new_and_have_one_right_chain() -> None:
     records = [record for records in held_out.questions for record in records]
     assert len(records) == 100 and {record["question_type"] for record in records} == set(HELD_OUT_TYPES)
     assert all(record["cot"].count("SELECT") == 1 and record["cot_answer"] == record["answer"] for record in records)
+
+
+def test_question_types_are_drawn_as_often_as_they_are_named() -> None:
+    settings = Pretraining(scenes=400, question_types=("color", "compare", "compare", "compare"))
+    drawn = Counter(record["question_type"] for records in draw_scenes(settings, 3)[0].questions for record in records)
+    assert set(drawn) == {"color", "compare"} and drawn["compare"] / 800 == pytest.approx(0.75, abs=0.05)
 
 
 def test_accuracy_counts_completions_that_are_right_in_every_token(

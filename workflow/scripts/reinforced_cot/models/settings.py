@@ -6,6 +6,7 @@ from pydantic import Field
 
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Share, Switch, Text
+from reinforced_cot.sources.settings import QuestionType
 
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Width = Annotated[int, Field(ge=8)]
@@ -118,6 +119,11 @@ class Pretraining(PretrainingSteps):
 
     questions_per_scene: Count = 2
     """Questions asked about each scene."""
+
+    question_types: Annotated[tuple[QuestionType, ...], Field(strict=False, min_length=1)] | None = None
+    """Question types that these are drawn from evenly; a type that is named twice is drawn twice as often. null for all
+    types.
+    """
 
     held_out_scenes: Count = 100
     """Further scenes, of scans of the training split, that the model is not trained on: each has a question for a color

@@ -26,7 +26,7 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.settings import Pretraining, PretrainingSteps
 from reinforced_cot.models.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
 from reinforced_cot.models.tiny_texts import Texts, predictions, rope_positions, tokenize
-from reinforced_cot.sources.digit_scenes import Record, Scene, make_records, make_scenes
+from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +40,21 @@ class Asked(NamedTuple):
     questions: Sequence[Sequence[Record]]
 
     @classmethod
-    def drawn(cls, drawing: str, scenes: int, per_scene: int, *about: Any) -> Self:
-        """Scenes of the scans of train; ``about`` is passed on to `make_records`."""
+    def drawn(
+        cls, drawing: str, scenes: int, per_scene: int, shortcut_share: float, question_types: Sequence[str]
+    ) -> Self:
+        """Scenes of the scans of train."""
         drawn = make_scenes("train", scenes, drawing)
-        records = make_records(drawn, drawing, per_scene, *about)
+        records = make_records(drawn, drawing, per_scene, shortcut_share, question_types)
         return cls(drawn, [records[i : i + per_scene] for i in range(0, len(records), per_scene)])
 
 
 def draw_scenes(settings: Pretraining, seed: int) -> tuple[Asked, Asked]:
     """Draw the scenes that the model is trained on, and the held-out ones. SFT and RL see neither."""
+    types: Sequence[str] = settings.question_types or tuple(QUESTION_TYPES)
+    shortcut_share = settings.shortcut_share
     return (
-        Asked.drawn(f"pretraining-{seed}", settings.scenes, settings.questions_per_scene, settings.shortcut_share),
+        Asked.drawn(f"pretraining-{seed}", settings.scenes, settings.questions_per_scene, shortcut_share, types),
         Asked.drawn(f"held-out-{seed}", settings.held_out_scenes, len(HELD_OUT_TYPES), 0.0, HELD_OUT_TYPES),
     )
 
