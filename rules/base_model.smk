@@ -3,7 +3,7 @@ rule base_model:
     Make the policy `base`: copy a published checkpoint into a folder, or build and train a tiny model.
 
     Needs: the scans of digits and the texts of the training split for a tiny model, or the files of a local checkpoint.
-    Makes: {results}/base/model/ and its manifest model.json.
+    Makes: {results}/base/model/ and its manifest model.json, which says how well a pretrained tiny model reads.
     """
     input:
         settings="<results>/base/train.yaml",

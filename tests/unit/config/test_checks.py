@@ -37,6 +37,11 @@ CASES = [
         "type that every scene can answer, such as color",
     ),
     (
+        {"base_model.tiny.pretraining.question_types": ["neighbor_value"]},
+        "`base_model.tiny.pretraining.question_types` is neighbor_value; some scenes have no neighbours: add a type "
+        "that every scene can answer, such as color",
+    ),
+    (
         {f"{GRPO}.generation_batch_size": 64, f"{GRPO}.steps_per_generation": 1},
         f"`{GRPO}.generation_batch_size` and `{GRPO}.steps_per_generation` are both set; keep one",
     ),

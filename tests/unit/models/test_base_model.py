@@ -33,6 +33,7 @@ def test_a_tiny_base_is_a_complete_checkpoint(tiny_run: TinyRun) -> None:
     folder = tiny_run.base / "model"
     manifest = check_manifest(folder, tiny_run.base / "model.json")
     assert (manifest["source"], manifest["revision"]) == ("built from its config", None)
+    assert manifest["pretraining"] is None
     assert set(manifest["files"]) == {path.name for path in folder.iterdir()}
     assert AutoModelForImageTextToText.from_pretrained(folder).config.model_type == "qwen2_5_vl"
     assert read_json(folder / "processor_config.json")["processor_class"] == "Qwen2_5_VLProcessor"

@@ -1,7 +1,7 @@
 """Checks of ``data`` and GQA's files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -26,14 +26,19 @@ def data_problems(data: DataSettings) -> Iterator[str]:
                 yield f"`{key}.{field}` is missing; `data.source: {data.source}` reads it"
         if split.part and split.part[0] >= split.part[1]:
             yield f"`{key}.part` is {list(split.part)}; it must be [from, to] with from below to"
-    types = data.digits.train_question_types
-    if data.source == "digits" and types and all(name.startswith("neighbor_") for name in types):
-        yield (
-            f"`data.digits.train_question_types` is {', '.join(types)}; some scenes have no neighbours: add a type "
-            "that every scene can answer, such as color"
-        )
+    if data.source == "digits":
+        yield from type_problems("data.digits.train_question_types", data.digits.train_question_types)
     if data.source != "digits":
         yield from _overlaps(data.splits)
+
+
+def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
+    """Whether every scene can answer one of the question types that ``key`` names."""
+    if types and all(name.startswith("neighbor_") for name in types):
+        yield (
+            f"`{key}` is {', '.join(types)}; some scenes have no neighbours: add a type that every scene can answer, "
+            "such as color"
+        )
 
 
 def by_name(splits: Splits) -> dict[str, Split]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from reinforced_cot.config.data_checks import type_problems
 from reinforced_cot.config.policy_checks import Candidate
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import DataError, PipelineError
@@ -77,9 +78,12 @@ def tiny_problems(base_model: BaseModelSettings) -> Iterator[str]:
 
 
 def scene_problems(base_model: BaseModelSettings, image: PixelBudget) -> Iterator[str]:
-    """Pretraining aligns one visual token with each of a digit scene's cells: the scenes must keep their size."""
+    """Pretraining aligns one visual token with each of a digit scene's cells, so the scenes must keep their size; and
+    each must have an answer to one of the question types.
+    """
     if base_model.path is not None or not base_model.tiny.pretraining:
         return
+    yield from type_problems("base_model.tiny.pretraining.question_types", base_model.tiny.pretraining.question_types)
     resized = {"min_pixels": image.min_pixels > SCENE_PIXELS, "max_pixels": image.max_pixels < SCENE_PIXELS}
     for key in (key for key, bad in resized.items() if bad):
         yield (

@@ -37,8 +37,11 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
     model = output / "model"
     with new_folder(model) as folder:
         if base_model.path is None:
-            _build_tiny(settings, train, folder)
-            facts = {"source": "built from its config", "revision": None}
+            facts = {
+                "source": "built from its config",
+                "revision": None,
+                "pretraining": _build_tiny(settings, train, folder),
+            }
         else:
             facts = _lay_out(settings, folder)
         write_text(folder / "README.md", model_card("base", facts))
@@ -77,8 +80,12 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
     return {"source": path, "revision": revision}
 
 
-def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) -> None:
-    """Build a tokenizer from the training texts and a model from its config; pretrain it unless that is null."""
+def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) -> dict[str, Any] | None:
+    """Build a tokenizer from the training texts and a model from its config; pretrain it unless that is null.
+
+    Returns:
+        What `tiny_pretraining.pretrain` says of the pretraining; None without it.
+    """
     from reinforced_cot.models import tiny_model
 
     tiny, seed, image = settings.base_model.tiny or TinyModel(), settings.seed, settings.image
@@ -86,22 +93,16 @@ def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) 
         text for example in train for text in (example.question, completion_text(example.cot, example.taught_answer))
     ]
     pretraining = tiny.pretraining
-    scenes, questions = [], []
     if pretraining:
-        from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, pretrain
-        from reinforced_cot.sources import digit_scenes
+        from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, draw_scenes, pretrain
 
-        drawing = f"pretraining-{seed}"  # scenes that SFT and RL do not see, of the same scans
-        scenes = digit_scenes.make_scenes("train", pretraining.scenes, drawing)
-        per_scene = pretraining.questions_per_scene
-        records = digit_scenes.make_records(scenes, drawing, per_scene, pretraining.shortcut_share)
-        questions = [records[i : i + per_scene] for i in range(0, len(records), per_scene)]
-        texts += [CAPTION_PROMPT, *(scene.caption() for scene in scenes)]
+        learned, held_out = draw_scenes(pretraining, seed)
+        texts += [CAPTION_PROMPT, *(scene.caption() for scene in learned.scenes)]
     tokenizer = tiny_model.build_tokenizer(texts, tiny.vocab_size)
     processor = tiny_model.build_processor(tokenizer, image.min_pixels, image.max_pixels)
     model = tiny_model.build_model(tokenizer, tiny.architecture, seed)
     log.info("tiny model: %d parameters, %d tokens", model.num_parameters(), len(tokenizer))
-    if pretraining:
-        pretrain(model, processor, scenes, questions, pretraining, seed)
+    figures = pretrain(model, processor, learned, held_out, pretraining, seed) if pretraining else None
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    return figures

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Share, Switch, Text
+from reinforced_cot.sources.settings import QuestionType
 
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Width = Annotated[int, Field(ge=8)]
@@ -82,15 +83,21 @@ class PretrainingSteps(Section):
     """Peak learning rate."""
 
     # The step at which the language model has learned to look a place up in the image differs by hundreds between
-    # seeds. The learning rate falls only after that step, so that the bases of all seeds are about equally good.
-    lm_max_steps: Count = 1200
+    # seeds, and its loss does not tell it: most tokens of a chain need no look at the image. The learning rate falls
+    # only after that step, so that the bases of all seeds are about equally good.
+    lm_max_steps: Count = 2000
     """The largest number of steps that train the language model."""
+
+    lm_eval_steps: Count = 25
+    """Steps between two evaluations on held-out questions."""
+
+    lm_target_accuracy: Share = 0.75
+    """The learning rate begins to fall once the model answers this share of the held-out questions right, with the
+    right chain.
+    """
 
     lm_decay_steps: Count = 250
     """Steps at the end over which the learning rate falls."""
-
-    lm_decay_below: NotNegative = 0.15
-    """The learning rate begins to fall once the loss of the kind `steps`, in nats per token, is below this."""
 
     lm_batch_size: Count = 32
     """Texts per step."""
@@ -112,6 +119,16 @@ class Pretraining(PretrainingSteps):
 
     questions_per_scene: Count = 2
     """Questions asked about each scene."""
+
+    question_types: Annotated[tuple[QuestionType, ...], Field(strict=False, min_length=1)] | None = None
+    """Question types that these are drawn from evenly; a type that is named twice is drawn twice as often. null for all
+    types.
+    """
+
+    held_out_scenes: Count = 100
+    """Further scenes, of scans of the training split, that the model is not trained on: each has a question for a color
+    and one for a digit. The training of the language model ends by the answers.
+    """
 
     shortcut_share: Share = 0.55
     """How often a chain about two objects skips the way to the second one."""

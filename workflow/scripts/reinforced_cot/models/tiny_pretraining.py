@@ -4,14 +4,15 @@
    token embeddings, must predict the cell's bag of words. Without this step the language model never learns to look.
 2. Language model: the vision tower is frozen and its features are cached; the language model learns captions, short
    answers, bare steps and tagged chains. The last three follow the same plain question, so the base knows how to
-   reason but seldom writes it in tags; that is left to post-training.
+   reason but seldom writes it in tags; that is left to post-training. This phase ends by what the model reads on
+   held-out scenes, not by its training loss.
 """
 
 import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -22,55 +23,92 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.models.settings import PretrainingSteps
-from reinforced_cot.sources.digit_scenes import Record, Scene
+from reinforced_cot.models.settings import Pretraining, PretrainingSteps
+from reinforced_cot.models.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
+from reinforced_cot.models.tiny_texts import Texts, predictions, rope_positions, tokenize
+from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 log = logging.getLogger(__name__)
 
 CAPTION_PROMPT = "Describe the image."
 
 
-@dataclass(frozen=True)
-class Texts:
-    """One kind of text, tokenized.
+class Asked(NamedTuple):
+    """Scenes with questions about each."""
 
-    Attributes:
-        ids: prompt and completion, padded on the right, shape `(rows, longest length)`.
-        prompt_length, length: of each row's prompt, and of the whole row, shape `(rows,)`.
-        scene: number of the scene that each row is about, shape `(rows,)`.
-    """
+    scenes: Sequence[Scene]
+    questions: Sequence[Sequence[Record]]
 
-    ids: torch.Tensor
-    prompt_length: torch.Tensor
-    length: torch.Tensor
-    scene: torch.Tensor
+    @classmethod
+    def drawn(
+        cls, drawing: str, scenes: int, per_scene: int, shortcut_share: float, question_types: Sequence[str]
+    ) -> Self:
+        """Scenes of the scans of train."""
+        drawn = make_scenes("train", scenes, drawing)
+        records = make_records(drawn, drawing, per_scene, shortcut_share, question_types)
+        return cls(drawn, [records[i : i + per_scene] for i in range(0, len(records), per_scene)])
+
+
+def draw_scenes(settings: Pretraining, seed: int) -> tuple[Asked, Asked]:
+    """Draw the scenes that the model is trained on, and the held-out ones. SFT and RL see neither."""
+    types: Sequence[str] = settings.question_types or tuple(QUESTION_TYPES)
+    shortcut_share = settings.shortcut_share
+    return (
+        Asked.drawn(f"pretraining-{seed}", settings.scenes, settings.questions_per_scene, shortcut_share, types),
+        Asked.drawn(f"held-out-{seed}", settings.held_out_scenes, len(HELD_OUT_TYPES), 0.0, HELD_OUT_TYPES),
+    )
 
 
 def pretrain(
     model: Qwen2_5_VLForConditionalGeneration,
     processor: Qwen2_5_VLProcessor,
-    scenes: Sequence[Scene],
-    questions: Sequence[Sequence[Record]],
+    train: Asked,
+    held_out: Asked,
     settings: PretrainingSteps,
     seed: int,
-) -> None:
+) -> dict[str, Any]:
     """Train the model in place.
 
     Args:
-        scenes: the images.
-        questions: each scene's records. Some chains are learned in tags: adapters of q, k and v cannot teach new tags.
+        train: some of its chains are learned in tags: adapters of q, k and v cannot teach new tags.
+        held_out: scenes that are not trained on; questions of `tiny_evaluation.HELD_OUT_TYPES`.
+
+    Returns:
+        The steps that trained the language model, its accuracy on the held-out questions after the last one, and the
+        accuracy that was asked for.
     """
     generator = torch.Generator().manual_seed(seed)
     started = time.perf_counter()
-    images = processor.image_processor(images=[scene.render() for scene in scenes], return_tensors="pt")
-    grid = images["image_grid_thw"]
-    patches = images["pixel_values"].view(len(scenes), -1, images["pixel_values"].shape[-1])
-    log.info("rendered %d scenes in %.1f s", len(scenes), time.perf_counter() - started)
-    align_vision(model, processor, scenes, patches, grid, settings, generator)
+    patches, grid = pixel_patches(processor, train.scenes)
+    log.info("rendered %d scenes in %.1f s", len(train.scenes), time.perf_counter() - started)
+    align_vision(model, processor, train.scenes, patches, grid, settings, generator)
     features = visual_features(model, patches, grid)
-    texts = tokenize_mix(processor, features.shape[1], scenes, questions)
-    train_language_model(model, texts, features, grid[:1], settings, generator)
+    texts = tokenize_mix(processor, features.shape[1], train.scenes, train.questions)
+    unseen = visual_features(model, *pixel_patches(processor, held_out.scenes))
+    reading = HeldOutQuestions.of(processor, held_out.questions, unseen, grid[:1])
+    steps, accuracy = train_language_model(model, texts, features, grid[:1], reading, settings, generator)
     model.eval()
+    if accuracy < settings.lm_target_accuracy:
+        log.warning(
+            "WARNING: the base has not learned to read: after %d steps it answers %.3f of the held-out questions "
+            "right, less than base_model.tiny.pretraining.lm_target_accuracy, %.3f. Every policy starts from it: raise "
+            "lm_max_steps, or take another seed",
+            steps,
+            accuracy,
+            settings.lm_target_accuracy,
+        )
+    return {
+        "lm_steps": steps,
+        "held_out_accuracy": round(accuracy, 4),
+        "lm_target_accuracy": settings.lm_target_accuracy,
+    }
+
+
+def pixel_patches(processor: Qwen2_5_VLProcessor, scenes: Sequence[Scene]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixel values of every scene, shape `(scenes, patches, channels)`, and `image_grid_thw`, shape `(scenes, 3)`."""
+    images = processor.image_processor(images=[scene.render() for scene in scenes], return_tensors="pt")
+    pixels = images["pixel_values"]
+    return pixels.view(len(scenes), -1, pixels.shape[-1]), images["image_grid_thw"]
 
 
 def align_vision(
@@ -171,43 +209,27 @@ def tokenize_mix(
     return {kind: tokenize(processor, visual_tokens, rows) for kind, rows in kinds.items()}
 
 
-def tokenize(processor: Qwen2_5_VLProcessor, visual_tokens: int, rows: Sequence[tuple[int, str, str]]) -> Texts:
-    """Tokenize rows of (scene number, prompt, completion) as the chat template renders them, image first."""
-    tokenizer = processor.tokenizer
-    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "\0"}]}]
-    # Rendered once, around a mark: the template is slow, and its text is the same for every row.
-    before, after = processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False).split("\0")
-    before = before.replace(processor.image_token, processor.image_token * visual_tokens)
-    prompts = tokenizer([before + prompt + after for _, prompt, _ in rows], add_special_tokens=False)["input_ids"]
-    completions = tokenizer(
-        [completion + tokenizer.eos_token + "\n" for *_, completion in rows], add_special_tokens=False
-    )["input_ids"]
-    length = torch.tensor([len(p) + len(c) for p, c in zip(prompts, completions, strict=True)])
-    ids = torch.full((len(rows), int(length.max())), tokenizer.pad_token_id)
-    for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
-        ids[row, : length[row]] = torch.tensor(prompt + completion)
-    prompt_length = torch.tensor([len(prompt) for prompt in prompts])
-    return Texts(ids, prompt_length, length, torch.tensor([number for number, *_ in rows]))
-
-
 def train_language_model(
     model: Qwen2_5_VLForConditionalGeneration,
     texts: Mapping[str, Texts],
     features: torch.Tensor,
     grid: torch.Tensor,
+    held_out: HeldOutQuestions,
     settings: PretrainingSteps,
     generator: torch.Generator,
-) -> None:
+) -> tuple[int, float]:
     """Train the language model on cached visual features; the vision tower is not changed.
 
     Args:
         features: shape `(scenes, visual tokens, hidden)`.
         grid: `image_grid_thw` of any one image, shape `(1, 3)`: all images have the same size.
+        held_out: the learning rate falls once the model answers enough of these right, and training ends then.
+
+    Returns:
+        The number of steps, and the accuracy on `held_out` after the last one.
     """
     started = time.perf_counter()
-    language_model = model.model.language_model
-    embed = model.get_input_embeddings()
-    parameters = list(language_model.parameters())
+    parameters = list(model.model.language_model.parameters())
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.lm_learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
@@ -216,54 +238,36 @@ def train_language_model(
     positions = {kind: rope_positions(model, batch.ids, grid) for kind, batch in texts.items()}
     progress = tqdm([list(texts)[kind] for kind in kinds], desc="language model", mininterval=2)
     losses: dict[str, float] = {}
-    end, decaying = settings.lm_max_steps, False
+    end = settings.lm_max_steps
     model.train()
     for step, kind in enumerate(progress):
         if step == end:
             break
+        if step and step % settings.lm_eval_steps == 0 and step < end - settings.lm_decay_steps:
+            accuracy = held_out.accuracy(model)
+            log.info("step %d: %.3f of the held-out questions are answered right", step, accuracy)
+            if accuracy >= settings.lm_target_accuracy:
+                progress.total = end = step + settings.lm_decay_steps
         for group in optimizer.param_groups:
             group["lr"] = settings.lm_learning_rate * trapezoid(step, end, settings.lm_decay_steps)
-        batch = texts[kind]
-        rows = torch.randint(len(batch.ids), (settings.lm_batch_size,), generator=generator)
-        ids = batch.ids[rows, : int(batch.length[rows].max())]
-        place = torch.arange(ids.shape[1])
-        learned = (place >= batch.prompt_length[rows, None]) & (place < batch.length[rows, None])
-        is_image = (ids == model.config.image_token_id)[..., None]
-        embedded = embed(ids).masked_scatter(is_image, features[batch.scene[rows]])
-        # No attention mask: padding is on the right, where no token of the text can see it.
-        hidden = language_model(
-            inputs_embeds=embedded,
-            position_ids=positions[kind][..., : ids.shape[1]].expand(-1, len(ids), -1),
-            use_cache=False,
-        ).last_hidden_state
-        target = ids[:, 1:][learned[:, 1:]]
-        loss = F.cross_entropy(model.lm_head(hidden[:, :-1][learned[:, 1:]]), target)
+        rows = torch.randint(len(texts[kind].ids), (settings.lm_batch_size,), generator=generator)
+        logits, true, _ = predictions(model, texts[kind], rows, features, positions[kind])
+        loss = F.cross_entropy(logits, true)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         losses[kind] = 0.9 * losses.get(kind, loss.item()) + 0.1 * loss.item()
-        if not decaying and losses.get("steps", math.inf) < settings.lm_decay_below:
-            progress.total = end = min(step + settings.lm_decay_steps, end)
-            decaying = True
         progress.set_postfix({kind: f"{value:.3f}" for kind, value in losses.items()}, refresh=False)
-    log.info("language model trained in %d steps, %.1f s, loss %s", end, time.perf_counter() - started, losses)
-
-
-def rope_positions(model: Qwen2_5_VLForConditionalGeneration, ids: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """Multimodal rotary positions, shape `(3, 1, length)`, shared by all rows: the image is always at the same place.
-
-    Raises:
-        ValueError: the image tokens are not at the same place in every row.
-    """
-    is_image = ids == model.config.image_token_id
-    if not bool((is_image == is_image[:1]).all()):
-        raise ValueError("image tokens must be at the same place in every row")
-    row = ids[:1]
-    position_ids, _ = model.model.get_rope_index(
-        row, mm_token_type_ids=is_image[:1].long(), image_grid_thw=grid, attention_mask=torch.ones_like(row)
+    accuracy = held_out.accuracy(model)
+    log.info(
+        "language model trained in %d steps, %.1f s; %.3f of the held-out questions are answered right; loss %s",
+        end,
+        time.perf_counter() - started,
+        accuracy,
+        losses,
     )
-    return position_ids
+    return end, accuracy
 
 
 def cosine(step: int, steps: int, warmup: int = 20, floor: float = 0.05) -> float:

@@ -1,0 +1,62 @@
+"""How often the tiny model reads held-out scenes right: its pretraining ends by this."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from transformers import Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
+
+from reinforced_cot.data.completions import THINK_OPEN, completion_text
+from reinforced_cot.models.tiny_texts import Texts, predictions, rope_positions, tokenize
+from reinforced_cot.sources.digit_scenes import Record
+
+# Their chain has one right form. Where a question is about two objects, a shortcut is an expected answer, too.
+HELD_OUT_TYPES = ("color", "value")
+
+
+class HeldOutQuestions:
+    """Questions about scenes that the model is not trained on, each with the one right chain.
+
+    Args:
+        texts: questions up to the tag that opens the chain, which tells the model to think, and the completions.
+        features: of every scene's image, shape `(scenes, visual tokens, hidden)`.
+        grid: `image_grid_thw` of any one image, shape `(1, 3)`.
+    """
+
+    def __init__(self, texts: Texts, features: torch.Tensor, grid: torch.Tensor) -> None:
+        self._texts, self._features, self._grid = texts, features, grid
+
+    @classmethod
+    def of(
+        cls,
+        processor: Qwen2_5_VLProcessor,
+        questions: Sequence[Sequence[Record]],
+        features: torch.Tensor,
+        grid: torch.Tensor,
+    ) -> Self:
+        """Questions from each scene's records, whose types are `HELD_OUT_TYPES`."""
+        begin = f"{THINK_OPEN}\n"
+        rows = [
+            (number, record["question"], completion_text(record["cot"], record["answer"]).removeprefix(begin))
+            for number, records in enumerate(questions)
+            for record in records
+        ]
+        return cls(tokenize(processor, features.shape[1], rows, begin), features, grid)
+
+    @torch.no_grad()
+    def accuracy(self, model: Qwen2_5_VLForConditionalGeneration) -> float:
+        """Share of the questions whose greedy completion is right in every token, chain and answer.
+
+        One pass tells it without generation: the greedy completion is the right one exactly if, after each of its
+        tokens, the next is the most probable.
+        """
+        was_training = model.training
+        model.eval()
+        rows = torch.arange(len(self._texts.ids))
+        positions = rope_positions(model, self._texts.ids, self._grid)
+        logits, true, row = predictions(model, self._texts, rows, self._features, positions)
+        model.train(was_training)
+        wrong = torch.zeros(len(rows), dtype=torch.bool)
+        wrong[row[logits.argmax(-1) != true]] = True
+        return 1 - wrong.float().mean().item()
