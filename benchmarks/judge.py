@@ -1,9 +1,10 @@
 """What the judge of chains says of chains that people labelled: by style, and on real chains.
 
-    python benchmarks/judge.py --sample ../shared/data/gqa-cot-sample      # writes judge.json and judge.md
+    python benchmarks/judge.py --sample ../shared/data/gqa-cot-sample [--before JSON]     # judge.json and judge.md
 
-The chains of `tests/data/chain_styles.jsonl` in two parts: those that may be looked at while the judge is changed, and
-those kept aside. With the sample, also the 240 labelled chains of its teacher, and all 498 with their own answers.
+With ``--before``, a judge.json of earlier rules, the page shows both. The chains of `tests/data/chain_styles.jsonl` come
+in two parts: those that may be looked at while the judge is changed, and those kept aside. With the sample, also the 240
+labelled chains of its teacher, and all 498 with their own answers.
 """
 
 import argparse
@@ -38,8 +39,8 @@ def confusion(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
     )
 
 
-def summary(counts: dict[str, int]) -> str:
-    """Support, false support and punished chains, as three cells of a table."""
+def rates(counts: dict[str, int]) -> tuple[str, str, str]:
+    """Support, false support and punished chains, as texts."""
     supported = {verdict: counts.get(f"support as {verdict}", 0) for verdict in ("support", "unknown", "contradict")}
     others = {
         verdict: counts.get(f"contradict as {verdict}", 0) + counts.get(f"unknown as {verdict}", 0)
@@ -47,26 +48,38 @@ def summary(counts: dict[str, int]) -> str:
     }
     right, wrong = sum(supported.values()), sum(others.values())
     return (
-        f"{supported['support']} of {right} ({supported['support'] / right:.2f}) | "
-        f"{others['support']} of {wrong} ({others['support'] / wrong:.2f}) | {supported['contradict']}"
+        f"{supported['support']} of {right} ({supported['support'] / right:.2f})",
+        f"{others['support']} of {wrong} ({others['support'] / wrong:.2f})",
+        str(supported["contradict"]),
     )
+
+
+def row(style: str, now: dict[str, int], before: dict[str, int] | None) -> str:
+    """A row of a part's table."""
+    earlier = rates(before) if before else ("-", "-", "-")
+    cells = [cell for pair in zip(earlier, rates(now), strict=True) for cell in pair]
+    return f"| {style} | " + " | ".join(cells) + " |"
 
 
 def page(result: dict[str, Any]) -> str:
     """The page as Markdown."""
-    head = "| chains | support, of those that conclude the answer | false support, of the others | punished |"
+    before = result.get("before", {})
+    head = "| chains | support, before | now | false support, before | now | punished, before | now |"
     text = [
         "# The judge of chains, on chains that people labelled",
         "",
         f"`python benchmarks/judge.py`, scoring rules {result['rules']}. The labels and who gave them:",
-        "[tests/data/README.md](../tests/data/README.md). Punished: chains that conclude the answer, and are judged a",
-        "contradiction.",
+        "[tests/data/README.md](../tests/data/README.md). Support: of the chains that conclude the answer. False",
+        "support: of the others. Punished: chains that conclude the answer and are judged a contradiction. The judge's",
+        "weights are fitted to the development part, so that its figures flatter; the other part is unseen.",
     ]
+    if before:
+        text.append(f"Before: scoring rules {before['rules']}.")
     for part in ("development", "kept aside"):
-        text += ["", f"## In 13 styles, {part}", "", head, "| --- | --- | --- | --- |"]
-        text += [f"| {style} | {summary(counts)} |" for style, counts in result[part].items()]
+        text += ["", f"## In 13 styles, {part}", "", head, "| --- |" + " --- |" * 6]
+        text += [row(style, counts, before.get(part, {}).get(style)) for style, counts in result[part].items()]
     if sample := result.get("sample"):
-        labelled = sample["labelled"]
+        labelled, earlier = sample["labelled"], before.get("sample")
         text += [
             "",
             "## Real chains of one teacher (gqa-cot-sample)",
@@ -75,6 +88,14 @@ def page(result: dict[str, Any]) -> str:
             f"of {labelled['silent']} that do not, {labelled['undecided']} are undecided.",
             f"Of all {sample['all']} chains,",
             f"{sample['all supported']} support the data set's answer.",
+            *(
+                [
+                    f"Before: {earlier['labelled']['supported']}, {earlier['labelled']['undecided']} and "
+                    f"{earlier['all supported']}."
+                ]
+                if earlier
+                else []
+            ),
         ]
     return "\n".join([*text, "", f"Machine: {result['machine']}.", ""])
 
@@ -105,6 +126,7 @@ def main() -> None:
     """Judge all chains, and write the counts and their page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=Path, help="folder of gqa-cot-sample")
+    parser.add_argument("--before", type=Path, help="a judge.json of earlier rules")
     args = parser.parse_args()
     rows = lines(DATA / "chain_styles.jsonl")
     result: dict[str, Any] = {"machine": machine(), "rules": RULES}
@@ -115,6 +137,10 @@ def main() -> None:
         result[part]["all"] = confusion(chosen)
     if args.sample:
         result["sample"] = of_sample(args.sample)
+    if args.before:
+        result["before"] = {
+            key: value for key, value in json.loads(args.before.read_text()).items() if key not in ("machine", "before")
+        }
     PAGE.with_suffix(".json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     PAGE.write_text(page(result), encoding="utf-8")
 
