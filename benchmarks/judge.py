@@ -2,9 +2,11 @@
 
     python benchmarks/judge.py --sample ../shared/data/gqa-cot-sample [--before JSON]     # judge.json and judge.md
 
-With ``--before``, a judge.json of earlier rules, the page shows both. The chains of `tests/data/chain_styles.jsonl` come
-in two parts: those that may be looked at while the judge is changed, and those kept aside. With the sample, also the 240
-labelled chains of its teacher, and all 498 with their own answers.
+With ``--before``, a judge.json of earlier rules, the page shows both.
+
+The chains of `tests/data/chain_styles.jsonl` come in two parts: those that may be looked at while the judge is changed,
+and those kept aside. With the sample, the 240 labelled chains of its teacher are judged, and all 498 with their own
+answers.
 """
 
 import argparse
