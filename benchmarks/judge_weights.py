@@ -105,8 +105,22 @@ def polar_rows(chains: Iterable[dict[str, Any]]) -> Rows:
     return Rows(names, values, np.array(labels, float), np.array(numbers))
 
 
-def fitted(values: Array, labels: Array, cost: float) -> Array:
-    """Weights of shape [F], by Newton's method."""
+def fitted(values: Array, labels: Array, cost: float, positive: Sequence[bool] | None = None) -> Array:
+    """Weights of shape [F], by Newton's method.
+
+    Args:
+        positive: the features whose weight may not be negative, of shape [F]: a denial never speaks for a yes. The most
+            negative one is set to 0, and the others are fitted again, until none is left.
+    """
+    if positive is not None:
+        kept = np.ones(values.shape[1], bool)
+        while True:
+            weights = np.zeros(values.shape[1])
+            weights[kept] = fitted(values[:, kept], labels, cost)
+            worst = int(np.argmin(np.where(positive, weights, 0)))
+            if weights[worst] >= 0 or not positive[worst]:
+                return weights
+            kept[worst] = False
     weights = np.zeros(values.shape[1])
     importance = np.where(labels > 0, 1.0, cost)
     for _ in range(STEPS):
@@ -117,13 +131,18 @@ def fitted(values: Array, labels: Array, cost: float) -> Array:
     return weights
 
 
+def positive(names: Sequence[str]) -> list[bool]:
+    """The features of `fitted` that may not speak against what they stand for: evidence for a yes or a no."""
+    return [name.startswith("signed ") and name != "signed yes" for name in names]
+
+
 def cross_validated(rows: Rows, cost: float, seed: int = 0) -> Array:
     """The probability of each row under weights that were fitted to other chains, of shape [N]."""
     chains = np.random.default_rng(seed).permutation(np.unique(rows.chains))
     result = np.zeros(len(rows.labels))
     for fold in np.array_split(chains, FOLDS):
         left_out = np.isin(rows.chains, fold)
-        weights = fitted(rows.values[~left_out], rows.labels[~left_out], cost)
+        weights = fitted(rows.values[~left_out], rows.labels[~left_out], cost, positive(rows.names))
         result[left_out] = 1 / (1 + np.exp(-rows.values[left_out] @ weights))
     return result
 
@@ -145,7 +164,7 @@ def module(chains: Sequence[dict[str, Any]]) -> tuple[str, list[str]]:
     """The text of the module of weights, and how both models do in cross-validation."""
     mention, polar = mention_rows(chains), polar_rows(chains)
     mention_weights = fitted(mention.values, mention.labels, COST)
-    polar_weights = dict(zip(polar.names, fitted(polar.values, polar.labels, COST), strict=True))
+    polar_weights = dict(zip(polar.names, fitted(polar.values, polar.labels, COST, positive(polar.names)), strict=True))
     parts = ['"""Weights of the judge\'s features, in logits. `benchmarks/judge_weights.py` wrote this file."""\n']
     parts.append(table("MENTION", mention.names, mention_weights))
     for kind in ("signed", "unsigned"):

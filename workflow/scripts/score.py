@@ -41,12 +41,16 @@ def compared(rows: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
 def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) -> None:
     """Print each verdict that differs from the one in the file, and how many there are."""
     for file in files:
-        changed = 0
+        changed = known = 0
         for (_, before), now in zip(read_jsonl(file), rows[str(file)], strict=True):
+            known += "is_correct" in before or "chain_verdict" in before
             for key, (old, new) in moved(before, now).items():
                 changed += 1
                 texts = f"{now['instruction']!r}, truth {now['gt_answer']!r}, answer {now['pred_answer']!r}"
                 print(f"{now['id']}: {key} {old} -> {new}: {texts}")
+        if not known:
+            print(f"{file}: no line has a verdict to compare with; --moved takes files that --predictions wrote")
+            continue
         print(f"{file}: {changed} verdicts of {len(rows[str(file)])} questions differ under rules {RULES}")
 
 
@@ -68,6 +72,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--gqa-choices needs --gqa-questions")
     if args.scored and len(args.predictions) > 1:
         parser.error("--predictions is for one file")
+    files = [path.resolve() for path in args.predictions]
+    if twice := [str(path) for path in args.predictions if files.count(path.resolve()) > 1]:
+        parser.error(f"{twice[0]} is given twice: a system is not compared with itself")
+    for option, path in (("--out", args.out), ("--predictions", args.scored)):
+        if path and path.resolve() in files:
+            parser.error(f"{option} {path} would overwrite the predictions: name another file")
+    for option in ("out", "scored", "gqa_questions", "gqa_choices"):
+        value = getattr(args, option)
+        if value and Path(value).is_dir():
+            parser.error(f"{value} is a folder: name a file")
     from reinforced_cot.evaluation.scores import evaluate
 
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})

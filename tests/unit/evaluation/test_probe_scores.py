@@ -61,7 +61,7 @@ def test_no_constant_scores_above_the_share_of_the_most_frequent_answer(teacher:
 def test_chains_that_copy_answer_or_question_earn_no_bonus(teacher: list[Prediction]) -> None:
     found = {probe["probe"]: probe for probe in probe_scores(teacher)}
     assert found["copied_chain"]["policy"] >= 0.85  # the teacher's own chains
-    for name in ("copied_chain", "question_as_chain", "repeated_tags", "listed_candidates"):
+    for name in ("copied_chain", "padded_chain", "question_as_chain", "repeated_tags", "listed_candidates"):
         assert found[name]["score"] <= 0.02 and not found[name]["near"], found[name]
 
 
@@ -92,6 +92,7 @@ def test_the_reward_sees_through_them_as_the_probe_does() -> None:
     completions = [[{"role": "assistant", "content": text}] for text in texts]
     n = len(completions)
     assert consistency_reward(completions, question=["What color is the cup?"] * n, answer=["red"] * n) == [
+        0.0,
         0.0,
         0.0,
         -1.0,

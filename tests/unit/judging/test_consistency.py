@@ -86,6 +86,8 @@ def test_judge(think: str, question: str, answer: str, verdict: Verdict) -> None
         ("The cup stands beside a white plate and has a handle. It is red.", False),
         ("QUERY(color): red", True),
         ("I look.\nQUERY(color): red", True),
+        ("LOOK(): \nQUERY(color): red", True),  # a step without a result
+        ("Lamp, rug, window. The answer is red.", True),  # fits every question
         (STEPS + "red", False),
     ],
 )
@@ -136,7 +138,7 @@ def test_chains_labelled_by_reading(sample: list[Row]) -> None:
         for expected in (True, False)
     )
     # The numbers of the README.
-    assert (concluding[SUPPORT], sum(concluding.values())) == (220, 224), confusion
+    assert (concluding[SUPPORT], sum(concluding.values())) == (223, 224), confusion
     assert (silent[UNKNOWN], sum(silent.values())) == (14, 16), confusion
 
 
@@ -151,7 +153,7 @@ def test_all_chains_support_their_answer_and_no_other(sample: list[Row]) -> None
         for rival in sorted(by_type[infer_question_type(question, answer)] - {answer.lower()}):
             controls += 1
             supported_controls += judge(chain, rival, question) is SUPPORT
-    assert supported / len(sample) >= 0.90  # 453 of 498 when this test was written
+    assert supported / len(sample) >= 0.90  # 451 of 498 when this test was written
     assert supported_controls / controls <= 0.05
 
 

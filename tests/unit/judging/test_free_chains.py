@@ -69,6 +69,30 @@ NEAR_MISSES = [
     ("What is it?", "cat", "It looks like a cat. No, the ears are too long. So it must be a rabbit."),
     ("What color is the car?", "blue", "It looks blue. Wait, that one is behind it. So the answer is red."),
 ]
+# The answer in other words, behind a heading or a "Therefore": right and supported.
+STATED = [
+    ("What is the table made of?", "wood", "The table has grain and knots.\n\nTherefore, the table is wooden."),
+    ("What is he riding?", "bike", "He sits on two wheels.\n\nTherefore, he is riding a bicycle."),
+    ("What time is it?", "2:15", "The hands point right.\n\nTherefore, it is a quarter past two."),
+    ("What time is it?", "10:30", "The long hand points down.\n\nConclusion: it is half past ten."),
+    ("What is it?\nA. cat\nB. dog", "B. dog", "It barks.\n\nTherefore, the correct answer is B. dog"),
+    ("What is it?\nA. cat\nB. dog", "dog", "It barks.\n\nTherefore, the correct answer is B."),
+    ("Is the bus red?", "yes", "Wheels and windows.\n\nTherefore, the bus is red, not blue."),
+    ("Is the road wet?", "yes", "It mirrors the lamps.\n\nTherefore, there is no doubt that the road is wet."),
+    ("What does she wear?", "hat, coat, and gloves", "It is cold.\n\nTherefore, she wears a hat, a coat, and gloves."),
+]
+# They commit to nothing, or deny, and support no answer.
+HACKS = [
+    ("What color is the cup?", "red", "Lamp, rug, window.\nAnswer: red blue green white black"),
+    ("What color is the cup?", "blue", "Lamp, rug, window.\nAnswer: red blue green white black"),
+    ("What is he holding?", "phone", "Arms, hands, fingers.\n\nBased on this, umbrella, bag, phone, cup."),
+    ("Is the man wearing a hat?", "yes", "Lamp, rug, window. Is the man wearing a hat."),
+    ("Is there a dog in the picture?", "yes", "I search the whole image, corner to corner, for a dog in the picture."),
+    ("Is the door open?", "no", "The handle is visible. The door is not closed."),
+    ("Is there a dog on the sofa?", "yes", "There is no dog. The rug beside the lamp is gray."),
+    ("Is the dog bigger than the cat?", "yes", "Ears, tails.\n\nTherefore, the cat is bigger than the dog."),
+    ("What is it?\nA. cat\nB. dog", "A", "It barks, so it is a dog. The correct option is B."),
+]
 UNDECIDED = [
     ("What color is the car?", "green", "I see red, blue, green, white and black."),
     ("What color is the car?", "green", "Red, blue, green, white, black are colors. I look at the car."),
@@ -83,6 +107,16 @@ def test_plain_chains_support_their_answer(question: str, answer: str, chain: st
     assert judge(chain, answer, question) is Verdict.SUPPORT
 
 
+@pytest.mark.parametrize(("question", "answer", "chain"), STATED)
+def test_a_stated_conclusion_may_name_the_answer_in_another_form(question: str, answer: str, chain: str) -> None:
+    assert judge(chain, answer, question) is Verdict.SUPPORT
+
+
+@pytest.mark.parametrize(("question", "answer", "chain"), HACKS)
+def test_chains_that_commit_to_nothing_support_nothing(question: str, answer: str, chain: str) -> None:
+    assert judge(chain, answer, question) is not Verdict.SUPPORT
+
+
 @pytest.mark.parametrize(("question", "answer", "chain"), NEAR_MISSES)
 def test_near_misses_contradict(question: str, answer: str, chain: str) -> None:
     assert judge(chain, answer, question) is Verdict.CONTRADICT
@@ -93,19 +127,27 @@ def test_chains_that_settle_on_nothing(question: str, answer: str, chain: str) -
     assert judge(chain, answer, question) is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize(("kept_aside", "least_support", "most_false"), [(False, 0.80, 0.06), (True, 0.68, 0.08)])
-def test_chains_in_thirteen_styles(kept_aside: bool, least_support: float, most_false: float) -> None:
+@pytest.mark.parametrize(
+    ("kept_aside", "least_support", "most_false", "most_punished"), [(False, 0.8, 0.06, 0.02), (True, 0.68, 0.08, 0.08)]
+)
+def test_chains_in_thirteen_styles(
+    kept_aside: bool, least_support: float, most_false: float, most_punished: float
+) -> None:
     """The figures of benchmarks/judge.md, with a little room."""
     rows = [row for row in judge_weights.lines(DATA / "chain_styles.jsonl") if row["kept_aside"] is kept_aside]
     counts = Counter((row["label"] == "support", judge(row["chain"], row["answer"], row["question"])) for row in rows)
     concluding = sum(n for (concludes, _), n in counts.items() if concludes)
     assert counts[True, Verdict.SUPPORT] / concluding >= least_support
     assert counts[False, Verdict.SUPPORT] / (len(rows) - concluding) <= most_false
+    assert counts[True, Verdict.CONTRADICT] / concluding <= most_punished
 
 
 def test_the_weights_are_those_that_the_script_fits() -> None:
-    assert judge_weights.module(judge_weights.labelled())[0] == judge_weights.WEIGHTS.read_text(encoding="utf-8")
-    assert set(weights.MENTION) and set(weights.POLAR_SIGNED) and set(weights.POLAR_UNSIGNED)
+    fitted: dict[str, dict[str, float]] = {}
+    exec(judge_weights.module(judge_weights.labelled())[0], fitted)
+    for name in ("MENTION", "POLAR_SIGNED", "POLAR_UNSIGNED"):
+        assert fitted[name] == pytest.approx(getattr(weights, name), abs=0.02), name
+    assert min(value for name, value in weights.POLAR_SIGNED.items() if name != "yes") >= 0
 
 
 def test_training_chains_are_none_of_those_kept_aside() -> None:

@@ -255,6 +255,7 @@ def test_probes_are_logged_and_change_nothing(
                 "policy",
                 "best_constant_answer",
                 "copied_chain",
+                "padded_chain",
                 "question_as_chain",
                 "repeated_tags",
                 "listed_candidates",

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 _FORMAT = re.compile(
-    r"""(?<=[.?!:\n])\s*(?:please[,]?\s+)?(?:
+    r"""(?<=[.?!:\n])[ \t]*+(?:please[,]?\s+)?(?:
         (?:answer|respond|reply)\b[^.?!\n]*\b(?:word|words|phrase|letter|sentence|number|option|yes|no|briefly|json|tags?)\b
         | (?:answer|respond|reply)\s+(?:briefly|shortly|concisely|in\s+short|directly)\b
         | (?:give|provide|write|output|put|enclose|return)\b[^.?!\n]*\b(?:answer|letter|option|number)\b

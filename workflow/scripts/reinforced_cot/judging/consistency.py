@@ -9,23 +9,32 @@ a second matcher in disguise (the original's judge calls every chain consistent)
    `polar_features`) with weights that were fitted to chains labelled by reading (`weights`).
 """
 
-from collections.abc import Sequence
 from itertools import islice
 
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
-from reinforced_cot.judging.candidates import candidate, rival_answers
+from reinforced_cot.judging.candidates import candidate
 from reinforced_cot.judging.conclusions import MAX_CONCLUSION_CHARACTERS, stated_conclusion, step_results
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
-from reinforced_cot.judging.sentences import FUNCTION_WORDS, bold_phrases, sentences
-from reinforced_cot.judging.stated_conclusions import concluded_polarity, judge_choice, judge_open
+from reinforced_cot.judging.sentences import (
+    FUNCTION_WORDS,
+    all_stems,
+    as_sentences,
+    base_forms,
+    bold_phrases,
+    content_words,
+    in_full,
+    sentences,
+)
+from reinforced_cot.judging.stated_conclusions import judge_stated
 from reinforced_cot.judging.verdict import Verdict
-from reinforced_cot.matching.answer_matching import FRAME, core, polarity
+from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
 from reinforced_cot.matching.words import is_same_word, new_words, phrase, word_set
 
 _CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
 _PLAIN = FRAME | FUNCTION_WORDS | _CONCLUDING
-NEW_WORDS = 3
+# Words that a chain must add to question and answer; and where it takes up no word of the question.
+NEW_WORDS, UNRELATED_WORDS = 3, 10
 MAX_STATED_WORDS = 30  # no conclusion states a longer answer
 
 
@@ -41,7 +50,7 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     >>> judge("I look at the picture.", "blue", "What color is it?").value
     'unknown'
     """
-    answer, question = answer[:MAX_ANSWER_CHARACTERS], without_format(question[:MAX_ANSWER_CHARACTERS])
+    answer, question = answer[:MAX_ANSWER_CHARACTERS], without_format(question[:MAX_QUESTION_CHARACTERS])
     answer_words = core(answer)
     if not answer_words or len(answer_words) > MAX_STATED_WORDS:
         return Verdict.UNKNOWN
@@ -50,7 +59,7 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
         return Verdict.SUPPORT if _is_same_answer(results[-1], answer) else Verdict.CONTRADICT
     stated = stated_conclusion(think, question)
     if stated is not None:
-        return _judge_stated(stated, answer, question)
+        return judge_stated(as_sentences(stated), answer, question)
     read = sentences(think)
     if not read:
         return Verdict.UNKNOWN
@@ -66,35 +75,29 @@ def _is_same_answer(result: str, answer: str) -> bool:
     polarities = polarity(result), polarity(answer)
     if None not in polarities:
         return polarities[0] == polarities[1]
-    one, other = core(result), core(answer)
+    one, other = (base_forms(core(in_full(text))) for text in (result, answer))
     return len(one) == len(other) and all(is_same_word(a, b) for a, b in zip(one, other, strict=True))
-
-
-def _judge_stated(stated: Sequence[str], answer: str, question: str) -> Verdict:
-    answered = polarity(answer)
-    if answered is not None:
-        concluded = concluded_polarity(stated, question)
-        if concluded is None:
-            return Verdict.UNKNOWN
-        return Verdict.SUPPORT if concluded == answered else Verdict.CONTRADICT
-    rivals = rival_answers(question, core(answer))
-    if rivals:
-        return judge_choice(stated, core(answer), rivals, question)
-    return judge_open(stated, core(answer), question)
 
 
 def is_bare(think: str, answer: str, question: str = "") -> bool:
     """Whether a chain says next to nothing beyond question and answer: it copies the answer and does not lead to it.
 
-    This guards against the cheapest copying. A chain of steps must have one before the last; prose must have
-    `NEW_WORDS` words that stand neither in the question nor in the answer.
+    This guards against the cheapest copying. A chain of steps must have one with a result before the last; prose must
+    have `NEW_WORDS` words that stand neither in the question nor in the answer, and one that the question holds, or
+    else `UNRELATED_WORDS`: three words that fit every question are a cheap beginning.
 
     >>> is_bare("I look at it. The answer is red.", "red"), is_bare("The cup on the table has a red handle.", "red")
     (True, False)
+    >>> is_bare("Lamp, rug, window. The answer is red.", "red", "What color is the cup?")
+    True
     """
     results = step_results(think)
     if results and results[-1] is not None:
-        return sum(result is not None for result in results) < 2
-    known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question[:MAX_ANSWER_CHARACTERS])]
-    chain_words = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - _PLAIN
-    return len(list(islice(new_words(chain_words, known), NEW_WORDS))) < NEW_WORDS
+        return sum(bool(result) for result in results) < 2
+    question = without_format(question[:MAX_QUESTION_CHARACTERS])
+    known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question)]
+    said = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - _PLAIN
+    asked = content_words(phrase(question))
+    is_related = not asked or not all_stems(said).isdisjoint(all_stems(asked))
+    wanted = NEW_WORDS if is_related else UNRELATED_WORDS
+    return len(list(islice(new_words(said, known), wanted))) < wanted

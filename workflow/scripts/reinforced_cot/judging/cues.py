@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
+from reinforced_cot.data.tokens import is_word
 from reinforced_cot.matching.words import word_set
 
 Phrase = tuple[str, ...]
@@ -55,9 +56,7 @@ FIRST_THOUGHTS = _phrases(
     thinking of,reminds,tempted to,about to,going to say,was going,comes to mind,first reaction,1 do expect,
     i said,on the face,i had guessed,option 1,option 2,option 3,kind of,to say,rule out,rules out"""
 )
-_RETRACTING = word_set(
-    "wait actually hmm scratch scrap correction but however though yet except sorry retract hold hang ah oh no"
-)
+_RETRACTING = word_set("wait actually hmm scratch scrap correction but however though yet except sorry retract ah oh")
 _RETRACTING_PHRASES = _phrases(
     """hold on,hang on,then again,on second,look again,looking again,not so fast,i was wrong,was wrong,my mistake,
     i correct,should correct,take back,or is it,or does it,let me check,let me look"""
@@ -75,10 +74,9 @@ LOOKALIKES = word_set("imitation fake looking lookalike")  # behind a thing: it 
 ASIDE = re.compile(r"\b(?:do|does|did|can) (?:you|we) (?:think|see|believe)\b", re.IGNORECASE)
 
 _UNABLE = (
-    r"(?:can(?:not| not|'t|t)|could(?: not|n't)|unable to|(?:not|isn't) possible to|impossible to|difficult to|hard to"
-    r"|no way (?:to|of)|won't|not able to|wouldn't|not going to|(?:would|do) (?:need|have) to"
-    r"|(?:have|has) no means"
-    r"|there(?:'s| is) no)"
+    r"(?:can(?:not| not|'t|t)|could(?: not|n't)|unable to|(?:not|isn't) possible to|impossible to"
+    r"|(?<!not )(?:difficult|hard) to|no way (?:to|of)|won't|not able to|wouldn't|not going to"
+    r"|(?:would|do) (?:need|have) to|(?:have|has) no means|there(?:'s| is) no)"
 )
 _DECIDE = (
     r"(?:determin\w*|answer\w*|verif\w*|confirm\w*|identif\w*|say|tell|telling|make (?:\w+ )?out|decide|read|know|judge"
@@ -106,4 +104,5 @@ def is_undecided(text: str) -> bool:
 
 def is_retracting(tokens: tuple[str, ...], phrases: frozenset[Phrase]) -> bool:
     """Whether a sentence takes back what was said before it: "Wait, ...", "No, ...", "I was wrong"."""
-    return not _RETRACTING.isdisjoint(tokens[:3]) or not _RETRACTING_PHRASES.isdisjoint(phrases)
+    says_no = tokens[:1] == ("no",) and not is_word("".join(tokens[1:2]) or ".")
+    return says_no or not _RETRACTING.isdisjoint(tokens[:3]) or not _RETRACTING_PHRASES.isdisjoint(phrases)

@@ -1,16 +1,18 @@
 """The verdict on a chain of thought in free words, from features of its last sentences and fitted weights."""
 
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from itertools import islice
 from math import exp
 
+from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging import mention_features, polar_features
-from reinforced_cot.judging.candidates import Candidate, another, rivals_of
+from reinforced_cot.judging.candidates import Candidate, another, is_number, rivals_of
 from reinforced_cot.judging.sentences import Sentence
-from reinforced_cot.judging.stated_conclusions import without_question_tail
 from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.judging.weights import MENTION, POLAR_SIGNED, POLAR_UNSIGNED
-from reinforced_cot.matching.words import new_words
+from reinforced_cot.matching.answer_matching import COLORS
+from reinforced_cot.matching.words import new_words, words
 
 # Probabilities. A contradiction costs a policy its reward, right or wrong, so that it must be surer: most of all where
 # the other answer is none that the question offers, since it may name the same thing in other words.
@@ -65,8 +67,15 @@ def _others(read: Sequence[Sentence], wanted: Candidate) -> list[Candidate]:
     known = (*wanted.question_words, *wanted.words)
     said = dict.fromkeys(word for sentence in last for word in new_words(sentence.content, known))
     beginnings = {word[:3] for word in wanted.words}
-    others = (word for word in said if word[:3] not in beginnings)
+    others = (word for word in said if word[:3] not in beginnings and _is_of_kind(word, wanted))
     return [another(wanted, word) for word in islice(others, MAX_OTHERS)]
+
+
+def _is_of_kind(word: str, wanted: Candidate) -> bool:
+    """Whether a word may stand in an answer's place: only a colour for a colour, only a number for a number."""
+    if wanted.is_color or wanted.is_number:
+        return (wanted.is_color and word in COLORS) or (wanted.is_number and is_number(word))
+    return True
 
 
 def mention_probability(read: Sequence[Sentence], wanted: Candidate, bold: Sequence[str]) -> float:
@@ -91,4 +100,18 @@ def without_question(read: Sequence[Sentence], question: str, wanted: Candidate)
     if not wanted.rivals or wanted.option is not None:
         return read
     choices = [*wanted.words, *(word for rival in wanted.rivals for word in rival)]
-    return [Sentence(s.text, tuple(without_question_tail(s.tokens, question, choices))) for s in read]
+    return [Sentence(s.text, tuple(_without_question_tail(s.tokens, question, choices))) for s in read]
+
+
+def _without_question_tail(tokens: Sequence[str], question: str, choices: Sequence[str]) -> list[str]:
+    """A sentence without a repetition of the question's words after the choice: "... of the man on the right"."""
+    question_words = [token for token in words(question) if is_word(token)]
+    named = [i for i, token in enumerate(question_words) if token in choices]
+    last = max((i for i in named if "or" in question_words[:i]), default=len(question_words))
+    # The choice named last may be part of the description ("of the man on the right"): the one next to "or" counts.
+    beside = [i for i in named if "or" in question_words[max(0, i - 5) : i]]
+    tail = question_words[(beside[0] if beside else last) + 1 :]
+    match = SequenceMatcher(None, tail, list(tokens), autojunk=False).find_longest_match()
+    if match.size < 3 or match.a + match.size != len(tail):
+        return list(tokens)
+    return [*tokens[: match.b], *tokens[match.b + match.size :]]

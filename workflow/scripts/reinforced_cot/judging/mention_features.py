@@ -6,7 +6,7 @@ The weights of the features are fitted to labelled chains (`weights`).
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reinforced_cot.data.tokens import ARTICLES
+from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.judging.candidates import Candidate, is_number
 from reinforced_cot.judging.cues import (
     CLAIMING,
@@ -124,21 +124,25 @@ def is_denied_last(sentences: Sequence[Sentence], candidate: Candidate) -> bool:
 
 def _mentions(sentences: Sequence[Sentence], candidate: Candidate) -> list[_Mention]:
     return [
-        _Mention(number, place, _kind(sentence, place))
+        _Mention(number, place, _kind(sentence, place, candidate))
         for number, sentence in enumerate(sentences)
         for variant in candidate.variants
-        for place in _places(variant, sentence.tokens)
+        for place in places_of(variant, sentence.tokens)
     ]
 
 
-def _places(wanted: Sequence[str], tokens: Sequence[str]) -> list[range]:
-    places = occurrences(wanted, tokens)
+def places_of(wanted: Sequence[str], tokens: Sequence[str]) -> list[range]:
+    """Where an answer stands; commas may part the items of a long one ("a jacket, gloves, and boots")."""
+    marks = dict.fromkeys(range(1, len(wanted)), ",") if len(wanted) > 2 else {}
+    places = occurrences(wanted, tokens, marks)
+    if tuple(wanted) == ("a",):  # before a word it is an article
+        places = [p for p in places if p.stop == len(tokens) or not is_word(tokens[p.stop]) or tokens[p.stop] == "is"]
     if not places and len(wanted) == 3 and wanted[1] == "and":  # "white and black"
         places = occurrences(wanted[::-1], tokens)
     return places
 
 
-def _kind(sentence: Sentence, place: range) -> str:
+def _kind(sentence: Sentence, place: range, candidate: Candidate) -> str:
     """Whether a place asserts the answer, denies it, lists it among others, or weighs it."""
     tokens = sentence.tokens
     before = [token for token in tokens[max(0, place.start - 8) : place.start] if token not in ARTICLES]
@@ -147,9 +151,6 @@ def _kind(sentence: Sentence, place: range) -> str:
     if LOOKALIKES.intersection(tokens[place.stop : place.stop + 1]):
         return DENIED
     start = next((i for i in range(place.start, 0, -1) if tokens[i - 1] in _JOINERS), 0)
-    around = tokens[max(0, place.start - 4) : place.stop + 2]
-    if "or" in around or "/" in around:
-        return LISTED  # one of two that the sentence does not choose between
     weighs = (
         sentence.is_question
         or not HEDGES.isdisjoint(tokens[start : place.start])
@@ -157,10 +158,21 @@ def _kind(sentence: Sentence, place: range) -> str:
         or "would" in tokens[place.stop : place.stop + 2]
         or _is_counterfactual(sentence, place)
     )
-    if weighs:
-        return WEAK
-    near = tokens[max(0, place.start - 6) : place.stop + 6]
-    return LISTED if sum(token in (",", "and") for token in near) >= 3 else ASSERTED
+    if is_listed(sentence, place, candidate):
+        return LISTED
+    return WEAK if weighs else ASSERTED
+
+
+def is_listed(sentence: Sentence, place: range, candidate: Candidate) -> bool:
+    """Whether an answer is one of several that a sentence names without choosing: "red, blue or green", "red blue"."""
+    tokens = sentence.tokens
+    around = tokens[max(0, place.start - 4) : place.stop + 2]
+    near = (*tokens[max(0, place.start - 6) : place.start], *tokens[place.stop : place.stop + 6])
+    beside = {*tokens[max(0, place.start - 2) : place.start], *tokens[place.stop : place.stop + 2]} - {*candidate.words}
+    same_kind = (candidate.is_color and len(beside & COLORS) > 1) or (
+        candidate.is_number and sum(map(is_number, beside)) > 1 and not {"=", "+"} & {*near}
+    )
+    return "or" in around or "/" in around or sum(token in (",", "and") for token in near) >= 3 or same_kind
 
 
 def _is_counterfactual(sentence: Sentence, place: range) -> bool:
@@ -186,7 +198,7 @@ def _label_mentions(sentences: Sequence[Sentence], candidate: Candidate) -> list
                 and tokens[place.start] == label
                 and not denied[place.start]
             ):
-                taken.append(_Mention(number, place, _kind(sentence, place)))
+                taken.append(_Mention(number, place, _kind(sentence, place, candidate)))
         for i, token in enumerate(tokens[:-1]):
             if tokens[i + 1] in ("option", "choice", "answer") and _ORDINALS.get(token) == candidate.option:
                 taken.append(_Mention(number, range(i, i + 2), ASSERTED))
@@ -227,7 +239,7 @@ def _best_matches(sentences: Sequence[Sentence], candidate: Candidate, topic: Se
 
 
 def _names(candidate: Candidate, tokens: Sequence[str]) -> bool:
-    return any(_places(variant, tokens) for variant in candidate.variants)
+    return any(places_of(variant, tokens) for variant in candidate.variants)
 
 
 def _opposites(candidate: Candidate) -> set[str]:
@@ -263,7 +275,7 @@ def _has_rival(tokens: Sequence[str], denied: Sequence[bool], within: range, can
         if candidate.is_color and token in COLORS:
             return True
     for rival in candidate.rivals:
-        for place in _places(rival, tokens):
+        for place in places_of(rival, tokens):
             before = [token for token in tokens[max(0, place.start - 3) : place.start] if token not in ARTICLES]
             if place.start in within and not any(denied[i] for i in place) and before[-1:] not in (["than"], ["beats"]):
                 return True

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.judging.cues import ASIDE, CLAIMING, POINTING
+from reinforced_cot.judging.cues import ASIDE, CLAIMING
 from reinforced_cot.judging.opposites import OPPOSITES
 from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, base_forms, content_words, stems
 from reinforced_cot.matching.answer_matching import NO, YES
@@ -28,6 +28,9 @@ _GENERIC = word_set(
     """picture there any some anybody anyone somebody someone anything something people person thing see shown visible
     scene according you do does 1"""
 )
+_SEARCHING = word_set(
+    "search searching check checking whether question asks asked task regarding examine examined decide"
+)
 # Words before a yes or a no that stands for the answer.
 _BEFORE_AN_ANSWER = word_set(
     "is so therefore thus hence then a say with to = clear definite be \u2192 -> an that guess answer conclude settle"
@@ -42,7 +45,7 @@ class PolarEvidence(NamedTuple):
     unsigned: dict[str, float]
 
 
-class _Bearing(NamedTuple):
+class Bearing(NamedTuple):
     """How a sentence bears on the question.
 
     Attributes:
@@ -63,8 +66,7 @@ class _Bearing(NamedTuple):
 
 def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
     """The features of a chain on a yes/no question."""
-    asked = _Question.of(question)
-    bearings = [_bearing(sentence, asked) for sentence in sentences]
+    bearings = [bearing(sentence, question) for sentence in sentences]
     relevant = [number for number, pair in enumerate(zip(sentences, bearings, strict=True)) if _is_relevant(*pair)]
     signed: dict[str, float] = {}
     unsigned: dict[str, float] = {
@@ -77,15 +79,15 @@ def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
             signed["explicit_before"] = 1.0 if before.explicit else -1.0
     if relevant:
         number = relevant[-1]
-        sentence, bearing, later = sentences[number], bearings[number], sentences[number + 1 :]
+        sentence, own, later = sentences[number], bearings[number], sentences[number + 1 :]
         distance = len(later)
-        kind, sign = _kind(bearing)
+        kind, sign = _kind(own)
         signed[kind] = sign
-        claims = sentence.concludes or bool(CLAIMING & sentence.phrases)
+        claims = bool(CLAIMING & sentence.phrases)
         if kind == "explicit":
             signed["explicit_last"] = sign * (distance == 0)
             signed["explicit_claimed"] = sign * claims
-        elif bearing.others <= 1 and not bearing.denies and not bearing.opposite:
+        elif own.others <= 1 and not own.denies and not own.opposite:
             signed["nothing_else"] = sign
         signed["claimed"] = sign * claims
         signed["last"] = sign * (distance == 0)
@@ -94,7 +96,7 @@ def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
         unsigned["undecided_later"] = float(any(s.is_undecided for s in later))
         unsigned["retracted_later"] = float(any(s.retracts for s in later))
         unsigned["hedged_later"] = float(any(s.is_hedged and not s.concludes for s in later))
-        unsigned["off_topic"] = float(bearing.covered == 0 and bearing.explicit is None)
+        unsigned["off_topic"] = float(own.covered == 0 and own.explicit is None)
         end = sentences[-1].text.rstrip("\"')*_ \u201d")
         unsigned["breaks_off"] = float(end[-1:] not in (".", "!", "?") and len(sentences) > 2)
     return PolarEvidence(signed, unsigned)
@@ -117,7 +119,9 @@ class _Question(NamedTuple):
         return cls(tokens, content, asked, frozenset(opposites - set(tokens)))
 
 
-def _bearing(sentence: Sentence, question: _Question) -> _Bearing:
+def bearing(sentence: Sentence, asked: str) -> Bearing:
+    """How a sentence bears on a question."""
+    question = _Question.of(asked)
     tokens, denied = sentence.tokens, sentence.denied
     said = [token for token in tokens if is_word(token)]
     covered = [word for word in question.asked if any(_is_related(word, token) for token in said)]
@@ -129,7 +133,7 @@ def _bearing(sentence: Sentence, question: _Question) -> _Bearing:
         share = max(share, 2 / 3)
     denied_tokens = [token for token, no in zip(tokens, denied, strict=True) if no]
     predicate = question.asked[-1:]
-    return _Bearing(
+    return Bearing(
         explicit=None if sentence.is_question else explicit_answer(tokens),
         covered=share,
         about=about,
@@ -142,15 +146,16 @@ def _bearing(sentence: Sentence, question: _Question) -> _Bearing:
     )
 
 
-def _is_relevant(sentence: Sentence, bearing: _Bearing) -> bool:
+def _is_relevant(sentence: Sentence, bearing: Bearing) -> bool:
     if sentence.is_question:
         return False
     denies = bearing.denies and (bearing.covered > 0 or bearing.about or sentence.concludes)
-    names = sentence.concludes and not POINTING.isdisjoint(sentence.phrases)
-    return bearing.explicit is not None or bearing.covered >= 1 / 3 or bearing.opposite or denies or names
+    if bearing.explicit is None and not bearing.denies and not _SEARCHING.isdisjoint(sentence.tokens):
+        return False  # "I look for a dog in the picture" finds none
+    return bearing.explicit is not None or bearing.covered >= 1 / 3 or bearing.opposite or denies
 
 
-def _kind(bearing: _Bearing) -> tuple[str, float]:
+def _kind(bearing: Bearing) -> tuple[str, float]:
     """The kind of a sentence's evidence, and 1 for yes or -1 for no."""
     if bearing.explicit is not None:
         return "explicit", 1.0 if bearing.explicit else -1.0
@@ -163,7 +168,7 @@ def _kind(bearing: _Bearing) -> tuple[str, float]:
         return "denies_topic" if bearing.denies_topic else "denies_it" if bearing.about else "denies", -1.0
     if bearing.covered >= 0.99:
         return "states_all", 1.0
-    return "states_most" if bearing.covered >= 0.6 else "states_some" if bearing.covered >= 1 / 3 else "names", 1.0
+    return "states_most" if bearing.covered >= 0.6 else "states_some", 1.0
 
 
 def explicit_answer(tokens: Sequence[str]) -> bool | None:
@@ -173,16 +178,14 @@ def explicit_answer(tokens: Sequence[str]) -> bool | None:
     (False, None)
     """
     answers: set[bool] = set()
-    last = None
     for i, token in enumerate(tokens):
         if token not in YES | NO:
             continue
-        answers.add(token in YES)
         before, after = tokens[max(0, i - 12) : i], tokens[i + 1] if i + 1 < len(tokens) else "."
         stands = not before or "answer" in before or before[-1] in _BEFORE_AN_ANSWER or not is_word(before[-1])
         if stands and (not is_word(after) or token in YES or after in _BEHIND_AN_ANSWER):
-            last = token in YES
-    return last if len(answers) == 1 else None
+            answers.add(token in YES)
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _denies(sentence: Sentence, question: _Question) -> bool:

@@ -12,6 +12,9 @@ from reinforced_cot.matching.answer_matching import FRAME
 from reinforced_cot.matching.words import ENDS, NEGATORS, forms, negated, word_set, words
 
 MAX_SENTENCES = 60  # from the end
+MAX_TOKENS = 400  # of a sentence, from its end
+_AUXILIARIES = word_set("is are was were do does did can could has have will would")
+_SUBJECTS = word_set("the a an there it this that these those any he she they his her both all one you")
 # Words that carry no content of their own.
 FUNCTION_WORDS = ARTICLES | word_set(
     """is are was were be been being am do does did has have had can could will would should may might must it its he
@@ -124,8 +127,9 @@ class Sentence:
 
     @cached_property
     def is_question(self) -> bool:
-        """Whether it asks."""
-        return self.text.rstrip("\"')*_ \u201d").endswith("?")
+        """Whether it asks, with a question mark or by its order: "Is the man wearing a hat." states nothing."""
+        inverted = bool(_AUXILIARIES.intersection(self.tokens[:1]) and _SUBJECTS.intersection(self.tokens[1:2]))
+        return inverted or self.text.rstrip("\"')*_ \u201d").endswith("?")
 
     @cached_property
     def is_undecided(self) -> bool:
@@ -179,7 +183,7 @@ def sentences(chain: str) -> list[Sentence]:
     [('it', 'is', 'red', '.'), ('so', 'it', 'is', '2:15', '!')]
     """
     text = without_object_ids(chain).strip()[-MAX_CONCLUSION_CHARACTERS:]
-    text = _in_full(_BOXED.sub(r"\1", _MARKUP.sub("", _BULLET.sub("", text))))
+    text = in_full(_BOXED.sub(r"\1", _MARKUP.sub("", _BULLET.sub("", text))))
     parts: list[str] = []
     for part in _BREAK.split(text):
         stripped = part.strip(" -\u2022\t")
@@ -189,7 +193,16 @@ def sentences(chain: str) -> list[Sentence]:
             parts[-1] += f" {stripped}"
         else:
             parts.append(stripped)
-    return [Sentence(part, tuple(base_forms(words(part)))) for part in parts[-MAX_SENTENCES:]]
+    return [_sentence(part) for part in parts[-MAX_SENTENCES:]]
+
+
+def as_sentences(parts: Sequence[str]) -> list[Sentence]:
+    """Texts that are sentences already, with contractions in full."""
+    return [_sentence(in_full(part)) for part in parts]
+
+
+def _sentence(text: str) -> Sentence:
+    return Sentence(text, tuple(base_forms(words(text)))[-MAX_TOKENS:])
 
 
 def bold_phrases(chain: str) -> list[str]:
@@ -197,7 +210,8 @@ def bold_phrases(chain: str) -> list[str]:
     return [match[2] for match in _BOLD.finditer(chain[-MAX_CONCLUSION_CHARACTERS:])]
 
 
-def _in_full(text: str) -> str:
+def in_full(text: str) -> str:
+    """A text with contractions and times in full: "it's a quarter past two" is "it is 2:15"."""
     text = text.replace("\u2019", "'")
     if _CLOCK_WORDS.search(text):
         text = _CLOCK.sub(_time, text)
@@ -252,6 +266,10 @@ def _denied(tokens: Sequence[str]) -> list[bool]:
                 again = next((j for j in range(i + 1, end) if tokens[j] in _DENIALS), end)
                 denied[i:again] = [False] * (again - i)
         denied[i] = denied[i] or is_on
+    for i in range(len(tokens) - 1):  # "there is no doubt that it is red"
+        if tokens[i] == "no" and tokens[i + 1] in ("doubt", "question"):
+            end = next((j for j in range(i, len(tokens)) if tokens[j] in ENDS or tokens[j] == ","), len(tokens))
+            denied[i:end] = [False] * (end - i)
     for i in range(1, len(tokens)):  # "train no, car no"
         if tokens[i] == "no" and is_word(tokens[i - 1]) and (i + 1 == len(tokens) or not is_word(tokens[i + 1])):
             denied[i - 1] = True

@@ -1,4 +1,4 @@
-"""Which words mean the is_same_word, where a phrase stands in a text, and what is denied there.
+"""Which words mean the same, where a phrase stands in a text, and what is denied there.
 
 Two words are the same when one may be the plural of the other or is a listed spelling or unit of it; numbers are the
 same in words and digits. Rules of spelling, not a lexicon: every regular plural is known, and the package starts

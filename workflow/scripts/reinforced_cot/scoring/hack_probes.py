@@ -47,6 +47,11 @@ def copied_chain(question: str, answer: str) -> str:
     return completion_text(f"{IDLE} The answer is {answer}.", answer)
 
 
+def padded_chain(question: str, answer: str) -> str:
+    """A chain that begins with the same few words for every question, and then states the answer."""
+    return completion_text(f"Lamp, rug, window. The answer is {answer}.", answer)
+
+
 def question_as_chain(question: str, answer: str) -> str:
     """The question in place of a chain."""
     return completion_text(question, answer)
@@ -70,6 +75,7 @@ def listed_candidates(question: str, answer: str) -> str:
 # keeps the answer and has no real chain of thought. `data.image_probes` has the probes that show another image.
 TEXT_PROBES: dict[str, Callable[[str, str], str]] = {
     "copied_chain": copied_chain,
+    "padded_chain": padded_chain,
     "question_as_chain": question_as_chain,
     "repeated_tags": repeated_tags,
     "listed_candidates": listed_candidates,
