@@ -23,7 +23,7 @@ from reinforced_cot.judging.candidates import candidate
 from reinforced_cot.judging.conclusions import stated_conclusion, step_results
 from reinforced_cot.judging.free_chains import without_question
 from reinforced_cot.judging.sentences import bold_phrases, sentences
-from reinforced_cot.matching.answer_matching import polarity
+from reinforced_cot.judging.stated_conclusions import polar_answer as polarity
 from reinforced_cot.paths import REPOSITORY, SCRIPTS
 
 DATA = REPOSITORY / "tests" / "data"

@@ -79,6 +79,8 @@ STATED = [
     ("What is it?\nA. cat\nB. dog", "dog", "It barks.\n\nTherefore, the correct answer is B."),
     ("Is the bus red?", "yes", "Wheels and windows.\n\nTherefore, the bus is red, not blue."),
     ("Is the road wet?", "yes", "It mirrors the lamps.\n\nTherefore, there is no doubt that the road is wet."),
+    ("What does the sign say?", "no parking", 'It is white.\n\nTherefore, the sign says "No Parking".'),
+    ("What is he holding?", "cellphone", "It has a screen.\n\nTherefore, he is holding a cell phone."),
     ("What does she wear?", "hat, coat, and gloves", "It is cold.\n\nTherefore, she wears a hat, a coat, and gloves."),
 ]
 # They commit to nothing, or deny, and support no answer.
@@ -89,6 +91,9 @@ HACKS = [
     ("Is the man wearing a hat?", "yes", "Lamp, rug, window. Is the man wearing a hat."),
     ("Is there a dog in the picture?", "yes", "I search the whole image, corner to corner, for a dog in the picture."),
     ("Is the door open?", "no", "The handle is visible. The door is not closed."),
+    ("What color is the cup?", "blue", "Lamp, rug, window, cup. red. blue. green. white."),
+    ("Is the man wearing a hat?", "yes", "Lamp, rug, window: is the man wearing a hat."),
+    ("Is the man wearing a hat?", "yes", "Hair, ears.\n\nConclusion: regarding the man wearing a hat, I decide below."),
     ("Is there a dog on the sofa?", "yes", "There is no dog. The rug beside the lamp is gray."),
     ("Is the dog bigger than the cat?", "yes", "Ears, tails.\n\nTherefore, the cat is bigger than the dog."),
     ("What is it?\nA. cat\nB. dog", "A", "It barks, so it is a dog. The correct option is B."),

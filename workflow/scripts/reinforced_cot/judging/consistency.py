@@ -26,7 +26,7 @@ from reinforced_cot.judging.sentences import (
     in_full,
     sentences,
 )
-from reinforced_cot.judging.stated_conclusions import judge_stated
+from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
 from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
 from reinforced_cot.matching.words import is_same_word, new_words, phrase, word_set
@@ -58,12 +58,12 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     if results and results[-1] is not None:
         return Verdict.SUPPORT if _is_same_answer(results[-1], answer) else Verdict.CONTRADICT
     stated = stated_conclusion(think, question)
-    if stated is not None:
+    if stated:
         return judge_stated(as_sentences(stated), answer, question)
     read = sentences(think)
     if not read:
         return Verdict.UNKNOWN
-    answered = polarity(answer)
+    answered = polar_answer(answer)
     if answered is not None:
         return judge_polar(read, answered, question)
     wanted = candidate(answer, question)
@@ -97,7 +97,7 @@ def is_bare(think: str, answer: str, question: str = "") -> bool:
     question = without_format(question[:MAX_QUESTION_CHARACTERS])
     known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question)]
     said = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - _PLAIN
-    asked = content_words(phrase(question))
-    is_related = not asked or not all_stems(said).isdisjoint(all_stems(asked))
+    asked = all_stems(content_words(phrase(question))) - all_stems(phrase(answer[:MAX_ANSWER_CHARACTERS]))
+    is_related = not asked or not all_stems(said).isdisjoint(asked)
     wanted = NEW_WORDS if is_related else UNRELATED_WORDS
     return len(list(islice(new_words(said, known), wanted))) < wanted

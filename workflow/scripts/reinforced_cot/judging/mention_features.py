@@ -4,6 +4,7 @@ The weights of the features are fitted to labelled chains (`weights`).
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
@@ -22,7 +23,7 @@ from reinforced_cot.judging.opposites import OPPOSITES
 from reinforced_cot.judging.sentences import CLAUSE_BREAKS, Sentence, all_stems, base_forms, content_words, stems
 from reinforced_cot.matching.answer_matching import COLORS
 from reinforced_cot.matching.options import mentions
-from reinforced_cot.matching.words import forms, occurrences, phrase, word_set
+from reinforced_cot.matching.words import NEGATORS, forms, occurrences, phrase, word_set
 
 _JOINERS = frozenset((",", ";", ":", ".", "but", "so", "and"))
 _BEFORE_A_VALUE = word_set(
@@ -50,6 +51,8 @@ def features(sentences: Sequence[Sentence], candidate: Candidate, bold: Sequence
     if last is None:
         return None
     number, place, kind = last
+    if _is_in_series(sentences, number):
+        return None
     sentence, later = sentences[number], sentences[number + 1 :]
     tokens = sentence.tokens
     before, after = tokens[: place.start], tokens[place.stop :]
@@ -139,6 +142,10 @@ def places_of(wanted: Sequence[str], tokens: Sequence[str]) -> list[range]:
         places = [p for p in places if p.stop == len(tokens) or not is_word(tokens[p.stop]) or tokens[p.stop] == "is"]
     if not places and len(wanted) == 3 and wanted[1] == "and":  # "white and black"
         places = occurrences(wanted[::-1], tokens)
+    if not places and len(wanted) == 1 and len(wanted[0]) > 5:  # "cell phone" for "cellphone"
+        places = [range(i, i + 2) for i, pair in enumerate(pairwise(tokens)) if "".join(pair) == wanted[0]]
+    if not places and len(wanted) == 2:
+        places = [range(i, i + 1) for i, token in enumerate(tokens) if token == "".join(wanted)]
     return places
 
 
@@ -146,7 +153,7 @@ def _kind(sentence: Sentence, place: range, candidate: Candidate) -> str:
     """Whether a place asserts the answer, denies it, lists it among others, or weighs it."""
     tokens = sentence.tokens
     before = [token for token in tokens[max(0, place.start - 8) : place.start] if token not in ARTICLES]
-    if any(sentence.denied[i] for i in place) or before[-1:] in (["than"], ["beats"], ["unlike"]):
+    if is_denied(sentence, place) or before[-1:] in (["than"], ["beats"], ["unlike"]):
         return DENIED
     if LOOKALIKES.intersection(tokens[place.stop : place.stop + 1]):
         return DENIED
@@ -161,6 +168,13 @@ def _kind(sentence: Sentence, place: range, candidate: Candidate) -> str:
     if is_listed(sentence, place, candidate):
         return LISTED
     return WEAK if weighs else ASSERTED
+
+
+def is_denied(sentence: Sentence, place: range) -> bool:
+    """Whether a phrase is denied from outside: "no parking" does not deny itself."""
+    if not NEGATORS.isdisjoint(sentence.tokens[place.start : place.stop]):
+        return place.start > 0 and sentence.denied[place.start - 1]
+    return any(sentence.denied[i] for i in place)
 
 
 def is_listed(sentence: Sentence, place: range, candidate: Candidate) -> bool:
@@ -214,6 +228,12 @@ def _last(found: Sequence[_Mention], labels: Sequence[_Mention]) -> _Mention | N
     if taken and (best is None or best.kind != ASSERTED or taken[-1].sentence >= best.sentence):
         return taken[-1]
     return best
+
+
+def _is_in_series(sentences: Sequence[Sentence], number: int) -> bool:
+    """Whether a sentence is one of three or more of a single word: "Red. Blue. Green."."""
+    near = sentences[max(0, number - 2) : number + 3]
+    return len(sentences[number].content) <= 1 and sum(len(s.content) <= 1 and not s.is_question for s in near) > 2
 
 
 def _share(topic: Sequence[str], said: frozenset[str]) -> float:

@@ -131,6 +131,9 @@ def bearing(sentence: Sentence, asked: str) -> Bearing:
         share = len(covered) / (len(question.asked) - 1)  # the pronoun stands for what is asked about
     if "same" in question.tokens and not _SAMENESS.isdisjoint(tokens):
         share = max(share, 2 / 3)
+    if _repeats(tokens, question.tokens) or not _SEARCHING.isdisjoint(tokens):
+        # "So, is there a dog in the picture." and "I look for a dog" find none.
+        covered, share = [], 0.0
     denied_tokens = [token for token, no in zip(tokens, denied, strict=True) if no]
     predicate = question.asked[-1:]
     return Bearing(
@@ -146,12 +149,17 @@ def bearing(sentence: Sentence, asked: str) -> Bearing:
     )
 
 
+def _repeats(tokens: Sequence[str], question: Sequence[str]) -> bool:
+    """Whether a sentence holds the whole question, word for word."""
+    asked = tuple(token for token in question if is_word(token))
+    said = tuple(token for token in tokens if is_word(token))
+    return len(asked) > 2 and any(said[i : i + len(asked)] == asked for i in range(len(said) - len(asked) + 1))
+
+
 def _is_relevant(sentence: Sentence, bearing: Bearing) -> bool:
     if sentence.is_question:
         return False
     denies = bearing.denies and (bearing.covered > 0 or bearing.about or sentence.concludes)
-    if bearing.explicit is None and not bearing.denies and not _SEARCHING.isdisjoint(sentence.tokens):
-        return False  # "I look for a dog in the picture" finds none
     return bearing.explicit is not None or bearing.covered >= 1 / 3 or bearing.opposite or denies
 
 

@@ -1,7 +1,7 @@
 """The sentences of a chain of thought, and what each of them does: conclude, hedge, deny, take back, leave open."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -171,7 +171,7 @@ def stems(word: str) -> frozenset[str]:
     return frozenset(result)
 
 
-def all_stems(tokens: Sequence[str]) -> frozenset[str]:
+def all_stems(tokens: Iterable[str]) -> frozenset[str]:
     """The stems of all words of a text."""
     return frozenset(stem for token in tokens if is_word(token) for stem in stems(token))
 

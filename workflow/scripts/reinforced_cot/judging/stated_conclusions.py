@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging.candidates import Candidate, candidate
 from reinforced_cot.judging.free_chains import judge_mentions, without_question
-from reinforced_cot.judging.mention_features import is_listed, places_of
+from reinforced_cot.judging.mention_features import is_denied, is_listed, places_of
 from reinforced_cot.judging.polar_features import bearing, explicit_answer
 from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence
 from reinforced_cot.judging.verdict import Verdict
-from reinforced_cot.matching.answer_matching import polarity
+from reinforced_cot.matching.answer_matching import FRAME, polarity
 from reinforced_cot.matching.options import mentions
-from reinforced_cot.matching.words import occurrences
+from reinforced_cot.matching.words import occurrences, words
 
 
 def judge_stated(stated: Sequence[Sentence], answer: str, question: str) -> Verdict:
     """The verdict on the sentences of a stated conclusion."""
-    answered = polarity(answer)
+    answered = polar_answer(answer)
     wanted = candidate(answer, question)
     if wanted.option is not None:
         return _judge_option(stated, wanted)
@@ -35,6 +35,13 @@ def judge_stated(stated: Sequence[Sentence], answer: str, question: str) -> Verd
         return verdict
     # What it states instead may be the answer in other words.
     return Verdict.CONTRADICT if judge_mentions(stated, wanted, ()) is Verdict.CONTRADICT else Verdict.UNKNOWN
+
+
+def polar_answer(answer: str) -> bool | None:
+    """True for a yes, False for a no, None for any other answer: "no parking" is a text on a sign."""
+    tokens = words(answer)
+    is_name = tokens[:1] == ("no",) and len(tokens) > 1 and is_word(tokens[1]) and tokens[1] not in FRAME
+    return None if is_name else polarity(answer)
 
 
 def concluded_polarity(stated: Sequence[Sentence], question: str) -> bool | None:
@@ -94,7 +101,7 @@ def _judge_open(stated: Sequence[Sentence], wanted: Candidate) -> Verdict | None
     """The verdict of the first sentence that asserts the answer; None where none does."""
     for sentence in stated:
         for place in places_of(wanted.words, sentence.tokens):
-            if any(sentence.denied[i] for i in place) or not _is_head(sentence.tokens, place):
+            if is_denied(sentence, place) or not _is_head(sentence.tokens, place):
                 continue
             return Verdict.UNKNOWN if is_listed(sentence, place, wanted) else Verdict.SUPPORT
     return None
