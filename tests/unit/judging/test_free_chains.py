@@ -49,6 +49,8 @@ PLAIN = [
     ("What is it?\nA. cat\nB. dog", "B", "The animal has floppy ears. It is a dog."),
     ("What color is the cat, black or white?", "black", "The cat isn't white. It has a dark coat, so it's black."),
     ("Is the plate empty?", "no", "There are leftovers on the plate, so it is anything but empty."),
+    ("Is there a dog in the picture?", "no", "A cat sleeps on the rug. A dog is not visible."),
+    ("Is there a dog in the picture?", "no", "I look around. I can't see a dog."),
     ("Is there a cat on the sofa?", "no", "I see a sofa with cushions. So no, there isn't a cat on the sofa."),
     ("What is on the rug?", "basket", "It is braided and has a handle: not a bag, a basket."),
 ]

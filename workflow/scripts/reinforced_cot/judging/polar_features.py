@@ -45,6 +45,10 @@ class PolarEvidence(NamedTuple):
     unsigned: dict[str, float]
 
 
+_EXISTENCE = word_set("there see visible show shows contain contains")
+_SEEING = word_set("see seen visible show shows shown spot find")
+
+
 class Bearing(NamedTuple):
     """How a sentence bears on the question.
 
@@ -61,6 +65,7 @@ class Bearing(NamedTuple):
     denies_predicate: bool
     opposite: bool
     opposite_denied: bool
+    undecided: bool  # it says that the question cannot be decided
     others: int  # content words that the question does not hold
 
 
@@ -71,7 +76,7 @@ def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
     signed: dict[str, float] = {}
     unsigned: dict[str, float] = {
         "none": float(not relevant),
-        "undecided_end": float(any(sentence.is_undecided for sentence in sentences[-2:])),
+        "undecided_end": float(any(found.undecided for found in bearings[-2:])),
     }
     if len(relevant) > 1:
         before = bearings[relevant[-2]]
@@ -93,7 +98,7 @@ def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
         signed["last"] = sign * (distance == 0)
         signed["second_last"] = sign * (distance == 1)
         unsigned["hedged"] = float(sentence.is_hedged and not sentence.concludes)
-        unsigned["undecided_later"] = float(any(s.is_undecided for s in later))
+        unsigned["undecided_later"] = float(any(found.undecided for found in bearings[number + 1 :]))
         unsigned["retracted_later"] = float(any(s.retracts for s in later))
         unsigned["hedged_later"] = float(any(s.is_hedged and not s.concludes for s in later))
         unsigned["off_topic"] = float(own.covered == 0 and own.explicit is None)
@@ -136,6 +141,8 @@ def bearing(sentence: Sentence, asked: str) -> Bearing:
         covered, share = [], 0.0
     denied_tokens = [token for token, no in zip(tokens, denied, strict=True) if no]
     predicate = question.asked[-1:]
+    # Whether a thing exists is decided by not seeing it; whether a door is open is not.
+    not_seen = not _EXISTENCE.isdisjoint(question.tokens) and not _SEEING.isdisjoint(tokens)
     return Bearing(
         explicit=None if sentence.is_question else explicit_answer(tokens),
         covered=share,
@@ -145,6 +152,7 @@ def bearing(sentence: Sentence, asked: str) -> Bearing:
         denies_predicate=any(_is_related(word, token) for word in predicate for token in denied_tokens),
         opposite=not question.opposites.isdisjoint(tokens) or _is_swapped(tokens, question),
         opposite_denied=not question.opposites.isdisjoint(denied_tokens),
+        undecided=sentence.is_undecided and not (not_seen and share > 0),
         others=sum(not any(_is_related(word, other) for other in question.content) for word in content_words(tokens)),
     )
 

@@ -54,9 +54,9 @@ def concluded_polarity(stated: Sequence[Sentence], question: str) -> bool | None
     if explicit:
         return explicit[-1] if len(set(explicit)) == 1 else None
     for sentence in stated:
-        if sentence.is_undecided:
-            return None
         found = bearing(sentence, question)
+        if found.undecided:
+            return None
         if found.opposite:
             return False if not found.denies else None
         if found.denies_topic and found.covered >= 0.5:
