@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.judging.sentences import base_forms
-from reinforced_cot.matching.answer_matching import COLORS, FRAME, SIDES, core
+from reinforced_cot.matching.answer_matching import COLORS, FRAME, SIDES, core, is_number
 from reinforced_cot.matching.options import Option, listed_options, true_option
 from reinforced_cot.matching.words import forms, is_same_word, words
 
@@ -47,11 +47,6 @@ class Candidate(NamedTuple):
 @lru_cache(maxsize=512)
 def _forms(known: tuple[str, ...]) -> frozenset[str]:
     return frozenset(form for word in known for form in forms(word))
-
-
-def is_number(word: str) -> bool:
-    """Whether a word is a number in digits, as `words` writes all numbers."""
-    return word.lstrip("+-")[:1].isdecimal()
 
 
 def candidate(answer: str, question: str) -> Candidate:

@@ -2,8 +2,8 @@
 
 import re
 
-# A conclusion is read from its end up to this length: later steps may cost more than linear time in its words.
-MAX_CONCLUSION_CHARACTERS = 4_000
+# A chain is read from its end up to this length: what follows may cost more than linear time in its words.
+MAX_CHAIN_CHARACTERS = 4_000
 
 _MARKUP = re.compile(r"[*_`#]+")
 # Every repetition is bounded or possessive: a policy may write any text, and the cost must stay linear in its length.
@@ -28,7 +28,7 @@ def step_results(think: str) -> list[str | None]:
     >>> step_results("I look.\\nQUERY(color): red")
     [None, 'red']
     """
-    steps = (_STEP.fullmatch(line.strip()) for line in think.strip()[-MAX_CONCLUSION_CHARACTERS:].splitlines())
+    steps = (_STEP.fullmatch(line.strip()) for line in think.strip()[-MAX_CHAIN_CHARACTERS:].splitlines())
     return [step[1].strip() if step else None for step in steps]
 
 
@@ -65,7 +65,7 @@ def stated_conclusion(think: str, question: str = "") -> list[str] | None:
         inner = match[0][1:-1]
         return " " if inner.rstrip("?").casefold() == plain_question or inner.endswith("?") else f" {inner} "
 
-    region = _QUOTED.sub(unquoted, text[start:][-MAX_CONCLUSION_CHARACTERS:])
+    region = _QUOTED.sub(unquoted, text[start:][-MAX_CHAIN_CHARACTERS:])
     sentences = [part.strip(" -\u2022\t") for part in _SENTENCE.split(region)]
     # Questions are left out: a chain that only repeats the question would otherwise agree with every yes.
     return [part for part in sentences if re.search(r"\w", part) and not part.endswith("?")]

@@ -14,7 +14,7 @@ from itertools import islice
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
 from reinforced_cot.judging.candidates import candidate
-from reinforced_cot.judging.conclusions import MAX_CONCLUSION_CHARACTERS, stated_conclusion, step_results
+from reinforced_cot.judging.conclusions import MAX_CHAIN_CHARACTERS, stated_conclusion, step_results
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
 from reinforced_cot.judging.sentences import (
     FUNCTION_WORDS,
@@ -96,7 +96,7 @@ def is_bare(think: str, answer: str, question: str = "") -> bool:
         return sum(bool(result) for result in results) < 2
     question = without_format(question[:MAX_QUESTION_CHARACTERS])
     known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question)]
-    said = set(phrase(think[:MAX_CONCLUSION_CHARACTERS])) - _PLAIN
+    said = set(phrase(think[:MAX_CHAIN_CHARACTERS])) - _PLAIN
     asked = all_stems(content_words(phrase(question))) - all_stems(phrase(answer[:MAX_ANSWER_CHARACTERS]))
     is_related = not asked or not all_stems(said).isdisjoint(asked)
     wanted = NEW_WORDS if is_related else UNRELATED_WORDS

@@ -61,7 +61,7 @@ _RETRACTING_PHRASES = _phrases(
     """hold on,hang on,then again,on second,look again,looking again,not so fast,i was wrong,was wrong,my mistake,
     i correct,should correct,take back,or is it,or does it,let me check,let me look"""
 )
-TURNS = word_set("but though although however yet while whereas except")
+CONTRASTS = word_set("but though although however yet while whereas except")
 # Words that deny what follows, beside those of `words.negated`.
 DENYING = word_set(
     """rules ruled excludes excluded exclude excluding rejects rejected reject discard discarded retract retracted

@@ -8,20 +8,20 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.candidates import Candidate, is_number
+from reinforced_cot.judging.candidates import Candidate
 from reinforced_cot.judging.cues import (
     CLAIMING,
+    CONTRASTS,
     FIRST_THOUGHTS,
     HEDGES,
     LOOKALIKES,
     POINTING,
     SETTLING,
-    TURNS,
     phrases_in,
 )
 from reinforced_cot.judging.opposites import OPPOSITES
 from reinforced_cot.judging.sentences import CLAUSE_BREAKS, Sentence, all_stems, base_forms, content_words, stems
-from reinforced_cot.matching.answer_matching import COLORS
+from reinforced_cot.matching.answer_matching import COLORS, is_number
 from reinforced_cot.matching.options import mentions
 from reinforced_cot.matching.words import NEGATORS, forms, occurrences, phrase, word_set
 
@@ -93,7 +93,7 @@ def features(sentences: Sequence[Sentence], candidate: Candidate, bold: Sequence
         "other_bold": bool(last_bold) and not names_bold and not _names(candidate, last_bold),
         "rival_before": previous != "=" and _has_rival(tokens, sentence.denied, range(place.start), candidate),
         "rival_concluded": any(len(s.content) <= 3 or CLAIMING & s.phrases for s in rivals_later),
-        "turn_after": bool(TURNS.intersection(after)),
+        "turn_after": bool(CONTRASTS.intersection(after)),
         "denial_after": any(sentence.denied[place.stop :]),
         "undecided_later": any(s.is_undecided for s in later),
         "retracted_later": any(s.retracts for s in later),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.conclusions import MAX_CONCLUSION_CHARACTERS, without_object_ids
+from reinforced_cot.judging.conclusions import MAX_CHAIN_CHARACTERS, without_object_ids
 from reinforced_cot.judging.cues import CONCLUDING, DENYING, HEDGES, Phrase, is_retracting, is_undecided, phrases_in
 from reinforced_cot.matching.answer_matching import FRAME
 from reinforced_cot.matching.words import ENDS, NEGATORS, forms, negated, word_set, words
@@ -182,7 +182,7 @@ def sentences(chain: str) -> list[Sentence]:
     >>> [s.tokens for s in sentences("It's **red**.\\n- So it is a quarter past two!")]
     [('it', 'is', 'red', '.'), ('so', 'it', 'is', '2:15', '!')]
     """
-    text = without_object_ids(chain).strip()[-MAX_CONCLUSION_CHARACTERS:]
+    text = without_object_ids(chain).strip()[-MAX_CHAIN_CHARACTERS:]
     text = in_full(_BOXED.sub(r"\1", _MARKUP.sub("", _BULLET.sub("", text))))
     parts: list[str] = []
     for part in _BREAK.split(text):
@@ -207,7 +207,7 @@ def _sentence(text: str) -> Sentence:
 
 def bold_phrases(chain: str) -> list[str]:
     """What a chain sets in bold or italics."""
-    return [match[2] for match in _BOLD.finditer(chain[-MAX_CONCLUSION_CHARACTERS:])]
+    return [match[2] for match in _BOLD.finditer(chain[-MAX_CHAIN_CHARACTERS:])]
 
 
 def in_full(text: str) -> str:

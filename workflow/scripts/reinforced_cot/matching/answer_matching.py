@@ -118,7 +118,7 @@ def _expected(truth: str, question: str) -> _Expected:
     option = true_option(options, truth) if wanted else None
     question_words = tuple(word for word in words(question) if is_word(word))
     variants = [wanted]
-    if len(wanted) > 1 and _is_number(wanted[0]) and all(_named_unit(word, question_words) for word in wanted[1:]):
+    if len(wanted) > 1 and is_number(wanted[0]) and all(_named_unit(word, question_words) for word in wanted[1:]):
         variants.append(wanted[:1])
     if len(wanted) > 1 and wanted[0] == "number" and "number" in question_words:
         variants.append(wanted[1:])
@@ -147,7 +147,8 @@ def _stripped(tokens: Sequence[str]) -> tuple[str, ...]:
     return tuple(tokens[places[0] : places[-1] + 1]) if places else ()
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
+    """Whether a word is a number in digits, as `words` writes all numbers."""
     return word.lstrip("+-")[:1].isdecimal()
 
 
@@ -260,7 +261,7 @@ def _of_the_same_kind(tokens: Sequence[str], i: int, wanted: Sequence[str], ques
     if set(wanted) & COLORS and token in COLORS:
         after = tokens[i + 1] if i + 1 < len(tokens) else ""
         return not any(one == token and is_same_word(other, after) for one, other in pairwise(question_words))
-    if any(map(_is_number, wanted)) and _is_number(token):
+    if any(map(is_number, wanted)) and is_number(token):
         before = [word for word in tokens[:i] if word not in ARTICLES]
         return before[-1:] != ["of"]
     return False
