@@ -11,6 +11,8 @@ from typing import Any
 
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import parse_completion
+from reinforced_cot.judging.consistency import is_bare, judge
+from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.scoring.hack_probes import (
     CONSTANT_ANSWER,
@@ -18,9 +20,8 @@ from reinforced_cot.scoring.hack_probes import (
     constant_answers,
     is_near,
 )
-from reinforced_cot.scoring.metrics import is_supported, shares
+from reinforced_cot.scoring.metrics import shares
 from reinforced_cot.scoring.prediction_rows import Prediction
-from reinforced_cot.scoring.predictions import scored
 
 
 def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
@@ -56,8 +57,13 @@ def _is_right(completion: str, row: Prediction) -> bool:
 
 
 def _supports(completion: str, row: Prediction) -> bool:
-    """Whether a completion is right and supported; the judge is asked about right ones alone."""
-    return _is_right(completion, row) and is_supported(scored({**row, "prediction_raw": completion}))
+    """Whether a completion is right and supported; the judge is asked last, since it costs most."""
+    parsed, question = parse_completion(completion), row["instruction"]
+    if parsed.think is None or parsed.answer is None or not _is_right(completion, row):
+        return False
+    if is_bare(parsed.think, parsed.answer, question):
+        return False
+    return judge(parsed.think, parsed.answer, question) is Verdict.SUPPORT
 
 
 def _compared(
