@@ -124,6 +124,15 @@ def shortfalls(rows: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def means_by(rows: Sequence[dict[str, Any]], key: str, types: Sequence[str]) -> list[str]:
+    """A table of each policy's mean over seeds, by question type."""
+    lines = ["| policy | " + " | ".join(types) + " |", "| --- |" + " --- |" * len(types)]
+    for policy in POLICIES:
+        means = [fmean(row[policy][key][name] for row in rows) for name in types]
+        lines.append(f"| {policy} | " + " | ".join(_share(mean) for mean in means) + " |")
+    return lines
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The page as Markdown."""
     lines = [
@@ -172,28 +181,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             f"{_gains(gains['accuracy_well_formed'])} | {_gains(gains['sampled'])} | {_p(pooled_p(rows, policy))} |"
         )
     types = sorted(rows[0]["sft"]["by_question_type"])
-    lines += [
-        "",
-        "## Accuracy by question type, mean over seeds",
-        "",
-        "| policy | " + " | ".join(types) + " |",
-        "| --- |" + " --- |" * len(types),
-    ]
-    for policy in POLICIES:
-        means = [fmean(row[policy]["by_question_type"][name] for row in rows) for name in types]
-        lines.append(f"| {policy} | " + " | ".join(_share(mean) for mean in means) + " |")
-    lines += [
-        "",
-        "## The long way, mean over seeds",
-        "",
-        "Share of greedy chains that look at both objects, of all chains about two.",
-        "",
-        "| policy | " + " | ".join(TWO_OBJECTS) + " |",
-        "| --- |" + " --- |" * len(TWO_OBJECTS),
-    ]
-    for policy in POLICIES:
-        means = [fmean(row[policy]["long_way"][name] for row in rows) for name in TWO_OBJECTS]
-        lines.append(f"| {policy} | " + " | ".join(_share(mean) for mean in means) + " |")
+    lines += ["", "## Accuracy by question type, mean over seeds", "", *means_by(rows, "by_question_type", types)]
+    lines += ["", "## The long way, mean over seeds", ""]
+    lines += ["Share of greedy chains that look at both objects, of all chains about two.", ""]
+    lines += means_by(rows, "long_way", TWO_OBJECTS)
     lines += [
         "",
         "## Requirements of the demo",
