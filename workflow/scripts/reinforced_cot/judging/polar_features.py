@@ -75,21 +75,17 @@ def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
     relevant = [number for number, pair in enumerate(zip(sentences, bearings, strict=True)) if _is_relevant(*pair)]
     signed: dict[str, float] = {}
     unsigned: dict[str, float] = {
-        "none": float(not relevant),
         "undecided_end": float(any(found.undecided for found in bearings[-2:])),
     }
-    if len(relevant) > 1:
-        before = bearings[relevant[-2]]
-        if before.explicit is not None:
-            signed["explicit_before"] = 1.0 if before.explicit else -1.0
     if relevant:
         number = relevant[-1]
         sentence, own, later = sentences[number], bearings[number], sentences[number + 1 :]
         distance = len(later)
-        kind, sign = _kind(own)
-        signed[kind] = sign
+        sign, kind = _evidence(own)
+        if kind:
+            signed[kind] = sign
         claims = bool(CLAIMING & sentence.phrases)
-        if kind == "explicit":
+        if own.explicit is not None:
             signed["explicit_last"] = sign * (distance == 0)
             signed["explicit_claimed"] = sign * claims
         elif own.others <= 1 and not own.denies and not own.opposite:
@@ -171,20 +167,18 @@ def _is_relevant(sentence: Sentence, bearing: Bearing) -> bool:
     return bearing.explicit is not None or bearing.covered >= 1 / 3 or bearing.opposite or denies
 
 
-def _kind(bearing: Bearing) -> tuple[str, float]:
-    """The kind of a sentence's evidence, and 1 for yes or -1 for no."""
+def _evidence(bearing: Bearing) -> tuple[float, str]:
+    """1 for yes or -1 for no, and the kind of evidence; "" for kinds that weigh no more than their place does."""
     if bearing.explicit is not None:
-        return "explicit", 1.0 if bearing.explicit else -1.0
+        return (1.0 if bearing.explicit else -1.0), ""
     if bearing.opposite:
         is_denied = bearing.denies and (bearing.denies_topic or bearing.opposite_denied)
-        return ("opposite_denied", 1.0) if is_denied else ("opposite", -1.0)
+        return (1.0, "") if is_denied else (-1.0, "opposite")
     if bearing.denies:
-        if bearing.denies_predicate:
-            return "denies_predicate", -1.0
-        return "denies_topic" if bearing.denies_topic else "denies_it" if bearing.about else "denies", -1.0
+        return -1.0, "denies_predicate" if bearing.denies_predicate else ""
     if bearing.covered >= 0.99:
-        return "states_all", 1.0
-    return "states_most" if bearing.covered >= 0.6 else "states_some", 1.0
+        return 1.0, "states_all"
+    return 1.0, "states_most" if bearing.covered >= 0.6 else ""
 
 
 def explicit_answer(tokens: Sequence[str]) -> bool | None:

@@ -35,31 +35,23 @@ MENTION: dict[str, float] = {
 
 POLAR_SIGNED: dict[str, float] = {
     "claimed": 0.55,
-    "denies": 0.00,
-    "denies_it": 0.00,
     "denies_predicate": 1.20,
-    "denies_topic": 0.00,
-    "explicit": 0.00,
-    "explicit_before": 0.00,
     "explicit_claimed": 0.57,
     "explicit_last": 1.68,
     "last": 0.49,
     "nothing_else": 1.06,
     "opposite": 0.42,
-    "opposite_denied": 0.00,
     "second_last": 0.36,
     "states_all": 1.27,
     "states_most": 0.54,
-    "states_some": 0.00,
     "yes": -0.49,
 }
 
 POLAR_UNSIGNED: dict[str, float] = {
-    "bias": -0.55,
+    "bias": -0.56,
     "breaks_off": -0.87,
-    "hedged": -0.46,
+    "hedged": -0.45,
     "hedged_later": -1.04,
-    "none": -0.05,
     "off_topic": -0.69,
     "retracted_later": -0.22,
     "undecided_end": -2.45,
