@@ -24,7 +24,7 @@ from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
 from reinforced_cot.files import read_jsonl, write_json, write_jsonl
 from reinforced_cot.scoring.prediction_rows import Prediction
-from reinforced_cot.scoring.predictions import ANSWER_FORMS, moved, read_predictions, scored
+from reinforced_cot.scoring.predictions import ANSWER_FORMS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
 
 
@@ -82,29 +82,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         value = getattr(args, option)
         if value and Path(value).is_dir():
             parser.error(f"{value} is a folder: name a file")
-    from reinforced_cot.evaluation.scores import evaluate
+    from reinforced_cot.evaluation.scores import evaluate, scored_rows
 
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})
-    names = [str(path) for path in args.predictions]
-    rows = {
-        name: [scored(row) for row in tqdm(read_predictions(path, args.answers), desc=name, mininterval=1, leave=False)]
-        for name, path in zip(names, args.predictions, strict=True)
-    }
-    for name, scored_rows in rows.items():
-        untagged = sum(row["parse_problem"] == "no <think>" for row in scored_rows)
-        if untagged > len(scored_rows) / 2:
+    rows: dict[str, list[Prediction]] = {}
+    for path in args.predictions:
+        unscored = read_predictions(path, args.answers)
+        progress = tqdm(scored_rows(unscored), desc=str(path), total=len(unscored), mininterval=1, leave=False)
+        rows[str(path)] = list(progress)
+    for name, predictions in rows.items():
+        untagged = sum(row["parse_problem"] == "no <think>" for row in predictions)
+        if untagged > len(predictions) / 2:
             print(
-                f"{name}: {untagged} of {len(scored_rows)} texts have no <think> and count as wrong; "
+                f"{name}: {untagged} of {len(predictions)} texts have no <think> and count as wrong; "
                 "--answers plain takes them as answers",
                 file=sys.stderr,
             )
     if args.moved:
         list_moved(args.predictions, rows)
         return
-    scores = {name: evaluate(scored_rows, questions, choices) for name, scored_rows in rows.items()}
+    scores = {name: evaluate(predictions, questions, choices) for name, predictions in rows.items()}
+    first = str(args.predictions[0])
     if args.scored:
-        write_jsonl(args.scored, rows[names[0]])
-    result = scores[names[0]] if len(names) == 1 else {"systems": scores, "comparisons": compared(rows)}
+        write_jsonl(args.scored, rows[first])
+    result = scores[first] if len(scores) == 1 else {"systems": scores, "comparisons": compared(rows)}
     if args.out:
         write_json(args.out, result)
     else:

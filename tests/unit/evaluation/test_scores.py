@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.image_probes import BLANK_IMAGE, SHUFFLED_IMAGE
 from reinforced_cot.errors import DataError
-from reinforced_cot.evaluation.scores import chain_consistency, evaluate
+from reinforced_cot.evaluation import scores
+from reinforced_cot.evaluation.scores import chain_consistency, scored_rows
 from reinforced_cot.files import read_json, write_json, write_jsonl
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
-from reinforced_cot.scoring.predictions import scored
 
 STEPS = "SELECT(a): red 7\nQUERY(color): "
 RED, BLUE = completion_text(STEPS + "red", "red"), completion_text(STEPS + "blue", "blue")
 
 
+def evaluate(rows: Sequence[Prediction], *files: Any) -> dict[str, Any]:
+    return scores.evaluate(list(scored_rows(rows)), *files)
+
+
 def row(number: int, completion: str, answer: str = "red", **further: Any) -> Prediction:
     example = Example(f"q{number}", "a.png", "What color?", answer, "", "color", f"g{number // 2}", "", "attr")
-    return scored(unscored(example, completion, **further))
+    return unscored(example, completion, **further)
 
 
 def four() -> list[Prediction]:
@@ -70,7 +75,7 @@ def test_samples_and_answers_without_a_chain() -> None:
 
 
 def test_chain_consistency_and_its_negative_control() -> None:
-    found = chain_consistency(four())
+    found = chain_consistency(list(scored_rows(four())))
     assert found["all"] == {"n": 3, "coverage": 1.0, "support": 2 / 3, "contradiction": 1 / 3, "bare": 0.0}
     assert found["correct"]["support"] == 1.0 and found["wrong"]["contradiction"] == 1.0
     # red for blue and the other way about: the second chain says red, its answer was blue
@@ -96,7 +101,7 @@ def test_the_originals_figures_stand_apart() -> None:
 def test_the_questions_are_known_by_their_ids() -> None:
     rows = four()
     asked = evaluate(rows)["questions"]
-    assert evaluate([scored(row | {"prediction_raw": ""}) for row in rows])["questions"] == asked
+    assert evaluate([row | {"prediction_raw": ""} for row in rows])["questions"] == asked
     assert evaluate(rows[1:])["questions"] != asked
 
 

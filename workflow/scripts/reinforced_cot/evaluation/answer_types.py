@@ -1,11 +1,13 @@
 """Kinds of answers, and a different answer of the same kind for each: the negative control of chain consistency."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from reinforced_cot.judging.candidates import rival_answers
 from reinforced_cot.matching.answer_matching import NO, YES, core, polarity
-from reinforced_cot.matching.words import is_same_word, phrase
+from reinforced_cot.matching.words import forms, is_same_word, phrase
 
 
 def answer_type(question: str, truth: str) -> str:
@@ -51,9 +53,30 @@ def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Se
     offered = [" ".join(rival) for rival in rival_answers(question, words)]
     if rivals := _apart_from(words, offered):
         return rivals[0]
-    pool = _apart_from(words, pools.get(answer_type(question, answer), ()))
-    digest = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
-    return pool[digest % len(pool)] if pool else None
+    pool = tuple(pools.get(answer_type(question, answer), ()))
+    similar = _similar(words, pool)
+    if len(similar) == len(pool):
+        return None
+    place = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) % (len(pool) - len(similar))
+    for other in similar:  # in order: they are left out of the count
+        place += other <= place
+    return pool[place]
+
+
+def _similar(words: Sequence[str], pool: tuple[str, ...]) -> list[int]:
+    """The places of a pool whose answers share a word with an answer, in order."""
+    by_form = _by_form(pool)
+    places = {place for word in words for form in forms(word) for place in by_form.get(form, ())}
+    return sorted(place for place in places if not _apart_from(words, [pool[place]]))
+
+
+@lru_cache(maxsize=16)  # a pool of thousands of answers must not be searched for each question
+def _by_form(pool: tuple[str, ...]) -> dict[str, list[int]]:
+    by_form: dict[str, list[int]] = defaultdict(list)
+    for place, answer in enumerate(pool):
+        for form in {form for word in answer.split() for form in forms(word)}:
+            by_form[form].append(place)
+    return by_form
 
 
 def _apart_from(words: Sequence[str], others: Iterable[str]) -> list[str]:

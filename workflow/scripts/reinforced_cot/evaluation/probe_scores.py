@@ -57,9 +57,9 @@ def _is_right(completion: str, row: Prediction) -> bool:
 
 
 def _supports(completion: str, row: Prediction) -> bool:
-    """Whether a completion is right and supported; the judge is asked last, since it costs most."""
+    """Whether a completion with a row's answer is right and supported; the judge is asked last: it costs most."""
     parsed, question = parse_completion(completion), row["instruction"]
-    if parsed.think is None or parsed.answer is None or not _is_right(completion, row):
+    if not row["is_correct"] or parsed.think is None or parsed.answer is None:
         return False
     if is_bare(parsed.think, parsed.answer, question):
         return False

@@ -1,7 +1,7 @@
 """The content of `eval.json`: all scores that follow from a predictions file, the same bytes for the same file."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from statistics import fmean
 from typing import Any
@@ -20,6 +20,7 @@ from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.scoring.metrics import mean, samples_correct, shares
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
 from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.scoring.predictions import parsed_as, scored
 from reinforced_cot.scoring.version import RULES
 
 
@@ -29,7 +30,7 @@ def evaluate(
     """Score one policy's predictions.
 
     Args:
-        rows: predictions as `predictions.scored` returns them.
+        rows: predictions as `scored_rows` returns them.
         gqa_questions: GQA's own records by id; its official metrics then stand under ``gqa``.
         gqa_choices: GQA's choices, for the official metrics that need them.
 
@@ -89,6 +90,29 @@ def _official(rows: Sequence[Prediction], questions: Questions, choices: Choices
     return {**gqa_metrics(questions, answers, choices), "accuracy_ignoring_case": ignoring_case}
 
 
+def scored_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Prediction]:
+    """The rows with their scores (`predictions.scored`), and the judge's verdict on another answer to each chain.
+
+    ``control_verdict`` compares a chain with a *different* answer of the same kind (`another_answer`); it is None where
+    the completion is malformed or no other answer is known. Both answers are judged in turn, since the judge reads a
+    chain only once then.
+    """
+    parts = [(row, parsed_as(row.get("answer_form"), row["prediction_raw"])) for row in rows]
+    kinds = pools(
+        (row["instruction"], answer)
+        for row, parsed in parts
+        if parsed.think is not None and parsed.answer is not None
+        for answer in (parsed.answer, row["gt_answer"])
+    )
+    for row, parsed in parts:
+        question, verdict = row["instruction"], None
+        prediction = scored(row)
+        if parsed.think is not None and parsed.answer is not None:
+            other = another_answer(row["id"], question, parsed.answer, kinds)
+            verdict = None if other is None else judge(parsed.think, other, question).value
+        yield {**prediction, "control_verdict": verdict}
+
+
 def chain_consistency(rows: Sequence[Prediction]) -> dict[str, Any]:
     """Whether answers follow from their chains: over all well-formed completions, over right and over wrong ones.
 
@@ -97,14 +121,7 @@ def chain_consistency(rows: Sequence[Prediction]) -> dict[str, Any]:
     *different* answer of the same kind: support at or below this rate means nothing.
     """
     well_formed = [row for row in rows if row["pred_think"] is not None]
-    kinds = pools(
-        (row["instruction"], answer) for row in well_formed for answer in (row["pred_answer"], row["gt_answer"])
-    )
-    control = []
-    for row in well_formed:
-        other = another_answer(row["id"], row["instruction"], row["pred_answer"], kinds)
-        if other is not None:
-            control.append(judge(row["pred_think"], other, row["instruction"]).value)
+    control = [row["control_verdict"] for row in well_formed if row["control_verdict"] is not None]
     return {
         "all": _verdicts(well_formed),
         "correct": _verdicts([row for row in well_formed if row["is_correct"]]),

@@ -9,7 +9,7 @@ a second matcher in disguise (the original's judge calls every chain consistent)
    `polar_features`) with weights that were fitted to chains labelled by reading (`weights`).
 """
 
-from itertools import islice
+from functools import lru_cache
 
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
@@ -18,6 +18,7 @@ from reinforced_cot.judging.conclusions import MAX_CHAIN_CHARACTERS, stated_conc
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
 from reinforced_cot.judging.sentences import (
     FUNCTION_WORDS,
+    Sentence,
     all_stems,
     as_sentences,
     base_forms,
@@ -29,12 +30,13 @@ from reinforced_cot.judging.sentences import (
 from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
 from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
-from reinforced_cot.matching.words import is_same_word, new_words, phrase, word_set
+from reinforced_cot.matching.words import forms, is_same_word, phrase, word_set
 
 _CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
 _PLAIN = FRAME | FUNCTION_WORDS | _CONCLUDING
 # Words that a chain must add to question and answer; and where it takes up no word of the question.
 NEW_WORDS, UNRELATED_WORDS = 3, 10
+BEGINNING = 100  # characters
 MAX_STATED_WORDS = 30  # no conclusion states a longer answer
 
 
@@ -57,17 +59,25 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     results = step_results(think)
     if results and results[-1] is not None:
         return Verdict.SUPPORT if _is_same_answer(results[-1], answer) else Verdict.CONTRADICT
-    stated = stated_conclusion(think, question)
-    if stated:
-        return judge_stated(as_sentences(stated), answer, question)
-    read = sentences(think)
-    if not read:
+    if stated := _stated(think, question):
+        return judge_stated(stated, answer, question)
+    if not (read := _read(think)):
         return Verdict.UNKNOWN
     answered = polar_answer(answer)
     if answered is not None:
         return judge_polar(read, answered, question)
     wanted = candidate(answer, question)
     return judge_mentions(without_question(read, question, wanted), wanted, bold_phrases(think))
+
+
+@lru_cache(maxsize=8)  # several answers are judged by one chain: the policy's own, and the negative control
+def _stated(think: str, question: str) -> tuple[Sentence, ...]:
+    return tuple(as_sentences(stated_conclusion(think, question) or ()))
+
+
+@lru_cache(maxsize=8)
+def _read(think: str) -> tuple[Sentence, ...]:
+    return tuple(sentences(think))
 
 
 def _is_same_answer(result: str, answer: str) -> bool:
@@ -94,10 +104,23 @@ def is_bare(think: str, answer: str, question: str = "") -> bool:
     results = step_results(think)
     if results and results[-1] is not None:
         return sum(bool(result) for result in results) < 2
-    question = without_format(question[:MAX_QUESTION_CHARACTERS])
-    known = [*phrase(answer[:MAX_ANSWER_CHARACTERS]), *phrase(question)]
-    said = set(phrase(think[:MAX_CHAIN_CHARACTERS])) - _PLAIN
-    asked = all_stems(content_words(phrase(question))) - all_stems(phrase(answer[:MAX_ANSWER_CHARACTERS]))
-    is_related = not asked or not all_stems(said).isdisjoint(asked)
-    wanted = NEW_WORDS if is_related else UNRELATED_WORDS
-    return len(list(islice(new_words(said, known), wanted))) < wanted
+    known, asked = _known(answer[:MAX_ANSWER_CHARACTERS], question[:MAX_QUESTION_CHARACTERS])
+
+    def is_bare_text(text: str) -> bool:
+        said = set(phrase(text)) - _PLAIN
+        is_related = not asked or not all_stems(said).isdisjoint(asked)
+        wanted = NEW_WORDS if is_related else UNRELATED_WORDS
+        return sum(known.isdisjoint(forms(word)) for word in said) < wanted
+
+    # The beginning of a long chain mostly shows it, and is cheaper to read.
+    if len(think) > 1.5 * BEGINNING and not is_bare_text(think[:BEGINNING].rpartition(" ")[0]):
+        return False
+    return is_bare_text(think[:MAX_CHAIN_CHARACTERS])
+
+
+@lru_cache(maxsize=512)
+def _known(answer: str, question: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The forms of all words of an answer and its question, and the stems of what only the question holds."""
+    answer_words, question_words = phrase(answer), phrase(without_format(question))
+    known = frozenset(form for word in (*answer_words, *question_words) for form in forms(word))
+    return known, all_stems(content_words(question_words)) - all_stems(answer_words)

@@ -20,7 +20,7 @@ SUPPORTED, CONTRADICTED, UNOFFERED, UNLIKELY = 0.5, 0.75, 0.9, 0.15
 MAX_OTHERS = 12
 
 
-def judge_polar(read: Sequence[Sentence], answered: bool, question: str) -> Verdict:
+def judge_polar(read: tuple[Sentence, ...], answered: bool, question: str) -> Verdict:
     """The verdict on a yes (``answered`` is True) or a no."""
     evidence = polar_features.features(read, question)
     if polar_probability(evidence, answered) >= SUPPORTED:

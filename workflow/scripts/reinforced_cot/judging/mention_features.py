@@ -4,6 +4,7 @@ The weights of the features are fitted to labelled chains (`weights`).
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -45,9 +46,7 @@ def features(sentences: Sequence[Sentence], candidate: Candidate, bold: Sequence
     Args:
         bold: the chain's phrases in bold, in order.
     """
-    found = _mentions(sentences, candidate)
-    labels = _label_mentions(sentences, candidate)
-    last = _last(found, labels)
+    last = _last(sentences, candidate)
     if last is None:
         return None
     number, place, kind = last
@@ -62,13 +61,13 @@ def features(sentences: Sequence[Sentence], candidate: Candidate, bold: Sequence
     previous = tokens[start - 1] if start else ""
     subject = content_words(clause_before)[:1]
     distance = len(sentences) - 1 - number
-    topic = content_words(candidate.question_words)
+    topic = _topic(candidate.question_words)
     with_answer, without_answer = _best_matches(sentences, candidate, topic)
     stated_later = [s for s in later if not s.is_question]
     rivals_later = [s for s in stated_later if _names_rival(s, candidate)]
-    last_bold = base_forms(phrase(bold[-1])) if bold else []
-    names_bold = any(last_bold == list(variant) for variant in candidate.variants) or (
-        candidate.option is not None and last_bold[:1] == [candidate.options[candidate.option].label]
+    last_bold = tuple(base_forms(phrase(bold[-1]))) if bold else ()
+    names_bold = any(last_bold == variant for variant in candidate.variants) or (
+        candidate.option is not None and last_bold[:1] == (candidate.options[candidate.option].label,)
     )
     said: dict[str, float | bool] = {
         "bias": True,
@@ -107,34 +106,32 @@ def features(sentences: Sequence[Sentence], candidate: Candidate, bold: Sequence
 
 def is_named(sentences: Sequence[Sentence], candidate: Candidate) -> bool:
     """Whether a chain names an answer at all."""
-    return bool(_mentions(sentences, candidate))
+    return any(_names(candidate, sentence.tokens) for sentence in sentences)
 
 
 def repeats_question(sentence: Sentence, candidate: Candidate) -> bool:
     """Whether a sentence holds all content words of the question, as "The color of the cup is red" does."""
-    return _share(content_words(candidate.question_words), sentence.stems) == 1
+    return _share(_topic(candidate.question_words), sentence.stems) == 1
 
 
 def is_denied_last(sentences: Sequence[Sentence], candidate: Candidate) -> bool:
     """Whether the last sentence that names an answer denies it, and none behind it leaves the question open."""
-    found = _mentions(sentences, candidate)
-    if not found or found[-1].kind != DENIED:
-        return False
-    number = found[-1].sentence
-    kinds = {mention.kind for mention in found if mention.sentence == number}
-    return kinds == {DENIED} and not any(s.is_undecided for s in sentences[number:])
+    for number, sentence in reversed(list(enumerate(sentences))):
+        places = _places(sentence, candidate)
+        if places:
+            is_denied_there = all(_kind(sentence, place, candidate) == DENIED for place in places)
+            return is_denied_there and not any(s.is_undecided for s in sentences[number:])
+    return False
 
 
-def _mentions(sentences: Sequence[Sentence], candidate: Candidate) -> list[_Mention]:
-    return [
-        _Mention(number, place, _kind(sentence, place, candidate))
-        for number, sentence in enumerate(sentences)
-        for variant in candidate.variants
-        for place in places_of(variant, sentence.tokens)
-    ]
+def _places(sentence: Sentence, candidate: Candidate) -> list[range]:
+    """Where a sentence names an answer, the last place first."""
+    places = [place for variant in candidate.variants for place in places_of(variant, sentence.tokens)]
+    return sorted(places, key=lambda place: -place.start)
 
 
-def places_of(wanted: Sequence[str], tokens: Sequence[str]) -> list[range]:
+@lru_cache(maxsize=1024)
+def places_of(wanted: tuple[str, ...], tokens: tuple[str, ...]) -> Sequence[range]:
     """Where an answer stands; commas may part the items of a long one ("a jacket, gloves, and boots")."""
     marks = dict.fromkeys(range(1, len(wanted)), ",") if len(wanted) > 2 else {}
     places = occurrences(wanted, tokens, marks)
@@ -219,12 +216,19 @@ def _label_mentions(sentences: Sequence[Sentence], candidate: Candidate) -> list
     return taken
 
 
-def _last(found: Sequence[_Mention], labels: Sequence[_Mention]) -> _Mention | None:
+def _last(sentences: Sequence[Sentence], candidate: Candidate) -> _Mention | None:
     """The last place that asserts the answer, or else the last that weighs it: to list candidates settles nothing."""
-    asserted = [mention for mention in found if mention.kind == ASSERTED]
-    weighed = [mention for mention in found if mention.kind == WEAK]
-    best = max(asserted or weighed, default=None, key=lambda mention: (mention.sentence, mention.place.start))
-    taken = [mention for mention in labels if mention.kind == ASSERTED]
+    best = None
+    for number, sentence in reversed(list(enumerate(sentences))):
+        for place in _places(sentence, candidate):
+            kind = _kind(sentence, place, candidate)
+            if kind == ASSERTED or (kind == WEAK and best is None):
+                best = _Mention(number, place, kind)
+            if kind == ASSERTED:
+                break
+        if best is not None and best.kind == ASSERTED:
+            break
+    taken = [mention for mention in _label_mentions(sentences, candidate) if mention.kind == ASSERTED]
     if taken and (best is None or best.kind != ASSERTED or taken[-1].sentence >= best.sentence):
         return taken[-1]
     return best
@@ -236,14 +240,20 @@ def _is_in_series(sentences: Sequence[Sentence], number: int) -> bool:
     return len(sentences[number].content) <= 1 and sum(len(s.content) <= 1 and not s.is_question for s in near) > 2
 
 
-def _share(topic: Sequence[str], said: frozenset[str]) -> float:
+@lru_cache(maxsize=512)
+def _topic(question_words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(content_words(question_words))
+
+
+@lru_cache(maxsize=512)
+def _share(topic: tuple[str, ...], said: frozenset[str]) -> float:
     """The share of the question's content words that stand in a text with these stems; "the answer" stands for all."""
     if "answer" in said:
         return 1.0
     return sum(not said.isdisjoint(stems(word)) for word in topic) / max(1, len(topic))
 
 
-def _best_matches(sentences: Sequence[Sentence], candidate: Candidate, topic: Sequence[str]) -> tuple[float, float]:
+def _best_matches(sentences: Sequence[Sentence], candidate: Candidate, topic: tuple[str, ...]) -> tuple[float, float]:
     """The largest share of the question in a clause that names the answer, and in a clause that does not.
 
     In "the girl holds a kite, the boy holds a ball", the second clause answers what the boy holds.
@@ -252,13 +262,14 @@ def _best_matches(sentences: Sequence[Sentence], candidate: Candidate, topic: Se
     for sentence in sentences:
         if sentence.is_question:
             continue
+        is_named = _names(candidate, sentence.tokens)
         for clause, said in sentence.clauses:
-            named = _names(candidate, clause)
+            named = is_named and _names(candidate, clause)
             best[named] = max(best[named], _share(topic, said))
     return best[True], best[False]
 
 
-def _names(candidate: Candidate, tokens: Sequence[str]) -> bool:
+def _names(candidate: Candidate, tokens: tuple[str, ...]) -> bool:
     return any(places_of(variant, tokens) for variant in candidate.variants)
 
 
@@ -282,7 +293,7 @@ def _claims(sentence: Sentence, candidate: Candidate) -> bool:
     )
 
 
-def _has_rival(tokens: Sequence[str], denied: Sequence[bool], within: range, candidate: Candidate) -> bool:
+def _has_rival(tokens: tuple[str, ...], denied: Sequence[bool], within: range, candidate: Candidate) -> bool:
     """Whether a part of a sentence asserts a rival of the answer: one that the question offers, or one of its kind."""
     known = {*candidate.question_words, *candidate.words}
     for i in within:

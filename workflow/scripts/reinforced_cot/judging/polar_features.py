@@ -10,7 +10,7 @@ from typing import NamedTuple
 from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging.cues import ASIDE, CLAIMING
 from reinforced_cot.judging.opposites import OPPOSITES
-from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, base_forms, content_words, stems
+from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, all_stems, base_forms, stems
 from reinforced_cot.matching.answer_matching import NO, YES
 from reinforced_cot.matching.words import ENDS, word_set, words
 
@@ -69,7 +69,8 @@ class Bearing(NamedTuple):
     others: int  # content words that the question does not hold
 
 
-def features(sentences: Sequence[Sentence], question: str) -> PolarEvidence:
+@lru_cache(maxsize=8)  # a yes and a no are judged by the same features
+def features(sentences: tuple[Sentence, ...], question: str) -> PolarEvidence:
     """The features of a chain on a yes/no question."""
     bearings = [bearing(sentence, question) for sentence in sentences]
     relevant = [number for number, pair in enumerate(zip(sentences, bearings, strict=True)) if _is_relevant(*pair)]
@@ -108,6 +109,7 @@ class _Question(NamedTuple):
     content: tuple[str, ...]
     asked: tuple[str, ...]
     opposites: frozenset[str]
+    stems: frozenset[str]  # of the content
 
     @classmethod
     @lru_cache(maxsize=512)
@@ -117,15 +119,14 @@ class _Question(NamedTuple):
         asked = tuple(dict.fromkeys(word for word in content if word not in _GENERIC)) or content
         opposites = {opposite for token in tokens for opposite in OPPOSITES.get(token, ())}
         opposites |= _DIFFERENCE if "same" in tokens else set()
-        return cls(tokens, content, asked, frozenset(opposites - set(tokens)))
+        return cls(tokens, content, asked, frozenset(opposites - set(tokens)), all_stems(content))
 
 
 def bearing(sentence: Sentence, asked: str) -> Bearing:
     """How a sentence bears on a question."""
     question = _Question.of(asked)
     tokens, denied = sentence.tokens, sentence.denied
-    said = [token for token in tokens if is_word(token)]
-    covered = [word for word in question.asked if any(_is_related(word, token) for token in said)]
+    covered = [word for word in question.asked if not sentence.stems.isdisjoint(stems(word))]
     about = not _PRONOUNS.isdisjoint(tokens[:4])
     share = len(covered) / max(1, len(question.asked))
     if about and len(question.asked) > 1 and question.asked[0] not in covered:
@@ -136,7 +137,7 @@ def bearing(sentence: Sentence, asked: str) -> Bearing:
         # "So, is there a dog in the picture." and "I look for a dog" find none.
         covered, share = [], 0.0
     denied_tokens = [token for token, no in zip(tokens, denied, strict=True) if no]
-    predicate = question.asked[-1:]
+    denied_stems = all_stems(denied_tokens)
     # Whether a thing exists is decided by not seeing it; whether a door is open is not.
     not_seen = not _EXISTENCE.isdisjoint(question.tokens) and not _SEEING.isdisjoint(tokens)
     return Bearing(
@@ -144,12 +145,12 @@ def bearing(sentence: Sentence, asked: str) -> Bearing:
         covered=share,
         about=about,
         denies=_denies(sentence, question),
-        denies_topic=any(_is_related(word, token) for word in question.asked for token in denied_tokens),
-        denies_predicate=any(_is_related(word, token) for word in predicate for token in denied_tokens),
+        denies_topic=any(not denied_stems.isdisjoint(stems(word)) for word in question.asked),
+        denies_predicate=any(not denied_stems.isdisjoint(stems(word)) for word in question.asked[-1:]),
         opposite=not question.opposites.isdisjoint(tokens) or _is_swapped(tokens, question),
         opposite_denied=not question.opposites.isdisjoint(denied_tokens),
-        undecided=sentence.is_undecided and not (not_seen and share > 0),
-        others=sum(not any(_is_related(word, other) for other in question.content) for word in content_words(tokens)),
+        undecided=not (not_seen and share > 0) and sentence.is_undecided,
+        others=sum(question.stems.isdisjoint(stems(word)) for word in sentence.content),
     )
 
 
@@ -216,10 +217,5 @@ def _is_swapped(tokens: Sequence[str], question: _Question) -> bool:
     asked, said = question.tokens.index("than"), list(tokens).index("than")
     left = [word for word in question.tokens[:asked] if word in question.content]
     right = [word for word in question.tokens[asked:] if word in question.content]
-    return any(_is_related(word, token) for word in left for token in tokens[said:] if is_word(token)) and any(
-        _is_related(word, token) for word in right for token in tokens[:said] if is_word(token)
-    )
-
-
-def _is_related(one: str, other: str) -> bool:
-    return one == other or not stems(one).isdisjoint(stems(other))
+    before, after = all_stems(tokens[:said]), all_stems(tokens[said:])
+    return not all_stems(left).isdisjoint(after) and not all_stems(right).isdisjoint(before)

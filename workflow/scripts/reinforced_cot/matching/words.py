@@ -224,6 +224,11 @@ def inner_marks(text: str) -> dict[int, str]:
     return {place: text for place, text in marks.items() if 0 < place < said}
 
 
+@lru_cache(maxsize=256)
+def _all_forms(tokens: tuple[str, ...]) -> frozenset[str]:
+    return frozenset().union(*map(forms, tokens))
+
+
 def occurrences(
     wanted: Sequence[str], tokens: Sequence[str], marks: Mapping[int, str] = MappingProxyType({})
 ) -> list[range]:
@@ -232,7 +237,7 @@ def occurrences(
     Articles may stand in between, a full stop behind an initial, and what ``marks`` (`inner_marks`) allows.
     """
     places: list[range] = []
-    if not wanted:
+    if not wanted or (wanted[0] not in tokens and forms(wanted[0]).isdisjoint(_all_forms(tuple(tokens)))):
         return places
     for start, token in enumerate(tokens):
         if not is_same_word(token, wanted[0]):
