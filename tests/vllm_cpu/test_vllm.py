@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,33 @@ def answers(workflow: WorkflowCopy, results: str, policy: str, engine: str, outp
     return [json.loads(line) for line in (output / "answers.jsonl").read_text().splitlines()]
 
 
-CASES = [("digits", "results/smoke", "sft", 24), ("photos", "results/gqa-cot-sample", "base", 60)]
+CASES = [
+    ("digits", "results/smoke", "sft", 24),
+    ("beside", "results/smoke", "beside", 24),
+    ("photos", "results/gqa-cot-sample", "base", 60),
+]
+
+
+@pytest.fixture
+def beside(digits: WorkflowCopy) -> WorkflowCopy:
+    """A policy ``beside``: SFT's, published as its base with the adapter beside the weights."""
+    from reinforced_cot.files import write_manifest
+    from reinforced_cot.lora.shard_merge import write_base_and_adapter
+    from reinforced_cot.lora.streamed_model import StoredModel
+    from reinforced_cot.models.processors import load_processor
+    from reinforced_cot.models.settings import Loading
+
+    results = digits.root / "results/smoke"
+    folder, adapter = results / "beside/model", results / "sft/adapter"
+    if folder.exists():
+        return digits
+    folder.mkdir(parents=True)
+    stored = StoredModel(results / "base/model", Loading(dtype="float32", attn_implementation="sdpa"), adapter)
+    write_base_and_adapter(stored, adapter, folder, torch.float32)
+    load_processor(results / "sft/model").save_pretrained(folder)
+    write_manifest(folder, results / "beside/model.json")
+    shutil.copy(results / "sft/answer.yaml", results / "beside/answer.yaml")
+    return digits
 
 
 @pytest.mark.parametrize(("name", "results", "policy", "at_least"), CASES)
@@ -107,7 +134,9 @@ def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy)
     assert file.read_bytes() == first
 
 
-def reinforced(digits: WorkflowCopy, output: Path, *options: str, **changes: Any) -> Any:
+def reinforced(
+    digits: WorkflowCopy, output: Path, *options: str, origin: str = "sft", **changes: Any
+) -> "subprocess.CompletedProcess[str]":
     """Ten steps of RL with vLLM colocated; each draws its own rollouts. ``changes`` are of ``policy.training``."""
     results = digits.root / "results/smoke"
     settings = yaml.safe_load((results / "grpo/train.yaml").read_text())
@@ -116,12 +145,13 @@ def reinforced(digits: WorkflowCopy, output: Path, *options: str, **changes: Any
     settings["policy"]["training"] |= {"vllm_gpu_memory_utilization": 0.2, **changes}
     output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
     script = Path(__file__).with_name("train_grpo_on_cpu.py")
-    folders = ["--data", str(results / "data"), "--from", str(results / "sft"), "--output", str(output)]
+    folders = ["--data", str(results / "data"), "--from", str(results / origin), "--output", str(output)]
     return run_script(str(script), "--settings", str(output.with_suffix(".yaml")), *folders, *options, cwd=digits.root)
 
 
-def test_rollouts_come_from_the_policy_that_is_trained(digits: WorkflowCopy, tmp_path: Path) -> None:
-    run = reinforced(digits, tmp_path / "grpo")
+@pytest.mark.parametrize("origin", ["sft", "beside"])
+def test_rollouts_come_from_the_policy_that_is_trained(beside: WorkflowCopy, tmp_path: Path, origin: str) -> None:
+    run = reinforced(beside, tmp_path / "grpo", origin=origin)
     assert run.returncode == 0, run.stderr[-5000:]
     history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
     differences = [entry[DIFFERENCE] for entry in history if DIFFERENCE in entry]
@@ -142,7 +172,7 @@ def test_prompts_as_trl_sends_them_end_the_run(digits: WorkflowCopy, tmp_path: P
 
 def test_rollouts_of_a_server(digits: WorkflowCopy, tmp_path: Path) -> None:
     """Started by the stage, asked with images and token ids, stopped; its policy is what it was started with."""
-    changes = {"vllm_mode": "server", "max_steps": 3, "learning_rate": 1e-9, "save_steps": 3}
+    changes: dict[str, Any] = {"vllm_mode": "server", "max_steps": 3, "learning_rate": 1e-9, "save_steps": 3}
     run = reinforced(digits, tmp_path / "grpo", "--without-weight-sync", "--topology", "cpu", **changes)
     said = (tmp_path / "grpo/vllm_server.log").read_text()
     assert run.returncode == 0, run.stderr[-5000:] + said[-5000:]

@@ -102,7 +102,8 @@ def write_run(results: Path, policies: list[str]) -> None:
                 for entry in history
             ]
         write_json(results / policy / "metrics.json", {"history": history})
-        proof = {"adapter_vs_base": 0.321, "adapter_vs_merged": 1.2e-7, "adapter_vs_saved": 0.0, "dtype": "float32"}
+        proof = {"adapter_vs_base": 0.321, "adapter_vs_merged": 1.2e-7, "dtype": "float32"}
+        proof |= {"effect_kept": 0.987, "effect_error": 0.012, "form": "merged"}
         measured = {"quantization": "nf4", "accuracy_quantized": 0.4321, "accuracy_merged": 0.4123}
         write_json(results / policy / "merge.json", {**proof, "measured": measured if policy == "grpo" else None})
     write_json(results / "comparisons.json", [comparison(a, b) for a, b in pairwise(policies)])

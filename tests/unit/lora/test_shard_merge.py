@@ -20,11 +20,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.lora.adapter import ADAPTER_FILES
 from reinforced_cot.lora.merge_proof import logits, probe_inputs, relative_difference
 from reinforced_cot.lora.shard_merge import write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX, Place, places_in, write_like
+from reinforced_cot.models.embedded_adapter import ADAPTER_FILES
 from reinforced_cot.models.families import FAMILIES
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.models.settings import Loading, ModelSizes

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from stage_runs import series
 from tiny_run import LOADING, TinyRun
 from transformers import AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import read_json, sha256_of, write_json
+from reinforced_cot.files import read_json, sha256_of, write_json, write_manifest
 from reinforced_cot.lora.merge import merge
+from reinforced_cot.lora.shard_merge import write_base_and_adapter, write_merged
+from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.processors import load_processor
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.policies.settings import MergeSettings, TrainSettings
 from reinforced_cot.policies.sft import SftSettings
@@ -96,6 +100,60 @@ def test_an_adapter_that_stays_as_it_was_is_refused(tiny_run: TinyRun, tmp_path:
             fine_tune(tiny_run, tiny_run.settings(**changes).sft, tiny_run.sft, tmp_path)
         else:
             reinforce(tiny_run, rl_settings(tiny_run, **changes), tiny_run.sft, tmp_path)
+
+
+@pytest.fixture
+def forms(tiny_run: TinyRun, tmp_path: Path) -> dict[str, Path]:
+    """SFT's policy, published as merged weights, and as the base with the adapter beside its weights."""
+    stored = StoredModel(tiny_run.base / "model", LOADING, tiny_run.sft / "adapter")
+    folders = {"merged": tmp_path / "merged", "beside": tmp_path / "beside"}
+    for folder in folders.values():
+        (folder / "model").mkdir(parents=True)
+        load_processor(tiny_run.base / "model").save_pretrained(folder / "model")
+    write_merged(stored, folders["merged"] / "model", torch.float32)
+    write_base_and_adapter(stored, tiny_run.sft / "adapter", folders["beside"] / "model", torch.float32)
+    for folder in folders.values():
+        write_manifest(folder / "model", folder / "model.json")
+    return folders
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+def test_rl_starts_from_an_adapter_beside_the_weights(
+    tiny_run: TinyRun, forms: dict[str, Path], tmp_path: Path, beta: float
+) -> None:
+    """It takes the same steps as from the merged model, but for rounding, and its merge has both changes."""
+    settings = rl_settings(tiny_run, grpo__training__beta=beta)
+    for form, origin in forms.items():
+        reinforce(tiny_run, settings, origin, tmp_path / f"from_{form}")
+        assert merged(settings, origin, tmp_path / f"from_{form}")["effect_error"] < 1e-3
+    for name in (ADAPTER, WEIGHTS):
+        one, other = (load_file(tmp_path / f"from_{form}" / name) for form in forms)
+        assert one.keys() == other.keys()
+        assert all(torch.allclose(one[key], weight, atol=1e-4) for key, weight in other.items())
+
+
+def test_every_weight_is_trained_with_the_adapter_in_it(tiny_run: TinyRun, forms: dict[str, Path]) -> None:
+    settings = tiny_run.settings(sft__lora=None).sft
+    one, other = (
+        preflight.load_start(settings, preflight.find_start(settings, path), None)[0] for path in forms.values()
+    )
+    assert all(torch.allclose(weight, other.state_dict()[name], atol=1e-6) for name, weight in one.state_dict().items())
+    tokens = {"input_ids": torch.arange(5, 25)[None]}
+    assert torch.allclose(one(**tokens).logits, other(**tokens).logits, atol=1e-4)
+
+
+def test_no_policy_is_trained_on_an_adapter_that_cannot_be_fixed(tiny_run: TinyRun, tmp_path: Path) -> None:
+    model = load_model(tiny_run.base / "model", LOADING)
+    shutil.copytree(tiny_run.base, tmp_path / "dora")
+    get_peft_model(model, LoraConfig(r=2, target_modules=["v_proj"], use_dora=True)).save_pretrained(
+        tmp_path / "dora/model", save_embedding_layers=False
+    )
+    write_manifest(tmp_path / "dora/model", tmp_path / "dora/model.json")
+    settings = tiny_run.settings().sft
+    with pytest.raises(
+        PipelineError, match=r"dora/model has an adapter .*Let dora's training go on by `start: adapter`"
+    ):
+        fine_tune(tiny_run, settings, tmp_path / "dora", tmp_path / "sft")
 
 
 def test_an_adapter_of_another_base_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ def refuse_different_hashes(evaluations: Mapping[str, Mapping[str, Any]]) -> Non
 
 
 def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
-    """One row per merged policy: relative differences of logits (see `lora.merge_proof`)."""
-    columns = ["adapter_vs_base", "adapter_vs_merged", "adapter_vs_saved", "dtype"]
+    """One row per merged policy: what its proof says of the adapter's effect (see `lora.merge_proof`)."""
+    columns = ["adapter_vs_base", "adapter_vs_merged", "effect_kept", "effect_error", "form", "dtype"]
     return pd.DataFrame(
         {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in merged}
     ).T

@@ -8,15 +8,20 @@ os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one engine per p
 
 from transformers import GenerationConfig, ProcessorMixin
 from vllm import LLM, SamplingParams
+from vllm.lora.request import LoRARequest
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import Batch, Completion, shown_images
 from reinforced_cot.generation.rendering import rendered_prompt
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.checkpoints import context_length
+from reinforced_cot.models.embedded_adapter import ADAPTER_CONFIG, has_adapter
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.processors import NEVER, prompt_length, vision_token_ids
 from reinforced_cot.seeds import mixed
+
+_RANK_LIMITS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM's max_lora_rank may have
 
 
 class VllmEngine:
@@ -31,6 +36,7 @@ class VllmEngine:
         loading, answering = settings.base_model, settings.answer
         self._processor, self._prompt, self._data = processor, settings.prompt, data
         context = context_length(folder, loading.trust_remote_code)
+        adapter = {"enable_lora": True, "max_lora_rank": _rank_limit(folder)} if has_adapter(folder) else {}
         self._engine = LLM(
             model=str(folder),
             dtype=loading.dtype,  # "auto" would make bfloat16 of float32
@@ -42,7 +48,9 @@ class VllmEngine:
             generation_config="vllm",  # not the checkpoint's own sampling defaults
             enforce_eager=device().type == "cpu",  # compiling takes longer there than a short evaluation
             disable_log_stats=True,
+            **adapter,
         )
+        self._adapter = LoRARequest("adapter", 1, str(folder)) if adapter else None
         ends = GenerationConfig.from_pretrained(folder).eos_token_id
         self._options = {
             "top_p": 1.0,
@@ -74,7 +82,7 @@ class VllmEngine:
         prompts = [
             {"prompt": text, "multi_modal_data": {"image": image}} for text, image in zip(texts, images, strict=True)
         ]
-        outputs = self._engine.generate(prompts, sampling, use_tqdm=False)
+        outputs = self._engine.generate(prompts, sampling, use_tqdm=False, lora_request=self._adapter)
         for text, image, example, output in zip(texts, images, batch.examples, outputs, strict=True):
             expected = prompt_length(self._processor, text, *image.size)
             if len(output.prompt_token_ids) != expected:
@@ -86,3 +94,18 @@ class VllmEngine:
             [Completion(answer.text, answer.finish_reason == "length") for answer in output.outputs]
             for output in outputs
         ]
+
+
+def _rank_limit(folder: Path) -> int:
+    """The smallest of vLLM's limits that an embedded adapter's rank is within.
+
+    Raises:
+        PipelineError: the rank is larger than all of them.
+    """
+    rank = read_json(folder / ADAPTER_CONFIG)["r"]
+    if limit := next((limit for limit in _RANK_LIMITS if limit >= rank), None):
+        return limit
+    raise PipelineError(
+        f"{folder} has an adapter of rank {rank} beside its weights, and vLLM takes {_RANK_LIMITS[-1]} at most: set "
+        "answer.engine to transformers"
+    )

@@ -16,6 +16,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
 from reinforced_cot.models.checkpoints import weights_hash
+from reinforced_cot.models.embedded_adapter import ADAPTER_FILES, ADAPTER_WEIGHTS
 from reinforced_cot.models.families import family_of
 from reinforced_cot.models.loading import count_weights
 
@@ -107,10 +108,6 @@ def train_in_float32(model: PeftModel, start: Path | None = None) -> None:
         set_peft_model_state_dict(model, load_file(start / ADAPTER_WEIGHTS))
 
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-ADAPTER_FILES = ("adapter_config.json", ADAPTER_WEIGHTS)
-
-
 def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | None = None) -> None:
     """Write ``{output}/adapter`` and its manifest ``{output}/adapter.json``, which names the base by its weights' hash.
 
@@ -121,7 +118,8 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
         start: the adapter whose training was continued; None for a fresh one.
 
     Raises:
-        PipelineError: the adapter is zero, as an empty one under ZeRO-3 is (trl#4416), or still equal to ``start``.
+        PipelineError: the adapter is not finite, is zero, as an empty one under ZeRO-3 (trl#4416), or still equals
+            ``start``.
     """
     weights = load_file(checkpoint / ADAPTER_WEIGHTS)
     before = load_file(start / ADAPTER_WEIGHTS) if start else {}
@@ -129,6 +127,8 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
         raise PipelineError(
             f"the trained adapter is still {start}: nothing was learned; raise learning_rate, or look at the rewards"
         )
+    if not_finite := [name for name, weight in weights.items() if not torch.isfinite(weight).all()]:
+        raise PipelineError(f"the trained adapter is not finite ({not_finite[0]}): lower learning_rate")
     norm = sum(float(weight.float().norm()) for name, weight in weights.items() if "lora_B" in name)
     if not norm > 0:
         raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")

@@ -3,7 +3,8 @@
 All that PEFT can merge is merged: also rsLoRA, DoRA, rank patterns, and the trained copies of `modules_to_save`.
 """
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -12,10 +13,12 @@ from transformers import GenerationConfig
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.lora.peft_hooks import ADAPTED, is_plain_lora, merged_layer
+from reinforced_cot.lora.embedded_changes import changes_of, write_sum
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX, places_in, write_like
+from reinforced_cot.models.embedded_adapter import ADAPTER_CONFIG, ADAPTER_FILES
 from reinforced_cot.models.loading import special_tokens
+from reinforced_cot.models.peft_hooks import ADAPTED, is_plain_lora, merged_layer
 
 _NUMBERS = 2**19  # how many numbers of a weight are merged at a time
 
@@ -56,7 +59,46 @@ def write_merged(stored: StoredModel, folder: Path, dtype: torch.dtype) -> None:
                 )
         return parameter(first)
 
-    files = sorted({place.file for place in places.values()})
+    write_checkpoint(stored, folder, dtype, value)
+
+
+def write_base_and_adapter(stored: StoredModel, adapter: Path, folder: Path, dtype: torch.dtype) -> None:
+    """Write the base's own weights, and the adapter beside them (`embedded_adapter`).
+
+    Where the base has an adapter embedded, too, one adapter is written that adds what both add.
+
+    Args:
+        stored: the base with the adapter.
+        adapter: the adapter's folder.
+        folder, dtype: as for `write_merged`.
+
+    Raises:
+        PipelineError: the base has an adapter embedded, and one of the two does more than add to linear layers.
+    """
+    places = places_in(stored.folder)
+    write_checkpoint(stored, folder, dtype, lambda key: [places[key].read()])
+    if not (folder / INDEX).is_file():  # vLLM takes every file of a folder without an index for weights of the model
+        index = {key: place.file.name for key, place in places.items()}
+        write_json(folder / INDEX, {"metadata": {}, "weight_map": index})
+    if stored.changes:
+        write_sum(stored.changes, changes_of(adapted_layers(stored), stored.place_of, adapter), folder)
+        return
+    for name in ADAPTER_FILES:
+        shutil.copyfile(adapter / name, folder / name)
+    # The weights beside the adapter are its base, wherever the folder is moved to.
+    config = read_json(folder / ADAPTER_CONFIG)
+    write_json(folder / ADAPTER_CONFIG, {**config, "base_model_name_or_path": None})
+
+
+def write_checkpoint(
+    stored: StoredModel, folder: Path, dtype: torch.dtype, value: Callable[[str], Iterable[torch.Tensor]]
+) -> None:
+    """Write the files of a checkpoint like the base's, but its processor.
+
+    Args:
+        value: returns the tensor of a key, whole or in pieces.
+    """
+    files = sorted({place.file for place in places_in(stored.folder).values()})
     size = sum(write_like(folder / file.name, file, dtype, value) for file in files)
     if (stored.folder / INDEX).is_file():
         index = read_json(stored.folder / INDEX)

@@ -16,10 +16,11 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.lora.adapter import ADAPTER_WEIGHTS
-from reinforced_cot.lora.peft_hooks import ADAPTED
+from reinforced_cot.lora.embedded_changes import embedded_changes
 from reinforced_cot.lora.tensor_files import Place, places_in, places_of
+from reinforced_cot.models.embedded_adapter import ADAPTER_WEIGHTS, has_adapter
 from reinforced_cot.models.loading import device
+from reinforced_cot.models.peft_hooks import ADAPTED
 from reinforced_cot.models.settings import Loading
 from reinforced_cot.models.transformers_hooks import whole_modules
 
@@ -34,23 +35,28 @@ class StoredModel:
         model: on the meta device, except the buffers that no file holds (rotary frequencies): they are on `device`.
         parameters: of the base, by name. An adapter wraps their modules and leaves the parameters as they are.
         names: for each key of the files, the names of its parameters; tied parameters share a key.
+        changes: of the adapter that is embedded in the folder, by the path of the layer; empty without one.
     """
 
-    def __init__(self, folder: Path, loading: Loading, adapter: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, loading: Loading, adapter: Path | None = None, stored_as: torch.dtype | None = None
+    ) -> None:
         """Build the model from its config.json alone.
 
         Args:
-            folder: of the checkpoint.
+            folder: of the checkpoint. An adapter that is embedded in it is added to the weights as they are read.
             loading: dtype, attention kernel, and whether code of the checkpoint may run. The base computes in that
                 dtype, the adapter in float32, as in training.
             adapter: a folder of `ADAPTER_FILES`.
+            stored_as: the dtype that the base's weights are rounded to when they are read, as in training; None leaves
+                them as they are.
 
         Raises:
             DataError: the folder lacks weights of its model.
             PipelineError: the checkpoint is quantized, or has two tensors for tied parameters; or the adapter changed
                 its base, lacks weights, or has weights for modules that the model lacks.
         """
-        self.folder, self.adapter = folder, adapter
+        self.folder, self.adapter, self._stored_as = folder, adapter, stored_as
         trusted = loading.trust_remote_code
         options = {"attn_implementation": loading.attn_implementation, "trust_remote_code": trusted}
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
@@ -71,6 +77,8 @@ class StoredModel:
         self._held: dict[Module, dict[str, Parameter]] = {}
         self._whole = whole_modules(model)
         self._locate_weights()
+        self.changes = embedded_changes(folder, model) if has_adapter(folder) else {}
+        self._changes = {id(self.parameters[f"{path}.weight"]): change for path, change in self.changes.items()}
         for module in model.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer.to(device()))
@@ -124,8 +132,12 @@ class StoredModel:
             raise PipelineError(f"{adapter} lacks {len(missing)} weights that its configuration names: {missing[0]}")
         self._places |= {id(parameter): stored[key] for key, parameter in parameters.items()}
 
+    def place_of(self, parameter: Parameter) -> Place:
+        """Where a parameter of the base or of the adapter is stored."""
+        return self._places[id(parameter)]
+
     def read(self, parameter: Parameter) -> torch.Tensor:
-        """A parameter's values as they are stored.
+        """A parameter's values as they are stored; float32 where an embedded adapter changes them.
 
         Raises:
             PipelineError: the stored tensor has another shape.
@@ -136,7 +148,10 @@ class StoredModel:
                 f"{place.file}: {place.key} has the shape {tuple(tensor.shape)}, the model needs "
                 f"{tuple(parameter.shape)}; a base and an adapter of different vocabularies cannot be merged"
             )
-        return tensor
+        if self._stored_as and tensor.is_floating_point() and place.file.parent == self.folder:
+            tensor = tensor.to(self._stored_as)
+        change = self._changes.get(id(parameter))
+        return tensor if change is None else change.added_to(tensor)
 
     def filled(self, module: Module) -> Module:
         """A copy of one of the model's modules with its weights, on the CPU."""

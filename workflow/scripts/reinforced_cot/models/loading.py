@@ -12,6 +12,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.checkpoints import check_checkpoint
+from reinforced_cot.models.embedded_adapter import fix_adapter, has_adapter
 from reinforced_cot.models.settings import Loading
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ def load_model(
         model = load_quantized(folder, quantization, device(), options)
     else:
         model = AutoModelForImageTextToText.from_pretrained(folder, **options)
+    if has_adapter(folder):
+        fix_adapter(model)
     model.generation_config = special_tokens(model.generation_config)
     if not quantization and not is_deepspeed_zero3_enabled():  # ZeRO-3 has split the weights over the processes
         model.to(device())

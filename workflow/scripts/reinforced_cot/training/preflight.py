@@ -10,10 +10,12 @@ from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, ProcessorMixin, Trainer
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.rendering import prompt_lengths
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.lora.adapter import base_of, continued, lora_config, train_in_float32
 from reinforced_cot.models.checkpoints import context_length
+from reinforced_cot.models.embedded_adapter import fold_adapter, is_adapted
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.planning.model_shapes import shapes_of
@@ -90,9 +92,21 @@ def check_fits(settings: TrainSettings, start: Start, topology: Topology | None,
 def load_start(
     settings: TrainSettings, start: Start, topology: Topology | None
 ) -> tuple[PreTrainedModel | PeftModel, LoraConfig | None]:
-    """Load the model to train, and make the configuration of its fresh adapter, or None if it gets none."""
+    """Load the model to train, and make the configuration of its fresh adapter, or None if it gets none.
+
+    Raises:
+        PipelineError: the model has an adapter of its own, of a kind that no further training can build on.
+    """
     policy = settings.policy
     model = load_model(start.model, settings.base_model, policy.quantization, dtype_of(settings, topology))
+    if is_adapted(model):
+        raise PipelineError(
+            f"{start.model} has an adapter beside its weights, which does more than add to linear layers: no policy "
+            f"can be trained on it. Let {start.base.name}'s training go on by `start: adapter`, or leave use_dora, "
+            "modules_to_save and the like out of its `lora`"
+        )
+    if not policy.is_adapted:
+        fold_adapter(model)
     if start.adapter:
         return continued(model, start.adapter), None
     return model, lora_config(policy.lora, model)

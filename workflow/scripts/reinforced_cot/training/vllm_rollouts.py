@@ -7,9 +7,11 @@ import torch
 import trl
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import is_deepspeed_zero3_enabled
 from trl import GRPOTrainer
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.models.embedded_adapter import changed_weight, fixed_layers
 
 REPAIRED_TRL = "1.16.0"
 LOGP_DIFFERENCE = "sampling/sampling_logp_difference/mean"  # TRL: |log-prob of vLLM - of the trainer| per token
@@ -66,22 +68,35 @@ def with_restored_base(sync_weights: Callable[[], None], model: torch.nn.Module)
 
     TRL merges the adapter into its base, sends the sum and subtracts the adapter again, which leaves a remainder in
     bfloat16: after some hundred generations, the trained policy is no longer the base on disk with the adapter
-    (trl#6688).
+    (trl#6688). What a fixed adapter adds (`models.embedded_adapter`) is sent with the weights, too.
     """
 
     def repaired() -> None:
         layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-        weights = [weight for layer in layers for weight in layer.get_base_layer().parameters()]
-        kept = [weight.detach().clone() for weight in weights]  # under ZeRO-3 empty: nothing is changed in place there
+        fixed = list(fixed_layers(model))
+        weights = {id(weight): weight for layer in layers for weight in layer.get_base_layer().parameters()}
+        weights |= {id(layer.weight): layer.weight for layer in fixed}
+        kept = [weight.detach().clone() for weight in weights.values()]  # under ZeRO-3 empty: nothing is changed there
+        for layer in fixed:
+            layer.weight.data.copy_(changed_weight(layer))
         sync_weights()
-        for weight, before in zip(weights, kept, strict=True):
+        for weight, before in zip(weights.values(), kept, strict=True):
             weight.data.copy_(before)
 
     return repaired
 
 
 def repair_rollouts(trainer: GRPOTrainer) -> None:
-    """Repair how TRL's generation by vLLM handles prompts and weights."""
+    """Repair how TRL's generation by vLLM handles prompts and weights.
+
+    Raises:
+        PipelineError: a fixed adapter would have to be sent from weights that are split over processes.
+    """
+    if is_deepspeed_zero3_enabled() and any(fixed_layers(trainer.model)):
+        raise PipelineError(
+            f"{trainer.model.name_or_path} has an adapter beside its weights, which cannot be sent to vLLM under "
+            "ZeRO-3: choose another topology, or `start: adapter`"
+        )
     rollouts = trainer.vllm_generation
     rollouts.sync_weights = with_restored_base(rollouts.sync_weights, trainer.model)
     if rollouts.mode == "colocate":
