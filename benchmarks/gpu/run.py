@@ -98,7 +98,10 @@ def configuration(steps: int, tokens: int, tiny: bool) -> Config:
     changes: dict[str, Any] = {
         "report": ["sft", "grpo"],
         "policies": {
-            "sft": {"selection": {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0}, "training": few},
+            "sft": {
+                "selection": {"examples": 1, "batch_size": 1, "max_new_tokens": 8, "samples": 0, "allow_cut_off": True},
+                "training": few,
+            },
             # Random weights earn no reward, and without one the optimizer would have no gradient.
             "grpo": {
                 "probes": {"every": None},

@@ -62,6 +62,9 @@ HOOKS = [
     Hook(TRAINER, "GRPOTrainer._prepare_inputs", "(self, generation_batch)"),
     Hook(SFT, "SFTTrainer._get_train_sampler", "(self, train_dataset=None)"),
     Hook(SFT, "SFTTrainer.compute_loss", "(self, model, inputs, return_outputs=False, num_items_in_batch=None)"),
+    # transformers: a method that all trainers override.
+    Hook("transformers", "Trainer._determine_best_metric", "(self, metrics, trial)"),
+    Hook("transformers", "Trainer._get_grad_norm", "(self, model, grad_norm=None)"),
     # TRL: attributes.
     Hook(TRAINER, "GRPOTrainer._buffered_inputs", "self._buffered_inputs = [unsplit_pixel_values_by_grid(batch)"),
     Hook(
@@ -85,6 +88,7 @@ HOOKS = [
     # transformers
     Hook("transformers", "Trainer._load_from_checkpoint", "(self, resume_from_checkpoint, model=None)"),
     Hook("transformers", "TrainingArguments._setup_devices", "@cached_property\n    def _setup_devices(self)"),
+    Hook("transformers.integrations.peft", "PeftAdapterMixin._hf_peft_config_loaded", "_hf_peft_config_loaded = False"),
     Hook("transformers", "PreTrainedModel._no_split_modules", "_no_split_modules: set[str] | list[str] | None = None"),
     Hook("transformers", "PretrainedConfig._attn_implementation", "return self._attn_implementation_internal"),
     Hook(

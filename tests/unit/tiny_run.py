@@ -53,7 +53,7 @@ SETTINGS: dict[str, Any] = {
         "from": "base",
         "global_batch_size": 4,
         "lora": LORA,
-        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
+        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0, "allow_cut_off": True},
         "training": TRAINING,
     },
     "grpo": {
@@ -61,7 +61,7 @@ SETTINGS: dict[str, Any] = {
         "from": "sft",
         "global_batch_size": 4,
         "lora": LORA,
-        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0},
+        "selection": {"examples": 3, "batch_size": 2, "max_new_tokens": 4, "samples": 0, "allow_cut_off": True},
         "rewards": {"format": 0.5, "correctness": 2.0, "consistency": None, "tag_count": 1.0},
         "probes": {"every": None, "questions": 4, "batch_size": 4},
         "training": TRAINING

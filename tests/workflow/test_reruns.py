@@ -231,7 +231,10 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
         "data": {"source": "gqa_cot", "splits": splits},
         "base_model": {"tiny": {"pretraining": None}},
         "policies": {
-            "sft": {"selection": {"max_new_tokens": 8}, "training": {"num_train_epochs": 1, "warmup_steps": 0}},
+            "sft": {
+                "selection": {"max_new_tokens": 8, "allow_cut_off": True},
+                "training": {"num_train_epochs": 1, "warmup_steps": 0},
+            },
             "grpo": {"training": {**batch, "entropy_coef": 0.01, "save_steps": 2, "warmup_steps": 0}},
         },
         "answer": {"max_new_tokens": 8, "samples": 0},

@@ -46,6 +46,7 @@ RESERVED_IN_BOTH = {
     "restore_callback_states_from_checkpoint": _RESUME,
     "save_on_each_node": "is not available: checkpoints stand once, in the results folder that all nodes share",
     "enable_jit_checkpoint": "is not available: what a stage does on SIGTERM is not a matter of settings",
+    "logging_nan_inf_filter": "is set by the pipeline: a loss that is not finite ends the run",
     "report_to": _TRACKING,
     "run_name": _TRACKING,
     "project": _TRACKING,

@@ -1,5 +1,6 @@
 """SFT: what the loss sees, how batches are made, and which checkpoint is kept."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from tiny_run import TinyRun
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
-from reinforced_cot.errors import DataError
+from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import Completion
+from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.run_fingerprint import resume_point
 from reinforced_cot.seeds import subset
@@ -107,7 +109,14 @@ def test_every_epoch_has_its_own_order_and_nothing_else_moves_it(
 
 
 @pytest.mark.parametrize(
-    ("right", "kept"), [([1, 3, 2], "checkpoint-2"), ([3, 1, 2], "checkpoint-1"), ([0, 1, 2], "checkpoint-3")]
+    ("right", "kept"),
+    [
+        ([1, 3, 2], "checkpoint-2"),
+        ([3, 1, 2], "checkpoint-1"),
+        ([0, 1, 2], "checkpoint-3"),
+        ([0, 0, 0], "checkpoint-3"),  # of equals the later one
+        ([2, 2, 1], "checkpoint-2"),
+    ],
 )
 def test_the_best_checkpoint_is_kept_by_generated_answers(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: list[int], kept: str
@@ -222,6 +231,40 @@ def test_long_prompts_are_refused_before_the_model_is_loaded(
     monkeypatch.setattr(preflight, "load_model", fails_if_called)
     with pytest.raises(DataError, match=message):
         train(tiny_run, tmp_path, tiny_run.settings(**{key: value}).sft)
+
+
+@pytest.mark.parametrize(
+    ("limit", "lengths", "refused"),
+    [
+        (16, [17, 20, 41], "3 of the 3 chains that SFT learns from are longer (41 tokens at most, answer included)"),
+        (40, [41, *[10] * 9], "1 of the 10 chains"),
+        (40, [41, *[10] * 10], None),  # a rare long chain may be cut off
+        (41, [41, 10], None),
+    ],
+)
+def test_answers_may_be_as_long_as_the_chains(limit: int, lengths: list[int], refused: str | None) -> None:
+    if refused is None:
+        sft_stage.check_cut_off(Selection(max_new_tokens=limit), lengths)
+    else:
+        with pytest.raises(PipelineError, match=re.escape(refused)) as raised:
+            sft_stage.check_cut_off(Selection(max_new_tokens=limit), lengths)
+        assert str(raised.value).endswith(f"Set it to {max(lengths)} or more, or selection.allow_cut_off true")
+    sft_stage.check_cut_off(Selection(max_new_tokens=limit, allow_cut_off=True), lengths)
+
+
+def test_chains_that_would_be_cut_off_are_refused_before_the_model_is_loaded(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(preflight, "load_model", fails_if_called)
+    with pytest.raises(PipelineError, match=r"selection\.max_new_tokens is 4, and \d+ of the \d+ chains"):
+        train(tiny_run, tmp_path, tiny_run.settings(sft__selection__allow_cut_off=False).sft)
+
+
+def test_a_save_without_a_well_formed_answer_is_named(
+    tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tiny_run, tmp_path, tiny_run.settings(sft__training__max_steps=1).sft)
+    assert "step 1: none of 3 answers is well-formed, so that none is right; 3 were cut off at" in caplog.text
 
 
 def test_data_without_chains_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ class Selection(Section):
     from.
     """
 
+    allow_cut_off: bool = False
+    """Whether `max_new_tokens` may be below the length of the chains that SFT learns from. Answers are then cut off,
+    and none is right: which checkpoint is chosen means nothing. This is for runs that only try the pipeline out.
+    """
+
 
 class Workload(NamedTuple):
     """What an update and a generation hold at once, on one device.

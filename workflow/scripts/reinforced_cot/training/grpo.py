@@ -34,6 +34,7 @@ from reinforced_cot.training.preflight import (
 )
 from reinforced_cot.training.probe_callback import ProbeCallback
 from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer
+from reinforced_cot.training.stalled_rl import StalledCheck
 from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run, trainer_arguments
 from reinforced_cot.training.trainer_data import GroupEpochSampler, rl_dataset
 from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_trl, repair_rollouts
@@ -107,6 +108,7 @@ def train(
         if arguments.use_vllm:
             repair_rollouts(trainer)
             trainer.add_callback(SamplingCheck(policy.max_sampling_logp_difference))
+        trainer.add_callback(StalledCheck())
         keep_features(trainer, settings, output)
         if policy.probes.every is not None:
             trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))

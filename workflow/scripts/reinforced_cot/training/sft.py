@@ -1,5 +1,6 @@
 """Supervised fine-tuning on chains of thought, with the checkpoint chosen by generated answers on val."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.settings import Prompt
-from reinforced_cot.errors import DataError
+from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.loading import backbone_of
@@ -37,6 +38,10 @@ from reinforced_cot.training.preflight import (
 )
 from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run, trainer_arguments
 from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
+
+log = logging.getLogger(__name__)
+
+SELECTED_BY = "accuracy"  # on val: of the checkpoint that is published
 
 
 class CompletionCollator:
@@ -114,10 +119,22 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
             for completion in answers  # one greedy completion, or the samples
         ]
         scores = shares(rows)
+        if not scores["format_rate"]:
+            cut_off = sum(completion.truncated for answers in completions for completion in answers)
+            log.warning(
+                "step %d: none of %d answers is well-formed, so that none is right; %d were cut off at "
+                "selection.max_new_tokens %d",
+                *(self.state.global_step, len(rows), cut_off, selection.max_new_tokens),
+            )
         metrics = {f"{metric_key_prefix}_{name}": scores[name] for name in ("accuracy", "format_rate", "consistency")}
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], *args: Any, **kwargs: Any) -> bool:
+        if metrics[f"eval_{SELECTED_BY}"] == self.state.best_metric:
+            self.state.best_metric = None  # of two equal checkpoints the later one has learned more
+        return bool(super()._determine_best_metric(metrics, *args, **kwargs))
 
 
 class EvaluateAtTheEnd(TrainerCallback):
@@ -153,7 +170,8 @@ def train(
 
     Raises:
         DataError: no example has a chain, or a prompt is too long.
-        PipelineError: the device has too little memory, or the run is not spread as ``topology`` says.
+        PipelineError: answers on val would be cut off, the device has too little memory, or the run is not spread as
+            ``topology`` says.
     """
     policy, start = settings.policy, find_start(settings, origin)
     chains = subset([example for example in train_examples if example.cot], policy.examples, settings.seed)
@@ -163,6 +181,7 @@ def train(
     processor = processor_of(settings, start)
     checked_lengths(settings, start, processor, val_questions, data, policy.selection.max_new_tokens)
     completions = _completion_lengths(processor, chains)
+    check_cut_off(policy.selection, completions)
     prompts = checked_lengths(settings, start, processor, chains, data, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
     check_fits(settings, start, topology, max(prompts), max(lengths))
@@ -186,6 +205,25 @@ def train(
     run(trainer, settings, resume_from, start, output)
 
 
+def check_cut_off(selection: Selection, lengths: Sequence[int]) -> None:
+    """See that answers may be as long as the chains that are learned.
+
+    Args:
+        lengths: of the chains with their answers, in tokens.
+
+    Raises:
+        PipelineError: one in ten or more would be cut off, and the settings do not say that this is meant.
+    """
+    longer = sum(length > selection.max_new_tokens for length in lengths)
+    if longer >= len(lengths) / 10 and longer and not selection.allow_cut_off:
+        raise PipelineError(
+            f"selection.max_new_tokens is {selection.max_new_tokens}, and {longer} of the {len(lengths)} chains that "
+            f"SFT learns from are longer ({max(lengths)} tokens at most, answer included): a policy that learned them "
+            "would be cut off before its answer, and nothing would decide between checkpoints. Set it to "
+            f"{max(lengths)} or more, or selection.allow_cut_off true"
+        )
+
+
 def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
     """TRL's configuration: the user's fields, loss on completion tokens only, batches grouped by length."""
     training = settings.policy.training
@@ -198,7 +236,7 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
         remove_unused_columns=False,  # else the lengths are dropped before batches are grouped by them
         eval_strategy=training["save_strategy"],
         eval_steps=training.get("save_steps"),
-        metric_for_best_model="eval_accuracy",
+        metric_for_best_model=f"eval_{SELECTED_BY}",
         greater_is_better=True,
     )
 

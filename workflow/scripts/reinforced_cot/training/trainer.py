@@ -18,7 +18,8 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
 from reinforced_cot.generation.distributed import forwards_together
 from reinforced_cot.launch.topologies import Topology
-from reinforced_cot.lora.adapter import ADAPTER_WEIGHTS, check_trainable, publish_adapter
+from reinforced_cot.lora.adapter import check_trainable, publish_adapter
+from reinforced_cot.models.embedded_adapter import ADAPTER_WEIGHTS
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.transformers_hooks import use_plain_cpu
 from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
@@ -27,13 +28,14 @@ from reinforced_cot.policies.settings import TrainSettings
 from reinforced_cot.processes import rank, world_size
 from reinforced_cot.run_fingerprint import fingerprint, resume_point
 from reinforced_cot.seeds import mixed
+from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, undrawable_tokens_named
 from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preflight import Start
 
 log = logging.getLogger(__name__)
 
 
-class ResumingTrainer(Trainer):
+class ResumingTrainer(FiniteTrainer):
     """Resumes with the checkpoint's weights: in two cases `Trainer` silently keeps those that the run started from.
 
     In full fine-tuning, the checkpoint's files use the names of the model's first publication, so `Trainer` finds none
@@ -86,6 +88,7 @@ def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dic
         "report_to": "tensorboard",
         "use_cpu": device().type == "cpu",
         "dataloader_pin_memory": device().type == "cuda",
+        "logging_nan_inf_filter": False,  # such a loss ends the run: `divergence`
     }
 
 
@@ -123,6 +126,9 @@ def run(
 
     Args:
         output: ``results/{policy}``.
+
+    Raises:
+        PipelineError: a loss, a gradient or a weight is not finite, or nothing was learned.
     """
     log.info("%d trainable parameters", check_trainable(trainer.model))
     set_seed(trainer.args.seed, device_specific=True)
@@ -132,7 +138,9 @@ def run(
         # The run was killed between its last step and publication; `Trainer.train` would train one more step.
         trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
     else:
-        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        trainer.add_callback(FiniteWeights())
+        with undrawable_tokens_named(trainer):
+            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         if isinstance(trainer.model, PeftModel):
