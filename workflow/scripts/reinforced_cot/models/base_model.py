@@ -11,6 +11,7 @@ from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, write_text
+from reinforced_cot.models.chat_template import check_chat_template
 from reinforced_cot.models.checkpoints import model_card, refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
 from reinforced_cot.models.processors import load_processor, set_pixel_budget
@@ -31,7 +32,8 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
         output: ``results/base``.
 
     Raises:
-        DataError: the checkpoint is incomplete, its family is unknown, or its weights are pickles.
+        DataError: the checkpoint is incomplete, its family is unknown, its weights are pickles, or its chat template
+            writes another text than SFT means to teach.
     """
     base_model = settings.base_model
     model = output / "model"
@@ -73,6 +75,7 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
         else:
             shutil.copyfile(file, folder / file.name)
     processor = load_processor(folder, trust_remote_code=base_model.trust_remote_code)
+    check_chat_template(processor, path)
     set_pixel_budget(processor, image.min_pixels, image.max_pixels)
     processor.save_pretrained(folder)
     for name in _LEGACY_PROCESSOR_FILES:
