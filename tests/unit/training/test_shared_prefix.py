@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from stage_runs import series
-from tiny_run import PROMPT, TinyRun, lottery
+from tiny_run import PROMPT, TinyRun, lottery, made_trainer
 from trl import GRPOTrainer
 
 from reinforced_cot.attention.packing import Rows, pack
@@ -22,7 +22,7 @@ from reinforced_cot.models.processors import load_processor
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training import shared_prefix_trainer
-from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer, not_packable, shuffled_groups
+from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer, not_packable, shuffled_blocks
 
 SIZES = [(84, 56), (56, 112), (56, 56), (112, 84)]
 WORDS = ["what", "is", "the", "red", "digit", "left", "of", "blue", "green", "yellow", "corner"]
@@ -177,27 +177,81 @@ def test_where_nothing_is_shared_rows_are_shuffled_as_by_trl(
         **changes, grpo__rewards={"lottery": 1.0}, grpo__training__max_steps=2, grpo__training__save_steps=2
     ).grpo
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("shuffled_groups", "pack"):
+        for name in ("shuffled_blocks", "pack"):
             patch.setattr(shared_prefix_trainer, name, fails_if_called)
         patch.setitem(REWARDS, "lottery", lottery)
         grpo_stage.train(settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
     assert read_json(tmp_path / "metrics.json")["history"]
 
 
-def test_groups_stay_together_when_they_are_shuffled() -> None:
+@pytest.mark.parametrize(
+    ("changes", "mixes"),
+    [
+        ({"loss_type": "bnpo", "generation_batch_size": 8}, True),
+        ({"top_entropy_quantile": 0.5, "generation_batch_size": 8}, True),
+        ({"loss_type": "bnpo", "generation_batch_size": 4}, False),  # the micro-batch is all of a generation
+        ({"loss_type": "dapo", "generation_batch_size": 8}, False),
+    ],
+)
+def test_losses_that_depend_on_the_micro_batch_have_the_rows_that_trl_gives_them(
+    tiny_run: TinyRun, tmp_path: Path, changes: dict[str, Any], mixes: bool
+) -> None:
+    """The micro-batches of a generation, as TRL makes them and as this package does."""
+    fields = {f"grpo__training__{name}": value for name, value in {"num_generations": 4, **changes}.items()}
+    settings = tiny_run.settings(grpo__rewards={"lottery": 1.0}, **fields).grpo
+    orders = []
+    for stock in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(REWARDS, "lottery", lottery)
+            made = made_trainer(
+                grpo_stage, settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / str(stock), None
+            )
+            if stock:
+                patch.setattr(SharedPrefixTrainer, "_prepare_inputs", GRPOTrainer._prepare_inputs)
+            torch.manual_seed(5)
+            made.model.train()
+            made._prepare_inputs(next(iter(made.get_train_dataloader())))
+            orders.append([batch["completion_ids"].tolist() for batch in made._buffered_inputs])
+    if len(orders[0]) > 1:
+        assert (orders[0] == orders[1]) is mixes
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_old_and_policy_pass_round_alike(tiny_run: TinyRun, tmp_path: Path, size: int) -> None:
+    """In bfloat16, log-probabilities of the same policy are the same to the bit, so that every ratio is 1."""
+    training = {"per_device_train_batch_size": size, "generation_batch_size": 16, "num_generations": 4, "bf16": True}
+    fields = {f"grpo__training__{name}": value for name, value in training.items()}
+    settings = tiny_run.settings(grpo__rewards={"lottery": 1.0}, grpo__global_batch_size=size, **fields).grpo
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(REWARDS, "lottery", lottery)
+        made = made_trainer(grpo_stage, settings, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path, None)
+        made.model.train()
+        made._prepare_inputs(next(iter(made.get_train_dataloader())))
+    assert len(made._buffered_inputs) == 16 // size
+    for batch in made._buffered_inputs:
+        ids, mask = (
+            torch.cat([batch[f"prompt_{name}"], batch[f"completion_{name}"]], dim=1) for name in ("ids", "mask")
+        )
+        shown = {name: batch[name] for name in ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")}
+        found, _, _ = made._get_per_token_logps_and_entropies(
+            made.model, ids, mask, batch["completion_ids"].shape[1], **shown
+        )
+        kept = batch["completion_mask"].bool()
+        assert torch.equal(found[kept], batch["old_per_token_logps"][kept])
+
+
+def test_micro_batches_stay_together_when_they_are_shuffled() -> None:
     batch = {"rows": torch.arange(12), "names": [f"row {n}" for n in range(12)], "none": None, "count": torch.tensor(3)}
     orders = set()
     for seed in range(5):
         torch.manual_seed(seed)
-        found = shuffled_groups(batch, 4)
+        found = shuffled_blocks(batch, 4)
         rows = found["rows"].tolist()
         assert sorted(rows) == list(range(12)) and found["names"] == [f"row {row}" for row in rows]
         assert all(rows[i : i + 4] == list(range(rows[i], rows[i] + 4)) for i in (0, 4, 8))
         assert found["none"] is None and found["count"] == 3
         orders.add(tuple(rows))
     assert len(orders) > 1
-    torch.manual_seed(0)
-    assert sorted(shuffled_groups(batch, 5)["rows"].tolist()) == list(range(12))  # no whole groups: any order
 
 
 @pytest.mark.parametrize("level", ["token", "sequence"])

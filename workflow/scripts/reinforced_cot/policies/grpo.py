@@ -34,8 +34,9 @@ class GrpoPolicy(TrainedPolicy):
     shared_prefix: Switch = "auto"
     """Compute the prompt and image of a group's completions once per micro-batch in RL's passes, and once per
     generation: `auto` where the model allows it (else the log says why not), `on` insists, `off` computes each
-    completion's own. Log-probabilities and gradients are the same. Groups stay together, although TRL shuffles single
-    rows.
+    completion's own. Log-probabilities and gradients are the same. TRL shuffles the rows of a generation; here its
+    micro-batches stay together, but for losses that depend on what a micro-batch holds (`loss_type: bnpo`,
+    `top_entropy_quantile`).
     """
 
     refill_generations: Natural = 0
