@@ -55,8 +55,9 @@ from reinforced_cot.processes import rank, world_size
 from reinforced_cot.launch.topologies import read_topology
 assert world_size() == 2
 trainer.resume_point = lambda *_: Path("newest") if rank() == 0 else 1 / 0
-script = SCRIPTS / "sft.py"
-assert trainer.resume(script, {}, [], read_topology(sys.argv[1], 2), Path("out")) == Path("newest")
+script, settings = SCRIPTS / "sft.py", {"policy": {"training": {}}, "prompt": {}}
+resume_from, _ = trainer.resume(script, settings, [], read_topology(sys.argv[1], 2), Path(sys.argv[2]))
+assert resume_from == Path("newest")
 """
 
 
@@ -65,7 +66,15 @@ def test_one_process_says_where_all_go_on(repo: Path, tmp_path: Path, topology: 
     """Two that each emptied the checkpoints' folder would now and then meet there."""
     (tmp_path / "deciding.py").write_text(DECIDING)
     launch = ["-m", "accelerate.commands.launch", "--config_file", topology, "--num_processes", "2"]
-    command = [sys.executable, *launch, "--main_process_port", "0", str(tmp_path / "deciding.py"), topology]
+    command = [
+        sys.executable,
+        *launch,
+        "--main_process_port",
+        "0",
+        str(tmp_path / "deciding.py"),
+        topology,
+        str(tmp_path / "out"),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(repo / "workflow/scripts"), "CUDA_VISIBLE_DEVICES": ""}
     run = subprocess.run(command, cwd=repo, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-3000:]
@@ -162,7 +171,7 @@ def test_a_killed_training_goes_on_where_it_stood(
     size = {"per_device_train_batch_size": 8 // processes} if name == "grpo" else {}
     stage = Stage(finished_run, tmp_path / "policy", name, **KILLED[name], **size)
     job = stage.start("cpu", processes)
-    while not list(stage.output.glob("checkpoints/checkpoint-4/trainer_state.json")):
+    while not list(stage.output.glob("checkpoints/checkpoint-4/manifest.json")):
         assert job.poll() is None, stage.log()[-5000:]
         time.sleep(0.02)
     job.send_signal(signal.SIGKILL)
@@ -172,9 +181,10 @@ def test_a_killed_training_goes_on_where_it_stood(
     assert "resuming from" in stage.log()
     steps = [entry["step"] for entry in history if "loss" in entry]
     assert steps == list(range(1, KILLED[name]["max_steps"] + 1))
-    # Another configuration starts afresh: its checkpoints are none of this run's.
+    # Another configuration starts afresh: its checkpoints are none of this run's. They are moved, not deleted.
     shutil.rmtree(stage.output / "adapter")
     stage.settings["policy"]["training"] |= {"max_steps": 2, "learning_rate": 1.0e-3}
     stage.output.with_suffix(".log").unlink()
     assert series(stage.run("cpu", processes), "step")[-1] == 2
-    assert "resuming from" not in stage.log()
+    assert "resuming from" not in stage.log() and "policy.training.learning_rate" in stage.log()
+    assert list(stage.output.glob("checkpoints/replaced-1/checkpoint-*/manifest.json"))

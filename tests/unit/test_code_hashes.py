@@ -84,6 +84,8 @@ def test_the_closure_holds_lazy_imports_and_no_foreign_module(scripts: Path) -> 
         ("stage.py", "    work()\n", '    work()\n    """A text after a statement."""\n'),
         ("pack/listed.py", "X = 1\n", 'X = 1\n"""What X is."""\n'),
         ("pack/listed.py", "X = 1", "# why\nX = 1"),
+        ("stage.py", "    work()\n", "    log.warning('%s', work)\n    work()\n"),
+        ("pack/lazy.py", "def work():\n", "def work():\n    log.info('a', b)\n"),
         ("pack/lazy.py", "def work():\n", 'def work():\n    """New."""\n'),
         ("pack/unused.py", "", "X = 2\n"),
     ],
@@ -93,6 +95,17 @@ def test_code_of_the_same_meaning_has_the_same_hash(scripts: Path, name: str, be
     assert before in FILES[name]
     rewrite(scripts / name, FILES[name].replace(before, after) if before else after)
     assert code_hashes(scripts / "stage.py") == old
+
+
+@pytest.mark.parametrize(
+    ("raised", "changes"),
+    [("ValueError(f'size {x} is odd')", False), ("KeyError('the size is even')", True), ("error", True)],
+)
+def test_the_words_of_an_error_have_no_effect(scripts: Path, raised: str, changes: bool) -> None:
+    rewrite(scripts / "pack/lazy.py", "def work(x):\n    if x:\n        raise ValueError('the size is even')\n")
+    old = code_hashes(scripts / "stage.py")
+    rewrite(scripts / "pack/lazy.py", f"def work(x):\n    if x:\n        raise {raised}\n")
+    assert (code_hashes(scripts / "stage.py") != old) is changes
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     reward_hashes = module_hashes(own_modules(settings.policy.rewards or {}), Path())
     inputs = [args.data / "train.jsonl", args.origin / f"{settings.policy.start}.json"]
     run = {**settings.as_dict(), "own_rewards": reward_hashes}
-    resume_from = resume(Path(__file__), run, inputs, topology, args.output)
-    train(settings, examples, args.data, args.origin, args.output, resume_from, topology)
+    resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
+    train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from reinforced_cot.training.trainer import resume
 
     inputs = [*splits.values(), args.origin / f"{settings.policy.start}.json"]
-    resume_from = resume(Path(__file__), settings.as_dict(), inputs, topology, args.output)
-    train(settings, examples["train"], examples["val"], args.data, args.origin, args.output, resume_from, topology)
+    resume_from, claim = resume(Path(__file__), settings.as_dict(), inputs, topology, args.output)
+    train(
+        settings, examples["train"], examples["val"], args.data, args.origin, args.output, resume_from, topology, claim
+    )
 
 
 if __name__ == "__main__":

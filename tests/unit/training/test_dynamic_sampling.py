@@ -18,7 +18,7 @@ from reinforced_cot.config.validation import validated
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
 from reinforced_cot.policies.grpo import GrpoPolicy, GrpoSettings
-from reinforced_cot.run_fingerprint import resume_point
+from reinforced_cot.resuming import claim_checkpoints, resume_point
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training.dynamic_sampling import (
@@ -257,7 +257,7 @@ def test_a_run_that_is_killed_while_it_refills_ends_as_if_it_had_not_been(
     assert kill_at > 0
     by_step.clear()
     checkpoints = tmp_path / "killed/checkpoints"
-    assert resume_point(checkpoints, {"run": 1}) is None
+    claim_checkpoints(checkpoints, {"run": 1}, None)
     with pytest.raises(Killed):
         train(settings, tiny_run, tmp_path / "killed")
     killed_at, kill_at = kill_at, None

@@ -17,7 +17,7 @@ from reinforced_cot.generation.generate import generate
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor, vision_token_ids
 from reinforced_cot.policies.sft import SftSettings
-from reinforced_cot.run_fingerprint import resume_point
+from reinforced_cot.resuming import claim_checkpoints, resume_point
 from reinforced_cot.scoring.reward_loading import load_rewards
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.seeds import subset
@@ -345,7 +345,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     monkeypatch.setitem(REWARDS, "lottery", lottery)
     whole = train(tmp_path / "whole")
     checkpoints = tmp_path / "killed/checkpoints"
-    assert resume_point(checkpoints, {"run": 1}) is None
+    claim_checkpoints(checkpoints, {"run": 1}, None)
     monkeypatch.setitem(REWARDS, "lottery", killing)
     with pytest.raises(Killed):
         train(tmp_path / "killed")

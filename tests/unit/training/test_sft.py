@@ -17,7 +17,7 @@ from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import Completion
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings
-from reinforced_cot.run_fingerprint import resume_point
+from reinforced_cot.resuming import claim_checkpoints, resume_point
 from reinforced_cot.seeds import subset
 from reinforced_cot.training import preflight
 from reinforced_cot.training import sft as sft_stage
@@ -174,7 +174,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
 
     monkeypatch.setattr(sft_stage, "generate_together", killed)
     checkpoints = tmp_path / "killed/checkpoints"
-    assert resume_point(checkpoints, {"run": 1}) is None
+    claim_checkpoints(checkpoints, {"run": 1}, None)
     with pytest.raises(Killed):
         train(tiny_run, tmp_path / "killed", settings)
     monkeypatch.setattr(sft_stage, "generate_together", generate)

@@ -1,4 +1,4 @@
-"""Which modules a stage depends on, and a hash of each one's meaning; comments and docstrings do not change it."""
+"""Which modules a stage depends on, and a hash of the meaning of each, without comments and words to the user."""
 
 import ast
 import hashlib
@@ -51,9 +51,9 @@ _NOT_SECTIONS = ("NamedTuple", "Protocol", "TypedDict")  # no sections: their fi
 class _Meaning(ast.NodeTransformer):
     """Removes code that has no effect on a stage, and collects the names of imported modules.
 
-    It removes statements that are only a string: docstrings, and the texts below the fields of a section. It also
-    removes the fields of sections: their types, defaults and bounds act at dry-run, and a stage's settings file holds
-    the value of each.
+    It removes statements that are only a string: docstrings, and the texts below the fields of a section. It removes
+    what is written to the log and the arguments of exceptions: words to the user. It also removes the fields of
+    sections: their types, defaults and bounds act at dry-run, and a stage's settings file holds the value of each.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,18 @@ class _Meaning(ast.NodeTransformer):
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else node
+        return None if is_text or _is_log(node.value) else node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+
+def _is_log(expression: ast.expr) -> bool:
+    """Whether an expression is a call such as ``log.warning(...)``."""
+    called = expression.func if isinstance(expression, ast.Call) else None
+    return isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "log"
 
 
 @cache

@@ -1,8 +1,7 @@
-"""Checkpoints that outlive a killed job, and the fingerprint that tells which run they belong to."""
+"""What tells one run of a stage from another: a fingerprint of all that its result depends on."""
 
-import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 from reinforced_cot.code_hashes import code_hashes
 from reinforced_cot.files import read_json, sha256_of, write_json
 
-log = logging.getLogger(__name__)
-
+FINGERPRINT = "fingerprint.json"  # in the folder that a run writes to
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 
 
 def fingerprint(script: Path, settings: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, Any]:
-    """Everything that a training run depends on: its settings, code, input files (by content) and libraries."""
+    """Everything that a run depends on: its settings, code, input files (by content) and libraries."""
     return {
         "settings": settings,
         "code": code_hashes(script),
@@ -25,35 +23,24 @@ def fingerprint(script: Path, settings: Mapping[str, Any], inputs: Iterable[Path
     }
 
 
-def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
-    """The newest complete checkpoint of the same run, or None to start afresh.
+def differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
+    """The keys in which two fingerprints differ, each with both values where they are short.
 
-    A folder with another fingerprint is emptied: a run never continues one with another configuration, code or data.
+    >>> list(differences({"settings": {"seed": 1, "a": 2}}, {"settings": {"seed": 3, "a": 2}}))
+    ['settings.seed 1 -> 3']
     """
-    tensorboard = checkpoints.with_name("tensorboard")  # emptied as well: otherwise curves of two runs would mix
-    if not claim_folder(checkpoints, expected, tensorboard):
-        return None
-    # trainer_state.json is the last file that the trainer writes into a checkpoint
-    complete = [path.parent for path in checkpoints.glob("checkpoint-*/trainer_state.json")]
-    newest = max(complete, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
-    if newest:
-        log.info("resuming from %s", newest)
-    return newest
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for name in sorted({*before, *now}):
+            yield from differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+    elif before != now:
+        short = all(len(str(value)) <= 40 for value in (before, now)) and not key.startswith(("code", "inputs"))
+        yield f"{key} {before} -> {now}" if short else key
 
 
-def claim_folder(folder: Path, expected: Mapping[str, Any], *companions: Path) -> bool:
-    """Keep ``folder`` if a run with this fingerprint left it; otherwise empty it and write the fingerprint into it.
-
-    Args:
-        companions: folders that are emptied together with ``folder``.
-
-    Returns:
-        Whether the folder was kept.
-    """
-    file = folder / "fingerprint.json"
+def claim_folder(folder: Path, expected: Mapping[str, Any]) -> None:
+    """Keep ``folder`` if a run with this fingerprint left it; otherwise empty it and write the fingerprint into it."""
+    file = folder / FINGERPRINT
     if file.is_file() and read_json(file) == expected:
-        return True
-    for path in (folder, *companions):
-        shutil.rmtree(path, ignore_errors=True)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     write_json(file, expected)
-    return False

@@ -7,11 +7,13 @@ then train on malformed text, and every answer would score 0.
 from transformers import ProcessorMixin
 
 from reinforced_cot.data.completions import completion_text
-from reinforced_cot.data.prompts import completion_messages, prompt_messages, with_image
-from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
 
-_QUESTION, _CHAIN, _ANSWER = "What color is the cup?", "I look at the cup.\nIt is red.", "red"
+# Written out, so that a change of this pipeline's own prompts makes no base again.
+_SYSTEM = {"role": "system", "content": [{"type": "text", "text": "Think first."}]}
+_USER = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What color is the cup?"}]}
+_COMPLETION = completion_text("I look at the cup.\nIt is red.", "red")
+_ASSISTANT = {"role": "assistant", "content": [{"type": "text", "text": _COMPLETION}]}
 
 
 def check_chat_template(processor: ProcessorMixin, source: str) -> None:
@@ -23,17 +25,14 @@ def check_chat_template(processor: ProcessorMixin, source: str) -> None:
     Raises:
         DataError: the template writes another text; the message has both.
     """
-    for prompt in (Prompt(), Prompt(system="Think first.")):
-        asked = with_image(prompt_messages(_QUESTION, prompt))
+    for asked in ([_USER], [_SYSTEM, _USER]):
         begin = processor.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-        whole = processor.apply_chat_template(
-            [*asked, *with_image(completion_messages(_CHAIN, _ANSWER))], tokenize=False
-        )
-        wanted = begin + completion_text(_CHAIN, _ANSWER) + processor.tokenizer.eos_token
-        if whole.rstrip("\n") != wanted.rstrip("\n"):
+        written = processor.apply_chat_template([*asked, _ASSISTANT], tokenize=False)
+        wanted = begin + _COMPLETION + processor.tokenizer.eos_token
+        if written.rstrip("\n") != wanted.rstrip("\n"):
             raise DataError(
                 f"the chat template of {source} does not write what SFT would teach.\n"
-                f"wanted:  {wanted!r}\nwritten: {whole!r}\n"
+                f"wanted:  {wanted!r}\nwritten: {written!r}\n"
                 "Templates that open <think> themselves or leave chains out are not supported: take an instruct "
                 "checkpoint without a thinking mode"
             )

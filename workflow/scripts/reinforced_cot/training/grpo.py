@@ -35,7 +35,14 @@ from reinforced_cot.training.preflight import (
 from reinforced_cot.training.probe_callback import ProbeCallback
 from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.training.stalled_rl import StalledCheck
-from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run, trainer_arguments
+from reinforced_cot.training.trainer import (
+    Claim,
+    ResumingTrainer,
+    keep_features,
+    nothing_to_claim,
+    run,
+    trainer_arguments,
+)
 from reinforced_cot.training.trainer_data import GroupEpochSampler, rl_dataset
 from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_trl, repair_rollouts
 
@@ -65,6 +72,7 @@ def train(
     output: Path,
     resume_from: Path | None,
     topology: Topology | None = None,
+    claim: Claim = nothing_to_claim,
 ) -> None:
     """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
     manifest, and ``metrics.json``.
@@ -75,6 +83,7 @@ def train(
         output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
         topology: how the run must be spread over processes and devices; None for one process.
+        claim: what `trainer.resume` has returned.
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
@@ -112,7 +121,7 @@ def train(
         keep_features(trainer, settings, output)
         if policy.probes.every is not None:
             trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
-        run(trainer, settings, resume_from, start, output)
+        run(trainer, settings, resume_from, start, output, claim)
 
 
 def check_enough_questions(examples: Sequence[Example], arguments: GRPOConfig, data: Path) -> None:

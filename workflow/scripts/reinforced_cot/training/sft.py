@@ -36,7 +36,14 @@ from reinforced_cot.training.preflight import (
     load_start,
     processor_of,
 )
-from reinforced_cot.training.trainer import ResumingTrainer, keep_features, run, trainer_arguments
+from reinforced_cot.training.trainer import (
+    Claim,
+    ResumingTrainer,
+    keep_features,
+    nothing_to_claim,
+    run,
+    trainer_arguments,
+)
 from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
 
 log = logging.getLogger(__name__)
@@ -157,6 +164,7 @@ def train(
     output: Path,
     resume_from: Path | None,
     topology: Topology | None = None,
+    claim: Claim = nothing_to_claim,
 ) -> None:
     """Fine-tune the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
     manifest, and ``metrics.json``.
@@ -167,6 +175,7 @@ def train(
         output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
         topology: how the run must be spread over processes and devices; None for one process.
+        claim: what `trainer.resume` has returned.
 
     Raises:
         DataError: no example has a chain, or a prompt is too long.
@@ -202,7 +211,7 @@ def train(
     )
     check_trainer(trainer, settings, start, topology)
     keep_features(trainer, settings, output)
-    run(trainer, settings, resume_from, start, output)
+    run(trainer, settings, resume_from, start, output, claim)
 
 
 def check_cut_off(selection: Selection, lengths: Sequence[int]) -> None:

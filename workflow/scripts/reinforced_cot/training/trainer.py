@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from accelerate import PartialState
 from accelerate.utils import set_seed
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import Trainer, TrainerState
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.files import write_json
+from reinforced_cot.files import write_json, write_manifest
+from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.generation.distributed import forwards_together
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.lora.adapter import check_trainable, publish_adapter
@@ -26,7 +28,8 @@ from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 from reinforced_cot.planning.batch_sizes import accumulation
 from reinforced_cot.policies.settings import TrainSettings
 from reinforced_cot.processes import rank, world_size
-from reinforced_cot.run_fingerprint import fingerprint, resume_point
+from reinforced_cot.resuming import MANIFEST, claim_checkpoints, deciding, resume_point
+from reinforced_cot.run_fingerprint import fingerprint
 from reinforced_cot.seeds import mixed
 from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, undrawable_tokens_named
 from reinforced_cot.training.full_finetuning import publish_model
@@ -92,26 +95,46 @@ def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dic
     }
 
 
+Claim = Callable[[], None]
+
+
+def nothing_to_claim() -> None:
+    """For a run whose folder no other run has written to."""
+
+
 def resume(
     script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], topology: Topology | None, output: Path
-) -> Path | None:
-    """Find the checkpoint from which this very run goes on, or None; one process decides and tells the others.
+) -> tuple[Path | None, Claim]:
+    """Find the checkpoint from which this very run goes on; one process decides and tells the others.
+
+    The policy's folder is locked until the process ends, and nothing in it is changed.
 
     Args:
         settings: all settings of the run; they go into its fingerprint.
         inputs: the files that the run depends on.
         topology: checkpoints are written per process, so that a run on a different number of processes starts afresh.
+
+    Returns:
+        The checkpoint, None to start afresh; and a function that makes the folder of checkpoints the run's own, which
+        one process calls after all checks.
+
+    Raises:
+        PipelineError: another process trains in this folder.
     """
     spread = {"processes": world_size(), "distributed_type": topology.distributed_type if topology else "NO"}
     if topology and topology.distributed_type == "DEEPSPEED":
         spread["zero_stage"] = topology.zero_stage
-    run = fingerprint(script, {**settings, "spread": spread}, inputs)
+    run = fingerprint(script, {**deciding(settings), "spread": spread}, inputs)
     # This connects the processes. Its count of them is not used: under DeepSpeed on CPUs, each process counts one.
     PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
-    decided = [resume_point(output / "checkpoints", run) if rank() == 0 else None]
+    checkpoints = output / "checkpoints"
+    decided: list[Path | None] = [None]
+    if rank() == 0:
+        lock_folder(output)
+        decided = [resume_point(checkpoints, run)]
     if world_size() > 1:
         torch.distributed.broadcast_object_list(decided)
-    return decided[0]
+    return decided[0], partial(claim_checkpoints, checkpoints, run, decided[0])
 
 
 def run(
@@ -120,6 +143,7 @@ def run(
     resume_from: Path | None,
     start: Start,
     output: Path,
+    claim: Claim,
 ) -> None:
     """Train, from a checkpoint if there is one; publish ``adapter/`` or, in full fine-tuning, ``model/`` with its
     manifest, and ``metrics.json``.
@@ -134,11 +158,15 @@ def run(
     set_seed(trainer.args.seed, device_specific=True)
     if trainer.args.device.type == "cpu":
         use_plain_cpu(trainer.args)
+    if trainer.is_world_process_zero():
+        claim()
+    trainer.accelerator.wait_for_everyone()
     if resume_from and _is_finished(resume_from):
         # The run was killed between its last step and publication; `Trainer.train` would train one more step.
         trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
     else:
         trainer.add_callback(FiniteWeights())
+        trainer.add_callback(CheckpointManifests())
         with undrawable_tokens_named(trainer):
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
@@ -153,6 +181,20 @@ def run(
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
         trainer.accelerator.end_training()
+
+
+class CheckpointManifests(TrainerCallback):
+    """Writes a manifest into each checkpoint when all processes have written their parts of it."""
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        PartialState().wait_for_everyone()
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            (folder / MANIFEST).unlink(missing_ok=True)
+            write_manifest(folder, folder / MANIFEST)
+        return control
 
 
 def keep_features(trainer: Trainer, settings: TrainSettings, output: Path) -> None:

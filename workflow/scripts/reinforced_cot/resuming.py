@@ -1,0 +1,119 @@
+"""Checkpoints that outlive a killed job: which one a run goes on from, and what happens to those of other runs.
+
+A checkpoint counts when its manifest, which is written last, fits all its files. Nothing of another run is deleted: its
+checkpoints are moved into a folder ``replaced-1`` beside them, and only when the new run has passed all its checks.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import move, rmtree
+from typing import Any
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.files import check_manifest, read_json, write_json
+from reinforced_cot.run_fingerprint import FINGERPRINT, differences
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"  # in a checkpoint's folder
+_NAME = re.compile(r"checkpoint-(\d+)")
+# Settings that change no weight: of saving, of logging, of how data are loaded, and limits that refuse a run.
+_FREE_TRAINING = (
+    *("save_total_limit", "logging_steps", "logging_strategy", "logging_first_step", "log_level", "log_level_replica"),
+    *("log_on_each_node", "disable_tqdm", "log_completions", "num_completions_to_print", "log_unique_prompts"),
+    *("dataloader_num_workers", "dataloader_prefetch_factor", "dataloader_persistent_workers"),
+    "include_num_input_tokens_seen",
+)
+
+
+def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A training stage's settings without those that change no weight: a run may go on after they have changed."""
+    policy, prompt = dict(settings["policy"]), dict(settings["prompt"])
+    policy.pop("probes", None)
+    prompt.pop("max_tokens", None)
+    policy["training"] = {key: value for key, value in policy["training"].items() if key not in _FREE_TRAINING}
+    return {**settings, "policy": policy, "prompt": prompt}
+
+
+def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
+    """The newest undamaged checkpoint of the same run, or None to start afresh. Nothing is changed.
+
+    The log says what differs from the run that left the folder, and which checkpoints are damaged.
+    """
+    saved = sorted((folder for folder in _checkpoints(checkpoints)), key=_step, reverse=True)
+    if not saved:
+        return None
+    if (changes := changed_since(checkpoints, expected)) is not None:
+        log.warning(
+            "%s has %d checkpoints of another run, which are moved aside when training starts; what differs: %s",
+            *(checkpoints, len(saved), "; ".join(changes) or "it left no fingerprint"),
+        )
+        return None
+    for folder in saved:
+        if not (folder / MANIFEST).is_file():
+            continue  # the job was killed while it was written
+        try:
+            check_manifest(folder, folder / MANIFEST, content=True)
+        except DataError as error:
+            log.warning("%s is damaged, and the one before it is tried: %s", folder, error)
+            continue
+        log.info("resuming from %s", folder)
+        return folder
+    log.warning("%s has no complete checkpoint: the run starts from its beginning", checkpoints)
+    return None
+
+
+def changed_since(checkpoints: Path, expected: Mapping[str, Any]) -> list[str] | None:
+    """What differs from the run that left a folder: empty where it left no fingerprint, None where nothing differs."""
+    file = checkpoints / FINGERPRINT
+    try:
+        before = read_json(file)
+    except DataError:
+        return []
+    return None if before == expected else list(differences(before, expected))
+
+
+def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_from: Path | None) -> None:
+    """Make a folder that of this run: move aside what others left, and write the fingerprint.
+
+    Checkpoints that this run does not go on from are moved, too, where they are complete; a checkpoint that was never
+    finished is deleted. The folder may be a link: what it points to is dealt with.
+
+    Args:
+        resume_from: what `resume_point` has returned.
+
+    Raises:
+        DataError: something could not be moved.
+    """
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    is_other = changed_since(checkpoints, expected) is not None
+    newest = _step(resume_from) if resume_from else -1
+    aside = checkpoints / f"replaced-{1 + len(list(checkpoints.glob('replaced-*')))}"
+    tensorboard = checkpoints.with_name("tensorboard")  # otherwise curves of two runs would mix
+    for folder in [*checkpoints.glob("checkpoint-*"), *([tensorboard] if is_other and tensorboard.exists() else [])]:
+        is_own = _NAME.fullmatch(folder.name) is not None
+        if folder.name.startswith("checkpoint-") and is_own and not is_other and _step(folder) <= newest:
+            continue
+        if is_own and not (folder / MANIFEST).is_file():
+            rmtree(folder)
+            continue
+        aside.mkdir(exist_ok=True)
+        move(folder, aside / folder.name)
+        log.warning("moved %s to %s", folder, aside)
+    if left := [folder for folder in _checkpoints(checkpoints) if is_other or _step(folder) > newest]:
+        raise DataError(f"{left[0]} belongs to another run and could not be moved away: move it, or delete it")
+    if is_other:
+        if (checkpoints / FINGERPRINT).is_file() and aside.is_dir():
+            move(checkpoints / FINGERPRINT, aside / FINGERPRINT)
+        write_json(checkpoints / FINGERPRINT, expected)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Only ``checkpoint-<digits>``: a user may keep copies under other names."""
+    return [path for path in folder.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
