@@ -16,7 +16,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
 from reinforced_cot.models.checkpoints import weights_hash
-from reinforced_cot.models.embedded_adapter import ADAPTER_FILES, ADAPTER_WEIGHTS
+from reinforced_cot.models.embedded_adapter import ADAPTER_FILES, ADAPTER_WEIGHTS, sort_adapter_config
 from reinforced_cot.models.families import family_of
 from reinforced_cot.models.loading import count_weights
 
@@ -33,10 +33,12 @@ def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> L
 
     Raises:
         DataError: the model's family is unknown.
-        PipelineError: a target module occurs nowhere in the model. PEFT would silently train the others only.
+        PipelineError: a target module occurs nowhere in the model: PEFT would silently train the others only. Or one of
+            two tied embeddings would be trained without the other.
     """
     if settings is None:
         return None
+    _check_tied_embeddings(settings, model)
     targets = settings["target_modules"]
     modules = [name for name, _ in model.named_modules()]
     if isinstance(targets, list):
@@ -54,6 +56,33 @@ def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> L
     if isinstance(targets, list) and "exclude_modules" not in settings:
         settings = {**settings, **_without_vision_modules(targets, modules, model)}
     return LoraConfig(task_type="CAUSAL_LM", **settings)
+
+
+def _check_tied_embeddings(settings: Mapping[str, Any], model: PreTrainedModel) -> None:
+    """See that embedding and head stay one weight where they are one, since a checkpoint has one tensor for both."""
+    if not model.config.get_text_config().tie_word_embeddings:
+        return
+    ends = {id(model.get_input_embeddings()), id(model.get_output_embeddings())}
+    names = [path.rpartition(".")[-1] for path, module in model.named_modules() if id(module) in ends]
+    both = " and ".join(names)
+    advice = f"train both in full by `modules_to_save: [{names[0]}]` and `ensure_weight_tying: true`"
+    if settings.get("trainable_token_indices"):
+        raise PipelineError(
+            f"lora.trainable_token_indices: {both} share one weight in this model (tie_word_embeddings in its "
+            f"config.json), of which single rows cannot be trained; {advice}"
+        )
+    targets = settings["target_modules"]
+    if isinstance(targets, list) and (named := [name for name in names if name in targets]):
+        raise PipelineError(
+            f"lora.target_modules: {both} share one weight in this model (tie_word_embeddings in its config.json), so "
+            f"that an adapter on {named[0]} cannot be merged; {advice}"
+        )
+    saved = [name for name in names if name in (settings.get("modules_to_save") or [])]
+    if saved and not settings.get("ensure_weight_tying"):
+        raise PipelineError(
+            f"lora.modules_to_save: {both} share one weight in this model (tie_word_embeddings in its config.json), "
+            f"and training {saved[0]} alone would part them; add `ensure_weight_tying: true` to `lora`"
+        )
 
 
 def _without_vision_modules(targets: list[str], modules: Sequence[str], model: PreTrainedModel) -> dict[str, str]:
@@ -135,6 +164,7 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
     with new_folder(output / "adapter") as folder:
         for name in ADAPTER_FILES:
             shutil.copyfile(checkpoint / name, folder / name)
+        sort_adapter_config(folder)
     base_weights = weights_hash(read_json(base / "model.json"))
     write_manifest(output / "adapter", output / "adapter.json", base=base.name, base_weights=base_weights)
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.lora.tensor_files import Place, places_of
-from reinforced_cot.models.embedded_adapter import ADAPTER_WEIGHTS
+from reinforced_cot.models.embedded_adapter import ADAPTER_WEIGHTS, sort_adapter_config
 from reinforced_cot.models.peft_hooks import ADAPTED, is_plain_lora
 
 
@@ -97,3 +97,4 @@ def write_sum(one: Mapping[str, Change], other: Mapping[str, Change], folder: Pa
     LoraConfig(
         task_type="CAUSAL_LM", r=rank, lora_alpha=rank, target_modules=paths, inference_mode=True
     ).save_pretrained(folder)
+    sort_adapter_config(folder)

@@ -16,6 +16,8 @@ from torch.nn import Module
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
+from reinforced_cot.files import read_json, write_json
+
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 _A, _B = "fixed_lora_a", "fixed_lora_b"  # buffers of an adapted layer: (r, inputs) and, scaled, (outputs, r)
@@ -24,6 +26,14 @@ _A, _B = "fixed_lora_a", "fixed_lora_b"  # buffers of an adapted layer: (r, inpu
 def has_adapter(folder: Path) -> bool:
     """Whether a checkpoint folder holds an adapter, too."""
     return (folder / ADAPTER_CONFIG).is_file()
+
+
+def sort_adapter_config(folder: Path) -> None:
+    """Write the configuration of an adapter in one order: PEFT writes sets of names in a new one in each process."""
+    config = read_json(folder / ADAPTER_CONFIG)
+    named = ("target_modules", "modules_to_save", "exclude_modules")
+    in_order = {key: sorted(config[key]) for key in named if isinstance(config.get(key), list)}
+    write_json(folder / ADAPTER_CONFIG, {**config, **in_order})
 
 
 def fix_adapter(model: PreTrainedModel) -> None:
