@@ -64,7 +64,8 @@ def page(result: dict[str, Any]) -> str:
     text = [
         "# Seconds of scoring",
         "",
-        f"`python benchmarks/scoring.py`: milliseconds of processor time per question, median of {ROUNDS} runs.",
+        f"`python benchmarks/scoring.py`: milliseconds of processor time per question, median of {ROUNDS} runs. Older "
+        "checkouts judge the negative control in the second part, newer ones in the first.",
         "",
         "| chains | checkout | match and judge | the rest of eval.json | both |",
         "| --- | --- | --- | --- | --- |",
