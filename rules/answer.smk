@@ -29,5 +29,5 @@ rule answer:
         data=subpath(input.examples, parent=True),
         policy=subpath(input.manifest, parent=True),
     shell:
-        "python workflow/scripts/answer.py --settings {input.settings} --data {params.data}"
-        " --policy {params.policy} --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"
+        "python workflow/scripts/answer.py --settings {input.settings:q} --data {params.data:q}"
+        " --policy {params.policy:q} --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"

@@ -23,5 +23,5 @@ rule base_model:
         results=subpath(input.settings, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/base_model.py --settings {input.settings} --data {params.results}/data"
-        " --output {params.policy} > {log} 2>&1"
+        "python workflow/scripts/base_model.py --settings {input.settings:q} --data {params.results:q}/data"
+        " --output {params.policy:q} > {log:q} 2>&1"

@@ -19,5 +19,5 @@ rule compare:
         policies=REPORT,
         results=subpath(output[0], parent=True),
     shell:
-        "python workflow/scripts/compare.py --results {params.results} --policies {params.policies}"
-        " --output {output} > {log} 2>&1"
+        "python workflow/scripts/compare.py --results {params.results:q} --policies {params.policies:q}"
+        " --output {output:q} > {log:q} 2>&1"

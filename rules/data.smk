@@ -29,8 +29,8 @@ rule prepare_data:
         *code("prepare_data.py"),
         data=subpath(output.examples, parent=True),
     shell:
-        "python workflow/scripts/prepare_data.py --settings {input.settings} --split {wildcards.split}"
-        " --output {params.data} > {log} 2>&1"
+        "python workflow/scripts/prepare_data.py --settings {input.settings:q} --split {wildcards.split}"
+        " --output {params.data:q} > {log:q} 2>&1"
 
 
 rule check_data:
@@ -55,10 +55,12 @@ rule check_data:
         *code("check_data.py"),
         splits=SPLITS,
         data=subpath(output[0], parent=True),
-        chains=(
-            "--chains-for " + " ".join(LEARN_FROM_CHAINS) if LEARN_FROM_CHAINS else ""
-        ),
-        gqa="--gqa-questions" if "questions" in gqa_files() else "",
+        chains=["--chains-for", *LEARN_FROM_CHAINS] if LEARN_FROM_CHAINS else [],
+        gqa=[
+            f"--gqa-questions={path}"
+            for name, path in gqa_files().items()
+            if name == "questions"
+        ],
     shell:
-        "python workflow/scripts/check_data.py --data {params.data} --splits {params.splits}"
-        " --output {output} {params.chains} {params.gqa} {input.gqa} > {log} 2>&1"
+        "python workflow/scripts/check_data.py --data {params.data:q} --splits {params.splits:q}"
+        " --output {output:q} {params.chains:q} {params.gqa:q} > {log:q} 2>&1"

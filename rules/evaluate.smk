@@ -19,7 +19,7 @@ rule evaluate:
         "../environment.yml"
     params:
         *code("score.py"),
-        gqa=" ".join(f"--gqa-{name} {path}" for name, path in gqa_files().items()),
+        gqa=[f"--gqa-{name}={path}" for name, path in gqa_files().items()],
     shell:
-        "python workflow/scripts/score.py {input.answers} --predictions {output.predictions} --out {output.metrics}"
-        " {params.gqa} > {log} 2>&1"
+        "python workflow/scripts/score.py {input.answers:q} --predictions {output.predictions:q} --out {output.metrics:q}"
+        " {params.gqa:q} > {log:q} 2>&1"

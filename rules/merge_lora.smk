@@ -35,6 +35,6 @@ rule merge_lora:
         data=subpath(input.adapter_manifest, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/merge_lora.py --settings {input.settings} --base {params.base}"
-        " --output {params.policy} --data {params.data}/data"
-        " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"
+        "python workflow/scripts/merge_lora.py --settings {input.settings:q} --base {params.base:q}"
+        " --output {params.policy:q} --data {params.data:q}/data"
+        " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"

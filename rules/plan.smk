@@ -29,4 +29,4 @@ rule plan:
             }
         ),
     shell:
-        "printf '%s' {params.settings:q} | python workflow/scripts/plan.py 2> {log}"
+        "printf '%s' {params.settings:q} | python workflow/scripts/plan.py 2> {log:q}"

@@ -37,7 +37,7 @@ rule report:
         results=subpath(output[0], parent=True),
         seeds="--seeds" if settings.seeds else "",
     shell:
-        "python workflow/scripts/report.py --results {params.results} --policies {params.policies}"
-        " --losses {params.losses:q} --merged {params.merged}"
+        "python workflow/scripts/report.py --results {params.results:q} --policies {params.policies:q}"
+        " --losses {params.losses:q} --merged {params.merged:q}"
         f" --template {TEMPLATE} {{params.seeds}}"
-        " --output {output} > {log} 2>&1"
+        " --output {output:q} > {log:q} 2>&1"

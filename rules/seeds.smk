@@ -39,5 +39,5 @@ rule seeds:
         results=subpath(output[0], parent=True),
         starts=[f"{name}={POLICIES[name].from_policy}" for name in TRAINED],
     shell:
-        "python workflow/scripts/seeds.py --results {params.results} --policies {params.policies}"
-        " --seeds {params.seeds} --starts {params.starts} --output {output} > {log} 2>&1"
+        "python workflow/scripts/seeds.py --results {params.results:q} --policies {params.policies:q}"
+        " --seeds {params.seeds:q} --starts {params.starts:q} --output {output:q} > {log:q} 2>&1"

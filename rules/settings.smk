@@ -21,7 +21,7 @@ rule data_settings:
             stage_settings.data_settings(settings, wildcards.split)
         ),
     shell:
-        "printf '%s' {params.settings:q} > {output} 2> {log}"
+        "printf '%s' {params.settings:q} > {output:q} 2> {log:q}"
 
 
 rule policy_settings:
@@ -40,7 +40,7 @@ rule policy_settings:
     params:
         settings=of_policy,
     shell:
-        "printf '%s' {params.settings:q} > {output} 2> {log}"
+        "printf '%s' {params.settings:q} > {output:q} 2> {log:q}"
 
 
 rule answer_settings:
@@ -58,4 +58,4 @@ rule answer_settings:
     params:
         settings=as_yaml(stage_settings.answer_settings(settings)),
     shell:
-        "printf '%s' {params.settings:q} > {output} 2> {log}"
+        "printf '%s' {params.settings:q} > {output:q} 2> {log:q}"

@@ -37,9 +37,9 @@ rule sft:
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/sft.py --settings {input.settings} --data {params.data}"
-        " --from {params.origin} --output {params.policy}"
-        " --topology {resources.topology} --processes {resources.processes} > {log} 2>&1"
+        "python workflow/scripts/sft.py --settings {input.settings:q} --data {params.data:q}"
+        " --from {params.origin:q} --output {params.policy:q}"
+        " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 
 
 use rule sft as sft_in_full with:
