@@ -6,12 +6,14 @@
 
 Each line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (the system's
 text); `id`, `image_id`, `question_type` and `answer_form` are optional. `--answers plain`, or a row's `answer_form`,
-takes the text as the answer alone; otherwise it must have this pipeline's tags. The script needs no torch. It prints
+takes the text as the answer alone; otherwise it must be `<think> chain </think> <answer> answer </answer>`. Two files
+are compared question by question: by `id`, or line by line where there is none. The script needs no torch. It prints
 the scores, or writes them with --out; --predictions writes every line with its parts and scores.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -20,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
 from reinforced_cot.files import read_jsonl, write_json, write_jsonl
@@ -54,6 +57,33 @@ def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) 
         print(f"{file}: {changed} verdicts of {len(rows[str(file)])} questions differ under rules {RULES}")
 
 
+def wrong_form(rows: Sequence[Prediction]) -> str | None:
+    """What to say where most texts are not in the form that they were read in."""
+    plain = [row for row in rows if row.get("answer_form") == "plain"]
+    tagged = sum(ANSWER_OPEN in row["prediction_raw"] or THINK_CLOSE in row["prediction_raw"] for row in plain)
+    without_chain = sum(row["parse_problem"] == f"no {THINK_OPEN}" for row in rows)
+    without_answer = sum(row["parse_problem"] == f"no {ANSWER_OPEN}" for row in rows)
+    with_answer = sum(
+        ANSWER_OPEN in row["prediction_raw"] for row in rows if row["parse_problem"] == f"no {THINK_OPEN}"
+    )
+    form = f"{THINK_OPEN} chain {THINK_CLOSE} {ANSWER_OPEN} answer {ANSWER_CLOSE}"
+    most = len(rows) / 2
+    if tagged > most:
+        return f"{tagged} of {len(rows)} texts have tags and were read as plain answers; leave --answers plain out"
+    if with_answer > most:
+        return (
+            f"{with_answer} of {len(rows)} texts have {ANSWER_OPEN} without a chain and count as wrong; wanted: {form}"
+        )
+    if without_chain > most:
+        return (
+            f"{without_chain} of {len(rows)} texts have no {THINK_OPEN} and count as wrong; --answers plain takes them "
+            "as answers"
+        )
+    if without_answer > most:
+        return f"{without_answer} of {len(rows)} texts have no {ANSWER_OPEN} and count as wrong; wanted: {form}"
+    return None
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("predictions", type=Path, nargs="+", help="JSONL, one question per line; several are compared")
@@ -82,6 +112,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         value = getattr(args, option)
         if value and Path(value).is_dir():
             parser.error(f"{value} is a folder: name a file")
+    for path in (args.out, args.scored):
+        above = next((folder for folder in path.absolute().parents if folder.exists()), None) if path else None
+        if above and not (above.is_dir() and os.access(above, os.W_OK)):
+            parser.error(f"{path} cannot be written: {above} is no folder that you may write to")
+    if args.out and args.scored and args.out.resolve() == args.scored.resolve():
+        parser.error(f"--out and --predictions are both {args.out}: name two files")
+    if args.moved and (args.out or args.scored):
+        parser.error("--moved prints verdicts, and writes neither --out nor --predictions")
+    for path in args.predictions:
+        if not path.is_file():
+            parser.error(f"{path} is no file")
     from reinforced_cot.evaluation.scores import evaluate, scored_rows
 
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})
@@ -91,13 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         progress = tqdm(scored_rows(unscored), desc=str(path), total=len(unscored), mininterval=1, leave=False)
         rows[str(path)] = list(progress)
     for name, predictions in rows.items():
-        untagged = sum(row["parse_problem"] == "no <think>" for row in predictions)
-        if untagged > len(predictions) / 2:
-            print(
-                f"{name}: {untagged} of {len(predictions)} texts have no <think> and count as wrong; "
-                "--answers plain takes them as answers",
-                file=sys.stderr,
-            )
+        if hint := wrong_form(predictions):
+            print(f"{name}: {hint}", file=sys.stderr)
     if args.moved:
         list_moved(args.predictions, rows)
         return

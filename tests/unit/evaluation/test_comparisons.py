@@ -22,6 +22,8 @@ def rows(right: set[int], questions: int = 8) -> list[Prediction]:
             "image_id": f"image-{(n + 1) // 2}",
             "question_type": "query" if n <= 5 else "verify",
             "is_correct": n in right,
+            "instruction": f"Question {n}?",
+            "gt_answer": "red",
         }
         for n in range(1, questions + 1)
     ]
@@ -85,6 +87,30 @@ def test_errors_and_intervals_are_clustered_by_image(pairs: list[dict[str, Any]]
     assert list(to_sft["by_question_type"]) == ["query", "verify"]
 
 
+@pytest.mark.parametrize(("key", "value"), [("instruction", "Another question"), ("gt_answer", "blue")])
+def test_other_questions_under_the_same_ids_are_refused(key: str, value: str) -> None:
+    """As where two files without ids hold the questions in another order."""
+    other = rows({1})
+    other[3][key] = value
+    with pytest.raises(
+        DataError, match=f"`{key}` of 'q4' is '.*' in one and '{value}' in the other; rows without `id`"
+    ):
+        compare({"a": rows({1}), "b": other})
+
+
+def test_images_that_only_one_file_names_count_for_both() -> None:
+    without = [{**row, "image_id": row["id"]} for row in rows(RIGHT["sft"])]
+    named = rows(RIGHT["base"])
+    [one], [other] = compare({"a": named, "b": without}), compare({"a": without, "b": named})
+    assert one["images"] == other["images"] == 4 and one["p_value"] == other["p_value"]
+
+
+@pytest.mark.parametrize("right", [{1, 2, 3, 4, 5, 6, 7, 8}, set()])
+def test_where_all_questions_change_alike_no_interval_is_claimed(right: set[int]) -> None:
+    [pair] = compare({"a": rows(set()), "b": rows(right)})
+    assert pair["difference"] == len(right) / 8 and pair["interval"] is None and pair["detectable"] is None
+
+
 def test_one_image_says_nothing_of_how_images_differ() -> None:
     [pair] = compare({"base": rows(set(), 2), "sft": rows({1, 2}, 2)})
     assert (pair["error"], pair["interval"], pair["detectable"]) == (None, None, None)
@@ -95,7 +121,7 @@ def test_one_image_says_nothing_of_how_images_differ() -> None:
 def test_no_change_detects_nothing() -> None:
     [pair] = compare({"base": rows({1, 2}), "sft": rows({1, 2})})
     assert (pair["difference"], pair["p_value"], pair["detectable"]) == (0.0, 1.0, None)
-    assert pair["interval"] == (0.0, 0.0)
+    assert pair["interval"] is None  # nothing was seen to vary
 
 
 def test_one_policy_has_no_pairs() -> None:

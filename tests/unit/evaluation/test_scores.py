@@ -1,6 +1,7 @@
 """The content of eval.json, number by number, and score.py, which computes it again from a file alone."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -175,6 +176,60 @@ def test_texts_without_tags_are_scored_where_that_is_said(tmp_path: Path, capsys
     scores = json.loads(printed.out)
     assert (scores["accuracy"], scores["format_rate"], scores["answer_forms"]) == (0.5, 0.75, {"plain": 4})
     assert scores["chain_consistency"]["all"]["n"] == 0 and "no <think>" not in printed.err
+
+
+THINK_ALONE = "<think>It is red.</think> red"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "hint"),
+    [
+        (
+            RED,
+            ["--answers", "plain"],
+            "2 of 2 texts have tags and were read as plain answers; leave --answers plain out",
+        ),
+        (THINK_ALONE, ["--answers", "plain"], "2 of 2 texts have tags and were read as plain answers"),
+        (THINK_ALONE, [], "2 of 2 texts have no <answer> and count as wrong; wanted: <think> chain </think> <answer> "),
+        ("<answer>red</answer>", [], "2 of 2 texts have <answer> without a chain and count as wrong; wanted: <think> "),
+        ("red", [], "2 of 2 texts have no <think> and count as wrong; --answers plain takes them as answers"),
+        (RED, [], ""),
+        ("red", ["--answers", "plain"], ""),
+    ],
+)
+def test_texts_of_another_form_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, options: list[str], hint: str
+) -> None:
+    file = tmp_path / "p.jsonl"
+    write_jsonl(file, [{**row, "prediction_raw": text} for row in PLAIN[:2]])
+    score.main([str(file), *options])
+    said = capsys.readouterr().err
+    assert hint in said and ("texts" in said) is bool(hint)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "p.jsonl/x.json"], "p.jsonl/x.json cannot be written: .*p.jsonl is no folder"),
+        (["--out", "a.json", "--predictions", "a.json"], "--out and --predictions are both a.json"),
+        (["--moved", "--out", "a.json"], "--moved prints verdicts"),
+        (["absent.jsonl"], "absent.jsonl is no file"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_scored(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fails_if_called: Any,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(score, "read_predictions", fails_if_called)
+    write_jsonl(tmp_path / "p.jsonl", PLAIN)
+    with pytest.raises(SystemExit):
+        score.main(["p.jsonl", *options])
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_a_row_says_how_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,16 +81,16 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"gt_answer": None}, "line 2: `gt_answer` must be text, not NoneType"),
+        ({"gt_answer": None}, "line 2: `gt_answer` must be text, and is null"),
         ({"gt_answer": " "}, "line 2: `gt_answer` is empty"),
         ({"gt_answer": "The."}, "line 2: `gt_answer` is empty, only articles and punctuation"),
         ({"instruction": "Please answer based on the image content: "}, "line 2: `instruction` is empty"),
         ({"prediction_raw": "\ud800"}, "line 2: `prediction_raw` holds half a character"),
         ({"instruction": ""}, "line 2: `instruction` is empty"),
-        ({"prediction_raw": 3}, "line 2: `prediction_raw` must be text, not int"),
+        ({"prediction_raw": 3}, "line 2: `prediction_raw` must be text, and is 3"),
         ({"id": ["a"]}, "line 2: `id` must be text or a whole number, not list"),
         ({"id": True}, "line 2: `id` must be text or a whole number, not bool"),
-        ({"question_type": 1}, "line 2: `question_type` must be text, not int"),
+        ({"question_type": 1}, "line 2: `question_type` must be text, and is 1"),
         ({"id": "first"}, "line 2: `id` 'first' stands in line 1 as well"),
     ],
 )

@@ -24,7 +24,7 @@ def compare(predictions: Mapping[str, Sequence[Prediction]]) -> list[dict[str, A
         DataError: two policies were asked different questions.
     """
     by_id = {policy: {row["id"]: row for row in rows} for policy, rows in predictions.items()}
-    refuse_different_ids(by_id)
+    refuse_different_questions(by_id)
     comparisons = []
     for before, after in combinations(by_id, 2):
         pairs = [(by_id[before][id], by_id[after][id]) for id in sorted(by_id[before])]
@@ -50,38 +50,50 @@ def difference(pairs: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]
         ``difference`` in accuracy (second minus first) with its 95 % ``interval``, ``error`` (standard error) and
         ``p_value``, all clustered by image (`uncertainty.paired_p_value`); ``detectable`` (the smallest difference that
         these questions would show, power .8); ``images``; ``gained`` and ``lost`` questions. A value is None if there
-        is one image, which does not show how images differ.
+        is one image, which does not show how images differ, or if all questions changed alike.
     """
     first, second = ([bool(pair[side]["is_correct"]) for pair in pairs] for side in (0, 1))
     changes = [float(after) - float(before) for before, after in zip(first, second, strict=True)]
-    images = [pair[0]["image_id"] for pair in pairs]
+    images = [_image(*pair) for pair in pairs]
     error, n_images = uncertainty.clustered_error(changes, images), len(set(images))
     return {
         "n": len(pairs),
         "images": n_images,
         "difference": fmean(changes),
-        "interval": uncertainty.mean_interval(changes, images),
+        "interval": uncertainty.mean_interval(changes, images) if error else None,
         "error": error,
-        "detectable": uncertainty.detectable_difference(error, n_images),
+        "detectable": uncertainty.detectable_difference(error or None, n_images),
         "gained": sum(change > 0 for change in changes),
         "lost": sum(change < 0 for change in changes),
         "p_value": uncertainty.paired_p_value(first, second, images),
     }
 
 
-def refuse_different_ids(by_id: Mapping[str, Mapping[str, Prediction]]) -> None:
-    """See that all policies were asked the same questions.
+def _image(one: Prediction, other: Prediction) -> str:
+    """The image of a question: a row that names none has its own id there."""
+    return str(one["image_id"] if one["image_id"] != one["id"] else other["image_id"])
+
+
+def refuse_different_questions(by_id: Mapping[str, Mapping[str, Prediction]]) -> None:
+    """See that all policies were asked the same questions, with the same true answers.
 
     Args:
         by_id: each policy's rows by the ids of their questions.
 
     Raises:
-        DataError: names two policies and a question that only one was asked.
+        DataError: names two policies, and a question that only one was asked or that differs.
     """
     (first, expected), *others = by_id.items()
     for policy, rows in others:
         if odd := sorted(expected.keys() ^ rows.keys()):
             raise DataError(
-                f"{first} and {policy} were asked different questions: {odd[0]} was put to only one of them; evaluate "
-                "both on the same test split"
+                f"{first} and {policy} were asked different questions: the one with the id {odd[0]!r} was put to only "
+                "one of them; evaluate both on the same test split"
             )
+        for id, row in expected.items():
+            for key in ("instruction", "gt_answer"):
+                if row[key] != rows[id][key]:
+                    raise DataError(
+                        f"{first} and {policy} were asked different questions: `{key}` of {id!r} is {row[key]!r} in "
+                        f"one and {rows[id][key]!r} in the other; rows without `id` are compared line by line"
+                    )

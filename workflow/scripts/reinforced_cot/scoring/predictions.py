@@ -4,6 +4,7 @@ The keys are the original's. ``instruction``, ``gt_answer`` and ``prediction_raw
 these texts, so that a file of any other system is scored like this pipeline's own.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
         if key not in raw_row:
             raise DataError(f"{place}: the key `{key}` is missing; required are {', '.join(REQUIRED)}")
         if not isinstance(raw_row[key], str):
-            raise DataError(f"{place}: `{key}` must be text, not {type(raw_row[key]).__name__}")
+            raise DataError(f"{place}: `{key}` must be text, and is {json.dumps(raw_row[key])[:40]}")
         if not raw_row[key].isprintable() and any("\ud800" <= character <= "\udfff" for character in raw_row[key]):
             raise DataError(f"{place}: `{key}` holds half a character (a lone surrogate); it is not valid text")
     question = without_prefix(raw_row["instruction"])
@@ -141,7 +142,7 @@ def _name(raw_row: Mapping[str, Any], key: str, place: str) -> str:
 def _text(raw_row: Mapping[str, Any], key: str, place: str) -> str:
     value = raw_row.get(key)
     if value is not None and not isinstance(value, str):
-        raise DataError(f"{place}: `{key}` must be text, not {type(value).__name__}")
+        raise DataError(f"{place}: `{key}` must be text, and is {json.dumps(value)[:40]}")
     return value or ""
 
 
