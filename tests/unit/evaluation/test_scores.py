@@ -204,7 +204,7 @@ def test_texts_of_another_form_are_named(
     write_jsonl(file, [{**row, "prediction_raw": text} for row in PLAIN[:2]])
     score.main([str(file), *options])
     said = capsys.readouterr().err
-    assert hint in said and ("texts" in said) is bool(hint)
+    assert hint in said and (" of 2 texts " in said) is bool(hint)
 
 
 @pytest.mark.parametrize(
