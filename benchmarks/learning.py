@@ -185,6 +185,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines += ["", "## The long way, mean over seeds", ""]
     lines += ["Share of greedy chains that look at both objects, of all chains about two.", ""]
     lines += means_by(rows, "long_way", TWO_OBJECTS)
+    for policy in TRAINED:
+        shares = " ".join(f"{row[policy]['long_way']['compare']:.2f}" for row in rows)
+        lines += ["", f"`compare` by seed, {policy}: {shares}."]
     lines += [
         "",
         "## Requirements of the demo",

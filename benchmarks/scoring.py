@@ -59,13 +59,22 @@ def seconds(checkout: Path, file: Path) -> tuple[float, float]:
     return float(judged), float(rest)
 
 
+def commit(checkout: Path | None) -> str | None:
+    """The commit of a checkout."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() if checkout else None
+
+
 def page(result: dict[str, Any]) -> str:
     """The page as Markdown."""
     text = [
-        "# Seconds of scoring",
+        "# Milliseconds of scoring",
         "",
-        f"`python benchmarks/scoring.py`: milliseconds of processor time per question, median of {ROUNDS} runs. Older "
-        "checkouts judge the negative control in the second part, newer ones in the first.",
+        f"`python benchmarks/scoring.py --sample ../shared/data/gqa-cot-sample --before CHECKOUT`: milliseconds of "
+        f"processor time per question, median of {ROUNDS} runs, for the chains of 498 questions, whole or cut to their "
+        f"last 40 words. The checkout before is at {result['before'] or 'none'}. Older checkouts judge the negative "
+        "control in the second part, newer ones in the first. A chain whose conclusion has a heading is judged by its "
+        "conclusion alone; a cut chain mostly has none, and all of it is judged.",
         "",
         "| chains | checkout | match and judge | the rest of eval.json | both |",
         "| --- | --- | --- | --- | --- |",
@@ -83,7 +92,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout of this repository")
     args = parser.parse_args()
     checkouts = {"before": args.before, "now": REPO} if args.before else {"now": REPO}
-    result: dict[str, Any] = {"machine": machine(), "results": []}
+    result: dict[str, Any] = {"machine": machine(), "before": commit(args.before), "results": []}
     with tempfile.TemporaryDirectory() as folder:
         for name, short in (("of 200 words", False), ("of 40 words", True)):
             rows = predictions(args.sample, short)
