@@ -72,7 +72,7 @@ def mention_rows(chains: Iterable[dict[str, Any]]) -> Rows:
     """One row for each chain that names its answer."""
     said, labels, numbers = [], [], []
     for number, row in enumerate(chains):
-        if polarity(row["answer"]) is not None or not is_free(row):
+        if polarity(row["answer"], row["question"]) is not None or not is_free(row):
             continue
         question = without_format(row["question"])
         wanted = candidate(row["answer"], question)
@@ -90,10 +90,10 @@ def polar_rows(chains: Iterable[dict[str, Any]]) -> Rows:
     """Two rows for each chain on a yes/no question: whether it concludes yes, and whether it concludes no."""
     evidence, labels, numbers = [], [], []
     for number, row in enumerate(chains):
-        answered = polarity(row["answer"])
+        answered = polarity(row["answer"], row["question"])
         if answered is None or not is_free(row):
             continue
-        found = polar_features.features(sentences(row["chain"]), without_format(row["question"]))
+        found = polar_features.features(tuple(sentences(row["chain"])), without_format(row["question"]))
         for answer in (True, False):
             sign = 1 if answer else -1
             signed = {f"signed {name}": sign * value for name, value in {**found.signed, "yes": 1.0}.items()}

@@ -315,3 +315,55 @@ def test_words_that_differ_in_marks_are_different_words(script: str) -> None:
 def test_truths_that_no_answer_can_match(truth: str, expected: bool) -> None:
     assert can_be_matched(truth) is expected
     assert is_correct(truth, truth, "What is it?") is expected
+
+
+COLOR, DOG, SIDE, CHOICE = "What color is it?", "Is there a dog?", "On which side is it?", "Is it blue or red?"
+DENIED_BEHIND = [
+    *[
+        (answer, "blue", COLOR)
+        for answer in ("blue is not the color", "blue it is not", "Blue, it isn't", "blue is not")
+    ],
+    *[(answer, "blue", COLOR) for answer in ("blue cannot be the color", "blue does not appear", "Blue was never it.")],
+    *[
+        ("red is not it", "red", CHOICE),
+        ("left is not the side", "left", SIDE),
+        ("3 is not the number", "3", "How many?"),
+    ],
+    ("B is not right", "B", "Which is it?\nA. red\nB. blue"),
+    *[(answer, "yes", DOG) for answer in ("I would not say yes", "I cannot say yes", "Yes is wrong", "Yes, false")],
+    *[
+        (answer, "yes", DOG)
+        for answer in ("Yes is not the answer", "hardly yes", "If yes then good", "Yes, it is not.")
+    ],
+    *[(answer, "no", DOG) for answer in ("No is not the answer", "No is wrong")],
+]
+OF_ANOTHER_THING = [
+    *[
+        (answer, "yes", DOG)
+        for answer in ("There is a cat", "There is nothing", "There are 0 dogs", "There is nobody.")
+    ],
+    *[("There is neither a dog nor a cat", "yes", DOG), ("There are clouds", "yes", "Is the sky blue?")],
+    *[("There is a cat", "no", DOG), ("yes, there are no dogs", "yes", DOG), ("No, there is a dog.", "no", DOG)],
+]
+RIGHT_ALL_THE_SAME = [
+    *[
+        ("It is blue, it is not red", "blue", CHOICE),
+        ("blue, not red", "blue", CHOICE),
+        ("Not red but blue", "blue", CHOICE),
+    ],
+    *[(answer, "no", DOG) for answer in ("There is nothing", "There are 0 dogs", "There is neither a dog nor a cat")],
+    *[(answer, "no", DOG) for answer in ("No, there is a cat.", "No, there are only cats.", "No, there isn't.")],
+    *[(answer, "no", DOG) for answer in ("No, it is not", "No, it isn't there", "There are no dogs.")],
+    *[(answer, "yes", DOG) for answer in ("Yes, there is a dog and no cat.", "Yes, no doubt.", "Yes, there is.")],
+    *[("There is a dog", "yes", DOG), ("There are two dogs", "yes", "Are there dogs?"), ("There is one.", "yes", DOG)],
+]
+
+
+@pytest.mark.parametrize(("answer", "truth", "question"), [*DENIED_BEHIND, *OF_ANOTHER_THING])
+def test_what_is_denied_behind_it_or_said_of_another_thing_is_not_right(answer: str, truth: str, question: str) -> None:
+    assert not is_correct(answer, truth, question)
+
+
+@pytest.mark.parametrize(("answer", "truth", "question"), RIGHT_ALL_THE_SAME)
+def test_a_denial_of_something_else_takes_nothing_back(answer: str, truth: str, question: str) -> None:
+    assert is_correct(answer, truth, question)

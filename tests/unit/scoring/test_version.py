@@ -22,7 +22,7 @@ RULE_MODULES = [
     *("data.tokens", "data.question_format", "data.text_cleaning", "data.parsing"),
 ]
 # After a change of the rules: raise RULES, and write the new pair here.
-PINNED = (3, "3bbdf08e6c76c8d8")
+PINNED = (4, "775fef4358f54a43")
 
 
 def test_a_change_of_the_rules_has_a_version() -> None:

@@ -44,7 +44,7 @@ def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Se
     Returns:
         The answer, or None if there is no different one.
     """
-    is_yes = polarity(answer)
+    is_yes = polarity(answer, question)
     if is_yes is not None:
         return "no" if is_yes else "yes"
     words = core(answer)

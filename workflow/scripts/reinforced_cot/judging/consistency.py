@@ -63,7 +63,7 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
         return judge_stated(stated, answer, question)
     if not (read := _read(think)):
         return Verdict.UNKNOWN
-    answered = polar_answer(answer)
+    answered = polar_answer(answer, question)
     if answered is not None:
         return judge_polar(read, answered, question)
     wanted = candidate(answer, question)

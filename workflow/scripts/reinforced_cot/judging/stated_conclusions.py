@@ -20,7 +20,7 @@ from reinforced_cot.matching.words import occurrences, words
 
 def judge_stated(stated: Sequence[Sentence], answer: str, question: str) -> Verdict:
     """The verdict on the sentences of a stated conclusion."""
-    answered = polar_answer(answer)
+    answered = polar_answer(answer, question)
     wanted = candidate(answer, question)
     if wanted.option is not None:
         return _judge_option(stated, wanted)
@@ -37,11 +37,11 @@ def judge_stated(stated: Sequence[Sentence], answer: str, question: str) -> Verd
     return Verdict.CONTRADICT if judge_mentions(stated, wanted, ()) is Verdict.CONTRADICT else Verdict.UNKNOWN
 
 
-def polar_answer(answer: str) -> bool | None:
+def polar_answer(answer: str, question: str) -> bool | None:
     """True for a yes, False for a no, None for any other answer: "no parking" is a text on a sign."""
     tokens = words(answer)
     is_name = tokens[:1] == ("no",) and len(tokens) > 1 and is_word(tokens[1]) and tokens[1] not in FRAME
-    return None if is_name else polarity(answer)
+    return None if is_name else polarity(answer, question)
 
 
 def concluded_polarity(stated: Sequence[Sentence], question: str) -> bool | None:

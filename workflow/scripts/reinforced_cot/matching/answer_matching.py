@@ -40,6 +40,11 @@ COLORS = word_set(
 )
 _HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "unless", "unsure", "unknown"))
 _INTERROGATIVES = word_set("what which who whose whom how why")
+_NONE = word_set("no not never 0 nothing nobody none neither hardly")  # after "there is"
+_UNCERTAIN = word_set("not never if hardly barely")  # before a yes or a no
+_WRONG = word_set("wrong false incorrect")  # beside a yes or a no
+_PRONOUNS = word_set("it that this they he she")
+_AUXILIARIES = word_set("is are was were be do does did can could will would has have had seem seems appear appears")
 # What may stand around an answer without being one.
 FRAME = (
     ARTICLES
@@ -80,7 +85,7 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     if set(expected.tokens) <= set(tokens) and _stripped(tokens) == expected.tokens:
         return True  # whatever the truth holds that another answer may not: "no parking", "10:30"
     if expected.polarity is not None:
-        return polarity(answer) == expected.polarity
+        return polarity(answer, question) == expected.polarity
     if expected.option is not None:
         return _takes(tokens, expected)
     return any(_asserted(wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected)
@@ -169,44 +174,80 @@ def core(answer: str) -> list[str]:
     return said[carrying[0] : carrying[-1] + 1] if carrying else said
 
 
-def polarity(answer: str) -> bool | None:
+def polarity(answer: str, question: str = "") -> bool | None:
     """True for a yes, False for a no, None where an answer says neither or both.
+
+    Args:
+        question: "There is a cat" is no yes to a question about dogs; without a question, it is one.
 
     >>> polarity("There are no cars"), polarity("Yes, it is"), polarity("yes no"), polarity("it is not")
     (False, True, None, None)
+    >>> polarity("No, there is a cat.", "Is there a dog?"), polarity("I would not say yes")
+    (False, None)
     """
     tokens = words(answer[:MAX_ANSWER_CHARACTERS])
-    if not tokens or _HEDGES & set(tokens) or (YES & set(tokens) and NO & set(tokens)):
+    if not tokens or _HEDGES & set(tokens):
         return None
-    said = _existence(tokens)
+    said, denied = _existence(tokens, words(question[:MAX_QUESTION_CHARACTERS])), negated(tokens)
     for i, token in enumerate(tokens):
+        if token not in YES | NO:
+            continue
         after = tokens[i + 1] if i + 1 < len(tokens) else "."
         before = tokens[i - 1] if i else "."
-        if before in ("not", "never") and token in YES | NO:
+        stands = token in YES or i == 0 or not is_word(after) or before in YES
+        # "No, it is not" is a no, and "No is not the answer" is none.
+        is_taken_back = denied_after(tokens, i + 1) and (token in YES or after in _AUXILIARIES)
+        if before in _UNCERTAIN or (token in YES and denied[i]) or (stands and is_taken_back):
             return None
-        if token in YES:
-            said.add(True)
-        elif token in NO and (i == 0 or not is_word(after)):
-            said.add(False)
+        if stands:
+            said.add(token in YES)
+    if said and _WRONG & set(tokens):
+        return None
     if not said and len(tokens) - (tokens[-1] == ".") == 1:
         return {"true": True, "correct": True, "false": False, "incorrect": False}.get(tokens[0])
     return said.pop() if len(said) == 1 else None
 
 
-def _existence(tokens: Sequence[str]) -> set[bool]:
-    """What "there is a ..." and "there are no ..." say."""
+def _existence(tokens: Sequence[str], question: Sequence[str]) -> set[bool]:
+    """What "there is a ..." and "there are no ..." say, where they speak of what the question asks for."""
     said = set()
     for i in range(len(tokens) - 2):
         if tokens[i] == "there" and tokens[i + 1] in ("is", "are", "was", "were"):
-            said.add(tokens[i + 2] not in ("no", "not", "never"))
+            rest = tokens[i + 2 :]
+            clause = rest[
+                : next((j for j, token in enumerate(rest) if not is_word(token) or token == "and"), len(rest))
+            ]
+            things = [token for token in clause if token not in FRAME | _NONE and not is_number(token)]
+            if not question or not things or any(is_same_word(a, b) for a in things for b in question):
+                said.add(tokens[i + 2] not in _NONE)
     return said
+
+
+def denied_after(tokens: Sequence[str], place: int) -> bool:
+    """Whether what ends before ``place`` is denied behind it: "blue is not the color", "Blue, it is not."
+
+    In "It is blue, it is not red", the denial is of what follows.
+    """
+    rest = list(tokens[place : place + 8])
+    if rest[:1] == [","]:
+        rest = rest[1:]
+    about = rest[:1] and rest[0] in _PRONOUNS
+    if about:
+        rest = rest[1:]
+    verbs = next((i for i, token in enumerate(rest) if token not in _AUXILIARIES), len(rest))
+    denial = rest[verbs : verbs + 1]
+    if not (denial == ["cannot"] or (verbs and denial in (["not"], ["never"]))):
+        return False
+    behind = rest[verbs + 1 : verbs + 2]
+    return not about or not behind or not is_word(behind[0])
 
 
 def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
     """Whether an answer takes the true option of a list and no other."""
     denied = negated(tokens)
     named = mentions(expected.options, tokens)
-    if any(number == expected.option and any(denied[i] for i in place) for number, place in named):
+    own = [place for number, place in named if number == expected.option]
+    if any(any(denied[i] for i in place) or denied_after(tokens, place.stop) for place in own):
         return False
     if {number for number, place in named if not any(denied[i] for i in place)} != {expected.option}:
         return False
@@ -231,6 +272,8 @@ def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected)
     if wanted == ("a",):  # before a word it is an article
         places = [p for p in places if p.stop == len(tokens) or not is_word(tokens[p.stop]) or tokens[p.stop] == "is"]
     if not any(not any(denied[i] for i in place) for place in places) or any(denied[i] for p in places for i in p):
+        return False
+    if any(denied_after(tokens, place.stop) for place in places):
         return False
     if (_HEDGES | _INTERROGATIVES) & (set(tokens) - set(wanted)):
         return False
