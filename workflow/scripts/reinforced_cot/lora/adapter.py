@@ -60,7 +60,8 @@ def lora_config(settings: Mapping[str, Any] | None, model: PreTrainedModel) -> L
 
 def _check_tied_embeddings(settings: Mapping[str, Any], model: PreTrainedModel) -> None:
     """See that embedding and head stay one weight where they are one, since a checkpoint has one tensor for both."""
-    if not model.config.get_text_config().tie_word_embeddings:
+    configs = (model.config, model.config.get_text_config())  # some families name it in the one, some in the other
+    if not next((config.tie_word_embeddings for config in configs if hasattr(config, "tie_word_embeddings")), False):
         return
     ends = {id(model.get_input_embeddings()), id(model.get_output_embeddings())}
     names = [path.rpartition(".")[-1] for path, module in model.named_modules() if id(module) in ends]
