@@ -56,11 +56,11 @@ rule check_data:
         splits=SPLITS,
         data=subpath(output[0], parent=True),
         chains=["--chains-for", *LEARN_FROM_CHAINS] if LEARN_FROM_CHAINS else [],
-        gqa=[
-            f"--gqa-questions={path}"
-            for name, path in gqa_files().items()
-            if name == "questions"
-        ],
+        gqa=(
+            [f"--gqa-questions={gqa_files()['questions']}"]
+            if "questions" in gqa_files()
+            else []
+        ),
     shell:
         "python workflow/scripts/check_data.py --data {params.data:q} --splits {params.splits:q}"
         " --output {output:q} {params.chains:q} {params.gqa:q} > {log:q} 2>&1"

@@ -1,5 +1,6 @@
 """Two processes never train in one folder, and a lock is gone with the process that held it."""
 
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from places import SCRIPTS
 
 from reinforced_cot import folder_lock
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.folder_lock import lock_folder
+from reinforced_cot.folder_lock import LOCK, lock_folder
 
 HOLDER = """
 import sys, time
@@ -54,3 +55,4 @@ def test_a_run_that_is_just_ending_is_waited_for(tmp_path: Path) -> None:
     subprocess.Popen(["sh", "-c", f"sleep 1; kill {first.pid}"])
     lock_folder(tmp_path)
     first.wait()
+    assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()

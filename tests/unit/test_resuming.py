@@ -22,7 +22,7 @@ OTHERS = [
 def checkpoint(folder: Path, step: int | str, complete: bool = True) -> Path:
     path = folder / f"checkpoint-{step}"
     path.mkdir(parents=True)
-    for name in ("adapter_model.safetensors", "optimizer.pt", "trainer_state.json"):
+    for name in ("adapter_model.safetensors", "optimizer.pt", *(["trainer_state.json"] if complete else [])):
         (path / name).write_bytes(b"some bytes of " + name.encode())
     if complete:
         write_manifest(path, path / MANIFEST)
@@ -72,11 +72,10 @@ def test_a_damaged_checkpoint_is_passed_over_and_kept(
     changed = {"emptied": b"", "cut": content[: len(content) // 2], "flipped": b"#" + content[1:]}
     file.unlink() if damage == "missing" else file.write_bytes(changed[damage])
     assert resume_point(own, RUN) == own / "checkpoint-9"
-    if (name, damage) != (MANIFEST, "missing"):  # without one, it is a checkpoint that was never finished
-        assert "checkpoint-10 is damaged, and the one before it is tried" in caplog.text
-        damaged = files(own / "checkpoint-10")
-        claim_checkpoints(own, RUN, own / "checkpoint-9")
-        assert files(own / "replaced-1/checkpoint-10") == damaged
+    assert "checkpoint-10 is damaged, and the one before it is tried" in caplog.text
+    damaged = files(own / "checkpoint-10")
+    claim_checkpoints(own, RUN, own / "checkpoint-9")
+    assert files(own / "replaced-1/checkpoint-10") == damaged
     assert resume_point(own, RUN) == own / "checkpoint-9"
 
 
@@ -115,6 +114,16 @@ def test_another_runs_checkpoints_are_moved_aside(
     assert resume_point(own, RUN) is None
     claim_checkpoints(own, RUN, None)
     assert (own / "replaced-2/checkpoint-4").is_dir() and (own / "replaced-1/checkpoint-10").is_dir()
+
+
+def test_a_folder_of_an_earlier_move_is_never_written_to(own: Path) -> None:
+    kept = own / "replaced-2/checkpoint-10"
+    kept.mkdir(parents=True)
+    for number in (1, 3):
+        claim_checkpoints(own, OTHERS[number - 1], None)
+        assert (own / f"replaced-{number}").is_dir()
+        checkpoint(own, 10)
+    assert files(kept) == {}
 
 
 def test_what_differs_is_said(own: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ checkpoints are moved into a folder ``replaced-1`` beside them, and only when th
 import logging
 import re
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from shutil import move, rmtree
 from typing import Any
@@ -18,6 +19,7 @@ from reinforced_cot.run_fingerprint import FINGERPRINT, differences
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"  # in a checkpoint's folder
+_STATE = "trainer_state.json"  # the last file that `Trainer` writes into a checkpoint
 _NAME = re.compile(r"checkpoint-(\d+)")
 # Settings that change no weight: of saving, of logging, of how data are loaded, and limits that refuse a run.
 _FREE_TRAINING = (
@@ -42,7 +44,7 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
 
     The log says what differs from the run that left the folder, and which checkpoints are damaged.
     """
-    saved = sorted((folder for folder in _checkpoints(checkpoints)), key=_step, reverse=True)
+    saved = saved_checkpoints(checkpoints)
     if not saved:
         return None
     if (changes := changed_since(checkpoints, expected)) is not None:
@@ -51,9 +53,9 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
             *(checkpoints, len(saved), "; ".join(changes) or "it left no fingerprint"),
         )
         return None
-    for folder in saved:
-        if not (folder / MANIFEST).is_file():
-            continue  # the job was killed while it was written
+    for folder in reversed(saved):
+        if _is_unfinished(folder):
+            continue
         try:
             check_manifest(folder, folder / MANIFEST, content=True)
         except DataError as error:
@@ -78,8 +80,8 @@ def changed_since(checkpoints: Path, expected: Mapping[str, Any]) -> list[str] |
 def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_from: Path | None) -> None:
     """Make a folder that of this run: move aside what others left, and write the fingerprint.
 
-    Checkpoints that this run does not go on from are moved, too, where they are complete; a checkpoint that was never
-    finished is deleted. The folder may be a link: what it points to is dealt with.
+    Newer checkpoints than the one that this run goes on from are damaged: they are moved, too. One that the trainer had
+    not finished when its job was killed is deleted. The folder may be a link; then the files behind it are moved.
 
     Args:
         resume_from: what `resume_point` has returned.
@@ -90,19 +92,19 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
     checkpoints.mkdir(parents=True, exist_ok=True)
     is_other = changed_since(checkpoints, expected) is not None
     newest = _step(resume_from) if resume_from else -1
-    aside = checkpoints / f"replaced-{1 + len(list(checkpoints.glob('replaced-*')))}"
+    aside = next(path for n in count(1) if not (path := checkpoints / f"replaced-{n}").exists())
     tensorboard = checkpoints.with_name("tensorboard")  # otherwise curves of two runs would mix
-    for folder in [*checkpoints.glob("checkpoint-*"), *([tensorboard] if is_other and tensorboard.exists() else [])]:
-        is_own = _NAME.fullmatch(folder.name) is not None
-        if folder.name.startswith("checkpoint-") and is_own and not is_other and _step(folder) <= newest:
-            continue
-        if is_own and not (folder / MANIFEST).is_file():
+    saved = saved_checkpoints(checkpoints)
+    copies = [path for path in checkpoints.glob("checkpoint-*") if path not in saved]  # `Trainer` would delete them
+    others = [folder for folder in saved if is_other or _step(folder) > newest]
+    for folder in [*others, *copies, *([tensorboard] if is_other and tensorboard.exists() else [])]:
+        if folder in others and _is_unfinished(folder):
             rmtree(folder)
             continue
         aside.mkdir(exist_ok=True)
         move(folder, aside / folder.name)
         log.warning("moved %s to %s", folder, aside)
-    if left := [folder for folder in _checkpoints(checkpoints) if is_other or _step(folder) > newest]:
+    if left := [folder for folder in others if folder.exists()]:
         raise DataError(f"{left[0]} belongs to another run and could not be moved away: move it, or delete it")
     if is_other:
         if (checkpoints / FINGERPRINT).is_file() and aside.is_dir():
@@ -110,9 +112,14 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
         write_json(checkpoints / FINGERPRINT, expected)
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    """Only ``checkpoint-<digits>``: a user may keep copies under other names."""
-    return [path for path in folder.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
+def saved_checkpoints(folder: Path) -> list[Path]:
+    """The folders ``checkpoint-<digits>``, by their steps; a user may keep copies under other names."""
+    return sorted((path for path in folder.glob("checkpoint-*") if _NAME.fullmatch(path.name)), key=_step)
+
+
+def _is_unfinished(checkpoint: Path) -> bool:
+    """Whether the job was killed while the trainer wrote it."""
+    return not (checkpoint / MANIFEST).is_file() and not (checkpoint / _STATE).is_file()
 
 
 def _step(checkpoint: Path) -> int:

@@ -13,6 +13,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.resuming import saved_checkpoints
 
 # What torch says when the next token is to be drawn from logits that are not finite.
 _UNDRAWABLE = re.compile(r"probability tensor contains either `inf`, `nan` or element < 0|must be non-negative")
@@ -71,10 +72,7 @@ def undrawable_tokens_named(trainer: Trainer) -> Iterator[None]:
 
 def diverged(what: str, args: TrainingArguments, state: TrainerState, step: int) -> PipelineError:
     """The error that names the step, the learning rate, and the last checkpoint from before it."""
-    saved = sorted(
-        (folder for folder in Path(args.output_dir).glob("checkpoint-*") if folder.name.rpartition("-")[2].isdecimal()),
-        key=lambda folder: int(folder.name.rpartition("-")[2]),
-    )
+    saved = saved_checkpoints(Path(args.output_dir))
     rates = [entry["learning_rate"] for entry in state.log_history if "learning_rate" in entry]
     last = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved before it"
     return PipelineError(
