@@ -228,7 +228,7 @@ def page(found: dict[str, Any]) -> str:
         f"A LoRA adapter (r {found['adapter_r']}, every linear layer of the language model) is merged into a bfloat16 "
         f"checkpoint of {found['checkpoint_gb']:.2f} GB in {found['files']} files, which has Qwen2.5-VL-3B's shape and "
         "random weights. PEFT's `from_pretrained`, `merge_and_unload` and `save_pretrained` are compared with the "
-        "merge by shard. With its proof, the merge by shard is the whole stage: hashes, four forwards and sampled",
+        "merge by shard. With its proof, the merge by shard is the whole stage: hashes, three forwards and sampled",
         f"layers. Written by merge.py on {found['machine']}, with torch {found['torch']}. Figures are medians of "
         f"{found['repeats']} runs, each in a process of its own; the merge with its proof ran once. Seconds do not "
         "include imports. Peaks are of resident memory: all of it, the part that no file holds (anonymous) and mapped "
