@@ -17,6 +17,7 @@ import torch
 from photo_runs import LOADING, MAX_PIXELS, MIN_PIXELS, PROMPT, SEED, SIZES, arguments, photo_examples, publish
 from transformers import PreTrainedModel, ProcessorMixin
 
+from reinforced_cot.base.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.data.examples import Example
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.evaluation.answering import answer
@@ -27,7 +28,6 @@ from reinforced_cot.generation.settings import Answering, AnswerSettings
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
-from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 
 PADDED, ORIGINAL_BATCH = 2048, 8
 

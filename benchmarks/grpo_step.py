@@ -19,11 +19,11 @@ from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, SIZES, arguments, grpo_sett
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
+from reinforced_cot.base.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.data.examples import Example
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config
 from reinforced_cot.models.image_cache import remember_images
-from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.processes import rank, world_size
 from reinforced_cot.training.grpo import ResumableGRPOTrainer, grpo_config
 from reinforced_cot.training.trainer import keep_features

@@ -29,6 +29,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLForConditionalGeneration
 from transformers.core_model_loading import revert_weight_conversion
 
+from reinforced_cot.base.tiny_model import build_config, build_processor, build_tokenizer
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.files import write_json, write_manifest
 from reinforced_cot.launch.devices import claim_devices
@@ -39,7 +40,6 @@ from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX
 from reinforced_cot.models.embedded_adapter import ADAPTER_FILES
 from reinforced_cot.models.settings import Loading, ModelSizes
-from reinforced_cot.models.tiny_model import build_config, build_processor, build_tokenizer
 from reinforced_cot.policies.settings import MergedPolicy, MergeSettings
 
 FREE_DISK = 25e9  # bytes: the base, the merged models, and a reserve

@@ -30,12 +30,12 @@ from photo_runs import (
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from reinforced_cot.base.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.generation.rendering import prompt_lengths
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config
-from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftPolicy, SftSettings
 from reinforced_cot.training.sft import AnswerSelectingTrainer, CompletionCollator, SelectionQuestions, sft_config

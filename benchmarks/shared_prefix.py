@@ -19,12 +19,12 @@ import torch
 from datasets import Dataset
 from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, PROMPT, SIZES, arguments, grpo_settings, photo_examples, publish
 
+from reinforced_cot.base.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.prompts import prompt_messages, with_image
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config
-from reinforced_cot.models.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.training.grpo import ResumableGRPOTrainer, grpo_config
 
 

@@ -28,6 +28,7 @@ import torch  # noqa: E402
 from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration  # noqa: E402
 from trl import GRPOTrainer, SFTTrainer  # noqa: E402
 
+from reinforced_cot.base.tiny_model import build_config, build_processor, build_tokenizer  # noqa: E402
 from reinforced_cot.config.configuration import Config  # noqa: E402
 from reinforced_cot.config.stage_settings import answer_settings, train_settings  # noqa: E402
 from reinforced_cot.config.validation import validated  # noqa: E402
@@ -41,7 +42,6 @@ from reinforced_cot.files import new_folder, read_json, write_json, write_manife
 from reinforced_cot.lora.merge import merge  # noqa: E402
 from reinforced_cot.models.loading import device  # noqa: E402
 from reinforced_cot.models.settings import ModelSizes  # noqa: E402
-from reinforced_cot.models.tiny_model import build_config, build_processor, build_tokenizer  # noqa: E402
 from reinforced_cot.planning.answering_memory import answering_plan_of  # noqa: E402
 from reinforced_cot.planning.model_shapes import shapes_of  # noqa: E402
 from reinforced_cot.planning.preview import CHAIN  # noqa: E402

@@ -201,8 +201,8 @@ def closures() -> dict[str, set[str]]:
         ("evaluation.uncertainty", {"score", "compare"}),
         ("evaluation.scores", {"score"}),
         ("evaluation.probe_scores", {"score"}),
-        ("models.tiny_pretraining", {"base_model"}),
-        ("models.tiny_evaluation", {"base_model"}),
+        ("base.tiny_pretraining", {"base_model"}),
+        ("base.tiny_evaluation", {"base_model"}),
         ("sources.gqa_cot", {"prepare_data"}),
         ("sources.digit_scenes", {"prepare_data", "base_model"}),
         # A change of one method's settings does not rerun the other method.

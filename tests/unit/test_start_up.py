@@ -88,7 +88,7 @@ def test_pure_logic_imports_no_library(modules: tuple[str, ...]) -> None:
 
 
 def test_answering_and_building_a_base_import_no_library_of_training() -> None:
-    assert imported("import reinforced_cot.evaluation.answering, reinforced_cot.models.base_model") & TRAINING == {
+    assert imported("import reinforced_cot.evaluation.answering, reinforced_cot.base.base_model") & TRAINING == {
         "torch",
         "transformers",
         "accelerate",  # by transformers

@@ -18,8 +18,8 @@ from transformers import (
     Qwen3VLConfig,
 )
 
+from reinforced_cot.base import tiny_model
 from reinforced_cot.files import read_json, write_json
-from reinforced_cot.models import tiny_model
 from reinforced_cot.models.families import FAMILIES
 from reinforced_cot.models.processors import processor_class
 

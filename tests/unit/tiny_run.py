@@ -141,8 +141,8 @@ def make_tiny_run(root: Path) -> TinyRun:
 
     from peft import PeftModel, get_peft_model
 
+    from reinforced_cot.base.base_model import make_base
     from reinforced_cot.lora.adapter import lora_config, publish_adapter
-    from reinforced_cot.models.base_model import make_base
     from reinforced_cot.models.loading import load_model
 
     make_base(TinySettings(SETTINGS).base, examples, base)

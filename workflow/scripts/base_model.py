@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     claim_devices(0)  # no GPU
     settings = read_settings(args.settings, BaseSettings)
     train = read_examples(args.data / "train.jsonl") if settings.base_model.path is None else []
-    from reinforced_cot.models.base_model import make_base
+    from reinforced_cot.base.base_model import make_base
 
     make_base(settings, train, args.output)
 

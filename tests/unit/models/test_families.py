@@ -17,6 +17,7 @@ from tiny_run import LOADING, LORA, MAX_PIXELS, MIN_PIXELS, PROMPT, TinyRun, ali
 from trl import GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
+from reinforced_cot.base.base_model import make_base
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import AnswerLog
@@ -27,7 +28,6 @@ from reinforced_cot.generation.generate import generate
 from reinforced_cot.generation.rendering import prompt_lengths, rendered_prompt
 from reinforced_cot.lora.adapter import check_trainable, lora_config
 from reinforced_cot.lora.merge import merge
-from reinforced_cot.models.base_model import make_base
 from reinforced_cot.models.families import FAMILIES, Family, check_vllm_rollouts, family_of_checkpoint
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor, prompt_length, vision_token_ids

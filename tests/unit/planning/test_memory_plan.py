@@ -11,6 +11,7 @@ from peft import get_peft_model
 from tiny_run import LOADING, LORA, TinyRun
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLConfig
 
+from reinforced_cot.base.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import AnswerLog
@@ -18,7 +19,6 @@ from reinforced_cot.generation import transformers_engine
 from reinforced_cot.lora.adapter import check_trainable, lora_config
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.settings import ModelSizes
-from reinforced_cot.models.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.planning.memory_plan import GIB, Shapes, answering_plan, training_plan
 from reinforced_cot.planning.model_shapes import shapes_of, shapes_of_config
 from reinforced_cot.policies.settings import TrainedPolicy

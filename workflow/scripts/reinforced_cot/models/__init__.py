@@ -1,1 +1,1 @@
-"""Checkpoints: families, loading, processors, the tiny model, and caches of images."""
+"""Checkpoints: families, loading, processors, embedded adapters, and caches of images."""

@@ -2,11 +2,11 @@
 
 from transformers import AutoConfig, PretrainedConfig
 
+from reinforced_cot.base.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.settings import BaseCheckpoint, TinyModel
-from reinforced_cot.models.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.planning.answering_memory import answering_plan_of
 from reinforced_cot.planning.batch_sizes import accumulation
 from reinforced_cot.planning.model_shapes import shapes_of_config

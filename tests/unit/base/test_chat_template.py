@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_run import TinyRun
 
+from reinforced_cot.base.base_model import make_base
+from reinforced_cot.base.chat_template import check_chat_template
 from reinforced_cot.errors import DataError
-from reinforced_cot.models.base_model import make_base
-from reinforced_cot.models.chat_template import check_chat_template
 from reinforced_cot.models.processors import load_processor
 
 # What the template of the tiny model writes, and what templates of thinking models write in its place.

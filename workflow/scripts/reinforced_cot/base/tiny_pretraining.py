@@ -21,11 +21,11 @@ from tqdm import tqdm
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 
+from reinforced_cot.base.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
+from reinforced_cot.base.tiny_texts import Texts, predictions, rope_positions, tokenize
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.settings import Pretraining, PretrainingSteps
-from reinforced_cot.models.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
-from reinforced_cot.models.tiny_texts import Texts, predictions, rope_positions, tokenize
 from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 log = logging.getLogger(__name__)

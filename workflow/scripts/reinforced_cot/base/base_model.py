@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.base.chat_template import check_chat_template
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, write_text
-from reinforced_cot.models.chat_template import check_chat_template
 from reinforced_cot.models.checkpoints import model_card, refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
 from reinforced_cot.models.processors import load_processor, set_pixel_budget
@@ -89,7 +89,7 @@ def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) 
     Returns:
         What `tiny_pretraining.pretrain` says of the pretraining; None without it.
     """
-    from reinforced_cot.models import tiny_model
+    from reinforced_cot.base import tiny_model
 
     tiny, seed, image = settings.base_model.tiny or TinyModel(), settings.seed, settings.image
     texts = [
@@ -97,7 +97,7 @@ def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) 
     ]
     pretraining = tiny.pretraining
     if pretraining:
-        from reinforced_cot.models.tiny_pretraining import CAPTION_PROMPT, draw_scenes, pretrain
+        from reinforced_cot.base.tiny_pretraining import CAPTION_PROMPT, draw_scenes, pretrain
 
         learned, held_out = draw_scenes(pretraining, seed)
         texts += [CAPTION_PROMPT, *(scene.caption() for scene in learned.scenes)]

@@ -11,10 +11,10 @@ import torch
 from tiny_run import LOADING, MAX_PIXELS, MIN_PIXELS, TinyRun
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+from reinforced_cot.base import base_model
+from reinforced_cot.base.base_model import make_base
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import check_manifest, read_json
-from reinforced_cot.models import base_model
-from reinforced_cot.models.base_model import make_base
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
@@ -201,7 +201,7 @@ def test_texts_with_unseen_characters_stay_encodable(tiny_run: TinyRun) -> None:
 def test_pretraining_is_optional_and_settings_stay_as_they_were(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Any
 ) -> None:
-    from reinforced_cot.models import tiny_pretraining
+    from reinforced_cot.base import tiny_pretraining
 
     monkeypatch.setattr(tiny_pretraining, "pretrain", fails_if_called)
     settings = tiny_run.settings().base

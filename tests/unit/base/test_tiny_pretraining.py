@@ -9,11 +9,9 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from reinforced_cot.data.completions import completion_text
-from reinforced_cot.models import tiny_evaluation, tiny_model
-from reinforced_cot.models.settings import ModelSizes, Pretraining
-from reinforced_cot.models.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
-from reinforced_cot.models.tiny_pretraining import (
+from reinforced_cot.base import tiny_evaluation, tiny_model
+from reinforced_cot.base.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
+from reinforced_cot.base.tiny_pretraining import (
     CAPTION_PROMPT,
     Asked,
     draw_scenes,
@@ -22,6 +20,8 @@ from reinforced_cot.models.tiny_pretraining import (
     trapezoid,
     visual_features,
 )
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.models.settings import ModelSizes, Pretraining
 
 FAST: dict[str, Any] = {
     "scenes": 40,
