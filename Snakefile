@@ -1,15 +1,9 @@
 # From images and questions to a policy that thinks before it answers, and a report on what each stage changed.
-# config/config.yaml holds the configuration; the docstring of each rule says what its stage needs and makes
+# config/config.yaml holds the demo's configuration; the docstring of each rule says what its stage needs and makes
 # (`snakemake --list`).
 from snakemake.utils import min_version
 
 min_version("9.27")
-
-
-include: "rules/parsing.smk"
-
-
-configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
@@ -30,6 +24,7 @@ include: "rules/evaluate.smk"
 include: "rules/compare.smk"
 include: "rules/report.smk"
 include: "rules/plan.smk"
+include: "rules/configuration.smk"
 include: "rules/seeds.smk"
 
 

@@ -25,6 +25,7 @@ from machine import machine
 REPO = Path(__file__).resolve().parents[1]
 MAIN = "results/grpo/eval.json"
 SWITCHED_OFF = """
+extends: demo
 base_model: {vision_cache: "off"}
 policies: {sft: {padding_free: "off"}, grpo: {shared_prefix: "off"}}
 """

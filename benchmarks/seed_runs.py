@@ -29,8 +29,9 @@ def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *
     """
     results = Path("results") / name
     chosen: dict[str, Any] = {"seed": seeds[0], "seeds": list(seeds[1:])}
+    parent = {} if presets else {"extends": "demo"}
     config = REPO / "results" / f"{name}.yaml"
-    write_text(config, yaml.safe_dump({**settings, **chosen, "pathvars": {"results": str(results)}}))
+    write_text(config, yaml.safe_dump({**parent, **settings, **chosen, "pathvars": {"results": str(results)}}))
     command = ["snakemake", "--configfile", *presets, str(config), "--cores", "all"]
     subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=True)
     return {seed: REPO / results / folder for seed, folder in seed_folders(Config.model_construct(**chosen)).items()}

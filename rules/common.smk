@@ -1,4 +1,5 @@
-# Validation of the configuration, and helpers of all rules. No code here writes a file: a dry-run changes nothing.
+# Puts the package on the path, composes and validates the configuration; helpers of all rules. No code here writes a
+# file: a dry-run changes nothing.
 import json
 import os
 import sys
@@ -9,16 +10,19 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
 from reinforced_cot import paths
 from reinforced_cot.code_hashes import code_hashes, module_hashes
 from reinforced_cot.config import stage_settings
 from reinforced_cot.config.checks import warnings_of
+from reinforced_cot.config.composition import checked, compose, shared_results, whole
 from reinforced_cot.config.data_checks import missing_data
 from reinforced_cot.config.launch_checks import missing_packages, stage_topology
-from reinforced_cot.config.validation import refuse_policy, validated
-from reinforced_cot.config.yaml_files import refuse_files
+from reinforced_cot.config.validation import refuse_policy
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.files import checkpoint_files, sha256_of
+from reinforced_cot.files import checkpoint_files, sha256_of, write_text
 from reinforced_cot.policies.graph import adapter_base, ancestors
 from reinforced_cot.policies.grpo import server_gpus
 from reinforced_cot.policies.methods import METHODS
@@ -34,14 +38,25 @@ os.environ.update(
 SCANS = str(paths.SCANS.relative_to(paths.REPOSITORY))
 
 try:
-    refuse_files([Path(file) for file in workflow.configfiles])
-    settings = validated(config)
+    # A module's `config` is whole. Otherwise the files of this call are composed here and not by the directive
+    # `configfile`, which would merge every preset over the demo.
+    if workflow.modifier.skip_configfile:
+        composition = whole(config)
+    else:
+        composition = compose(
+            [Path(file) for file in workflow.overwrite_configfiles],
+            workflow.config_settings.config,
+        )
+        workflow.configfiles = [str(file) for file in composition.files]
+    config.clear()
+    config.update(composition.config)
+    settings = checked(composition)
     if absent := [*missing_data(settings), *missing_packages(settings, settings.made)]:
         raise ConfigError("\n".join(absent))
 except ConfigError as error:
     raise WorkflowError(f"the configuration is refused:\n{error}") from None
 if workflow.is_main_process:
-    for warning in warnings_of(settings):
+    for warning in [*shared_results(composition), *warnings_of(settings)]:
         logger.warning(warning)
 
 SPLITS = list(type(settings.data.splits).model_fields)

@@ -54,7 +54,7 @@ from reinforced_cot.stage_script import start  # noqa: E402
 from reinforced_cot.training import grpo as grpo_stage  # noqa: E402
 from reinforced_cot.training import sft as sft_stage  # noqa: E402
 
-CONFIGURATION = ("config/config.yaml", "config/presets/qwen2.5-vl-3b-gqa.yaml")  # merged in this order
+PRESET = "config/presets/qwen2.5-vl-3b-gqa.yaml"
 TOKENIZER = 8192  # entries, trained on the sample's texts; the model's embedding has the real size
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # bfloat16, dense, as NVIDIA's data sheets say
 
@@ -124,8 +124,7 @@ def configuration(steps: int, tokens: int, tiny: bool) -> Config:
             },
         },
     }
-    files = [read_yaml(REPO / file) for file in CONFIGURATION]
-    return validated(reduce(merged, [*files, changes, *([smaller] if tiny else [])]))
+    return validated(reduce(merged, [read_yaml(REPO / PRESET), changes, *([smaller] if tiny else [])]))
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

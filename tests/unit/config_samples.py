@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from places import REPO
-from snakemake.utils import update_config
-
+from reinforced_cot.config.composition import compose
 from reinforced_cot.config.validation import validated
 from reinforced_cot.errors import ConfigError
 
@@ -65,8 +62,5 @@ def problems(config: Mapping[str, Any]) -> list[str]:
 
 
 def merged(*files: Path) -> dict[str, Any]:
-    """config.yaml and presets, merged as Snakemake merges them."""
-    config: dict[str, Any] = {}
-    for file in (REPO / "config" / "config.yaml", *files):
-        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    return config
+    """The configuration that files come to, the demo's without any."""
+    return compose(files).config

@@ -17,7 +17,9 @@ def workflow(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> WorkflowCo
 
 
 def with_config(workflow: WorkflowCopy, name: str, **config: object) -> tuple[str, ...]:
-    (workflow.root / name).write_text(yaml.safe_dump(config), encoding="utf-8")
+    """Options that lay ``config`` over the demo, or over the preset that the workflow is called with."""
+    parent = {} if workflow.options else {"extends": "demo"}
+    (workflow.root / name).write_text(yaml.safe_dump({**parent, **config}, sort_keys=False), encoding="utf-8")
     return ("--configfile", name)
 
 
@@ -217,6 +219,35 @@ def test_broken_yaml_in_the_default_configuration_is_named_with_its_line(repo: P
     assert re.search(r"config/config.yaml, line \d+, column \d+: not valid YAML", text) and "Traceback" not in text
 
 
+def test_a_preset_that_names_no_parent_is_told_so(workflow: WorkflowCopy) -> None:
+    (workflow.root / "mine.yaml").write_text("policies: {grpo: {training: {learning_rate: 1.0e-6}}}\n")
+    text = workflow.refusal("--configfile", "mine.yaml")
+    assert "`data` is missing" in text and "(mine.yaml has no `extends`, so it inherits nothing." in text
+    (workflow.root / "two.yaml").write_text("extends: full-size\n")
+    text = workflow.refusal(*with_config(workflow, "one.yaml", seed=3), "two.yaml")
+    assert "one.yaml extends demo, and two.yaml extends full-size: only one file of a call may extend another" in text
+
+
+def test_a_preset_without_a_results_folder_shares_the_demos(workflow: WorkflowCopy) -> None:
+    (workflow.root / "photos.yaml").write_text("extends: gqa-cot-sample\n")
+    text = workflow.refusal("--configfile", "photos.yaml")  # its data is not there
+    assert "data.splits.train.file" in text
+    config = with_config(workflow, "shared.yaml", seed=3)
+    assert "`pathvars.results` is not set, and it is never inherited" in workflow.snakemake(MAIN, "-n", *config)
+
+
+def test_the_effective_configuration_is_printed_with_the_origin_of_each_value(workflow: WorkflowCopy) -> None:
+    config = with_config(workflow, "mine.yaml", policies={"grpo": {"training": {"learning_rate": 1.0e-6}}})
+    text = workflow.snakemake("configuration", "--cores", "1", *config, "--config", "seed=3")
+    assert re.search(r"\n      learning_rate: 1.0e-06 +# mine.yaml\n", text)
+    assert re.search(r"\n      max_steps: 70 +# config/config.yaml\n", text)
+    assert re.search(r"\nseed: 3 +# --config\n", text)
+    written = (workflow.root / "results/configuration.yaml").read_text(encoding="utf-8")
+    assert written in text
+    again = workflow.snakemake("configuration", "--cores", "1", "--configfile", "results/configuration.yaml")
+    assert yaml.safe_load(written) == yaml.safe_load(again[again.index("# The effective") : again.rindex("defau") + 7])
+
+
 def test_rules_say_what_they_need_and_make(workflow: WorkflowCopy) -> None:
     text = workflow.snakemake("--list")
     for rule in ("prepare_data", "check_data", "base_model", "sft", "grpo", "merge_lora", "answer", "evaluate"):
@@ -285,8 +316,8 @@ def test_more_gpus_than_there_are_is_refused(full_size: WorkflowCopy) -> None:
 
 
 def test_another_model_takes_the_place_of_the_full_size_ones(full_size: WorkflowCopy) -> None:
-    """As config/README.md says it: its preset after the full-size one, and its commit on the command line."""
-    presets = WorkflowCopy(full_size.root, (*FULL_SIZE, "config/presets/internvl3-2b-gqa.yaml"))
+    """As config/README.md says it: its preset alone, and its commit on the command line."""
+    presets = WorkflowCopy(full_size.root, ("--configfile", "config/presets/internvl3-2b-gqa.yaml"))
     assert "OpenGVLab/InternVL3-2B-hf is no folder here" in presets.refusal()
     planned = presets.planned("--config", f"base_model={{revision: {'0' * 40}}}")
     assert (planned["base_model"], planned["sft"], planned["grpo"]) == (1, 1, 2)

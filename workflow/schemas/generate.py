@@ -27,6 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 import trl_fields
 from pydantic import BaseModel
 
+from reinforced_cot.config.composition import EXTENDS
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import alternatives
 from reinforced_cot.launch.settings import Job
@@ -113,6 +114,7 @@ def config_schema() -> dict[str, Any]:
             {"type": "null"},
         ],
     }
+    schema["properties"] = {"extends": EXTENDS, **schema["properties"]}
     definitions["Weight"] = {"type": ["number", "null"], "minimum": 0}
     schema["properties"]["rewards"] = policy["properties"]["rewards"] = rewards
     described(schema, Config)

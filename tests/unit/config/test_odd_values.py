@@ -10,6 +10,8 @@ import yaml
 from config_samples import minimal
 from places import REPO
 
+from reinforced_cot.config.composition import compose
+from reinforced_cot.config.effective import effective_text
 from reinforced_cot.config.validation import validated
 from reinforced_cot.errors import ConfigError
 
@@ -98,12 +100,8 @@ def test_a_problem_of_one_policy_hides_none_of_another() -> None:
 
 @pytest.mark.parametrize("preset", sorted((REPO / "config/presets").glob("*.yaml")), ids=lambda path: path.stem)
 def test_what_make_config_prints_is_taken_and_means_the_same(preset: Any) -> None:
-    from snakemake.utils import update_config
-
-    config = default()
-    alone = preset.stem == "gqa-cot-sample"
-    for file in (preset,) if alone else (REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml", preset):
-        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    config["base_model"]["revision"] = "0" * 40 if config["base_model"].get("path") else None
-    found = validated(config)
-    assert validated(yaml.safe_load(yaml.safe_dump(found.as_dict()))) == found
+    composition = compose([preset])
+    if composition.config["base_model"].get("path"):
+        composition.config["base_model"]["revision"] = "0" * 40
+    found = validated(composition.config)
+    assert validated(yaml.safe_load(effective_text(found, composition))) == found

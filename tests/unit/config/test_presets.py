@@ -8,10 +8,11 @@ from config_samples import COMMIT, merged, problems
 from places import REPO
 
 from reinforced_cot.config.checks import warnings_of
+from reinforced_cot.config.composition import compose
 from reinforced_cot.config.validation import validated
 
 FULL_SIZE = REPO / "config/presets/qwen2.5-vl-3b-gqa.yaml"
-# Each is given after the full-size preset, and with a commit.
+# Each is given with a commit.
 MODELS = [REPO / f"config/presets/{name}-gqa.yaml" for name in ("qwen2.5-vl-7b", "qwen3-vl-4b", "internvl3-2b")]
 PRESETS = sorted(set((REPO / "config" / "presets").glob("*.yaml")) - set(MODELS))
 
@@ -23,7 +24,7 @@ def test_presets_are_valid_and_without_warnings(preset: Path) -> None:
 
 @pytest.mark.parametrize("preset", MODELS, ids=lambda path: path.stem)
 def test_presets_of_models_want_a_commit_and_change_nothing_but_the_model(preset: Path) -> None:
-    config = merged(FULL_SIZE, preset)
+    config = merged(preset)
     (problem,) = problems(config)
     assert problem.startswith("`base_model.revision` is null and ") and "pin the model's commit" in problem
     config["base_model"]["revision"] = COMMIT
@@ -46,12 +47,6 @@ def test_the_two_policies_of_the_reward_ablation_differ_in_their_rewards_alone()
     assert original == grpo.model_copy(update={"rewards": "original"})
 
 
-def test_no_training_value_of_the_demo_reaches_the_full_size_run() -> None:
-    demo, preset = (
-        yaml.safe_load((REPO / "config" / file).read_text(encoding="utf-8"))
-        for file in ("config.yaml", "presets/qwen2.5-vl-3b-gqa.yaml")
-    )
-    for name, small in demo["policies"].items():
-        large = preset["policies"][name]
-        for part in ("training", "lora"):
-            assert small.get(part, {}).keys() <= large.get(part, {}).keys(), f"{name}.{part} inherits the demo's values"
+def test_no_value_of_the_demo_reaches_the_full_size_run() -> None:
+    assert set(compose([FULL_SIZE]).origins.values()) == {"config/presets/qwen2.5-vl-3b-gqa.yaml"}
+    assert compose([FULL_SIZE]).config == yaml.safe_load(FULL_SIZE.read_text(encoding="utf-8"))

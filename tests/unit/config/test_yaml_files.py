@@ -65,7 +65,7 @@ def test_text_that_is_not_utf_8_and_a_missing_file_are_named(tmp_path: Path) -> 
 
 def test_make_config_says_what_is_probably_a_mistake_and_still_prints(tmp_path: Path) -> None:
     preset = tmp_path / "preset.yaml"
-    preset.write_text("policies:\n  gspo: {training: {epsilon: 0.2}}\n")
+    preset.write_text("extends: demo\npolicies:\n  gspo: {training: {epsilon: 0.2}}\n")
     command = [sys.executable, str(SCRIPTS / "config.py"), str(preset)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPO)
     assert "warning: `policies.gspo.training.epsilon` is 0.2" in done.stderr

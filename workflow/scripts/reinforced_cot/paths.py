@@ -8,3 +8,5 @@ REPOSITORY = WORKFLOW.parent
 SCHEMAS = WORKFLOW / "schemas"
 SCANS = WORKFLOW / "digits" / "digits.csv.gz"
 TOPOLOGIES = REPOSITORY / "config" / "accelerate"
+DEMO = REPOSITORY / "config" / "config.yaml"
+PRESETS = REPOSITORY / "config" / "presets"

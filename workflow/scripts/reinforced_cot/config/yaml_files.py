@@ -59,7 +59,7 @@ def refuse_files(paths: Sequence[Path]) -> None:
     """
     contents = {path: read_yaml(path) for path in paths}
     for path, content in contents.items():
-        if content and not content.keys() & {*Config.model_fields, *OLD_KEYS}:
+        if content and not content.keys() & {*Config.model_fields, *OLD_KEYS, "extends"}:
             raise ConfigError(
                 f"{path} has no key of the configuration. (`--configfile` takes every word up to the next option as a "
                 "file: targets stand before it.)"
