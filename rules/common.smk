@@ -19,6 +19,7 @@ from reinforced_cot.config import stage_settings
 from reinforced_cot.config.checks import warnings_of
 from reinforced_cot.config.composition import checked, compose, shared_results, whole
 from reinforced_cot.config.data_checks import missing_data
+from reinforced_cot.config.interrupted_runs import abandoned_checkpoints
 from reinforced_cot.config.launch_checks import missing_packages, stage_topology
 from reinforced_cot.config.validation import refuse_policy
 from reinforced_cot.errors import ConfigError
@@ -56,7 +57,11 @@ try:
 except ConfigError as error:
     raise WorkflowError(f"the configuration is refused:\n{error}") from None
 if workflow.is_main_process:
-    for warning in [*shared_results(composition), *warnings_of(settings)]:
+    for warning in [
+        *shared_results(composition),
+        *warnings_of(settings),
+        *abandoned_checkpoints(settings),
+    ]:
         logger.warning(warning)
 
 SPLITS = list(type(settings.data.splits).model_fields)

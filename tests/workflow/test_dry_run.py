@@ -242,10 +242,12 @@ def test_the_effective_configuration_is_printed_with_the_origin_of_each_value(wo
     assert re.search(r"\n      learning_rate: 1.0e-06 +# mine.yaml\n", text)
     assert re.search(r"\n      max_steps: 70 +# config/config.yaml\n", text)
     assert re.search(r"\nseed: 3 +# --config\n", text)
-    written = (workflow.root / "results/configuration.yaml").read_text(encoding="utf-8")
+    file = workflow.root / "results/configuration.yaml"
+    written = file.read_text(encoding="utf-8")
     assert written in text
-    again = workflow.snakemake("configuration", "--cores", "1", "--configfile", "results/configuration.yaml")
-    assert yaml.safe_load(written) == yaml.safe_load(again[again.index("# The effective") : again.rindex("defau") + 7])
+    workflow.snakemake("configuration", "--cores", "1", "--configfile", "results/configuration.yaml")
+    again = file.read_text(encoding="utf-8")
+    assert "# results/configuration.yaml" in again and yaml.safe_load(again) == yaml.safe_load(written)
 
 
 def test_rules_say_what_they_need_and_make(workflow: WorkflowCopy) -> None:

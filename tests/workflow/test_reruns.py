@@ -199,6 +199,21 @@ def test_the_reason_names_the_module_that_changed(stale: WorkflowCopy) -> None:
         assert "reinforced_cot.data.prompts" not in line
 
 
+def test_a_dry_run_says_which_killed_training_cannot_go_on(stale: WorkflowCopy) -> None:
+    for name in ("sft", "grpo"):
+        (stale.root / f"results/smoke/{name}/adapter.json").unlink()  # as Snakemake leaves a killed training
+    assert "cannot go on" not in stale.snakemake("--dry-run")
+    changes = {"lora": {"r": 8}, "training": {"save_total_limit": 1, "logging_steps": 1}}
+    options = override(policies={"sft": changes})(stale)
+    text = WorkflowCopy(stale.root).snakemake("--dry-run", *options)
+    (line,) = [line for line in text.splitlines() if "cannot go on" in line]
+    assert line.startswith("results/smoke/sft/checkpoints has checkpoints of a training that was not finished")
+    assert line.endswith("What differs: settings.policy.lora.r 16 -> 8")
+    stale.edit(f"{PACKAGE}/scoring/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4")
+    (line,) = [line for line in stale.snakemake("--dry-run").splitlines() if "cannot go on" in line]
+    assert "next training of grpo" in line and "What differs: code.reinforced_cot.scoring.rewards" in line
+
+
 OWN_REWARD = '''"""A reward of the user's own."""
 
 
@@ -226,6 +241,7 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
         splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}
     batch = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 8}
     config = {
+        "extends": "demo",
         "report": ["base", "sft", "grpo"],
         "rewards": {"format": 0.5, "own_rewards:dark": 1.0},
         "data": {"source": "gqa_cot", "splits": splits},

@@ -69,12 +69,21 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
 
 def changed_since(checkpoints: Path, expected: Mapping[str, Any]) -> list[str] | None:
     """What differs from the run that left a folder: empty where it left no fingerprint, None where nothing differs."""
-    file = checkpoints / FINGERPRINT
     try:
-        before = read_json(file)
+        before = read_json(checkpoints / FINGERPRINT)
     except DataError:
         return []
     return None if before == expected else list(differences(before, expected))
+
+
+def foreseen_changes(checkpoints: Path, expected: Mapping[str, Any]) -> list[str] | None:
+    """As `changed_since`, before the run's inputs exist: only the parts that ``expected`` has are compared."""
+    try:
+        before = read_json(checkpoints / FINGERPRINT)
+    except DataError:
+        return []
+    known = {part: before.get(part) for part in expected} if isinstance(before, Mapping) else before
+    return None if known == expected else list(differences(known, expected))
 
 
 def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_from: Path | None) -> None:

@@ -38,8 +38,10 @@ class Composition:
     """The file that gives a value, by the value's path of keys."""
     files: tuple[Path, ...] = ()
     """Every file that was read, in the order of merging."""
-    inherits_nothing: tuple[str, ...] = ()
-    """Files of the call that could name an `extends`, in a call where no file does."""
+    preset: str = ""
+    """The file of the call that is more than an add-on; empty in a run of the demo, with or without add-ons."""
+    inherits_nothing: bool = False
+    """Whether the preset extends no other file."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ def compose(files: Sequence[Path], command_line: Mapping[str, Any] | None = None
     _refuse_second_preset(given, parented)
     complete = [] if parented else [layer for layer in given if layer.path and not layer.is_add_on]
     below = _below(parented[0]) if parented else [] if complete else [_layer(DEMO)]
+    presets = [layer.name for layer in [*parented, *complete] if layer.path != DEMO]
     composition = Composition(
         files=tuple(layer.path for layer in [*below, *given] if layer.path),
-        inherits_nothing=tuple(layer.name for layer in complete if layer.path != DEMO),
+        preset=" and ".join(presets),
+        inherits_nothing=bool(complete),
     )
     for layer in below:
         _lay(composition, layer, without=("extends", "pathvars"))
@@ -114,24 +118,21 @@ def checked(composition: Composition) -> Config:
     try:
         return validated(composition.config)
     except ConfigError as error:
-        if not composition.inherits_nothing:
+        if not (composition.preset and composition.inherits_nothing):
             raise
-        names = " and ".join(composition.inherits_nothing)
         raise ConfigError(
-            f"{error}\n({names} has no `extends`, so it inherits nothing. To change a few values of another "
-            f"configuration, write `extends: demo` or `extends: full-size` into it.)"
+            f"{error}\n({composition.preset} has no `extends`, so it inherits nothing. To change a few values of "
+            "another configuration, write `extends: demo` or `extends: full-size` into it.)"
         ) from None
 
 
 def shared_results(composition: Composition) -> list[str]:
     """A warning where a preset does not say where its run is written, since it would be the demo's folder."""
-    if ("pathvars", "results") in composition.origins or composition.files in ((), (DEMO,)):
-        return []
-    if DEMO in composition.files and all(_layer(file).is_add_on for file in composition.files if file != DEMO):
+    if not composition.preset or ("pathvars", "results") in composition.origins:
         return []
     return [
         "`pathvars.results` is not set, and it is never inherited: the run is written into results/, as the demo's is; "
-        "write `pathvars: {results: results/my-run}` into the preset"
+        f"write `pathvars: {{results: results/my-run}}` into {composition.preset}"
     ]
 
 

@@ -57,6 +57,12 @@ class Topology:
         return self.processes > 1 or self.distributed_type not in DATA_PARALLEL
 
 
+def spread(topology: Topology | None, processes: int) -> dict[str, Any]:
+    """What a checkpoint depends on: each process writes a part, in the way of its kind of training."""
+    kind = {"processes": processes, "distributed_type": topology.distributed_type if topology else "NO"}
+    return kind | ({"zero_stage": topology.zero_stage} if topology and kind["distributed_type"] == "DEEPSPEED" else {})
+
+
 def read_topology(name: str, processes: int | None = None) -> Topology:
     """The topology of a name in ``config/accelerate/``, or of another file given by its path (``*.yaml``).
 

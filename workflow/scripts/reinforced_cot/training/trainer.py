@@ -19,7 +19,7 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json, write_manifest
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.generation.distributed import forwards_together
-from reinforced_cot.launch.topologies import Topology
+from reinforced_cot.launch.topologies import Topology, spread
 from reinforced_cot.lora.adapter import check_trainable, publish_adapter
 from reinforced_cot.models.embedded_adapter import ADAPTER_WEIGHTS
 from reinforced_cot.models.loading import device
@@ -121,10 +121,7 @@ def resume(
     Raises:
         PipelineError: another process trains in this folder.
     """
-    spread = {"processes": world_size(), "distributed_type": topology.distributed_type if topology else "NO"}
-    if topology and topology.distributed_type == "DEEPSPEED":
-        spread["zero_stage"] = topology.zero_stage
-    run = fingerprint(script, {**deciding(settings), "spread": spread}, inputs)
+    run = fingerprint(script, {**deciding(settings), "spread": spread(topology, world_size())}, inputs)
     # This connects the processes. Its count of them is not used: under DeepSpeed on CPUs, each process counts one.
     PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
     checkpoints = output / "checkpoints"
