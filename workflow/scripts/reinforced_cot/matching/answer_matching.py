@@ -1,25 +1,37 @@
 """When a short answer is the true one: strict rules per kind of answer; naming several answers is never right.
 
-- yes and no: from the explicit word, or from "there are (no) ..."; never from a bare is, are or not.
+- yes and no: from the explicit word, with no other answer before it, or from "there are (no) ..."; never from a bare
+  is, are or not.
 - an option of those that the question lists: by its text or its letter, and no other option asserted beside it.
 - anything else: the whole phrase, asserted once and for itself. Words that neither the truth nor the question explain
-  ("red, blue, green", "hot dog" for dog) make another answer of it; so do other colours, numbers or sides.
+  ("red, blue, green", "hot dog" for dog) make another answer of it; so do other colours, numbers, sides or letters, and
+  things of the question in a list with it (`rivals`). Scripts without blanks: `unspaced`.
 Singular and plural, articles, case, spelling, and numbers in words or digits do not count (`words`). Signs, currencies
-and units count (`data.tokens`).
+and units count (`data.tokens`, `numbers`).
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.text_cleaning import find_special_token
 from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
+from reinforced_cot.matching.numbers import is_number, number_variants
 from reinforced_cot.matching.options import Option, listed_options, mentions, true_option
+from reinforced_cot.matching.rivals import (
+    answers_before,
+    is_letter,
+    lists_rival,
+    names_other_letter,
+    of_the_same_kind,
+    offered,
+)
+from reinforced_cot.matching.unspaced import is_explained, is_said_unspaced
+from reinforced_cot.matching.vocabulary import AROUND, AUXILIARIES, FRAME, NO, PRONOUNS, SIDES, YES
+from reinforced_cot.matching.vocabulary import COLORS as COLORS  # where `judging` finds it
 from reinforced_cot.matching.words import (
-    TURNS,
-    UNITS,
+    NEGATORS,
     inner_marks,
     is_same_word,
     negated,
@@ -29,33 +41,11 @@ from reinforced_cot.matching.words import (
     words,
 )
 
-YES, NO = frozenset(("yes", "yeah", "yep", "yup")), frozenset(("no", "nope"))
-SIDES = (
-    *(("left", "right"), ("top", "bottom"), ("upper", "lower"), ("front", "back", "behind"), ("above", "below")),
-    *(("indoors", "outdoors"), ("inside", "outside"), ("open", "closed")),
-)
-COLORS = word_set(
-    """red blue green yellow orange purple pink brown black white gray silver gold golden beige tan cream maroon navy
-    teal turquoise violet magenta cyan lime olive"""
-)
 _HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "unless", "unsure", "unknown"))
 _INTERROGATIVES = word_set("what which who whose whom how why")
 _NONE = word_set("no not never 0 nothing nobody none neither hardly")  # after "there is"
 _UNCERTAIN = word_set("not never if hardly barely")  # before a yes or a no
 _WRONG = word_set("wrong false incorrect")  # beside a yes or a no
-_PRONOUNS = word_set("it that this they he she")
-_AUXILIARIES = word_set("is are was were be do does did can could will would has have had seem seems appear appears")
-# What may stand around an answer without being one.
-FRAME = (
-    ARTICLES
-    | TURNS
-    | word_set("""is are was were be been being does do did has have had can could it its he she they him her his their
-    them this that these those there here in on at of to from with by for as and both also very so then image picture
-    photo photograph scene answer side part appears appear seems seem looks look visible shown seen located positioned
-    called named color kind type made wearing think believe i would say just only likely probably clearly""")
-)
-_AROUND = FRAME | word_set("final correct option choice letter result total = \u2192 \u2713 \u2714 \u2705 |")
-_ZERO = word_set("none nothing nobody")
 MAX_QUESTION_CHARACTERS = 4_000  # of a question that is read: some rules take more than linear time in it
 
 
@@ -85,10 +75,14 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     if set(expected.tokens) <= set(tokens) and _stripped(tokens) == expected.tokens:
         return True  # whatever the truth holds that another answer may not: "no parking", "10:30"
     if expected.polarity is not None:
-        return polarity(answer, question) == expected.polarity
+        return polarity(answer, question) == expected.polarity and not answers_before(tokens)
     if expected.option is not None:
         return _takes(tokens, expected)
-    return any(_asserted(wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected)
+    if expected.is_letter and names_other_letter(answer, tokens, expected.words[0]):
+        return False
+    if any(_asserted(wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected):
+        return True
+    return not truth.isascii() and is_said_unspaced(expected.words, tokens, expected.question_words, AROUND)
 
 
 class _Expected(NamedTuple):
@@ -97,9 +91,9 @@ class _Expected(NamedTuple):
     Attributes:
         tokens: of the truth, without the marks around it. words: its phrase; empty where it cannot be matched.
         marks: of punctuation, within it.
-        polarity: of a yes or a no, else None.
+        polarity: of a yes or a no, else None. is_letter: whether it is a single letter, perhaps with a sign (B+).
         options: that the question lists. option: the true one's number, None where it is none of them.
-        variants: what an answer must hold: the phrase, or what is left of it where the question names its unit.
+        variants: what an answer must hold: the phrase, or another form of its number (`number_variants`).
         question_words: words of the question, in order. rivals: words that it sets against the truth.
     """
 
@@ -107,6 +101,7 @@ class _Expected(NamedTuple):
     words: tuple[str, ...]
     marks: dict[int, str]
     polarity: bool | None
+    is_letter: bool
     options: tuple[Option, ...]
     option: int | None
     variants: tuple[tuple[str, ...], ...]
@@ -122,25 +117,17 @@ def _expected(truth: str, question: str) -> _Expected:
     options = listed_options(question)
     option = true_option(options, truth) if wanted else None
     question_words = tuple(word for word in words(question) if is_word(word))
-    variants = [wanted]
-    if len(wanted) > 1 and is_number(wanted[0]) and all(_named_unit(word, question_words) for word in wanted[1:]):
-        variants.append(wanted[:1])
-    if len(wanted) > 1 and wanted[0] == "number" and "number" in question_words:
-        variants.append(wanted[1:])
-    if wanted == ("0",) and question_words[:2] == ("how", "many"):
-        variants += [(word,) for word in sorted(_ZERO)]
-    if wanted in {(word,) for word in _ZERO} and question_words[:2] == ("how", "many"):
-        variants.append(("0",))
     rivals = {rival for group in SIDES if set(group) & set(wanted) for rival in group} - set(wanted)
-    rivals |= _offered(question, wanted)
+    rivals |= offered(question, wanted)
     return _Expected(
         tokens=_stripped(words(truth)),
         words=wanted,
         marks=inner_marks(truth),
         polarity=wanted[0] in YES if is_polar else None,
+        is_letter=len(wanted) == 1 and is_letter(wanted[0]),
         options=options,
         option=None if is_polar else option,
-        variants=tuple(variants),
+        variants=tuple(number_variants(wanted, question_words)),
         question_words=question_words,
         rivals=frozenset(rivals),
     )
@@ -150,17 +137,6 @@ def _stripped(tokens: Sequence[str]) -> tuple[str, ...]:
     """Tokens without the marks of punctuation around them."""
     places = [i for i, token in enumerate(tokens) if is_word(token)]
     return tuple(tokens[places[0] : places[-1] + 1]) if places else ()
-
-
-def is_number(word: str) -> bool:
-    """Whether a word is a number in digits, as `words` writes all numbers."""
-    return word.lstrip("+-")[:1].isdecimal()
-
-
-def _named_unit(word: str, question_words: Sequence[str]) -> bool:
-    return any(is_same_word(word, unit) for unit in UNITS) and any(
-        is_same_word(word, other) for other in question_words
-    )
 
 
 def core(answer: str) -> list[str]:
@@ -196,7 +172,7 @@ def polarity(answer: str, question: str = "") -> bool | None:
         before = tokens[i - 1] if i else "."
         stands = token in YES or i == 0 or not is_word(after) or before in YES
         # "No, it is not" is a no, and "No is not the answer" is none.
-        is_taken_back = denied_after(tokens, i + 1) and (token in YES or after in _AUXILIARIES)
+        is_taken_back = denied_after(tokens, i + 1) and (token in YES or after in AUXILIARIES)
         if before in _UNCERTAIN or (token in YES and denied[i]) or (stands and is_taken_back):
             return None
         if stands:
@@ -231,10 +207,10 @@ def denied_after(tokens: Sequence[str], place: int) -> bool:
     rest = list(tokens[place : place + 8])
     if rest[:1] == [","]:
         rest = rest[1:]
-    about = rest[:1] and rest[0] in _PRONOUNS
+    about = rest[:1] and rest[0] in PRONOUNS
     if about:
         rest = rest[1:]
-    verbs = next((i for i, token in enumerate(rest) if token not in _AUXILIARIES), len(rest))
+    verbs = next((i for i, token in enumerate(rest) if token not in AUXILIARIES), len(rest))
     denial = rest[verbs : verbs + 1]
     if not (denial == ["cannot"] or (verbs and denial in (["not"], ["never"]))):
         return False
@@ -244,8 +220,8 @@ def denied_after(tokens: Sequence[str], place: int) -> bool:
 
 def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
     """Whether an answer takes the true option of a list and no other."""
-    denied = negated(tokens)
     named = mentions(expected.options, tokens)
+    denied = negated(tokens, own={i for _, place in named for i in place if tokens[i] in NEGATORS})
     own = [place for number, place in named if number == expected.option]
     if any(any(denied[i] for i in place) or denied_after(tokens, place.stop) for place in own):
         return False
@@ -260,15 +236,15 @@ def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
         i in inside
         or denied[i]
         or not is_word(token)
-        or token in _AROUND
+        or token in AROUND
         or any(is_same_word(token, word) for word in stem)
         for i, token in enumerate(tokens)
     )
 
 
 def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected) -> bool:
-    denied = negated(tokens)
     places = occurrences(wanted, tokens, expected.marks)
+    denied = negated(tokens, own={i for place in places for i in place if tokens[i] in NEGATORS})
     if wanted == ("a",):  # before a word it is an article
         places = [p for p in places if p.stop == len(tokens) or not is_word(tokens[p.stop]) or tokens[p.stop] == "is"]
     if not any(not any(denied[i] for i in place) for place in places) or any(denied[i] for p in places for i in p):
@@ -278,36 +254,24 @@ def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected)
     if (_HEDGES | _INTERROGATIVES) & (set(tokens) - set(wanted)):
         return False
     inside = {i for place in places for i in place}
+    if lists_rival(tokens, inside, denied, wanted, expected.question_words):
+        return False
     for i, token in enumerate(tokens):
         if i in inside or not is_word(token) or denied[i]:
             continue
-        if any(is_same_word(token, rival) for rival in expected.rivals) or _of_the_same_kind(
+        if any(is_same_word(token, rival) for rival in expected.rivals) or of_the_same_kind(
             tokens, i, wanted, expected.question_words
         ):
             return False
         is_hand = token == "hand" and i and tokens[i - 1] in ("left", "right")
         if (
-            token not in _AROUND
+            token not in AROUND
             and not is_hand
             and not any(is_same_word(token, word) for word in expected.question_words)
+            and not is_explained(token, wanted[-1], expected.question_words)
         ):
             return False
     return True
-
-
-def _of_the_same_kind(tokens: Sequence[str], i: int, wanted: Sequence[str], question_words: Sequence[str]) -> bool:
-    """Whether a word is another colour or number beside the true one, and not the question's own mention of a thing.
-
-    "The van next to the red car is blue" says "red car" as the question does; "3 of the 4 cups" counts once.
-    """
-    token = tokens[i]
-    if set(wanted) & COLORS and token in COLORS:
-        after = tokens[i + 1] if i + 1 < len(tokens) else ""
-        return not any(one == token and is_same_word(other, after) for one, other in pairwise(question_words))
-    if any(map(is_number, wanted)) and is_number(token):
-        before = [word for word in tokens[:i] if word not in ARTICLES]
-        return before[-1:] != ["of"]
-    return False
 
 
 def _is_compound(tokens: Sequence[str], expected: _Expected) -> bool:
@@ -315,33 +279,3 @@ def _is_compound(tokens: Sequence[str], expected: _Expected) -> bool:
     said = [word for word in tokens if is_word(word) and word not in ARTICLES]
     letters = "".join(expected.words)
     return letters.isalpha() and len(letters) > 3 and len(said) != len(expected.words) and "".join(said) == letters
-
-
-def _offered(question: str, wanted: Sequence[str]) -> set[str]:
-    """The words that a question sets against the true ones: on both sides of its "or", and what commas add to them."""
-    tokens = [token for token in words(question) if token not in ARTICLES]
-    offered: set[str] = set()
-    for i, token in enumerate(tokens):
-        if token == "or":
-            left, right = tokens[:i][::-1], tokens[i + 1 :]
-            beside = {side[0] for side in (left, right) if side}
-            # "in or on the box" offers in and on; "of wood or of metal" offers wood and metal.
-            offered |= beside if beside <= FRAME else _nearest(left) | _nearest(right)
-    return {word for word in offered if is_word(word) and not any(is_same_word(word, w) for w in wanted)}
-
-
-def _nearest(tokens: Sequence[str]) -> set[str]:
-    """The first word that is more than frame, and those that a list of commas puts beside it; else the first at all."""
-    nearest: set[str] = set()
-    wanting, passed = True, 0
-    for token in tokens:
-        if token == ",":
-            wanting, passed = True, 0
-        elif not is_word(token) or passed > 1:
-            break
-        elif wanting and token not in FRAME:
-            nearest.add(token)
-            wanting = False
-        elif not wanting:
-            passed += 1  # another word of the same item: "light brown, blue or ..."
-    return nearest or set(tokens[:1])

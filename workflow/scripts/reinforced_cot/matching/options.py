@@ -1,7 +1,8 @@
 """The options that a question lists, and which of them an answer takes.
 
-Lists by letter or number ("A. red", "(b) blue", "2) green"), of lines, bullets, slashes ("cat/dog/bird"), brackets, and
-commas behind words such as "Options:" or "one of". What stands around an "or" is found by `answer_matching`.
+Lists by letter or number ("A. red", "(b) blue", "2) green", "A: cat; B: dog"), of lines, bullets, slashes
+("cat/dog/bird"), brackets, and commas behind words such as "Options:" or "one of". What stands around an "or" is found
+by `rivals`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ MAX_OPTIONS = 26
 MAX_OPTION_WORDS = 20
 MAX_LISTED_WORDS = 5  # of an option without a label: more is a sentence
 
-_LABEL = regex.compile(r"(?:^|(?<=[\s,;:?(\[]))[(\[]?([A-Za-z]|\d{1,2})[).:\]]{1,2}(?=\s|$)", regex.MULTILINE)
+_LABEL = regex.compile(
+    r"(?:^|(?<=[\s,;:?(\[]))[(\[]?([A-Za-z]|\d{1,2})(?:[).:\]]{1,2}(?=\s|$)|(?<=\p{L}):(?=\p{L}))", regex.MULTILINE
+)
+_END_OF_LIST = regex.compile(r"[;?]|(?<=\w{3})\.\s")
 _BULLET = regex.compile(r"^[ \t]*+[-*\u2022\u2013][ \t]+(.+)$", regex.MULTILINE)
 _ANNOUNCED = regex.compile(
     r"\b(?:one of|options?(?: are)?|choices?(?: are)?|choose(?: one)?(?: from| between)?|"
@@ -37,7 +41,7 @@ _CALLED = frozenset(("option", "answer", "choice", "letter", "number", "is", ":"
 
 
 class Option(NamedTuple):
-    """One option of a question.
+    """One option of a question; it may hold a negation of its own ("no dog").
 
     Attributes:
         label: its letter or number in lower case, or "".
@@ -84,6 +88,8 @@ def _labelled(question: str) -> tuple[Option, ...]:
         ends = [*(match.start() for match in run[1:]), len(question)]
         texts = [question[match.end() : end] for match, end in zip(run, ends, strict=True)]
         texts[-1] = texts[-1].strip().partition("\n")[0]
+        if texts[0].rstrip()[-1:] in (",", ";"):  # else a full stop may belong to a text: "B. Mt. Everest"
+            texts[-1] = _END_OF_LIST.split(texts[-1], maxsplit=1)[0]
         return tuple(
             Option(match[1].lower(), tuple(phrase(text)[:MAX_OPTION_WORDS]), inner_marks(text))
             for match, text in zip(run[:MAX_OPTIONS], texts, strict=False)

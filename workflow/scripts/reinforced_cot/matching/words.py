@@ -1,20 +1,16 @@
 """Which words mean the same, where a phrase stands in a text, and what is denied there.
 
 Two words are the same when one may be the plural of the other or is a listed spelling or unit of it; numbers are the
-same in words and digits. Rules of spelling, not a lexicon: every regular plural is known, and the package starts
-without loading one.
+same in words and digits, times of day with and without "o'clock". Rules of spelling, not a lexicon: every regular
+plural is known, and the package starts without loading one; `plurals` lists the exceptions.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 from reinforced_cot.data.tokens import ARTICLES, is_word, tokens
-
-_IRREGULAR = {
-    **{"men": "man", "women": "woman", "people": "person", "persons": "person", "children": "child"},
-    **{"feet": "foot", "teeth": "tooth", "geese": "goose", "mice": "mouse", "oxen": "ox"},
-}
+from reinforced_cot.matching.plurals import IRREGULAR, NO_PLURALS
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -49,11 +45,6 @@ _SPELLINGS = {
     **{"secs": "second", "kph": "kmh"},
 }
 _SPELLINGS |= {f"{word}s": short for word, short in _SPELLINGS.items() if len(short) <= 2}
-# What may be left out of a true answer that is a number, where the question names it.
-UNITS = word_set(
-    """percent degree c f dollar euro pound yen rupee cent cm mm km m kg g mg l ml lb oz inch foot mile yard mph kmh
-    hour minute second day week month year number"""
-)
 
 ENDS = frozenset("?!.;\n")  # of a sentence
 NEGATORS = word_set("not never neither nor without cannot no isnt arent lacks lack")
@@ -62,6 +53,7 @@ _SUBJECTS = word_set("it they he she this that these those there the its so")
 # A full stop behind these ends no sentence; nor does one behind a single letter in a name.
 _ABBREVIATIONS = word_set("st mr mrs ms dr prof jr sr mt ave blvd rd inc ltd co vs approx dept capt sgt fig vol etc")
 
+HALF_DAYS = frozenset(("am", "pm"))  # behind an hour
 
 # What may begin or join a number, or needs a look at the token before it.
 _MARKED = frozenset((*_SMALL, *_TENS, "a", ".", "cent"))
@@ -72,6 +64,8 @@ def words(text: str) -> tuple[str, ...]:
 
     >>> words("It isn't the Two-door car."), words("one hundred and five grey cats")
     (('it', 'is', 'not', 'the', '2', 'door', 'car', '.'), ('105', 'gray', 'cats'))
+    >>> words("03:15 p.m."), words("three o'clock"), words("+3")
+    (('3:15', 'pm', '.'), ('3:00',), ('3',))
     """
     return _kept_words(text) if len(text) <= _SHORT else _words(text)
 
@@ -88,7 +82,9 @@ def _words(text: str) -> tuple[str, ...]:
             continue
         number = _number_at(plain, place)
         if number is not None:
-            value, place = number
+            value, place = _time_at(plain, *number)
+            if value[0] == "+" and not _ends_a_term(result):
+                value = value[1:]  # "+3" is 3, but "2 +3" is a sum
             if result and result[-1] in _SIGNS:
                 result[-1] = f"-{value}"
             else:
@@ -115,6 +111,8 @@ def _number_at(plain: Sequence[str], place: int) -> tuple[str, int] | None:
         return ("12", place + 2) if plain[place + 1] == "dozen" else _in_words(plain, place)
     if token in _SMALL or token in _TENS:
         return _in_words(plain, place)
+    if is_time(token):
+        return token.removeprefix("0") if token[1] != ":" else token, place + 1
     if token.lstrip("+-").replace(".", "", 1).isdecimal():
         after = plain[place + 1] if place + 1 < len(plain) else ""
         if after in _SCALES:
@@ -150,6 +148,38 @@ def _in_words(plain: Sequence[str], place: int) -> tuple[str, int]:
     return str(total + current), end
 
 
+def _time_at(plain: Sequence[str], value: str, place: int) -> tuple[str, int]:
+    """A number as the time that it is ("3 o'clock", "3 pm" and "03:00" are 3:00), and where it ends.
+
+    Args:
+        place: where the number ends.
+    """
+    after = plain[place] if place < len(plain) else ""
+    clock = 2 if tuple(plain[place : place + 2]) == ("o", "clock") else int(after == "oclock")
+    if len(value) <= 2 and value.isdecimal() and (clock or (after in HALF_DAYS and 1 <= int(value) <= 12)):
+        return f"{int(value)}:00", place + clock
+    return value, place + (clock if is_time(value) else 0)
+
+
+def is_time(word: str) -> bool:
+    """Whether a word is a time of day in digits: hours and minutes, perhaps seconds."""
+    if ":" not in word:
+        return False
+    hours, *rest = word.split(":")
+    return (
+        1 <= len(rest) <= 2
+        and hours.isdecimal()
+        and len(hours) <= 2
+        and int(hours) <= 24
+        and all(len(part) == 2 and part.isdecimal() and part < "60" for part in rest)
+    )
+
+
+def _ends_a_term(said: Sequence[str]) -> bool:
+    """Whether a sign behind these words adds to a number or a variable."""
+    return bool(said) and (said[-1][-1].isdecimal() or (len(said[-1]) == 1 and said[-1].isalpha() and said[-1] != "a"))
+
+
 def _small(plain: Sequence[str], place: int) -> bool:
     return place < len(plain) and (plain[place] in _SMALL or plain[place] in _TENS)
 
@@ -160,8 +190,12 @@ def forms(word: str) -> frozenset[str]:
 
     >>> sorted(forms("leaves"))
     ['leaf', 'leafe', 'leave', 'leaves']
+    >>> sorted(forms("news"))
+    ['news']
     """
-    singulars = {word, _IRREGULAR.get(word, word)}
+    if word in NO_PLURALS:
+        return frozenset((word,))
+    singulars = {word, IRREGULAR.get(word, word)}
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         singulars.add(word[:-1])
         if word.endswith(("ses", "xes", "zes", "ches", "shes", "oes")):
@@ -176,7 +210,7 @@ def forms(word: str) -> frozenset[str]:
 def is_same_word(one: str, other: str) -> bool:
     """Whether two words are the same but for the number."""
     return one == other or (
-        (one[:1] == other[:1] or one in _IRREGULAR or other in _IRREGULAR) and bool(forms(one) & forms(other))
+        (one[:1] == other[:1] or one in IRREGULAR or other in IRREGULAR) and bool(forms(one) & forms(other))
     )
 
 
@@ -264,8 +298,11 @@ def _may_be_skipped(tokens: Sequence[str], place: int, allowed: str) -> bool:
     return token in ARTICLES or token in allowed or (token == "." and len(tokens[place - 1]) == 1)
 
 
-def negated(tokens: Sequence[str]) -> list[bool]:
+def negated(tokens: Sequence[str], own: Collection[int] = ()) -> list[bool]:
     """For each token whether it is denied: from a "not" (or its like) to the end of the clause.
+
+    Args:
+        own: places of negations that deny nothing, since they are part of an answer ("no parking").
 
     >>> [w for w, no in zip(words("not red but blue"), negated(words("not red but blue"))) if no]
     ['not', 'red']
@@ -278,6 +315,8 @@ def negated(tokens: Sequence[str]) -> list[bool]:
             denied = False
         elif token == "no" and not is_word(after):
             pass  # "No, ...": an answer to the question, not a word of the sentence
+        elif i in own:
+            pass
         elif token in NEGATORS or (token, after) in (("rather", "than"), ("instead", "of"), ("opposed", "to")):
             denied = True
         result.append(denied)
