@@ -27,7 +27,7 @@ from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
 from reinforced_cot.files import read_jsonl, write_json, write_jsonl
 from reinforced_cot.scoring.prediction_rows import Prediction
-from reinforced_cot.scoring.predictions import ANSWER_FORMS, moved, read_predictions
+from reinforced_cot.scoring.predictions import ANSWER_FORMS, VERDICTS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
 
 
@@ -46,7 +46,7 @@ def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) 
     for file in files:
         changed = known = 0
         for (_, before), now in zip(read_jsonl(file), rows[str(file)], strict=True):
-            known += "is_correct" in before or "chain_verdict" in before
+            known += not before.keys().isdisjoint(VERDICTS)
             for key, (old, new) in moved(before, now).items():
                 changed += 1
                 texts = f"{now['instruction']!r}, truth {now['gt_answer']!r}, answer {now['pred_answer']!r}"

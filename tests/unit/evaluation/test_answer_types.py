@@ -23,6 +23,11 @@ PREFIX = "Please answer based on the image content: "
         ("On which side is the cup?", "Left", "choice"),
         ("How many cups are there?", "12", "number"),
         ("How many cups are there?", "Two", "number"),
+        *[("What does it show?", number, "number") for number in ("-5", "+3", "3.5", "1,000", "1/2", "50%", "5 cm")],
+        *[("How old is he?", number, "number") for number in ("5", "five years", "5 years old")],
+        *[("What does it cost?", price, "price") for price in ("$5", "5 dollars", "\u20ac3.50", "50 cents", "-$5")],
+        *[("What time is it?", time, "time") for time in ("3:15", "03:15", "3 o'clock", "3 pm", "3:15 p.m.", "15:15")],
+        *[("What is it?", other, "open") for other in ("5 apples", "5th street", "B+", "a 3:15 train", "U2")],
         ("What color is the cup?", "light brown", "color"),
         ("What colour is the cup?", "red", "color"),
         ("What is red?", "cup", "open"),
@@ -87,6 +92,21 @@ def test_every_one_of_the_pool_is_chosen_by_some_name() -> None:
 )
 def test_no_answer_of_the_pool_that_shares_a_word(answer: str, pool: list[str], left: set[str | None]) -> None:
     assert {another_answer(f"q{n}", "What is it?", answer, {"open": pool}) for n in range(30)} == left
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "pool", "left"),
+    [
+        ("What does it cost?", "$5", {"price": ["5 dollar", "7 dollar"]}, "7 dollar"),  # they share their currency
+        ("What does it cost?", "It is $5.", {"price": ["5 dollar", "7 dollar"], "open": ["table"]}, "7 dollar"),
+        ("What time is it?", "3:15 pm", {"time": ["3:15", "3:15 pm", "4:15 pm"]}, "4:15 pm"),
+        ("What time is it?", "3 o'clock", {"time": ["3:00", "4:00"], "number": ["7"]}, "4:00"),
+        ("What does it show?", "-5", {"number": ["-5", "5"]}, "5"),
+        ("How long is it?", "5 cm", {"number": ["5", "5 cm", "7 cm"]}, "7 cm"),
+    ],
+)
+def test_another_number_price_or_time(question: str, answer: str, pool: dict[str, list[str]], left: str) -> None:
+    assert {another_answer(f"q{n}", question, answer, pool) for n in range(30)} == {left}
 
 
 def test_a_kind_without_a_pool_has_no_other_answer() -> None:

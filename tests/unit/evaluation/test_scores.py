@@ -15,7 +15,7 @@ from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.image_probes import BLANK_IMAGE, SHUFFLED_IMAGE
 from reinforced_cot.errors import DataError
-from reinforced_cot.evaluation import scores
+from reinforced_cot.evaluation import report_tables, scores
 from reinforced_cot.evaluation.scores import chain_consistency, scored_rows
 from reinforced_cot.files import read_json, write_json, write_jsonl
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
@@ -176,6 +176,15 @@ def test_texts_without_tags_are_scored_where_that_is_said(tmp_path: Path, capsys
     scores = json.loads(printed.out)
     assert (scores["accuracy"], scores["format_rate"], scores["answer_forms"]) == (0.5, 0.75, {"plain": 4})
     assert scores["chain_consistency"]["all"]["n"] == 0 and "no <think>" not in printed.err
+    for shares in (scores, *scores["by_answer_type"].values(), *scores["by_question_type"].values()):
+        assert (shares["consistency"], shares["supported_accuracy"]) == (None, None)
+    assert {probe["probe"] for probe in scores["probes"]} == {"constant_answer"}  # no chain could be cheated with
+    score.main([str(file), "--answers", "plain", "--predictions", str(tmp_path / "scored.jsonl")])
+    rows = [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text(encoding="utf-8").splitlines()]
+    for key in ("is_consist", "chain_verdict", "bare_chain", "control_verdict"):
+        assert [row[key] for row in rows] == 4 * [None]
+    table = report_tables.as_html(report_tables.overview({"other": scores}))
+    assert table.count("<td>-</td>") == 3  # consistent, right and supported, cut off
 
 
 THINK_ALONE = "<think>It is red.</think> red"

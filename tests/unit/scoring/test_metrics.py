@@ -33,6 +33,19 @@ def test_a_share_of_no_rows_is_null() -> None:
     assert shares([row("red")])["accuracy_well_formed"] is None
 
 
+def test_what_has_no_chain_has_no_share_of_consistent_ones() -> None:
+    plain = scored({**row("red"), "answer_form": "plain"})
+    assert (plain["is_correct"], plain["is_consist"], plain["chain_verdict"], plain["bare_chain"]) == (
+        True,
+        *3 * [None],
+    )
+    found = shares([plain])
+    assert (found["accuracy"], found["consistency"], found["supported_accuracy"]) == (1.0, None, None)
+    # Of a mixed file, the rows that may have a chain; a malformed one should have one.
+    found = shares([plain, row(RED), row("red")])
+    assert (found["consistency"], found["supported_accuracy"]) == (0.5, 0.5)
+
+
 def test_a_chain_that_copies_its_answer_supports_nothing() -> None:
     copied = row(completion_text("The answer is red.", "red"))
     assert (copied["is_consist"], copied["bare_chain"]) == (True, True)

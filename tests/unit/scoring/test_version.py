@@ -22,7 +22,7 @@ RULE_MODULES = [
     *("data.tokens", "data.question_format", "data.text_cleaning", "data.parsing"),
 ]
 # After a change of the rules: raise RULES, and write the new pair here.
-PINNED = (4, "0f90079de6ae0a76")
+PINNED = (4, "03e5f135107a1bad")
 
 
 def test_a_change_of_the_rules_has_a_version() -> None:
@@ -43,3 +43,35 @@ def test_the_verdicts_that_moved_are_listed(tmp_path: Path, capsys: pytest.Captu
     assert lines[1:] == [f"{file}: 1 verdicts of 2 questions differ under rules {RULES}"]
     score.main([str(file)])
     assert json.loads(capsys.readouterr().out)["scoring_rules"] == RULES
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "now"),
+    [
+        ("is_correct", False, True),
+        ("chain_verdict", "unknown", "support"),
+        ("bare_chain", True, False),
+        ("control_verdict", "support", "contradict"),
+        ("control_verdict", None, "contradict"),
+    ],
+)
+def test_each_verdict_may_have_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, before: object, now: object
+) -> None:
+    text = completion_text("The cup on the table has a handle. It is red.", "red")
+    row = {"id": "q1", "instruction": "Is the cup red or blue?", "gt_answer": "red", "prediction_raw": text}
+    file = tmp_path / "predictions.jsonl"
+    write_jsonl(file, [{**row, key: before}])
+    score.main([str(file), "--moved"])
+    assert f"q1: {key} {before} -> {now}: " in capsys.readouterr().out
+
+
+def test_of_a_plain_answer_only_its_being_right_can_have_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = {"is_correct": True, "chain_verdict": "unknown", "bare_chain": False, "control_verdict": None}
+    row = {"id": "q1", "instruction": "Is it red?", "gt_answer": "yes", "prediction_raw": "yes", **older}
+    file = tmp_path / "predictions.jsonl"
+    write_jsonl(file, [{**row, "answer_form": "plain"}])
+    score.main([str(file), "--moved"])
+    assert capsys.readouterr().out == f"{file}: 0 verdicts of 1 questions differ under rules {RULES}\n"

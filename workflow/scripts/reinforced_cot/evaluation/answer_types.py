@@ -7,22 +7,25 @@ from functools import lru_cache
 
 from reinforced_cot.judging.candidates import rival_answers
 from reinforced_cot.matching.answer_matching import NO, YES, core, polarity
+from reinforced_cot.matching.numbers import number_kind
 from reinforced_cot.matching.words import forms, is_same_word, phrase
 
 
 def answer_type(question: str, truth: str) -> str:
-    """yes/no, choice, number, color or open.
+    """yes/no, choice, number (with or without a unit), price, time, color or open.
 
     >>> [answer_type("Is it red?", "No"), answer_type("Is it red or blue?", "red"), answer_type("What is it?", "cup")]
     ['yes/no', 'choice', 'open']
+    >>> [answer_type("What does it show?", truth) for truth in ("-5", "5 cm", "$5", "3:15 pm")]
+    ['number', 'number', 'price', 'time']
     """
     answer_words, question_words = phrase(truth), phrase(question)
     if len(answer_words) == 1 and answer_words[0] in YES | NO:
         return "yes/no"
     if rival_answers(question, answer_words):
         return "choice"
-    if len(answer_words) == 1 and answer_words[0].isdigit():
-        return "number"
+    if kind := number_kind(core(truth)):
+        return kind
     return "color" if {"color", "colour"} & set(question_words) else "open"
 
 
@@ -50,6 +53,8 @@ def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Se
     words = core(answer)
     if not phrase(answer):
         return None
+    if number_kind(words):
+        words = words[:1]  # all prices share a currency, and many times their half of the day
     offered = [" ".join(rival) for rival in rival_answers(question, words)]
     if rivals := _apart_from(words, offered):
         return rivals[0]

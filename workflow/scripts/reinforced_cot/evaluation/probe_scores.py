@@ -30,7 +30,8 @@ def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
     The measure is accuracy, or ``supported_accuracy`` for a probe that keeps the policy's answers.
 
     Args:
-        rows: scored predictions; an image probe is scored on the rows that have a completion under its key.
+        rows: scored predictions. A probe that keeps the policy's answers is scored on those that may have a chain, an
+            image probe on those that have a completion under its key.
 
     Returns:
         One mapping per probe: probe, text (of a constant answer, else None), measure, score, policy, n, near.
@@ -41,9 +42,10 @@ def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
         answer for row in rows for answer in constants if is_correct(answer, row["gt_answer"], row["instruction"])
     )
     scores = [_compared(CONSTANT_ANSWER, right[answer], len(rows), policy, "accuracy", answer) for answer in constants]
-    for probe, complete in TEXT_PROBES.items():
-        earned = sum(_supports(complete(row["instruction"], row["pred_answer"] or ""), row) for row in rows)
-        scores.append(_compared(probe, earned, len(rows), policy, "supported_accuracy"))
+    chained = [row for row in rows if row["is_consist"] is not None]
+    for probe, complete in TEXT_PROBES.items() if chained else ():
+        earned = sum(_supports(complete(row["instruction"], row["pred_answer"] or ""), row) for row in chained)
+        scores.append(_compared(probe, earned, len(chained), policy, "supported_accuracy"))
     for probe, image_probe in IMAGE_PROBES.items():
         probed = [row for row in rows if row[image_probe.key] is not None]
         if probed:

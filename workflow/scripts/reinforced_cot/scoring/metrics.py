@@ -15,8 +15,10 @@ def shares(rows: Sequence[Prediction]) -> dict[str, Any]:
     Returns:
         accuracy; format_rate (well-formed completions); accuracy_well_formed (among those only, None without any);
         consistency (answers that follow from their chains); supported_accuracy (right answers that follow from chains
-        which say more than the answer: these earn the full reward); and the counts behind them.
+        which say more than the answer: these earn the full reward); and the counts behind them. The last two are shares
+        of the rows that may have a chain, and None where all are plain answers.
     """
+    chained = [row for row in rows if row["is_consist"] is not None]
     well_formed = [row for row in rows if row["parse_problem"] is None]
     return {
         "n": len(rows),
@@ -25,8 +27,8 @@ def shares(rows: Sequence[Prediction]) -> dict[str, Any]:
         "accuracy": fmean(row["is_correct"] for row in rows),
         "accuracy_well_formed": mean(row["is_correct"] for row in well_formed),
         "format_rate": len(well_formed) / len(rows),
-        "consistency": fmean(row["is_consist"] for row in rows),
-        "supported_accuracy": fmean(is_supported(row) for row in rows),
+        "consistency": mean(row["is_consist"] for row in chained),
+        "supported_accuracy": mean(is_supported(row) for row in chained),
     }
 
 

@@ -21,14 +21,19 @@ from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
 
 ANSWER_FORMS = ("tags", "plain")
-VERDICTS = ("is_correct", "chain_verdict", "bare_chain")
+VERDICTS = ("is_correct", "chain_verdict", "bare_chain", "control_verdict")
 REQUIRED = ("instruction", "gt_answer", "prediction_raw")
 
 
 def scored(row: Mapping[str, Any]) -> Prediction:
-    """``row`` with its completion's parts and their scores."""
+    """``row`` with its completion's parts and their scores.
+
+    A plain answer has no chain: what a chain would be judged by is None then. A malformed completion should have had
+    one, and counts as inconsistent.
+    """
     question = row["instruction"]
     parsed = parsed_as(row.get("answer_form"), row["prediction_raw"])
+    may_have_chain = row.get("answer_form") != "plain"
     verdict, bare = Verdict.UNKNOWN, False
     if parsed.think is not None and parsed.answer is not None:
         verdict = judge(parsed.think, parsed.answer, question)
@@ -39,9 +44,9 @@ def scored(row: Mapping[str, Any]) -> Prediction:
         "pred_answer": parsed.answer,
         "parse_problem": parsed.problem,
         "is_correct": is_correct(parsed.answer, row["gt_answer"], question),
-        "is_consist": verdict is Verdict.SUPPORT,
-        "chain_verdict": verdict.value,
-        "bare_chain": bare,
+        "is_consist": verdict is Verdict.SUPPORT if may_have_chain else None,
+        "chain_verdict": verdict.value if may_have_chain else None,
+        "bare_chain": bare if may_have_chain else None,
     }
 
 
@@ -50,8 +55,11 @@ def moved(before: Mapping[str, Any], now: Prediction) -> dict[str, tuple[Any, An
 
     Args:
         before: the row as it stands in the file; keys that it lacks are left out.
+        now: the row as `evaluation.scores.scored_rows` scores it. Of a plain answer, only this is compared: whether it
+            is right.
     """
-    return {key: (before[key], now[key]) for key in VERDICTS if key in before and before[key] != now[key]}
+    verdicts = VERDICTS[:1] if now.get("answer_form") == "plain" else VERDICTS
+    return {key: (before[key], now[key]) for key in verdicts if key in before and before[key] != now[key]}
 
 
 def parsed_as(form: str | None, text: str) -> Parsed:
