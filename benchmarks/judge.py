@@ -63,6 +63,12 @@ def row(style: str, now: dict[str, int], before: dict[str, int] | None) -> str:
     return f"| {style} | " + " | ".join(cells) + " |"
 
 
+def command(result: dict[str, Any]) -> str:
+    """The command that made a result, with names in place of paths that lie elsewhere."""
+    options = {"sample": "--sample ../shared/data/gqa-cot-sample", "before": "--before JSON"}
+    return " ".join(["python benchmarks/judge.py", *(text for part, text in options.items() if part in result)])
+
+
 def page(result: dict[str, Any]) -> str:
     """The page as Markdown."""
     before = result.get("before", {})
@@ -70,7 +76,8 @@ def page(result: dict[str, Any]) -> str:
     text = [
         "# The judge of chains, on chains that people labelled",
         "",
-        f"`python benchmarks/judge.py`, scoring rules {result['rules']}. The labels and who gave them:",
+        f"`{command(result)}`,",
+        f"scoring rules {result['rules']}. The labels and who gave them:",
         "[tests/data/README.md](../tests/data/README.md). Support: of the chains that conclude the answer. False",
         "support: of the others. Punished: chains that conclude the answer and are judged a contradiction. The judge's",
         "weights are fitted to the development part, so that its figures flatter; the other part is unseen.",

@@ -58,7 +58,7 @@ def test_the_verdicts_that_moved_are_listed(tmp_path: Path, capsys: pytest.Captu
 def test_each_verdict_may_have_moved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, before: object, now: object
 ) -> None:
-    text = completion_text("The cup on the table has a handle. It is red.", "red")
+    text = completion_text("The cup stands beside a white plate and has a handle. It is red.", "red")
     row = {"id": "q1", "instruction": "Is the cup red or blue?", "gt_answer": "red", "prediction_raw": text}
     file = tmp_path / "predictions.jsonl"
     write_jsonl(file, [{**row, key: before}])
