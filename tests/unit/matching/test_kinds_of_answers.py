@@ -252,6 +252,10 @@ CASES = {
         ("A B", "B", PICTURES, False),
         ("A/B", "B", PICTURES, False),
         ("C; B", "B", PICTURES, False),
+        *[
+            (f"A{joint}B", "B", PICTURES, False)
+            for joint in (") (", "-", " \u2192 ", " | ", "\n", " & ", " to ", " + ")
+        ],
         ("C, B", "B", "Which of A, B and C shows a dog?", False),
         ("B, C", "B", "Which of A, B and C shows a dog?", False),
         ("A+, B+", "B+", "Which grade is on the sheet?", False),
@@ -263,6 +267,8 @@ CASES = {
         ("the cat, the dog", "cat", "Which animal is next to the dog?", False),
         ("cat and dog", "cat", "Which animal is next to the dog?", False),
         ("cat; dog", "cat", "Which animal is next to the dog?", False),
+        ("dog | cat", "cat", "Which animal is next to the dog?", False),
+        ("dog \u2192 cat", "cat", "Which animal is next to the dog?", False),
         ("The cat is next to the dog, on the left", "cat", "Which animal is next to the dog, on the left?", True),
         ("cup, on the table", "cup", "What is on the table?", True),
         ("cup, left", "left", "On which side is the cup?", True),
@@ -317,7 +323,10 @@ CASES = {
         ("5 years", "5", "How old is the boy?", True),
         ("He is five years old.", "5", "How old is the boy?", True),
         ("5", "5 years old", "How old is the boy?", True),
+        ("5 years", "5 years old", "How old is the boy?", True),
         ("5 years", "5", "What is his age?", True),
+        ("5 years of age", "5", "How old is the boy?", True),
+        ("5 years", "5", "How old is the baby in months?", False),
         ("5 months", "5", "How old is the boy?", False),
         ("5 years", "5", "How long is it?", False),
     ],

@@ -244,6 +244,8 @@ def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
 
 def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected) -> bool:
     places = occurrences(wanted, tokens, expected.marks)
+    if not places:
+        return False
     denied = negated(tokens, own={i for place in places for i in place if tokens[i] in NEGATORS})
     if wanted == ("a",):  # before a word it is an article
         places = [p for p in places if p.stop == len(tokens) or not is_word(tokens[p.stop]) or tokens[p.stop] == "is"]

@@ -19,6 +19,7 @@ UNITS = _CURRENCIES | word_set(
 _OF_DEGREES = word_set("temperature thermometer celsius fahrenheit angle c f degree degrees")
 _HOW_WARM = word_set("hot cold warm cool")
 _OF_TIMES = word_set("time clock watch when hour oclock")
+_OF_YOUNGER = word_set("month months week weeks day days hour hours minute minutes")
 _ZERO = word_set("none nothing nobody")
 
 
@@ -36,7 +37,7 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
     >>> number_variants(["5", "cm"], ["how", "many", "cm", "is", "it"])
     [('5', 'cm'), ('5',)]
     >>> number_variants(["5"], ["how", "old", "is", "he"])
-    [('5',), ('5', 'year'), ('5', 'year', 'old')]
+    [('5',), ('5', 'year'), ('5', 'year', 'old'), ('5', 'year', 'of', 'age')]
     >>> number_variants(["3:15"], [])
     [('3:15',), ('3:15', 'am'), ('3:15', 'pm')]
     """
@@ -55,7 +56,7 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
     asked = _asked_units(question_words)
     if len(wanted) > 1:
         named = all(word in _parts(asked) or _is_named_unit(word, question_words) for word in wanted[1:])
-        return [*variants, (wanted[0],)] if named else variants
+        return [*variants, (wanted[0],), *((wanted[0], *unit) for unit in asked)] if named else variants
     if len(wanted[0]) <= 2 and wanted[0].isdecimal() and not _OF_TIMES.isdisjoint(question_words):
         variants.append((f"{wanted[0]}:00",))
     return [*variants, *((wanted[0], *unit) for unit in asked)]
@@ -65,8 +66,9 @@ def _asked_units(question_words: Sequence[str]) -> list[tuple[str, ...]]:
     """The units of what a question asks for, where it need not name them; without a question, an angle's."""
     asked: list[tuple[str, ...]] = []
     how = {after for word, after in pairwise(question_words) if word == "how"}
-    if "old" in how or not {"age", "aged"}.isdisjoint(question_words):
-        asked += [("year",), ("year", "old")]
+    asks_age = "old" in how or not {"age", "aged"}.isdisjoint(question_words)
+    if asks_age and _OF_YOUNGER.isdisjoint(question_words):
+        asked += [("year",), ("year", "old"), ("year", "of", "age")]
     if not question_words or not _OF_DEGREES.isdisjoint(question_words) or not _HOW_WARM.isdisjoint(how):
         scales = [scale for scale in _SCALES if scale in question_words] or _SCALES
         asked += [("degree",), *(("degree", scale) for scale in scales)]

@@ -11,11 +11,13 @@ from reinforced_cot.matching.options import listed_options
 from reinforced_cot.matching.vocabulary import AROUND, AUXILIARIES, COLORS, FRAME, NO, PRONOUNS, SIDES, YES
 from reinforced_cot.matching.words import is_same_word, negated, phrase, word_set, words
 
-_SEPARATORS = frozenset((",", ";", "/", ".", "\n", "|", "and"))
 _ONE_OF_A_KIND = COLORS.union(*SIDES)
+_IN_SENTENCES = AUXILIARIES | PRONOUNS
+_IN_NO_ITEM = AROUND - ARTICLES
 _LETTER = regex.compile(r"[a-z][^\w\s]?")
-_CAPITALS = regex.compile(r"\b[AI] (?=[A-Z]\b)")  # an article is no capital before a letter: "A B" are two letters
-_BEHIND_LETTER = word_set("and or is are nor then")
+_CAPITALS = regex.compile(r"\b[AI]\b\W*(?=[A-Z]\b)")  # before a letter, no article is a capital: "A B", "(A) (B)"
+# Behind an "a", these show that it is a letter and no article.
+_BEHIND_LETTER = word_set("and or nor then to with from by for in on at of is are was were as both also but plus")
 # What shows that words before a yes or a no are a sentence or a phrase of place, and no answer.
 _LINKS = FRAME - ARTICLES - word_set("and both also so very then color kind type image picture photo side part answer")
 _ASSENT = word_set(
@@ -93,7 +95,7 @@ def names_other_letter(answer: str, tokens: Sequence[str], letter: str) -> bool:
             continue
         after = tokens[i + 1] if i + 1 < len(tokens) else "."
         is_beside_letter = is_letter(after) and (has_capitals or token not in ("a", "i"))
-        if not is_word(after) or after in _BEHIND_LETTER or is_beside_letter:
+        if not after[0].isalnum() or after in _BEHIND_LETTER or is_beside_letter:
             return True
     return False
 
@@ -112,23 +114,28 @@ def lists_rival(
     Args:
         inside: the places of the true answer.
     """
-    if _SEPARATORS.isdisjoint(tokens) or not _ONE_OF_A_KIND.isdisjoint(wanted) or any(map(is_number, wanted)):
+    if not any(map(_separates, tokens[:-1])) or not _ONE_OF_A_KIND.isdisjoint(wanted) or any(map(is_number, wanted)):
         return False
-    if not AUXILIARIES.isdisjoint(tokens) or not PRONOUNS.isdisjoint(tokens):
+    if not _IN_SENTENCES.isdisjoint(tokens):
         return False
     items: list[list[int]] = [[]]
     for i, token in enumerate(tokens):
-        if token in _SEPARATORS and i not in inside:
+        if i not in inside and _separates(token):
             items.append([])
         else:
             items[-1].append(i)
     return any(
         item
-        and not any(i in inside or denied[i] or tokens[i] in AROUND - ARTICLES for i in item)
+        and not any(i in inside or denied[i] or tokens[i] in _IN_NO_ITEM for i in item)
         and any(tokens[i] not in ARTICLES for i in item)
         and all(tokens[i] in ARTICLES or any(is_same_word(tokens[i], w) for w in question_words) for i in item)
         for item in items
     )
+
+
+def _separates(token: str) -> bool:
+    """Whether a token parts the items of a list: a mark or a symbol, but for a sign of equality, or "and"."""
+    return token == "and" or not (token[0].isalnum() or token in (":", "=") or is_number(token))
 
 
 def answers_before(tokens: Sequence[str]) -> bool:

@@ -65,7 +65,7 @@ def words(text: str) -> tuple[str, ...]:
     >>> words("It isn't the Two-door car."), words("one hundred and five grey cats")
     (('it', 'is', 'not', 'the', '2', 'door', 'car', '.'), ('105', 'gray', 'cats'))
     >>> words("03:15 p.m."), words("three o'clock"), words("+3")
-    (('3:15', 'pm', '.'), ('3:00',), ('3',))
+    (('3:15', 'pm'), ('3:00',), ('3',))
     """
     return _kept_words(text) if len(text) <= _SHORT else _words(text)
 
