@@ -96,22 +96,16 @@ def test_a_bare_chain_only_copies_the_answer(think: str, bare: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("think", "question", "answer", "bare"),
+    ("think", "question", "answer"),
     [
-        ("not red, not green, so it must be blue", "What color is the car?", "blue", False),
-        ("It is neither red nor green nor white. It is blue.", "What color is the car?", "blue", False),
-        ("It isn't a cat and it isn't a cow: a dog", "Which animal is it: cat/cow/dog?", "dog", False),
-        ("not wood, not metal, so glass", "Is it made of wood, of metal or of glass?", "glass", False),
-        ("not 3, not 4, so it must be 5", "How many cups are there?", "5", False),
-        ("not left, not top, so it must be right", "Where is the cup?", "right", False),
-        ("The answer is not red. The answer is blue.", "What color is the car?", "blue", True),  # one rival
-        ("I see red and green and blue.", "What color is the car?", "blue", True),  # none is ruled out
-        ("Not lamp, not rug, so it must be blue.", "What color is the car?", "blue", True),  # fits every question
-        ("not blue, not blue, so it must be blue", "What color is the car?", "blue", True),
+        ("not red, not green, so it must be blue", "What color is the car?", "blue"),
+        ("not 3, not 4, so it must be 5", "How many cups are there?", "5"),
+        ("not left, not top, so it must be right", "Where is the cup?", "right"),
     ],
 )
-def test_a_chain_that_rules_out_rivals_is_not_bare(think: str, question: str, answer: str, bare: bool) -> None:
-    assert is_bare(think, answer, question) is bare
+def test_to_rule_out_rivals_shows_no_look_at_the_picture(think: str, question: str, answer: str) -> None:
+    """As a beginning that never changes, it would earn the bonus wherever the answer is another one."""
+    assert is_bare(think, answer, question)
 
 
 def test_a_sentence_on_how_to_answer_is_no_part_of_the_question() -> None:

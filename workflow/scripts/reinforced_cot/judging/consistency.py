@@ -30,14 +30,12 @@ from reinforced_cot.judging.sentences import (
 from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
 from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
-from reinforced_cot.matching.rivals import ruled_out
 from reinforced_cot.matching.words import forms, is_same_word, phrase, word_set
 
 _CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
 _PLAIN = FRAME | FUNCTION_WORDS | _CONCLUDING
 # Words that a chain must add to question and answer; and where it takes up no word of the question.
 NEW_WORDS, UNRELATED_WORDS = 3, 10
-RULED_OUT = 2  # other answers of the same kind that a chain denies, and so is more than a copy
 BEGINNING = 100  # characters
 MAX_STATED_WORDS = 30  # no conclusion states a longer answer
 
@@ -96,8 +94,8 @@ def is_bare(think: str, answer: str, question: str = "") -> bool:
 
     This guards against the cheapest copying. A chain of steps must have one with a result before the last; prose must
     have `NEW_WORDS` words that stand neither in the question nor in the answer, and one that the question holds, or
-    else `UNRELATED_WORDS`: three words that fit every question are a cheap beginning. Or it rules out `RULED_OUT`
-    rivals: "not red, not green, so it must be blue".
+    else `UNRELATED_WORDS`: three words that fit every question are a cheap beginning. To
+    rule out rivals ("not red, not green, so it must be blue") does not count: such a beginning fits many questions.
 
     >>> is_bare("I look at it. The answer is red.", "red"), is_bare("The cup on the table has a red handle.", "red")
     (True, False)
@@ -118,12 +116,7 @@ def is_bare(think: str, answer: str, question: str = "") -> bool:
     # The beginning of a long chain mostly shows it, and is cheaper to read.
     if len(think) > 1.5 * BEGINNING and not is_bare_text(think[:BEGINNING].rpartition(" ")[0]):
         return False
-    think, answer, question = (
-        think[:MAX_CHAIN_CHARACTERS],
-        answer[:MAX_ANSWER_CHARACTERS],
-        question[:MAX_QUESTION_CHARACTERS],
-    )
-    return is_bare_text(think) and len(ruled_out(think, answer, question)) < RULED_OUT
+    return is_bare_text(think[:MAX_CHAIN_CHARACTERS])
 
 
 @lru_cache(maxsize=512)

@@ -7,9 +7,8 @@ import regex
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.matching.numbers import is_number
-from reinforced_cot.matching.options import listed_options
 from reinforced_cot.matching.vocabulary import AROUND, AUXILIARIES, COLORS, FRAME, NO, PRONOUNS, SIDES, YES
-from reinforced_cot.matching.words import is_same_word, negated, phrase, word_set, words
+from reinforced_cot.matching.words import is_same_word, negated, word_set, words
 
 _ONE_OF_A_KIND = COLORS.union(*SIDES)
 _IN_SENTENCES = AUXILIARIES | PRONOUNS
@@ -162,23 +161,3 @@ def _is_bare(clause: Sequence[str]) -> bool:
     return _LINKS.isdisjoint(said) and not all(
         word in AROUND or word in _ASSENT or word.endswith("ly") for word in said
     )
-
-
-def ruled_out(text: str, answer: str, question: str) -> set[str]:
-    """The words by which a text denies other answers of its kind: colours, numbers, sides, what the question offers.
-
-    >>> sorted(ruled_out("It is not red, not green, so it is blue.", "blue", "What color is it?"))
-    ['green', 'red']
-    >>> ruled_out("It is no lamp, no rug, so it is blue.", "blue", "What color is it?")
-    set()
-    """
-    wanted, tokens = phrase(answer), words(text)
-    rivals = {word for option in listed_options(question) for word in option.text} | offered(question, wanted)
-    for kind in (COLORS, frozenset().union(*SIDES)):
-        rivals |= frozenset() if kind.isdisjoint(wanted) else kind
-    counts = any(map(is_number, wanted))
-    return {
-        token
-        for token, is_denied in zip(tokens, negated(tokens), strict=True)
-        if is_denied and token not in wanted and (token in rivals or (counts and is_number(token)))
-    }
