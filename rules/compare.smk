@@ -2,10 +2,11 @@ rule compare:
     """
     Compare every pair of the report's policies, question by question, and test which differences are more than chance.
 
-    Needs: predictions.jsonl of every policy. Makes: {results}/comparisons.json.
+    Needs: predictions.jsonl of every policy, the test split. Makes: {results}/comparisons.json.
     """
     input:
         expand("<results>/{policy}/predictions.jsonl", policy=REPORT),
+        asked=ancient("<results>/data/test.jsonl"),
     output:
         "<results>/comparisons.json",
     log:
@@ -20,4 +21,4 @@ rule compare:
         results=subpath(output[0], parent=True),
     shell:
         "python workflow/scripts/compare.py --results {params.results:q} --policies {params.policies:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --asked {input.asked:q} --output {output:q} > {log:q} 2>&1"

@@ -2,12 +2,13 @@ rule evaluate:
     """
     Score the answers of one policy; a change of matching or statistics alone asks it no question again.
 
-    Needs: {results}/{policy}/answers.jsonl, and GQA's own files where they are configured. Makes:
-    {results}/{policy}/predictions.jsonl and eval.json (the same bytes for the same answers).
+    Needs: {results}/{policy}/answers.jsonl, the test split that it must answer, and GQA's own files where they are
+    configured. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for the same answers).
     """
     input:
         **gqa_files(),
         answers="<results>/{policy}/answers.jsonl",
+        asked=ancient("<results>/data/test.jsonl"),
     output:
         predictions="<results>/{policy}/predictions.jsonl",
         metrics="<results>/{policy}/eval.json",
@@ -21,5 +22,5 @@ rule evaluate:
         *code("score.py"),
         gqa=[f"--gqa-{name}={path}" for name, path in gqa_files().items()],
     shell:
-        "python workflow/scripts/score.py {input.answers:q} --predictions {output.predictions:q} --out {output.metrics:q}"
-        " {params.gqa:q} > {log:q} 2>&1"
+        "python workflow/scripts/score.py {input.answers:q} --asked {input.asked:q}"
+        " --predictions {output.predictions:q} --out {output.metrics:q} {params.gqa:q} > {log:q} 2>&1"

@@ -15,6 +15,7 @@ from reinforced_cot.files import (
     new_folder,
     read_json,
     read_jsonl,
+    read_result,
     sha256_of,
     write_json,
     write_jsonl,
@@ -85,9 +86,9 @@ def test_json_is_the_same_for_the_same_value(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_is_not_written(tmp_path: Path, value: float) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "a.json", {"loss": value})
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(DataError, match=rf"a\.json cannot be written: {value} as history\.1\.loss, which JSON"):
+        write_json(tmp_path / "a.json", {"history": [{"loss": 1.0}, {"loss": value}]})
+    with pytest.raises(DataError, match=rf"a\.jsonl cannot be written: {value} as loss, which JSON does not have"):
         write_jsonl(tmp_path / "a.jsonl", [{"loss": value}])
     assert names(tmp_path) == []
 
@@ -107,6 +108,33 @@ def test_unreadable_json_names_file_and_line(tmp_path: Path, content: bytes | No
         (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": {"b": [1, NaN]}}', r"x\.json holds nan as a\.b\.1: delete \S*x\.json and give the same command again"),
+        ('{"a": {"b": -Infinity}}', r"x\.json holds -inf as a\.b: delete"),
+        ('{"a": {"b": [1, {}]}}', r"x\.json has no key a\.b\.1\.c: delete \S*x\.json and give the same command again"),
+        ('{"a": {}}', r"x\.json has no key a\.b: delete"),
+        ("{}", r"x\.json has no key a: delete"),
+        ('{"a": {"b": [1, {"c"', r"x\.json is not valid JSON: .*: delete"),
+        ("null", r"x\.json holds null alone: delete"),
+    ],
+)
+def test_a_damaged_result_is_named_with_its_key(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_result(tmp_path / "x.json")["a"]["b"][1]["c"]
+
+
+def test_a_result_is_a_plain_object_but_for_missing_keys(tmp_path: Path) -> None:
+    content = {"a": [{"b": None}], "c": {"d": 1}}
+    write_json(tmp_path / "x.json", content)
+    found = read_result(tmp_path / "x.json")
+    assert found == content and found["c"].get("e") is None and "e" not in found["c"]
+    with pytest.raises(DataError, match=r"absent\.json does not exist$"):
+        read_result(tmp_path / "absent.json")
 
 
 # CRLF and a byte-order mark are accepted
@@ -215,7 +243,7 @@ def test_manifest_notices_missing_and_truncated_files(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path)
     write_manifest(folder, tmp_path / "model.json")
     (folder / "sub/b.bin").write_bytes(b"abc")
-    with pytest.raises(DataError, match=r"b\.bin has 3 bytes, .*model\.json says 4.*delete"):
+    with pytest.raises(DataError, match=r"b\.bin is damaged: it has 3 bytes, .*model\.json says 4; delete"):
         check_manifest(folder, tmp_path / "model.json")
     (folder / "sub/b.bin").unlink()
     with pytest.raises(DataError, match=r"b\.bin is missing though .*model\.json lists it"):

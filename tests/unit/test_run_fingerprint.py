@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from reinforced_cot.code_hashes import code_hashes
 from reinforced_cot.files import read_json, write_json
 from reinforced_cot.paths import SCRIPTS
-from reinforced_cot.run_fingerprint import differences, fingerprint
+from reinforced_cot.run_fingerprint import FINGERPRINT, claim_folder, differences, fingerprint
 
 
 def test_the_fingerprint_depends_on_all_that_a_run_reads(tmp_path: Path) -> None:
@@ -35,3 +37,15 @@ def test_what_differs_is_named() -> None:
     assert list(differences(before, before)) == []
     assert list(differences({"a": 1}, {})) == ["a 1 -> None"]
     assert list(differences({"a": "x" * 50}, {"a": "y"})) == ["a"]
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "null", '{"settings": 2}', None])
+def test_a_folder_whose_fingerprint_is_damaged_is_emptied(tmp_path: Path, damaged: str | None) -> None:
+    folder, mark = tmp_path / "partial", {"settings": 1}
+    claim_folder(folder, mark)
+    (folder / "shard_0.jsonl").touch()
+    claim_folder(folder, mark)
+    assert (folder / "shard_0.jsonl").is_file()
+    (folder / FINGERPRINT).unlink() if damaged is None else (folder / FINGERPRINT).write_text(damaged)
+    claim_folder(folder, mark)
+    assert read_json(folder / FINGERPRINT) == mark and not (folder / "shard_0.jsonl").exists()

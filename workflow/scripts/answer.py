@@ -18,6 +18,7 @@ from reinforced_cot.errors import DataError, exit_with_message
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.generation.settings import AnswerSettings
+from reinforced_cot.integrity import check_published, check_split
 from reinforced_cot.launch.launcher import add_launch_arguments, claim, topology_of
 from reinforced_cot.launch.shards import run_shards
 from reinforced_cot.processes import end_with_launcher
@@ -35,9 +36,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     settings, topology = read_settings(args.settings, AnswerSettings), topology_of(args)
-    examples = read_examples(args.data / "test.jsonl")
     if not (args.policy / "model").is_dir():
         raise DataError(f"{args.policy} holds no model/: is it a policy's folder? merge_lora makes its model")
+    if args.shard is None:
+        check_published(args.policy / "model")
+        check_split(args.data, "test")
+    examples = read_examples(args.data / "test.jsonl")
     log = args.policy / "partial_answers"
     answers, shards = AnswerLog(log), topology.processes if topology else 1
     if args.shard is not None:

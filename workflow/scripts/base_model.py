@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
+from reinforced_cot.integrity import check_split
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.models.settings import BaseSettings
 from reinforced_cot.stage_script import read_settings, start
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     start()
     claim_devices(0)  # no GPU
     settings = read_settings(args.settings, BaseSettings)
+    if settings.base_model.path is None:
+        check_split(args.data, "train")
     train = read_examples(args.data / "train.jsonl") if settings.base_model.path is None else []
     from reinforced_cot.base.base_model import make_base
 

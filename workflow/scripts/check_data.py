@@ -15,6 +15,7 @@ from reinforced_cot.data.split_checks import check
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import check_ids, read_questions
 from reinforced_cot.files import read_jsonl, write_json
+from reinforced_cot.integrity import check_split
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     folder: Path = arguments.data
+    for name in arguments.splits:
+        check_split(folder, name)
     splits = {name: read_examples(folder / f"{name}.jsonl") for name in arguments.splits}
     rejected = {name: [row for _, row in read_jsonl(folder / f"rejected.{name}.jsonl")] for name in arguments.splits}
     if arguments.gqa_questions:  # before hours of training and answering, not after

@@ -1,7 +1,7 @@
 """Test which differences between policies are more than chance: all pairs, on the questions that all were asked.
 
     python workflow/scripts/compare.py --results results --policies base sft grpo gspo \\
-        --output results/comparisons.json
+        --asked results/data/test.jsonl --output results/comparisons.json
 """
 
 import argparse
@@ -10,19 +10,21 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.files import write_json
-from reinforced_cot.scoring.predictions import read_predictions, scored
+from reinforced_cot.scoring.predictions import scored
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="folder of the run")
     parser.add_argument("--policies", nargs="+", required=True, help="folders below it, each with a predictions.jsonl")
+    parser.add_argument("--asked", type=Path, required=True, help="JSONL of the split that was asked")
     parser.add_argument("--output", type=Path, required=True, help="JSON file of the comparisons")
     args = parser.parse_args(argv)
     from reinforced_cot.evaluation.comparisons import compare
+    from reinforced_cot.evaluation.completeness import read_whole
 
     predictions = {
-        policy: [scored(row) for row in read_predictions(args.results / policy / "predictions.jsonl")]
+        policy: [scored(row) for row in read_whole(args.results / policy / "predictions.jsonl", args.asked)]
         for policy in args.policies
     }
     write_json(args.output, compare(predictions))

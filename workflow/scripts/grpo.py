@@ -14,6 +14,7 @@ from pathlib import Path
 from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
+from reinforced_cot.integrity import check_split, check_start
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.launch.vllm_server import rollout_server
 from reinforced_cot.policies.grpo import GrpoSettings
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     settings, topology = read_settings(args.settings, GrpoSettings), topology_of(args)
+    check_start(args.origin, settings.policy.start)
+    check_split(args.data, "train")
     examples = read_examples(args.data / "train.jsonl")
     launch(topology, rollout_server(settings, args.origin, args.output))
     from reinforced_cot.training.grpo import train

@@ -14,6 +14,7 @@ from typing import Any
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.folder_lock import lock_folder
+from reinforced_cot.integrity import check_split
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.stage_script import read_settings, start
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     quantized = settings.policy.quantization is not None
     if quantized and not args.data:
         parser.error(f"{args.settings} has a quantized base: give --data, the folder of val.jsonl")
+    if quantized:
+        check_split(args.data, "val")
     examples = read_examples(args.data / "val.jsonl") if quantized else []
     launch(topology_of(args))
     lock_folder(args.output)

@@ -92,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, help="JSON file for the scores, in place of the terminal")
     parser.add_argument("--predictions", dest="scored", type=Path, help="JSONL file for the lines with their scores")
+    parser.add_argument("--asked", type=Path, help="JSONL of a prepared split: each of its questions must be answered")
     parser.add_argument("--gqa-questions", help="GQA's questions file, for its official metrics; ids must be its ids")
     parser.add_argument("--gqa-choices", help="GQA's choices file, for validity and plausibility")
     parser.add_argument(
@@ -123,12 +124,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in args.predictions:
         if not path.is_file():
             parser.error(f"{path} is no file")
+    from reinforced_cot.evaluation.completeness import read_whole
     from reinforced_cot.evaluation.scores import evaluate, scored_rows
 
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})
     rows: dict[str, list[Prediction]] = {}
     for path in args.predictions:
-        unscored = read_predictions(path, args.answers)
+        unscored = read_whole(path, args.asked, args.answers) if args.asked else read_predictions(path, args.answers)
         progress = tqdm(scored_rows(unscored), desc=str(path), total=len(unscored), mininterval=1, leave=False)
         rows[str(path)] = list(progress)
     for name, predictions in rows.items():

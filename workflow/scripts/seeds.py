@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.seed_summary import spread
-from reinforced_cot.files import read_json, write_json
+from reinforced_cot.files import read_result, write_json
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     first, *further = args.seeds
     folders = {first: args.results} | {seed: args.results / f"seed_{seed}" for seed in further}
     evaluations = {
-        seed: {policy: read_json(folder / policy / "eval.json") for policy in args.policies}
+        seed: {policy: read_result(folder / policy / "eval.json") for policy in args.policies}
         for seed, folder in folders.items()
     }
     write_json(args.output, spread(evaluations, dict(start.split("=") for start in args.starts)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import exit_with_message
+from reinforced_cot.integrity import check_split, check_start
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.stage_script import read_settings, start
@@ -29,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     start()
     settings, topology = read_settings(args.settings, SftSettings), topology_of(args)
     splits = {split: args.data / f"{split}.jsonl" for split in ("train", "val")}
+    check_start(args.origin, settings.policy.start)
+    for split in splits:
+        check_split(args.data, split)
     examples = {split: read_examples(path) for split, path in splits.items()}
     launch(topology)
     from reinforced_cot.training.sft import train

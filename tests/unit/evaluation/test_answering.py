@@ -62,6 +62,18 @@ def test_shards_share_the_work_and_change_nothing(tiny_run: TinyRun, tmp_path: P
     assert len(units) == len(set(units)) == 3 + 3 + 6 + 2 + 2  # direct answers may be longer than these completions
 
 
+@pytest.mark.parametrize(
+    "line", [b"{}", b"3", b'{"asked": "a", "batch": 0, "ids": []}', b"[1]", b'{"a": "\xff"}', b"{"]
+)
+def test_a_damaged_batch_counts_as_not_answered(tmp_path: Path, line: bytes) -> None:
+    log, answered = AnswerLog(tmp_path), Answered(["q"], [["line\u2028break"]], [[False]], 1.0)
+    log.append(0, "samples", 1, answered)
+    with open(tmp_path / "shard_0.jsonl", "ab") as file:
+        file.write(line)
+    log.append(0, "samples", 2, answered)
+    assert log.read() == {("samples", 1): answered, ("samples", 2): answered}
+
+
 def test_what_was_answered_is_not_asked_again(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:

@@ -1,5 +1,6 @@
 """The report holds the numbers, and escapes what models and data say."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -207,4 +208,33 @@ def test_a_missing_evaluation_is_named(tmp_path: Path, repo: Path) -> None:
     write_run(tmp_path / "run", ["base", "sft"])
     (tmp_path / "run/sft/eval.json").unlink()
     with pytest.raises(DataError, match=r"sft/eval\.json does not exist"):
+        page(tmp_path / "run", ["base", "sft"], repo)
+
+
+# What the report reads, and a key of each.
+READ = {
+    "base/eval.json": "n_images",
+    "sft/eval.json": "truncation_rate",
+    "sft/metrics.json": "history",
+    "sft/merge.json": "form",
+    "comparisons.json": "p_value",
+    "data/summary.json": "chains",
+}
+
+
+@pytest.mark.parametrize(("file", "key"), READ.items())
+@pytest.mark.parametrize("damage", ["NaN", "a missing key", "cut"])
+def test_a_damaged_file_is_named(tmp_path: Path, repo: Path, file: str, key: str, damage: str) -> None:
+    write_run(tmp_path / "run", ["base", "sft"])
+    path = tmp_path / "run" / file
+    text = path.read_text()
+    if damage == "NaN":
+        text, message = re.sub(r": [\d.e-]+(?=,?\n)", ": NaN", text), r"holds nan as \S+: "
+    elif damage == "a missing key":
+        text, message = text.replace(f'"{key}"', '"lost"'), rf"has no key (\S+\.)?{key}: "
+    else:
+        text, message = text[: len(text) // 2], "is not valid JSON: .*: "
+    assert text != path.read_text()
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"{file} {message}delete \S*{file} and give the same command again"):
         page(tmp_path / "run", ["base", "sft"], repo)

@@ -104,3 +104,25 @@ def test_the_script_names_the_file_that_is_missing(tmp_path: Path) -> None:
     write_run(tmp_path, 1)
     with pytest.raises(DataError, match=r"seed_2.base.eval\.json does not exist"):
         run_script(tmp_path, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"consistency"',
+            '"konsistency"',
+            r"has no key consistency: delete \S*seed_2.sft.eval\.json and give the same",
+        ),
+        ('"sampled": {"accuracy"', '"sampled": {"a"', r"has no key sampled\.accuracy: delete"),
+        ('"consistency": 0.5', '"consistency": NaN', r"holds nan as consistency: delete"),
+    ],
+)
+def test_the_script_names_the_file_that_is_damaged(tmp_path: Path, old: str, new: str, message: str) -> None:
+    for seed, folder in {1: tmp_path, 2: tmp_path / "seed_2"}.items():
+        write_run(folder, seed)
+    file = tmp_path / "seed_2/sft/eval.json"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(DataError, match=rf"seed_2.sft.eval\.json {message}"):
+        run_script(tmp_path, 1, 2)

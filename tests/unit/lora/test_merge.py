@@ -180,7 +180,7 @@ def test_another_base_is_refused(tiny_run: TinyRun, policy: Path) -> None:
 def test_a_damaged_adapter_is_refused(tiny_run: TinyRun, policy: Path) -> None:
     file = policy / "adapter/adapter_model.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"adapter_model\.safetensors has \d+ bytes"):
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors is damaged: it has \d+ bytes"):
         check_base(policy / "adapter", tiny_run.base)
 
 
@@ -189,7 +189,7 @@ def test_an_adapter_with_flipped_bits_is_refused(tiny_run: TinyRun, policy: Path
     content = bytearray(file.read_bytes())
     content[-100] ^= 1
     file.write_bytes(content)
-    with pytest.raises(DataError, match=r"adapter_model\.safetensors is not what .*adapter\.json recorded"):
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors is damaged: its content is not .*adapter\.json"):
         check_base(policy / "adapter", tiny_run.base)
 
 
@@ -393,5 +393,5 @@ def test_a_base_that_changed_under_its_manifest_is_refused(tiny_run: TinyRun, tm
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1  # the same size, another content
     weights.write_bytes(damaged)
-    with pytest.raises(DataError, match=r"model\.safetensors is not what .*model\.json recorded"):
+    with pytest.raises(DataError, match=r"model\.safetensors is damaged: its content is not what .*model\.json"):
         check_manifest(tmp_path / "base/model", tmp_path / "base/model.json", content=True)

@@ -126,6 +126,11 @@ def saved_checkpoints(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob("checkpoint-*") if _NAME.fullmatch(path.name)), key=_step)
 
 
+def unfinished_checkpoints(folder: Path) -> list[Path]:
+    """Those that the trainer had not finished when its job ended: `claim_checkpoints` deletes them."""
+    return [checkpoint for checkpoint in saved_checkpoints(folder) if _is_unfinished(checkpoint)]
+
+
 def _is_unfinished(checkpoint: Path) -> bool:
     """Whether the job was killed while the trainer wrote it."""
     return not (checkpoint / MANIFEST).is_file() and not (checkpoint / _STATE).is_file()

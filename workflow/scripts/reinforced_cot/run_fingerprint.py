@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.code_hashes import code_hashes
+from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json, sha256_of, write_json
 
 FINGERPRINT = "fingerprint.json"  # in the folder that a run writes to
@@ -40,7 +41,10 @@ def differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
 def claim_folder(folder: Path, expected: Mapping[str, Any]) -> None:
     """Keep ``folder`` if a run with this fingerprint left it; otherwise empty it and write the fingerprint into it."""
     file = folder / FINGERPRINT
-    if file.is_file() and read_json(file) == expected:
-        return
+    try:
+        if read_json(file) == expected:
+            return
+    except DataError:  # there is none, or it is damaged
+        pass
     shutil.rmtree(folder, ignore_errors=True)
     write_json(file, expected)

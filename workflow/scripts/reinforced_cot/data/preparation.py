@@ -22,6 +22,7 @@ from reinforced_cot.data.text_cleaning import canonical, find_special_token
 from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_jsonl
+from reinforced_cot.integrity import record_split, split_manifest
 from reinforced_cot.seeds import subset
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def prepare(
     split: str,
     max_rejected_share: float,
 ) -> dict[str, int]:
-    """Write ``{split}.jsonl``, ``rejected.{split}.jsonl`` and ``images/{split}/`` under ``folder``.
+    """Write ``{split}.jsonl``, ``rejected.{split}.jsonl`` and ``images/{split}/`` under ``folder``, and their hashes.
 
     Each file is complete or absent, and the same records give the same bytes. Images of equal content are stored once.
 
@@ -104,6 +105,7 @@ def prepare(
             ``max_rejected_share``, or an image is too large to open safely.
     """
     rejections_file = folder / f"rejected.{split}.jsonl"
+    split_manifest(folder, split).unlink(missing_ok=True)  # that of an earlier run
     examples: list[Example] = []
     rejections: list[Rejection] = []
     with new_folder(folder / "images" / split) as image_folder:
@@ -118,6 +120,7 @@ def prepare(
         _check_share(examples, rejections, max_rejected_share, rejections_file)
         _warn_of_a_common_end([example.question for example in examples])
     write_examples(folder / f"{split}.jsonl", examples)
+    record_split(folder, split)
     images = len({example.group for example in examples})
     return {"accepted": len(examples), "rejected": len(rejections), "images": images}
 

@@ -24,13 +24,13 @@ class AnswerLog:
         """What all shards have answered, by the name of the pass and the number of the batch."""
         answered: dict[tuple[str, int], Answered] = {}
         for file in sorted(self._folder.glob("shard_*.jsonl")):
-            for line in file.read_text(encoding="utf-8").splitlines():
+            for line in file.read_bytes().splitlines():
                 try:
                     row = json.loads(line)
-                except json.JSONDecodeError:
-                    continue  # blank, or cut off when the job was killed: the batch is asked again
-                key = row.pop("asked"), row.pop("batch")
-                answered[key] = Answered(**row)
+                    key = row.pop("asked"), row.pop("batch")
+                    answered[key] = Answered(**row)
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    continue  # blank, damaged, or cut off when the job was killed: the batch is asked again
         return answered
 
     def append(self, shard: int, pass_name: str, batch: int, answered: Answered) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import report_tables as tables
 from reinforced_cot.evaluation.report_curves import curves, history
-from reinforced_cot.files import read_json
+from reinforced_cot.files import read_result
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
 
@@ -33,15 +33,15 @@ def render(
         template: Jinja file; all text that comes from a model or from data is escaped.
         seeds: whether there is a seeds.json as well.
     """
-    evaluations = {policy: read_json(results / policy / "eval.json") for policy in policies}
+    evaluations = {policy: read_result(results / policy / "eval.json") for policy in policies}
     refuse_different_hashes(evaluations)
     histories = {
-        policy: history(read_json(results / policy / "metrics.json")) for policy in policies if policy in losses
+        policy: history(read_result(results / policy / "metrics.json")) for policy in policies if policy in losses
     }
-    comparisons = read_json(results / "comparisons.json")
+    comparisons = read_result(results / "comparisons.json")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     first = evaluations[policies[0]]
-    spread = read_json(results / "seeds.json") if seeds else None
+    spread = read_result(results / "seeds.json") if seeds else None
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         title=results.resolve().name,
         n=first["n"],
@@ -68,7 +68,7 @@ def render(
         merges=_unless_empty(merge_proofs(results, merged)),
         quantized=_unless_empty(quantized_merges(results, merged)),
         curves=curves(histories, losses),
-        summary=read_json(results / "data" / "summary.json"),
+        summary=read_result(results / "data" / "summary.json"),
     )
 
 
@@ -94,11 +94,11 @@ def merge_proofs(results: Path, merged: Sequence[str]) -> pd.DataFrame:
     """One row per merged policy: what its proof says of the adapter's effect (see `lora.merge_proof`)."""
     columns = ["adapter_vs_base", "adapter_vs_merged", "effect_kept", "effect_error", "form", "dtype"]
     return pd.DataFrame(
-        {policy: {key: read_json(results / policy / "merge.json")[key] for key in columns} for policy in merged}
+        {policy: {key: read_result(results / policy / "merge.json")[key] for key in columns} for policy in merged}
     ).T
 
 
 def quantized_merges(results: Path, merged: Sequence[str]) -> pd.DataFrame:
     """One row per policy whose adapter was trained on a quantized base: what merging changed (`quantized_merge`)."""
-    measured = {policy: read_json(results / policy / "merge.json")["measured"] for policy in merged}
+    measured = {policy: read_result(results / policy / "merge.json")["measured"] for policy in merged}
     return pd.DataFrame({policy: row for policy, row in measured.items() if row}).T

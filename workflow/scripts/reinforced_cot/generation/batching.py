@@ -7,6 +7,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.errors import DataError
 
 
 class Completion(NamedTuple):
@@ -93,6 +94,16 @@ def _blank(path: Path) -> Image.Image:
 
 
 def opened(path: Path) -> Image.Image:
-    """Open an image in the mode that processors take: RGB."""
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    """Open an image in the mode that processors take: RGB.
+
+    Raises:
+        DataError: it cannot be read to its end; the message names the file.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError) as error:  # Pillow's errors about damage do not name the file
+        raise DataError(
+            f"{path} is damaged ({error}): delete {path.parent} and give the same command again, which then prepares "
+            "the images anew"
+        ) from None

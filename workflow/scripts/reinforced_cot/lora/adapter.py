@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import check_manifest, new_folder, read_json, write_manifest
+from reinforced_cot.files import new_folder, read_json, write_manifest
+from reinforced_cot.integrity import check_published
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.embedded_adapter import ADAPTER_FILES, ADAPTER_WEIGHTS, sort_adapter_config
 from reinforced_cot.models.families import family_of
@@ -191,8 +192,8 @@ def check_base(adapter: Path, base: Path) -> dict[str, Any]:
     Raises:
         DataError: the adapter is damaged, or was trained on other weights.
     """
-    manifest = check_manifest(adapter, adapter.with_suffix(".json"), content=True)
-    base_weights = weights_hash(check_manifest(base / "model", base / "model.json", content=True))
+    manifest = check_published(adapter)
+    base_weights = weights_hash(check_published(base / "model"))
     if base_weights != manifest["base_weights"]:
         raise DataError(
             f"{adapter} was trained on a base with weights {manifest['base_weights'][:12]}, but {base / 'model'} has "

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from reinforced_cot.disk_space import check_room
 from reinforced_cot.files import new_folder, write_json, write_manifest, write_text
 from reinforced_cot.lora.adapter import check_base
 from reinforced_cot.lora.merge_proof import (
@@ -20,6 +21,7 @@ from reinforced_cot.lora.merge_proof import (
 )
 from reinforced_cot.lora.shard_merge import write_base_and_adapter, write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
+from reinforced_cot.lora.tensor_files import bytes_as
 from reinforced_cot.models.checkpoints import model_card, weights_hash
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.policies.settings import MergeSettings
@@ -43,7 +45,8 @@ def merge(settings: MergeSettings, base: Path, output: Path, measure: Measure | 
 
     Raises:
         DataError: the adapter belongs to another base, or the base lacks weights.
-        PipelineError: the published model differs from the adapter, or the adapter cannot be merged.
+        PipelineError: the published model differs from the adapter, the adapter cannot be merged, or the disk has too
+            little room.
     """
     adapter_manifest = check_base(output / "adapter", base)
     hashes = {"base_weights": adapter_manifest["base_weights"], "adapter_weights": weights_hash(adapter_manifest)}
@@ -54,6 +57,8 @@ def merge(settings: MergeSettings, base: Path, output: Path, measure: Measure | 
     }
     loading = settings.base_model
     dtype = getattr(torch, loading.dtype)
+    left = output.glob(".model.*.tmp")  # by a job that was killed: `new_folder` deletes them
+    check_room(output, bytes_as(base / "model", dtype), "the merged weights", freed=left)
     processor = load_processor(base / "model", trust_remote_code=loading.trust_remote_code)
     # Flash attention takes no float32.
     exact = loading.model_copy(update={"dtype": "float32", "attn_implementation": "sdpa"})

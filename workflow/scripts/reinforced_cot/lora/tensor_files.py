@@ -53,6 +53,17 @@ def places_of(file: Path) -> dict[str, Place]:
         return {key: Place(file, key) for key in opened.keys()}  # noqa: SIM118
 
 
+def bytes_as(folder: Path, dtype: torch.dtype) -> int:
+    """Bytes of a checkpoint's tensors, those that are floating point in ``dtype``."""
+    total = 0
+    for file in {place.file for place in places_in(folder).values()}:
+        with safe_open(file, "pt") as opened:
+            for key in opened.keys():  # noqa: SIM118
+                tensor = opened.get_tensor(key)
+                total += tensor.numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize)
+    return total
+
+
 def write_like(path: Path, like: Path, dtype: torch.dtype, value: Callable[[str], Iterable[torch.Tensor]]) -> int:
     """Write a file with the keys and shapes of another file, one piece of a tensor after the other.
 

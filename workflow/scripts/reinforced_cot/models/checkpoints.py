@@ -9,7 +9,8 @@ from typing import Any
 from transformers import AutoConfig
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import PICKLE_SUFFIXES, check_manifest
+from reinforced_cot.files import PICKLE_SUFFIXES
+from reinforced_cot.integrity import check_published
 
 
 def check_checkpoint(folder: Path) -> None:
@@ -18,7 +19,7 @@ def check_checkpoint(folder: Path) -> None:
     Raises:
         DataError: a file is missing or damaged, or the weights are pickles.
     """
-    check_manifest(folder, folder.with_suffix(".json"))
+    check_published(folder)
     refuse_pickles(folder)
 
 

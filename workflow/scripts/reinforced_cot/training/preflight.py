@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, ProcessorMixin, Trainer
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.disk_space import check_room
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.rendering import prompt_lengths
 from reinforced_cot.launch.topologies import Topology
@@ -18,11 +20,13 @@ from reinforced_cot.models.checkpoints import context_length
 from reinforced_cot.models.embedded_adapter import fold_adapter, is_adapted
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
+from reinforced_cot.planning.memory_plan import Shapes
 from reinforced_cot.planning.model_shapes import shapes_of
 from reinforced_cot.planning.stage_memory import check_memory
 from reinforced_cot.planning.training_memory import training_plan_of
 from reinforced_cot.policies.settings import TrainSettings
 from reinforced_cot.processes import local_world_size
+from reinforced_cot.resuming import unfinished_checkpoints
 from reinforced_cot.training.full_finetuning import loaded_dtype
 from reinforced_cot.training.topology_check import check_dtype, check_spread
 
@@ -73,20 +77,57 @@ def checked_lengths(
     return prompt_lengths(processor, examples, data, settings.prompt, context, new_tokens)
 
 
-def check_fits(settings: TrainSettings, start: Start, topology: Topology | None, prompt: int, row: int) -> None:
-    """Refuse a run that its device cannot hold.
+def check_fits(
+    settings: TrainSettings,
+    start: Start,
+    topology: Topology | None,
+    prompt: int,
+    row: int,
+    output: Path,
+    resume_from: Path | None,
+) -> None:
+    """Refuse a run that its device or its disk cannot hold.
 
     Call it before TRL's arguments are made: under ZeRO-3, they split every model that is built after them.
 
     Args:
         prompt, row: the longest prompt and the longest training row, in tokens.
+        output: ``results/{policy}``.
+        resume_from: a checkpoint of this very run, or None.
 
     Raises:
-        PipelineError: the memory plan does not fit.
+        PipelineError: the memory plan does not fit, or the disk has too little room.
     """
     trusted = settings.base_model.trust_remote_code
     shapes = shapes_of(start.model, settings.policy.lora, trust_remote_code=trusted)
     check_memory(training_plan_of(settings, shapes, topology, prompt, row), local_world_size())
+    checkpoint, published = written_bytes(settings, shapes, topology)
+    # A run that goes on may have saved its last checkpoint already.
+    certain = published if resume_from else checkpoint + published
+    kept = (settings.policy.training.get("save_total_limit") or 1) + 1  # the oldest is deleted when the next is whole
+    check_room(
+        output,
+        certain,
+        "its checkpoint and the trained weights",
+        possible=kept * checkpoint + published,
+        freed=unfinished_checkpoints(output / "checkpoints"),
+    )
+
+
+def written_bytes(settings: TrainSettings, shapes: Shapes, topology: Topology | None) -> tuple[int, int]:
+    """The least bytes that one checkpoint takes on the disk, and those of the weights that are published."""
+    policy = settings.policy
+    if policy.is_adapted:
+        trained = shapes.adapter
+        saved = published = trained * getattr(torch, settings.base_model.dtype).itemsize  # float32 but under ZeRO-3
+    else:
+        trained = shapes.weights
+        saved = trained * getattr(torch, dtype_of(settings, topology)).itemsize
+        published = trained * getattr(torch, settings.base_model.dtype).itemsize
+    optimizer = policy.training.get("optim", "adamw_torch_fused")
+    if policy.training.get("save_only_model") or not optimizer.startswith("adamw") or "bit" in optimizer:
+        return saved, published  # the states of other optimizers are not known
+    return saved + 8 * trained, published  # two moments in float32
 
 
 def load_start(
