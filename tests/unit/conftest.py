@@ -1,6 +1,9 @@
-"""Fixtures of the unit tests that need a model."""
+"""Fixtures of the unit tests that need a model or a disk of their own."""
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,18 @@ def trainer(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     data, output = (tiny_run.examples, tiny_run.data, tiny_run.base), tmp_path_factory.mktemp("rl")
     return made_trainer(grpo_stage, tiny_run.settings().grpo, *data, output, None)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB, which root alone can mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small disk can be mounted by root alone")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a failed write may have left a file open
 
 
 @pytest.fixture
