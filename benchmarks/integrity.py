@@ -37,11 +37,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def checks(results: Path, job: str) -> list[Callable[[], object]]:
-    """What a job checks: when it starts, and when it loads a model."""
+def checks(results: Path, job: str, work: Path) -> list[Callable[[], object]]:
+    """What a job checks: when it starts, and when it loads a model. Folders below ``work`` are locked in its place."""
     data, (policy, _, stage) = results / "data", job.partition("/")
     base, own, origin = results / "base/model", results / policy, results / ("base" if policy == "sft" else "sft")
-    lock = [lambda: lock_folder(own)]
+    lock = [lambda: lock_folder(work / job)]
     splits = {
         "base_model": ("train",),
         "sft": ("train", "val"),
@@ -61,7 +61,7 @@ def checks(results: Path, job: str) -> list[Callable[[], object]]:
     return [*of_data, *of_models.get(stage, [])]
 
 
-def of_run(results: Path) -> list[dict[str, Any]]:
+def of_run(results: Path, work: Path) -> list[dict[str, Any]]:
     """Each job of a finished run: its seconds, and those of its checks."""
     rows = []
     root = results / "benchmarks"
@@ -69,8 +69,8 @@ def of_run(results: Path) -> list[dict[str, Any]]:
         job = str(path.relative_to(root).with_suffix(""))
         with open(path, encoding="utf-8") as file:
             took = float(next(csv.DictReader(file, delimiter="\t"))["s"])
-        work = checks(results, job)
-        rows.append({"job": job, "seconds": took, "checked": sum(map(seconds, work)), "checks": len(work)})
+        done = checks(results, job, work)
+        rows.append({"job": job, "seconds": took, "checked": sum(map(seconds, done)), "checks": len(done)})
     return rows
 
 
@@ -95,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        found = {"machine": machine(), "jobs": of_run(args.results), "large": of_large_checkpoint(Path(folder))}
+        work = Path(folder)
+        found = {"machine": machine(), "jobs": of_run(args.results, work), "large": of_large_checkpoint(work / "large")}
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     args.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
     print(page(found))
