@@ -85,7 +85,10 @@ def of_large_checkpoint(work: Path) -> dict[str, float]:
                 file.write(block)
     write_manifest(model, model.with_suffix(".json"))
     time.sleep(2 * integrity._SETTLED)
-    return {"first": seconds(lambda: check_published(model)), "again": seconds(lambda: check_published(model))}
+    before = time.process_time()
+    first = seconds(lambda: check_published(model))
+    computed = time.process_time() - before
+    return {"first": first, "first_processor": computed, "again": seconds(lambda: check_published(model))}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -127,8 +130,8 @@ def page(found: dict[str, Any]) -> str:
             f"The aim, at most {AIM:.0%} of the run, is {'met' if checked <= AIM * whole else 'missed'}.",
             "",
             f"A checkpoint of {gib:.0f} GiB: {large['first']:.1f} s when it is compared for the first time "
-            f"({gib / large['first']:.2f} GiB per second), {1000 * large['again']:.1f} ms when its files have not been "
-            "touched since.",
+            f"({large['first_processor']:.1f} s of them on the processor, the rest waiting for it and for the disk), "
+            f"{1000 * large['again']:.1f} ms when its files have not been touched since.",
             "",
         ]
     )

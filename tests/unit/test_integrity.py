@@ -127,7 +127,7 @@ def test_the_first_process_hashes_for_all(policy: Path, hashed: list[str], monke
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut, r"model\.json is not valid JSON.*: delete \S*model\.json and give the same command again"),
+        (cut, r"model\.json is not valid JSON.*: delete \S*model\.json and give the same command with"),
         (lambda file: file.write_text('{"base": "base"}'), r"model\.json has no key files: delete \S*model\.json"),
         (lambda file: file.write_text("3"), r"model\.json holds 3 alone: delete \S*model\.json"),
         (

@@ -236,5 +236,5 @@ def test_a_damaged_file_is_named(tmp_path: Path, repo: Path, file: str, key: str
         text, message = text[: len(text) // 2], "is not valid JSON: .*: "
     assert text != path.read_text()
     path.write_text(text)
-    with pytest.raises(DataError, match=rf"{file} {message}delete \S*{file} and give the same command again"):
+    with pytest.raises(DataError, match=rf"{file} {message}delete \S*{file} and give the same command with"):
         page(tmp_path / "run", ["base", "sft"], repo)

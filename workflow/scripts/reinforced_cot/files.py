@@ -103,6 +103,18 @@ def _below(key: str, name: str | int) -> str:
     return f"{key}.{name}" if key else str(name)
 
 
+def made_again(path: Path) -> str:
+    """How a damaged file that a stage has written is made again.
+
+    As the only target, it is made before the stages that read it are considered: its content is as before, so that none
+    of them reruns.
+    """
+    return (
+        f"delete {path} and give the same command with {path} as its target, which makes it anew; then give the same "
+        "command again"
+    )
+
+
 def read_result(path: Path, remedy: str | None = None) -> Any:
     """Parse a JSON file that a stage of this run has written.
 
@@ -113,7 +125,7 @@ def read_result(path: Path, remedy: str | None = None) -> Any:
         DataError: the file is missing, is not JSON, or holds NaN; or, later, a key is looked up that it lacks, at any
             depth. The message names the file and the key, and says how the file is made again.
     """
-    remedy = remedy or f"delete {path} and give the same command again, which then makes it anew"
+    remedy = remedy or made_again(path)
     try:
         value = read_json(path)
     except DataError as error:
@@ -232,7 +244,7 @@ def check_manifest(
     Raises:
         DataError: a file is missing, or its size or content differs from the manifest.
     """
-    remedy = remedy or f"delete {path} and give the same command again, which then makes {folder} anew"
+    remedy = remedy or made_again(path)
     manifest: dict[str, Any] = read_result(path, remedy)
     for name, entry in manifest["files"].items():
         file = folder / name

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import check_manifest, has_hash, listed, read_json, write_json
+from reinforced_cot.files import check_manifest, has_hash, listed, made_again, read_json, write_json
 from reinforced_cot.processes import is_rank, rank
 
 log = logging.getLogger(__name__)
@@ -108,5 +108,4 @@ def check_split(data: Path, split: str) -> None:
     manifest = split_manifest(data, split)
     if is_rank() or not manifest.is_file():
         return
-    remedy = f"delete {data / split}.jsonl and give the same command again, which then prepares the split anew"
-    check_manifest(data, manifest, content=True, remedy=remedy)
+    check_manifest(data, manifest, content=True, remedy=made_again(data / f"{split}.jsonl"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError
+from reinforced_cot.files import made_again
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import read_predictions
 
@@ -20,7 +21,7 @@ def read_whole(path: Path, asked: Path, answer_form: str = "tags") -> list[Predi
         DataError: a line is damaged, or the questions are not those of the split; the message says how the file is made
             again.
     """
-    remedy = f"delete {path} and give the same command again, which then makes it anew"
+    remedy = made_again(path)
     try:
         rows = read_predictions(path, answer_form)
     except DataError as error:

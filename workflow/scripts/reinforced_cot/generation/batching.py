@@ -8,6 +8,7 @@ from PIL import Image
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
+from reinforced_cot.files import made_again
 
 
 class Completion(NamedTuple):
@@ -103,7 +104,4 @@ def opened(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError) as error:  # Pillow's errors about damage do not name the file
-        raise DataError(
-            f"{path} is damaged ({error}): delete {path.parent} and give the same command again, which then prepares "
-            "the images anew"
-        ) from None
+        raise DataError(f"{path} is damaged ({error}): {made_again(path.parent)}") from None
