@@ -4,7 +4,7 @@
 
 Reads a finished run: the seconds of each of its jobs are in its benchmarks/. What a job checks is checked once more in
 this process. Then a checkpoint of 7 GiB is written to a temporary folder and compared twice: the second time its hashes
-are remembered. Its pages are in memory, since it was written just before: a disk may be slower than the hash.
+are remembered. Most of the first one's time may be that of the disk.
 """
 
 import argparse
