@@ -220,8 +220,8 @@ def test_a_module_is_read_by_the_stages_that_need_it(
 
 def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
     assert closures["check_data"] == {
-        *("data.examples", "data.split_checks", "errors", "evaluation.gqa_metrics", "files"),
-        *("integrity", "processes", "seeds"),
+        *("data.examples", "data.split_checks", "disk_space", "errors", "evaluation.gqa_metrics", "files"),
+        *("integrity", "interpreter", "processes", "seeds"),
     }
     # A change of scoring asks no question again.
     scoring = {

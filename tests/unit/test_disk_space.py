@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from reinforced_cot.disk_space import GIB, check_room
-from reinforced_cot.errors import PipelineError, exit_with_message, full_disk
+from reinforced_cot.disk_space import GIB, check_room, full_disk
+from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.answer_log import Answered, AnswerLog
 from reinforced_cot.files import new_folder, write_json, write_jsonl, write_manifest
+from reinforced_cot.interpreter import exit_with_message
 
 MIB = 2**20
 

@@ -34,6 +34,6 @@ if "--without-weight-sync" in sys.argv:  # which goes from GPU to GPU
 
 import grpo  # noqa: E402
 
-from reinforced_cot.errors import exit_with_message  # noqa: E402
+from reinforced_cot.interpreter import run_script  # noqa: E402
 
-exit_with_message(grpo.main)
+run_script(grpo.main)

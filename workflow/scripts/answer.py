@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.errors import DataError, exit_with_message
+from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.files import write_json, write_jsonl
+from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.integrity import check_published, check_split
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, claim, topology_of
 from reinforced_cot.launch.shards import run_shards
 from reinforced_cot.processes import end_with_launcher
@@ -51,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         answer(settings, examples, args.data, args.policy / "model", answers, args.shard, shards)
         return
     claim(topology)
+    lock_folder(args.policy)
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]
     claim_folder(log, fingerprint(Path(__file__), settings.as_dict(), inputs))
     if topology is not None and shards > 1:
@@ -65,4 +68,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

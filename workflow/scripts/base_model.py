@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.integrity import check_split
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.models.settings import BaseSettings
 from reinforced_cot.stage_script import read_settings, start
@@ -35,4 +35,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

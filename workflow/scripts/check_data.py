@@ -12,10 +12,10 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.data.split_checks import check
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import check_ids, read_questions
 from reinforced_cot.files import read_jsonl, write_json
 from reinforced_cot.integrity import check_split
+from reinforced_cot.interpreter import run_script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,4 +39,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

@@ -8,8 +8,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.files import write_json
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.scoring.predictions import scored
 
 
@@ -31,4 +31,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

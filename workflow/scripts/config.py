@@ -17,7 +17,8 @@ from reinforced_cot.config.composition import checked, compose, shared_results
 from reinforced_cot.config.data_checks import missing_data
 from reinforced_cot.config.effective import effective_text
 from reinforced_cot.config.launch_checks import missing_packages
-from reinforced_cot.errors import ConfigError, exit_with_message
+from reinforced_cot.errors import ConfigError
+from reinforced_cot.interpreter import run_script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,4 +35,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

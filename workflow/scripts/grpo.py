@@ -13,8 +13,8 @@ from pathlib import Path
 
 from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.integrity import check_split, check_start
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.launch.vllm_server import rollout_server
 from reinforced_cot.policies.grpo import GrpoSettings
@@ -48,4 +48,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.integrity import check_split
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.stage_script import read_settings, start
@@ -49,4 +49,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

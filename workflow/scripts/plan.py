@@ -13,8 +13,9 @@ import json
 import sys
 from collections.abc import Sequence
 
-from reinforced_cot.errors import DataError, PipelineError, exit_with_message
+from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.launch.topologies import read_topology
 from reinforced_cot.models.settings import BaseSettings
@@ -55,4 +56,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

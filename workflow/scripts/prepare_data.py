@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.data.preparation import prepare
-from reinforced_cot.errors import exit_with_message
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.sources.settings import PreparedSplit, Splits
 from reinforced_cot.sources.table import read_source
 from reinforced_cot.stage_script import read_settings
@@ -33,4 +33,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

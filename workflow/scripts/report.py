@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.files import write_text
+from reinforced_cot.interpreter import run_script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,4 +36,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

@@ -23,9 +23,9 @@ from typing import Any
 from tqdm import tqdm
 
 from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
 from reinforced_cot.files import read_jsonl, write_json, write_jsonl
+from reinforced_cot.interpreter import run_script
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import ANSWER_FORMS, VERDICTS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
@@ -151,4 +151,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.errors import exit_with_message
 from reinforced_cot.evaluation.seed_summary import spread
 from reinforced_cot.files import read_result, write_json
+from reinforced_cot.interpreter import run_script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,4 +33,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    exit_with_message(main)
+    run_script(main)

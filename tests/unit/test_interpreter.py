@@ -1,0 +1,57 @@
+"""A script starts itself again where Python would end it in the middle of a library."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reinforced_cot.interpreter import stage_environment
+from reinforced_cot.paths import SCRIPTS
+
+SCRIPT = '''"""A script."""
+
+import sys
+
+from reinforced_cot.interpreter import run_script
+
+
+def main():
+    """Say how Python runs."""
+    print(sys.flags.utf8_mode, main.__doc__, open(__file__).encoding, sys.argv[1:], "größe")
+
+
+if __name__ == "__main__":
+    run_script(main)
+'''
+
+
+def run(tmp_path: Path, *options: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, *options, str(tmp_path / "script.py"), "a b", "ü"]
+    plain = {name: os.environ[name] for name in ("PATH",)}
+    return subprocess.run(command, env={**plain, "PYTHONPATH": str(SCRIPTS), **environment}, capture_output=True)
+
+
+C = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"LC_ALL": "C.UTF-8"}, {**C, "PYTHONUTF8": "0"}, {"PYTHONOPTIMIZE": "2"}, {**C, "PYTHONOPTIMIZE": "2"}],
+)
+def test_a_script_runs_in_utf8_mode_and_with_docstrings(tmp_path: Path, environment: dict[str, str]) -> None:
+    ended = run(tmp_path, **environment)
+    assert ended.stdout.decode() == "1 Say how Python runs. utf-8 ['a b', 'ü'] größe\n", ended.stderr
+
+
+@pytest.mark.parametrize("options", [["-OO"], ["-X", "utf8=0"]])
+def test_an_option_that_forbids_it_is_refused_in_one_line(tmp_path: Path, options: list[str]) -> None:
+    ended = run(tmp_path, *options)
+    assert ended.returncode == 1 and ended.stderr.count(b"\n") == 1
+    assert b"error: Python was started with -OO or -X utf8=0" in ended.stderr
+
+
+def test_all_else_of_the_environment_is_kept() -> None:
+    assert stage_environment({"A": "1", "PYTHONOPTIMIZE": "1"}) == {"A": "1", "PYTHONUTF8": "1"}
