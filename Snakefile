@@ -32,6 +32,6 @@ rule all:
     """
     The report, and with it every policy that it compares.
     """
-    default_target: True
+    default_target: IS_MAIN
     input:
         "<results>/report.html",

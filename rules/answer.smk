@@ -26,8 +26,9 @@ rule answer:
         **launched("answer"),
     params:
         *code("answer.py"),
+        scripts=unrecorded(SCRIPTS),
         data=subpath(input.examples, parent=True),
         policy=subpath(input.manifest, parent=True),
     shell:
-        "python workflow/scripts/answer.py --settings {input.settings:q} --data {params.data:q}"
+        "exec python {params.scripts:q}/answer.py --settings {input.settings:q} --data {params.data:q}"
         " --policy {params.policy:q} --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"

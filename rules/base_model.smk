@@ -20,8 +20,10 @@ rule base_model:
     threads: settings.launch.base_model.threads
     params:
         *code("base_model.py"),
+        scripts=unrecorded(SCRIPTS),
+        scans=scans(settings.base_model.path is None),
         results=subpath(input.settings, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/base_model.py --settings {input.settings:q} --data {params.results:q}/data"
+        "exec python {params.scripts:q}/base_model.py --settings {input.settings:q} --data {params.results:q}/data"
         " --output {params.policy:q} > {log:q} 2>&1"

@@ -10,10 +10,26 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+# The folder of this clone, also where another workflow imports it as a module; what is not ours is found from the
+# working directory.
+CLONE = Path(str(workflow.current_basedir)).resolve().parent
+IS_MAIN = Path(workflow.basedir).resolve() == CLONE
+SCRIPTS = CLONE / "workflow" / "scripts"
+if not SCRIPTS.is_dir():
+    raise WorkflowError(
+        f"{workflow.current_basedir} is no folder of this machine: a stage needs all files of this workflow; clone it, "
+        "and name the clone's Snakefile"
+    )
 sys.path.insert(0, str(SCRIPTS))
 
 from reinforced_cot import paths
+
+if paths.SCRIPTS != SCRIPTS:
+    raise WorkflowError(
+        f"{CLONE} and {paths.REPOSITORY} are two clones of this workflow, and one call of Snakemake can use one: import "
+        "the same clone in every module"
+    )
+
 from reinforced_cot.code_hashes import code_hashes, module_hashes
 from reinforced_cot.config import stage_settings
 from reinforced_cot.config.checks import warnings_of
@@ -31,12 +47,12 @@ from reinforced_cot.policies.names import BASE
 from reinforced_cot.scoring.reward_loading import own_modules
 
 # Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is
-# not written into the rules' commands, where another machine's path would make every job rerun.
+# not written into the rules' commands, where another machine's path would make every job rerun. Python's UTF-8 mode
+# spares each script to start itself again in it.
 os.environ.update(
-    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
+    PYTHONUTF8="1",
 )
-
-SCANS = str(paths.SCANS.relative_to(paths.REPOSITORY))
 
 try:
     # A module's `config` is whole. Otherwise the files of this call are composed here and not by the directive
@@ -96,6 +112,23 @@ def code(script):
     return [
         f"{name} {digest}" for name, digest in code_hashes(SCRIPTS / script).items()
     ]
+
+
+def unrecorded(path):
+    """A param that holds where this clone keeps something: Snakemake does not record it, so another clone, or the same
+    one moved, makes nothing stale.
+
+    Of the params, Snakemake records those that do not follow from a job's files or resources; it takes a function with
+    the argument ``output`` for one that does.
+    """
+    return lambda wildcards, output: str(path)
+
+
+def scans(are_read):
+    """A hash of the scans of digits, for the params of a stage that reads them; they are no input, whose path Snakemake
+    would record.
+    """
+    return sha256_of(paths.SCANS) if are_read else ""
 
 
 def own_rewards(wildcards):
@@ -237,9 +270,9 @@ def as_yaml(section):
 
 
 def raw_file(wildcards):
-    """The split's own raw file, so that a change of it reruns this split alone; digit scenes all use the same scans."""
+    """The split's own raw file, so that a change of it reruns this split alone; digit scenes have none."""
     file = getattr(settings.data.splits, wildcards.split).file
-    return [file] if file else [SCANS] if settings.data.source == "digits" else []
+    return [file] if file else []
 
 
 def raw_images(wildcards):
@@ -252,7 +285,7 @@ def base_files(wildcards):
     """The files that the base is made from: training texts, or a local checkpoint; none for a hub id."""
     path = settings.base_model.path
     if path is None:
-        return ["<results>/data/train.jsonl", SCANS]
+        return ["<results>/data/train.jsonl"]
     return (
         [str(file) for file in checkpoint_files(Path(path))]
         if Path(path).is_dir()

@@ -17,8 +17,9 @@ rule compare:
         "../environment.yml"
     params:
         *code("compare.py"),
+        scripts=unrecorded(SCRIPTS),
         policies=REPORT,
         results=subpath(output[0], parent=True),
     shell:
-        "python workflow/scripts/compare.py --results {params.results:q} --policies {params.policies:q}"
+        "exec python {params.scripts:q}/compare.py --results {params.results:q} --policies {params.policies:q}"
         " --asked {input.asked:q} --output {output:q} > {log:q} 2>&1"

@@ -27,9 +27,11 @@ rule prepare_data:
         "../environment.yml"
     params:
         *code("prepare_data.py"),
+        scripts=unrecorded(SCRIPTS),
+        scans=scans(settings.data.source == "digits"),
         data=subpath(output.examples, parent=True),
     shell:
-        "python workflow/scripts/prepare_data.py --settings {input.settings:q} --split {wildcards.split}"
+        "exec python {params.scripts:q}/prepare_data.py --settings {input.settings:q} --split {wildcards.split}"
         " --output {params.data:q} > {log:q} 2>&1"
 
 
@@ -53,6 +55,7 @@ rule check_data:
         "../environment.yml"
     params:
         *code("check_data.py"),
+        scripts=unrecorded(SCRIPTS),
         splits=SPLITS,
         data=subpath(output[0], parent=True),
         chains=["--chains-for", *LEARN_FROM_CHAINS] if LEARN_FROM_CHAINS else [],
@@ -62,5 +65,5 @@ rule check_data:
             else []
         ),
     shell:
-        "python workflow/scripts/check_data.py --data {params.data:q} --splits {params.splits:q}"
+        "exec python {params.scripts:q}/check_data.py --data {params.data:q} --splits {params.splits:q}"
         " --output {output:q} {params.chains:q} {params.gqa:q} > {log:q} 2>&1"

@@ -20,7 +20,8 @@ rule evaluate:
         "../environment.yml"
     params:
         *code("score.py"),
+        scripts=unrecorded(SCRIPTS),
         gqa=[f"--gqa-{name}={path}" for name, path in gqa_files().items()],
     shell:
-        "python workflow/scripts/score.py {input.answers:q} --asked {input.asked:q}"
+        "exec python {params.scripts:q}/score.py {input.answers:q} --asked {input.asked:q}"
         " --predictions {output.predictions:q} --out {output.metrics:q} {params.gqa:q} > {log:q} 2>&1"

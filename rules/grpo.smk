@@ -33,12 +33,13 @@ rule grpo:
         **launched("grpo"),
     params:
         *code("grpo.py"),
+        scripts=unrecorded(SCRIPTS),
         own_rewards=own_rewards,
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/grpo.py --settings {input.settings:q} --data {params.data:q}"
+        "exec python {params.scripts:q}/grpo.py --settings {input.settings:q} --data {params.data:q}"
         " --from {params.origin:q} --output {params.policy:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 

@@ -31,10 +31,11 @@ rule merge_lora:
         **launched("merge_lora"),
     params:
         *code("merge_lora.py"),
+        scripts=unrecorded(SCRIPTS),
         base=subpath(input.manifest, parent=True),
         data=subpath(input.adapter_manifest, ancestor=2),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/merge_lora.py --settings {input.settings:q} --base {params.base:q}"
+        "exec python {params.scripts:q}/merge_lora.py --settings {input.settings:q} --base {params.base:q}"
         " --output {params.policy:q} --data {params.data:q}/data"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"

@@ -13,6 +13,7 @@ rule plan:
     conda:
         "../environment.yml"
     params:
+        scripts=unrecorded(SCRIPTS),
         settings=json.dumps(
             {
                 "base": stage_settings.base_settings(settings).as_dict(),
@@ -29,4 +30,4 @@ rule plan:
             }
         ),
     shell:
-        "printf '%s' {params.settings:q} | python workflow/scripts/plan.py 2> {log:q}"
+        "printf '%s' {params.settings:q} | python {params.scripts:q}/plan.py 2> {log:q}"

@@ -1,4 +1,4 @@
-TEMPLATE = "workflow/report/report.html.j2"
+TEMPLATE = paths.WORKFLOW / "report" / "report.html.j2"
 TRAINED = [name for name in REPORT if name != BASE]
 MERGED = [name for name in TRAINED if name in ADAPTED]
 
@@ -27,8 +27,10 @@ rule report:
         "../environment.yml"
     params:
         *code("report.py"),
+        scripts=unrecorded(SCRIPTS),
+        template=unrecorded(TEMPLATE),
         # Compared by content, not by time: a checkout gives every file a new time.
-        template=sha256_of(Path(workflow.basedir) / TEMPLATE),
+        template_hash=sha256_of(TEMPLATE),
         policies=REPORT,
         losses=[
             f"{name}={METHODS[POLICIES[name].method].loss_title}" for name in TRAINED
@@ -37,7 +39,7 @@ rule report:
         results=subpath(output[0], parent=True),
         seeds="--seeds" if settings.seeds else "",
     shell:
-        "python workflow/scripts/report.py --results {params.results:q} --policies {params.policies:q}"
+        "exec python {params.scripts:q}/report.py --results {params.results:q} --policies {params.policies:q}"
         " --losses {params.losses:q} --merged {params.merged:q}"
-        f" --template {TEMPLATE} {{params.seeds}}"
+        " --template {params.template:q} {params.seeds}"
         " --output {output:q} > {log:q} 2>&1"

@@ -34,10 +34,11 @@ rule seeds:
         "../environment.yml"
     params:
         *code("seeds.py"),
+        scripts=unrecorded(SCRIPTS),
         seeds=list(stage_settings.seed_folders(settings)),
         policies=REPORT,
         results=subpath(output[0], parent=True),
         starts=[f"{name}={POLICIES[name].from_policy}" for name in TRAINED],
     shell:
-        "python workflow/scripts/seeds.py --results {params.results:q} --policies {params.policies:q}"
+        "exec python {params.scripts:q}/seeds.py --results {params.results:q} --policies {params.policies:q}"
         " --seeds {params.seeds:q} --starts {params.starts:q} --output {output:q} > {log:q} 2>&1"

@@ -33,11 +33,12 @@ rule sft:
         **launched("sft"),
     params:
         *code("sft.py"),
+        scripts=unrecorded(SCRIPTS),
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
     shell:
-        "python workflow/scripts/sft.py --settings {input.settings:q} --data {params.data:q}"
+        "exec python {params.scripts:q}/sft.py --settings {input.settings:q} --data {params.data:q}"
         " --from {params.origin:q} --output {params.policy:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 

@@ -6,6 +6,8 @@ Each row edits a copy of a finished run and reads a dry-run; `settings` jobs (a 
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,16 @@ def reorder_keys(workflow: WorkflowCopy) -> list[str]:
     path = workflow.root / "tests/configs/smoke.yaml"
     config = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(dict(reversed(config.items())), sort_keys=False))
+    return []
+
+
+def prune(workflow: WorkflowCopy) -> list[str]:
+    """Delete all checkpoints, as `make prune` does."""
+    results = workflow.root / "results/smoke"
+    assert list(results.glob("*/checkpoints/checkpoint-*"))
+    command = [sys.executable, "workflow/scripts/prune.py", "--results", str(results), "--yes"]
+    subprocess.run(command, cwd=workflow.root, check=True)
+    assert not list(results.glob("*/checkpoints/checkpoint-*"))
     return []
 
 
@@ -175,6 +187,7 @@ ROWS = {
     ),
     "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),
     "order of keys": (reorder_keys, {}),
+    "checkpoints that a finished run no longer needs": (prune, {}),
     "touch, or a checkout restored with .snakemake": (touch_everything, {}),
 }
 
@@ -224,11 +237,12 @@ def dark(completions, question, answer, **columns):
 
 
 def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> None:
-    """A whole run over six photographs: training reads the train and val files and the user's own reward, evaluation
-    the test file."""
-    workflow = copy_workflow(repo, tmp_path / "workflow", "--configfile", "photos.yaml")
+    """A whole run over six photographs, in a folder of the user's beside the clone: training reads the train and val
+    files and the user's own reward, evaluation the test file."""
+    clone = copy_workflow(repo, tmp_path / "a clone").root
+    workflow = WorkflowCopy(tmp_path / "mine", ("--snakefile", str(clone / "Snakefile"), "--configfile", "photos.yaml"))
     photos = workflow.root / "photos"
-    photos.mkdir()
+    photos.mkdir(parents=True)
     splits = {}
     for number, split in enumerate(("train", "val", "test")):
         lines = []
