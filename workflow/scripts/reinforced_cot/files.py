@@ -1,16 +1,22 @@
-"""Files that are either complete or absent: each is written beside its place and then moved there."""
+"""Files that are either complete or absent: each is written beside its place and then moved there.
+
+What a name refers to is on the disk before the name is, so that a loss of power leaves no empty or cut file behind.
+"""
 
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from reinforced_cot.errors import DataError
+
+_SYNCED_TOGETHER = 16
 
 
 def sha256_of(path: Path) -> str:
@@ -25,9 +31,38 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
+        _sync(temporary)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(file: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can tell."""
+    with suppress(OSError):
+        _sync(folder)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until all files below a folder, and their names, are on the disk.
+
+    Many at a time, which the file system writes together: one after another, each image would wait for the disk.
+    """
+    paths = list(folder.rglob("*"))
+    with ThreadPoolExecutor(_SYNCED_TOGETHER) as pool:
+        list(pool.map(_sync, [path for path in paths if path.is_file()]))
+    for path in [*(path for path in paths if path.is_dir()), folder]:
+        _sync_folder(path)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -180,8 +215,10 @@ def new_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file() and not file.is_symlink():
                 file.chmod(0o666 & ~umask)  # safetensors ignores the umask and writes for the owner alone
+        sync_tree(temporary)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -211,8 +248,10 @@ def listed(folder: Path, files: Iterable[Path]) -> dict[str, Any]:
 def write_manifest(folder: Path, path: Path, **facts: Any) -> dict[str, Any]:
     """Write ``path`` (JSON) with the size and sha256 of every file under ``folder``, and ``facts`` beside them.
 
-    It is written last, so it says that the folder is complete. Its content tells Snakemake whether the folder changed.
+    It is written last, and when the files are on the disk, so it says that the folder is complete. Its content tells
+    Snakemake whether the folder changed.
     """
+    sync_tree(folder)
     manifest = {"files": listed(folder, folder.rglob("*")), **facts}
     write_json(path, manifest)
     return manifest

@@ -21,15 +21,18 @@ PATIENCE = 10.0  # seconds: the processes of a run that was killed may take a mo
 _held: list[IO[str]] = []  # open until the process ends, however it ends
 
 
-def lock_folder(folder: Path) -> None:
+def lock_folder(folder: Path, patience: float | None = None) -> None:
     """Keep other processes out of ``folder`` until this one ends.
+
+    Args:
+        patience: seconds to wait for a process that holds it, `PATIENCE` by default.
 
     Raises:
         PipelineError: another process holds it; the message names its host and its process id.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
         while True:
             try:
