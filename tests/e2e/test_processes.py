@@ -188,3 +188,44 @@ def test_a_killed_training_goes_on_where_it_stood(
     assert series(stage.run("cpu", processes), "step")[-1] == 2
     assert "resuming from" not in stage.log() and "policy.training.learning_rate" in stage.log()
     assert list(stage.output.glob("checkpoints/replaced-1/checkpoint-*/manifest.json"))
+
+
+def start_of_training(stage: Stage, processes: int) -> "subprocess.Popen[bytes]":
+    """A job that has made its first step."""
+    job = stage.start("cpu", processes)
+    while "'loss'" not in stage.log():
+        assert job.poll() is None, stage.log()[-5000:]
+        time.sleep(0.02)
+    return job
+
+
+def test_sigterm_saves_a_checkpoint_in_the_middle_of_an_epoch(
+    finished_run: WorkflowCopy, tmp_path: Path, alone: tuple[Stage, list[dict[str, Any]]]
+) -> None:
+    """SFT saves at the end of each epoch; the choice among these checkpoints stays that of an undisturbed run."""
+    stage = Stage(finished_run, tmp_path / "sft", "sft", per_device_train_batch_size=4, logging_steps=1)
+    job = start_of_training(stage, 1)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait() == 128 + signal.SIGTERM, stage.log()[-5000:]
+    (saved,) = stage.output.glob("checkpoints/checkpoint-*/manifest.json")
+    assert int(saved.parent.name.rpartition("-")[2]) < 4
+    history = stage.run()
+    assert f"resuming from {saved.parent}" in stage.log()
+    for name in ("step", "loss", "eval_format_rate"):
+        assert series(history, name) == pytest.approx(series(alone[1], name), abs=1e-5), name
+    for name, weight in alone[0].adapter().items():
+        assert torch.allclose(stage.adapter()[name], weight, atol=1e-5), name
+
+
+def test_sigterm_stops_all_processes_between_two_generations(finished_run: WorkflowCopy, tmp_path: Path) -> None:
+    """Here after an even number of steps, since each generation is used for two."""
+    options = {"save_steps": 8, "logging_steps": 1, "max_steps": 8, "num_iterations": 2}
+    stage = Stage(finished_run, tmp_path / "grpo", "grpo", per_device_train_batch_size=4, **options)
+    job = start_of_training(stage, 2)
+    job.send_signal(signal.SIGTERM)  # to accelerate's launcher alone
+    assert job.wait() not in (0, -signal.SIGKILL)
+    (saved,) = stage.output.glob("checkpoints/checkpoint-*/manifest.json")
+    assert int(saved.parent.name.rpartition("-")[2]) in (2, 4, 6)
+    history = stage.run("cpu", 2)
+    assert f"resuming from {saved.parent}" in stage.log()
+    assert [entry["step"] for entry in history if "loss" in entry] == list(range(1, 9))

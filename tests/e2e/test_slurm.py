@@ -2,9 +2,11 @@
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,3 +90,31 @@ def test_a_stage_runs_over_two_nodes(
         histories.append(yaml.safe_load((root / "results/smoke/sft/metrics.json").read_text())["history"])
     assert series(histories[1], "loss") == pytest.approx(series(histories[0], "loss"), abs=1e-4)
     assert len(series(histories[1], "loss")) == 8
+
+
+def test_a_job_that_is_to_be_preempted_saves_a_checkpoint(
+    slurm: None, finished_run: WorkflowCopy, tmp_path: Path
+) -> None:
+    """The signal goes to all processes of the job's steps, as with `--signal=TERM@...`; the next attempt goes on."""
+    root = tmp_path / "workflow"
+    shutil.copytree(finished_run.root, root, symlinks=True)
+    sft = {"training": {"num_train_epochs": 8, "per_device_train_batch_size": 4, "logging_steps": 1}}
+    (root / "longer.yaml").write_text(yaml.safe_dump({"policies": {"sft": sft}}))
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
+    command += ["--default-resources", "mem_mb=1000", "runtime=30", "--set-resources", "sft:mem_mb=2000"]
+    command += ["--configfile", "tests/configs/smoke.yaml", "longer.yaml", "--", "results/smoke/sft/adapter.json"]
+    log = root / "results/smoke/logs/sft/sft.log"
+    log.unlink()
+    environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True) as snakemake:
+        until = time.monotonic() + 240
+        while not log.exists() or "'loss'" not in log.read_text():
+            assert time.monotonic() < until and snakemake.poll() is None
+            time.sleep(0.1)
+        jobs = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(["scancel", "--signal", "TERM", *jobs], check=True)
+        assert snakemake.wait() == 0, snakemake.communicate()
+    resumed = re.search(r"resuming from .*checkpoint-(\d+)$", log.read_text(), re.MULTILINE)
+    assert resumed and int(resumed[1]) % 8  # in the middle of an epoch: no regular checkpoint
+    history = yaml.safe_load((root / "results/smoke/sft/metrics.json").read_text())["history"]
+    assert [entry["step"] for entry in history if "loss" in entry] == list(range(1, 65))

@@ -12,6 +12,10 @@ from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.launch.topologies import Topology, read_topology
 from reinforced_cot.processes import end_with_launcher, is_rank
 
+# Seconds from SIGTERM, which accelerate's launcher passes on to its processes, until it kills them. Its own 30 are too
+# few to end a step and save; after the failure of one process, the others may hang as long as this.
+_TIME_TO_SAVE = 600
+
 
 class Server(Protocol):
     """A server that runs beside a stage on GPUs of its own (`vllm_server.RolloutServer`).
@@ -94,6 +98,7 @@ def launch(topology: Topology | None, server: Server | None = None) -> None:
     if topology is not None and topology.is_launched:
         sys.stdout.flush()
         os.environ["OMP_NUM_THREADS"] = str(threads_each(topology))
+        os.environ["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(_TIME_TO_SAVE)
         os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *launch_arguments(topology)])
 
 

@@ -33,6 +33,7 @@ from reinforced_cot.run_fingerprint import fingerprint
 from reinforced_cot.seeds import mixed
 from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, undrawable_tokens_named
 from reinforced_cot.training.full_finetuning import publish_model
+from reinforced_cot.training.preemption import saved_at_sigterm
 from reinforced_cot.training.preflight import Start
 
 log = logging.getLogger(__name__)
@@ -150,6 +151,7 @@ def run(
 
     Raises:
         PipelineError: a loss, a gradient or a weight is not finite, or nothing was learned.
+        SystemExit: SIGTERM came, and a checkpoint is saved.
     """
     log.info("%d trainable parameters", check_trainable(trainer.model))
     set_seed(trainer.args.seed, device_specific=True)
@@ -162,9 +164,9 @@ def run(
         # The run was killed between its last step and publication; `Trainer.train` would train one more step.
         trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
     else:
-        trainer.add_callback(FiniteWeights())
-        trainer.add_callback(CheckpointManifests())
-        with undrawable_tokens_named(trainer):
+        with undrawable_tokens_named(trainer), saved_at_sigterm(trainer):
+            trainer.add_callback(FiniteWeights())  # after the one that saves at SIGTERM: those weights are checked, too
+            trainer.add_callback(CheckpointManifests())
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
