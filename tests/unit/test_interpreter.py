@@ -1,6 +1,7 @@
 """A script starts itself again where Python would end it in the middle of a library."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,15 @@ C = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
 )
 def test_a_script_runs_in_utf8_mode_and_with_docstrings(tmp_path: Path, environment: dict[str, str]) -> None:
     ended = run(tmp_path, **environment)
+    assert ended.stdout.decode() == "1 Say how Python runs. utf-8 ['a b', 'ü'] größe\n", ended.stderr
+
+
+def test_a_latin_1_locale(tmp_path: Path) -> None:
+    name = "en_US.ISO-8859-1"
+    if not shutil.which("localedef") or not Path("/usr/share/i18n/charmaps/ISO-8859-1.gz").exists():
+        pytest.skip("needs localedef and its definitions, to make such a locale")
+    subprocess.run(["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(tmp_path / name)], check=True)
+    ended = run(tmp_path, LC_ALL=name, LOCPATH=str(tmp_path))
     assert ended.stdout.decode() == "1 Say how Python runs. utf-8 ['a b', 'ü'] größe\n", ended.stderr
 
 
