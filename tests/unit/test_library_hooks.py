@@ -67,6 +67,7 @@ HOOKS = [
     Hook("transformers", "Trainer._get_grad_norm", "(self, model, grad_norm=None)"),
     # TRL: attributes.
     Hook(TRAINER, "GRPOTrainer._buffered_inputs", "self._buffered_inputs = [unsplit_pixel_values_by_grid(batch)"),
+    Hook(SFT, "SFTTrainer._total_train_tokens", "self._total_train_tokens += num_tokens_in_batch"),
     Hook(
         TRAINER,
         "GRPOTrainer._metrics",

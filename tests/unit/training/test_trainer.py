@@ -87,7 +87,12 @@ def trainer(best: str | None, history: list[dict[str, Any]]) -> Any:
 
 
 def test_curves(tmp_path: Path) -> None:
-    history = [{"step": 1, "loss": 2.0, "reward": float("nan")}, {"step": 2, "loss": float("inf"), "reward": 0.5}]
+    closing = {"step": 2, "train_loss": 0.7, "train_runtime": 3.5}  # of the steps since the last resume alone
+    history = [
+        {"step": 1, "loss": 2.0, "reward": float("nan")},
+        {"step": 2, "loss": float("inf"), "reward": 0.5},
+    ]
+    history.append(closing)
     found = curves(trainer("somewhere/checkpoints/checkpoint-6", history))
     assert found == {
         "history": [{"step": 1, "loss": 2.0}, {"step": 2, "reward": 0.5}],

@@ -35,6 +35,7 @@ from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, und
 from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preemption import saved_at_sigterm
 from reinforced_cot.training.preflight import Start
+from reinforced_cot.training.trl_hooks import count_tokens_on
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +167,10 @@ def run(
     else:
         with undrawable_tokens_named(trainer), saved_at_sigterm(trainer):
             trainer.add_callback(FiniteWeights())  # after the one that saves at SIGTERM: those weights are checked, too
+            trainer.add_callback(LogsAtSaves())
             trainer.add_callback(CheckpointManifests())
+            if resume_from:
+                count_tokens_on(trainer, TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME)).log_history)
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
@@ -180,6 +184,18 @@ def run(
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
         trainer.accelerator.end_training()
+
+
+class LogsAtSaves(TrainerCallback):
+    """Logs at each checkpoint: no checkpoint holds the sums of a log, so a resumed run would average fewer steps."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        control.should_log = control.should_log or control.should_save
+        return control
+
+    on_epoch_end = on_step_end
 
 
 class CheckpointManifests(TrainerCallback):
@@ -222,10 +238,13 @@ def _is_finished(checkpoint: Path) -> bool:
 
 
 def curves(trainer: Trainer) -> dict[str, Any]:
-    """The training history, one entry per logged step, and which checkpoint was kept."""
+    """The training history, one entry per logged step, and which checkpoint was kept.
+
+    `Trainer`'s closing entry is left out: its loss and durations are those since the last resume, not of the training.
+    """
     best = trainer.state.best_model_checkpoint
     return {
-        "history": [_finite(entry) for entry in trainer.state.log_history],
+        "history": [_finite(entry) for entry in trainer.state.log_history if "train_runtime" not in entry],
         "best_checkpoint": Path(best).name if best else None,
         "best_metric": trainer.state.best_metric,
         "steps": trainer.state.global_step,
