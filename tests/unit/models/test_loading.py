@@ -14,6 +14,7 @@ from reinforced_cot.files import read_json, write_json, write_manifest
 from reinforced_cot.lora.adapter import check_trainable, lora_config
 from reinforced_cot.models.checkpoints import context_length, refuse_pickles, weights_hash
 from reinforced_cot.models.loading import load_model
+from reinforced_cot.models.processors import load_processor
 
 
 @pytest.fixture
@@ -76,6 +77,14 @@ def test_weights_hash_sees_weights_alone() -> None:
 def test_context_length(tiny_run: TinyRun) -> None:
     assert context_length(tiny_run.base / "model") == 2048
     assert read_json(tiny_run.base / "model/config.json")["text_config"]["max_position_embeddings"] == 2048
+
+
+def test_how_a_processor_was_loaded_is_not_saved_with_it(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """With HF_HUB_OFFLINE, transformers forces local_files_only: two runs of one merge would differ."""
+    for offline in (False, True):
+        load_processor(tiny_run.base / "model", local_files_only=offline).save_pretrained(tmp_path / str(offline))
+    saved = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("False", "True")]
+    assert saved[0] == saved[1] and b"local" not in saved[0]["tokenizer_config.json"]
 
 
 def test_a_model_without_a_trainable_parameter_is_refused(tiny_run: TinyRun) -> None:

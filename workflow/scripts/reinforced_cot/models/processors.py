@@ -73,7 +73,11 @@ def load_processor(folder: Path, **options: Any) -> ProcessorMixin:
     Raises:
         DataError: the checkpoint's family is unknown.
     """
-    return processor_class(family_of_checkpoint(folder)).from_pretrained(folder, padding_side="left", **options)
+    processor = processor_class(family_of_checkpoint(folder)).from_pretrained(folder, padding_side="left", **options)
+    # How it was loaded (HF_HUB_OFFLINE sets the second) would be saved with it: the same merge would give other bytes.
+    for circumstance in ("is_local", "local_files_only"):
+        processor.tokenizer.init_kwargs.pop(circumstance, None)
+    return processor
 
 
 def set_pixel_budget(processor: ProcessorMixin, min_pixels: int, max_pixels: int) -> None:
