@@ -6,10 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import report
 
 from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation.report import read_template
 from reinforced_cot.files import read_json, write_json
 
 HOSTILE = "<script>alert(1)</script>"
@@ -238,3 +240,12 @@ def test_a_damaged_file_is_named(tmp_path: Path, repo: Path, file: str, key: str
     path.write_text(text)
     with pytest.raises(DataError, match=rf"{file} {message}delete \S*{file} and give the same command with"):
         page(tmp_path / "run", ["base", "sft"], repo)
+
+
+@pytest.mark.parametrize("content", [None, b"<p>{% if warnings %}", b"\xff"])
+def test_a_damaged_template_is_named(tmp_path: Path, content: bytes | None) -> None:
+    template = tmp_path / "report.html.j2"
+    if content is not None:
+        template.write_bytes(content)
+    with pytest.raises(DataError, match=r"report\.html\.j2 cannot be read \(.*\): restore it, `git checkout"):
+        read_template(jinja2.Environment(), template)

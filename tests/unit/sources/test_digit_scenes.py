@@ -2,9 +2,13 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from reinforced_cot.errors import DataError
+from reinforced_cot.paths import SCANS
+from reinforced_cot.sources import digit_scenes
 from reinforced_cot.sources.digit_scenes import COLORS, QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 PLACES = {"top left": (0, 0), "top right": (0, 1), "bottom left": (1, 0), "bottom right": (1, 1)}
@@ -84,3 +88,15 @@ def test_splits_share_no_scan_and_seeds_no_scene() -> None:
     assert make_scenes("train", 20, 1) == make_scenes("train", 20, 1)
     drawn = [[scene.digits for scene in make_scenes("train", 20, seed)] for seed in (1, 2, "pretraining-1")]
     assert drawn[0] != drawn[1] and drawn[0] != drawn[2]
+
+
+@pytest.mark.parametrize("damage", ["missing", "emptied", "halved", "flipped"])
+def test_damaged_scans_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    content = bytearray(SCANS.read_bytes())
+    content[len(content) // 2] ^= damage == "flipped"
+    size = {"emptied": 0, "halved": len(content) // 2}.get(damage, len(content))
+    if damage != "missing":
+        (tmp_path / "digits.csv.gz").write_bytes(content[:size])
+    monkeypatch.setattr(digit_scenes, "SCANS", tmp_path / "digits.csv.gz")
+    with pytest.raises(DataError, match=r"digits\.csv\.gz cannot be read \(.*\): restore it"):
+        digit_scenes._digits_table.__wrapped__()

@@ -33,12 +33,14 @@ def read_settings(path: Path, kind: type[Settings]) -> Settings:
     """Read the stage's part of the configuration, as its settings rule wrote it.
 
     Raises:
-        DataError: the file is missing, is not YAML, or does not fit ``kind``.
+        DataError: the file is missing, cannot be read, is not YAML, or does not fit ``kind``.
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `snakemake {path}` writes it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}): delete it; `snakemake {path}` writes it anew") from None
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML: {error}") from None
     try:

@@ -42,7 +42,7 @@ def render(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     first = evaluations[policies[0]]
     spread = read_result(results / "seeds.json") if seeds else None
-    return environment.from_string(template.read_text(encoding="utf-8")).render(
+    return read_template(environment, template).render(
         title=results.resolve().name,
         n=first["n"],
         images=first["n_images"],
@@ -70,6 +70,18 @@ def render(
         curves=curves(histories, losses),
         summary=read_result(results / "data" / "summary.json"),
     )
+
+
+def read_template(environment: jinja2.Environment, template: Path) -> jinja2.Template:
+    """The page's template.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return environment.from_string(template.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, jinja2.TemplateSyntaxError) as error:
+        raise DataError(f"{template} cannot be read ({error}): restore it, `git checkout -- {template}`") from None
 
 
 def _unless_empty(table: pd.DataFrame) -> str | None:

@@ -12,7 +12,9 @@ Everything is a deterministic function of (split, size, seed).
 
 from __future__ import annotations
 
+import gzip
 import random
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +23,7 @@ from typing import TypedDict
 import numpy as np
 from PIL import Image
 
+from reinforced_cot.errors import DataError
 from reinforced_cot.paths import SCANS
 from reinforced_cot.sources.scene_size import CELL_PX, GRID
 
@@ -112,8 +115,16 @@ def name_position(position: Position) -> str:
 
 @cache
 def _digits_table() -> np.ndarray:
-    """Shape `(1797, 65)`: 64 values of ink and the class."""
-    return np.loadtxt(SCANS, delimiter=",")
+    """Shape `(1797, 65)`: 64 values of ink and the class.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        with gzip.open(SCANS, "rt", encoding="ascii") as file:
+            return np.array([line.split(",") for line in file], dtype=np.float64).reshape(1797, 65)
+    except (OSError, EOFError, zlib.error, ValueError) as error:  # gzip has a checksum
+        raise DataError(f"{SCANS} cannot be read ({error}): restore it, `git checkout -- {SCANS}`") from None
 
 
 @cache
