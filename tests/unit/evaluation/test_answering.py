@@ -106,6 +106,22 @@ def test_a_missing_batch_is_an_error(tiny_run: TinyRun, tmp_path: Path) -> None:
         answering.collect(settings, tiny_run.examples[:1], log)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"red"', b'"rad"'), (b'"red"', b'"r\xe5d"'), (b'"batch": 1', b'"batch": 3'), (b'"ids"', b'"idz"'), (b"}", b"")],
+)
+def test_a_damaged_batch_is_asked_again(tmp_path: Path, old: bytes, new: bytes) -> None:
+    log = AnswerLog(tmp_path)
+    for batch, text in enumerate(("blue", "red")):
+        log.append(0, "prediction_raw", batch, Answered([f"q{batch}"], [[text]], [[False]], 1.0))
+    assert log.read().keys() == {("prediction_raw", 0), ("prediction_raw", 1)}
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    start = content.index(b'"batch": 1')
+    file.write_bytes(content[:start] + content[start:].replace(old, new))
+    assert log.read().keys() == {("prediction_raw", 0)}
+
+
 def test_long_prompts_are_refused_before_the_model_is_loaded(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_if_called: Callable[..., Any]
 ) -> None:

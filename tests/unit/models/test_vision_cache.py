@@ -116,15 +116,19 @@ def test_images_are_told_apart_by_each_of_their_values() -> None:
     assert len(keys) == 11
 
 
-def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped", "another"])
+def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path, damage: str) -> None:
     inputs = inputs_of(tiny_run, [0])
     model = load(tiny_run)
     use_vision_cache(model, tmp_path, "on")
     expected = model(**inputs).logits
     [file] = files_of(tmp_path)
-    size = file.stat().st_size
-    file.write_bytes(file.read_bytes()[:100])
-    assert torch.equal(model(**inputs).logits, expected) and file.stat().st_size == size
+    content = file.read_bytes()
+    model(**inputs_of(tiny_run, [3]))
+    [other] = [path for path in files_of(tmp_path) if path != file]
+    flipped = bytes([*content[:-9], content[-9] ^ 1, *content[-8:]])
+    file.write_bytes({"cut": content[:100], "flipped": flipped, "another": other.read_bytes()}[damage])
+    assert torch.equal(model(**inputs).logits, expected) and file.read_bytes() == content
 
 
 def test_a_full_disk_does_not_end_the_run(tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

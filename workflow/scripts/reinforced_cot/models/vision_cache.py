@@ -8,7 +8,8 @@ the tower's weights and dtype, and the software and the device that compute.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from uuid import uuid4
 
 import torch
 import transformers
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 VISION_CACHE = "vision_cache"  # the cache's folder, beside those of the policies
 POOLED = "pooled"  # features that enter the language model in place of an image's tokens
+CHECKSUM = "crc32"  # in the header of a file
 DEEPSTACK = "deepstack"  # features that Qwen3-VL adds in some layers of its language model, numbered
 
 
@@ -89,22 +91,35 @@ class _CachedFeatures:
         return BaseModelOutputWithDeepstackFeatures(pooler_output=pooled, deepstack_features=layers)
 
     def _read(self, name: str) -> dict[str, torch.Tensor] | None:
-        """Features from a file, mapped into memory; None if it is missing or damaged."""
+        """Features from a file, mapped into memory; None if it is missing or damaged, so that it is written again."""
         try:
-            return load_file(self._folder / name)
-        except (OSError, SafetensorError):  # the caller writes it again
+            with safe_open(self._folder / name, "pt") as file:
+                features = {part: file.get_tensor(part) for part in file.keys()}  # noqa: SIM118, it is no dictionary
+                recorded = (file.metadata() or {}).get(CHECKSUM)
+        except (OSError, SafetensorError):
             return None
+        return features if recorded == _checksum(name, features) else None
 
     def _write(self, name: str, features: dict[str, torch.Tensor]) -> None:
         part = self._folder / f"{name}.{uuid4().hex}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)  # each time: a user may delete it during a run
-            save_file({key: feature.cpu().contiguous() for key, feature in features.items()}, part)
+            saved = {key: feature.cpu().contiguous() for key, feature in features.items()}
+            save_file(saved, part, {CHECKSUM: _checksum(name, saved)})
             part.replace(self._folder / name)
         except (OSError, SafetensorError) as error:  # a full disk, for example: the run must go on
             part.unlink(missing_ok=True)
             log.warning("image features are no longer kept in %s: %s", self._folder, error)
             self._write = lambda *_: None  # type: ignore[method-assign]
+
+
+def _checksum(name: str, features: Mapping[str, torch.Tensor]) -> str:
+    """A checksum of a file's features and of its name: the features of another image are damage, too."""
+    checksum = zlib.crc32(name.encode())
+    for part, feature in sorted(features.items()):
+        checksum = zlib.crc32(f"{part} {feature.dtype} {tuple(feature.shape)}".encode(), checksum)
+        checksum = zlib.crc32(feature.flatten().view(torch.uint8).numpy(), checksum)
+    return f"{checksum:08x}"
 
 
 def fingerprints(images: Sequence[torch.Tensor], grids: torch.Tensor) -> list[str]:
