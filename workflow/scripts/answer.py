@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         answer(settings, examples, args.data, args.policy / "model", answers, args.shard, shards)
         return
+    lock_folder(args.policy)
     claim(topology)
     lock_folder(args.policy)
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
+from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.devices import claim_devices
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.base_model.path is None:
         check_split(args.data, "train")
     train = read_examples(args.data / "train.jsonl") if settings.base_model.path is None else []
+    lock_folder(args.output)
     from reinforced_cot.base.base_model import make_base
 
     make_base(settings, train, args.output)

@@ -1,4 +1,4 @@
-"""A lock on a policy's folder: two trainings in one folder would destroy each other's checkpoints.
+"""A lock on a policy's folder: two jobs that write there at once would destroy each other's files.
 
 Snakemake's own lock is gone as soon as any run in the clone ends.
 """
@@ -48,7 +48,7 @@ def lock_folder(folder: Path, patience: float | None = None) -> None:
         file.close()
         raise PipelineError(
             f"{folder} is in use by another run ({holder or 'unknown'}): wait until it has ended, or stop it; two runs "
-            "in one folder would destroy each other's checkpoints"
+            "in one folder would destroy each other's files"
         ) from None
     except OSError as error:  # a file system without locks
         log.warning("%s cannot be locked (%s): see that no other run writes to it", folder, error.strerror)
