@@ -1,5 +1,7 @@
 """Paths with blanks, quotes and all that a shell would run are paths and nothing else."""
 
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,4 +28,22 @@ def test_a_results_folder_of_any_name(tmp_path: Path, name: str) -> None:
     assert (workflow.root / results / "logs/data/check_data.log").is_file()
     assert (workflow.root / "results/my").read_text() == "the user's"
     assert {path.name for path in workflow.root.iterdir()} - before <= {".snakemake"}
+    assert not list(workflow.root.rglob("made"))
+
+
+def test_a_topology_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """The stage's command, as a shell reads it, names the file in one word."""
+    workflow = copy_workflow(REPO, tmp_path / "workflow", "--configfile", "tests/configs/smoke.yaml", "paths.yaml")
+    topology = "my $(touch made) topologies/one cpu.yaml"
+    (workflow.root / topology).parent.mkdir()
+    shutil.copyfile(workflow.root / "config/accelerate/cpu.yaml", workflow.root / topology)
+    stages = ("sft", "grpo", "answer")
+    launch = {stage: {"topology": topology, "processes": 1} for stage in stages}
+    (workflow.root / "paths.yaml").write_text(yaml.safe_dump({"launch": launch}), encoding="utf-8")
+    text = workflow.snakemake("--dry-run", "--printshellcmds", "--cores", "2")
+    for stage in stages:
+        commands = [line.removeprefix("Shell command: ") for line in text.splitlines() if f"scripts/{stage}.py" in line]
+        assert commands, stage
+        for words in map(shlex.split, commands):
+            assert words[words.index("--topology") + 1] == topology
     assert not list(workflow.root.rglob("made"))
