@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_CPU := .venv-vllm-cpu
 
-.PHONY: run all config test test-vllm bench check vllm lock prune clean
+.PHONY: run all config test test-vllm faults bench check vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -25,6 +25,9 @@ test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, d
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
 	PYTHONPATH=tests/vllm_cpu $(VLLM_CPU)/bin/python -m pytest tests/vllm_cpu
+
+faults: $(READY)  ## kill every stage, damage every kind of file, fill its disk (hours): docs/robustness.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/run.py --kills 200 --document docs/robustness.md
 
 SAMPLE ?= ../shared/data/gqa-cot-sample
 

@@ -1,0 +1,48 @@
+"""Whether a job's declared outputs are those of the undisturbed run, byte by byte."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jobs import Job, files_below
+from workflow_copy import WorkflowCopy
+
+# Durations, which no two runs share; all else is compared byte by byte.
+TIMES = {
+    "timing.json": ("process_seconds", "completions_per_process_second"),
+    "metrics.json": ("step_time",),  # of RL, at each logged step
+}
+
+
+def differences(finished: WorkflowCopy, copy: WorkflowCopy, job: Job) -> list[str]:
+    """One line for each declared output that differs from the finished run's."""
+    return [line for output in job.outputs for line in _differences(finished.root / output, copy.root / output)]
+
+
+def _differences(expected: Path, found: Path) -> Iterator[str]:
+    if not found.exists():
+        yield f"{found.name} is missing"
+    elif expected.is_dir():
+        names = {*files_below(expected), *files_below(found)}
+        for name in sorted(names):
+            if not (expected / name).is_file() or not (found / name).is_file():
+                yield f"{found.name}/{name} is in one run only"
+            else:
+                yield from _differences(expected / name, found / name)
+    elif content(expected) != content(found):
+        yield f"{found.name} differs"
+
+
+def content(path: Path) -> bytes:
+    """A file's bytes; without the durations that `TIMES` names, where it holds such."""
+    if path.name not in TIMES:
+        return path.read_bytes()
+    return json.dumps(_without(json.loads(path.read_text()), TIMES[path.name])).encode()
+
+
+def _without(value: Any, keys: tuple[str, ...]) -> Any:
+    """``value`` without these keys, at any depth; the order of the others stays."""
+    if isinstance(value, dict):
+        return {key: _without(inner, keys) for key, inner in value.items() if key not in keys}
+    return [_without(inner, keys) for inner in value] if isinstance(value, list) else value

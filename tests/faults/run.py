@@ -1,0 +1,123 @@
+"""Every fault of tests/faults/ in turn, against a finished run: the long version of the tests, with a table of results.
+
+    python tests/faults/run.py --kills 200 --seed 1 --document docs/robustness.md
+
+It makes the undisturbed run first (or takes the one in --finished), and writes its table between the two marks of the
+document. A trial that went wrong leaves its folder below --folder, which its line names.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import corruptions
+import full_disk
+import kills
+import two_writers
+from jobs import jobs_of
+from places import REPO
+from processes import take_interrupts
+from tables import Trial, results, write_results
+from workflow_copy import WorkflowCopy, copy_workflow
+
+SMOKE = ("--configfile", "tests/configs/smoke.yaml")
+
+
+class Part(NamedTuple):
+    """One kind of fault: its title, its trials, and what carries one of them out."""
+
+    title: str
+    trials: Sequence[Any]
+    perform: Callable[..., Trial]
+
+
+class Broken(NamedTuple):
+    """A trial that the harness could not carry out."""
+
+    name: str
+    problem: str
+    said: str = ""
+    outcome: str = ""
+    seconds: float = 0.0
+
+
+def parts(jobs: Any, count: int, seed: int, folder: Path) -> dict[str, Part]:
+    """All faults, by the names that --only takes."""
+    disks = full_disk.all_full_disks() if full_disk.can_mount(folder / "mount") else []
+    if not disks:
+        print("full disks are left out: mounting a tmpfs takes root", flush=True)
+    writers = [two_writers.TwoWritersTrial(job) for job in two_writers.JOBS]
+    return {
+        "kills": Part("kills", kills.drawn_kills(jobs, count, seed), kills.perform),
+        "corruptions": Part("corruptions", corruptions.all_corruptions(seed), corruptions.perform),
+        "disks": Part("full disks", disks, full_disk.perform),
+        "writers": Part("two writers", writers, two_writers.perform),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=("kills", "corruptions", "disks", "writers"), help="not all four")
+    parser.add_argument("--kills", type=int, default=200, help="how many trials with kills")
+    parser.add_argument("--sample", type=int, help="only this many trials of each kind, drawn by the seed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="trials at the same time")
+    parser.add_argument("--folder", type=Path, help="for the copies; a temporary one by default")
+    parser.add_argument(
+        "--finished", type=Path, help="a finished run of the smoke configuration, in place of a new one"
+    )
+    parser.add_argument("--document", type=Path, help="Markdown file that the table is written into")
+    args = parser.parse_args()
+    take_interrupts()
+    folder = args.folder or Path(mkdtemp(prefix="faults-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    if args.finished:
+        run = WorkflowCopy(args.finished.resolve(), SMOKE)
+    else:
+        run = copy_workflow(REPO, folder / "finished", *SMOKE)
+        run.snakemake("--cores", "2")
+    jobs, started = jobs_of(run), time.monotonic()
+    done: dict[str, list[Trial]] = {}
+    for name, part in parts(jobs, args.kills, args.seed, folder).items():
+        if args.only and name not in args.only:
+            continue
+        trials = list(enumerate(part.trials))
+        if args.sample and args.sample < len(trials):
+            trials = Random(args.seed).sample(trials, args.sample)
+
+        def carry_out(numbered: tuple[int, Any], name: str = name, part: Part = part) -> Trial:
+            number, trial = numbered
+            result: Trial
+            root = folder / f"{name}-{number}"
+            try:
+                result = part.perform(trial, run, jobs, root)
+            except Exception as error:  # hours of other trials must not be lost
+                result = Broken(trial.name, f"the harness fails: {error!r}")
+            state = f"WRONG ({root}): {result.problem}" if result.problem else result.said
+            print(f"{name} {number} [{result.seconds:.0f} s] {result.name}: {state}", flush=True)
+            return result
+
+        with ThreadPoolExecutor(args.workers) as pool:
+            done[part.title] = list(pool.map(carry_out, trials))
+    text = results(done, args.seed, time.monotonic() - started)
+    print(text)
+    if args.document:
+        write_results(args.document, text)
+    counts = Counter(bool(trial.problem) for trials in done.values() for trial in trials)
+    sys.exit(1 if counts[True] else 0)
+
+
+if __name__ == "__main__":
+    main()

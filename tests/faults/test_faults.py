@@ -1,0 +1,84 @@
+"""A few faults of each kind, drawn by a seed: `make faults` runs all of them (docs/robustness.md)."""
+
+from pathlib import Path
+from random import Random
+
+import corruptions
+import full_disk
+import kills
+import pytest
+import two_writers
+from corruptions import CorruptionTrial
+from full_disk import FullDiskTrial
+from jobs import KEPT, Job, jobs_of
+from kills import KillTrial
+from processes import take_interrupts
+from two_writers import TwoWritersTrial
+from workflow_copy import WorkflowCopy
+
+SEED = 1
+WITHOUT_TORCH = ("prepare_data", "check_data", "evaluate", "compare", "report")
+KILLED = ("prepare_data train", "check_data", "sft sft", "merge_lora sft", "answer sft", "evaluate sft", "compare")
+ALL = corruptions.all_corruptions(SEED)
+CHEAP = [
+    trial
+    for trial in ALL
+    if trial.target.job.split()[0] in WITHOUT_TORCH
+    and trial.target.way == "script"
+    # Answers and scores have no checksum: docs/robustness.md says what a flipped bit in them does.
+    and not (trial.damage == "flipped" and trial.target.job.split()[0] in ("evaluate", "compare", "report"))
+]
+REFUSED = [trial for trial in ALL if trial.target.job == "answer base" and trial.damage in ("flipped", "line lost")]
+
+
+def drawn(trials: list[CorruptionTrial], count: int) -> list[CorruptionTrial]:
+    return Random(SEED).sample(trials, count)
+
+
+@pytest.fixture(scope="module")
+def jobs(finished_run: WorkflowCopy) -> dict[str, Job]:
+    take_interrupts()
+    return jobs_of(finished_run)
+
+
+def test_every_stage_can_be_killed(jobs: dict[str, Job]) -> None:
+    """A new stage needs a row in `MOMENTS`, and in `KEPT` if it keeps anything for a killed job."""
+    rules = {job.rule for job in jobs.values()}
+    assert rules == kills.MOMENTS.keys() and rules >= KEPT.keys()
+    assert {trial.target.job for trial in ALL} <= jobs.keys()
+    assert len({trial.name for trial in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_a_killed_stage_ends_as_if_it_had_not_been(
+    finished_run: WorkflowCopy, jobs: dict[str, Job], tmp_path: Path, name: str
+) -> None:
+    trials = kills.drawn_kills({name: jobs[name]}, 2, SEED + KILLED.index(name))
+    trial = KillTrial(name, "script", trials[1].kills)  # at a named moment
+    assert kills.perform(trial, finished_run, jobs, tmp_path / "run").problem == ""
+
+
+def test_snakemake_goes_on_after_a_kill(finished_run: WorkflowCopy, jobs: dict[str, Job], tmp_path: Path) -> None:
+    trial = KillTrial("report", "snakemake", kills.drawn_kills({"report": jobs["report"]}, 1, SEED)[0].kills)
+    assert kills.perform(trial, finished_run, jobs, tmp_path / "run").problem == ""
+
+
+@pytest.mark.parametrize("trial", [*drawn(CHEAP, 20), *drawn(REFUSED, 5)], ids=lambda trial: trial.name)
+def test_a_damaged_file_is_noticed_or_healed(
+    finished_run: WorkflowCopy, jobs: dict[str, Job], tmp_path: Path, trial: CorruptionTrial
+) -> None:
+    assert corruptions.perform(trial, finished_run, jobs, tmp_path / "run").problem == ""
+
+
+def test_a_full_disk_is_named_and_the_job_goes_on(
+    finished_run: WorkflowCopy, jobs: dict[str, Job], tmp_path: Path
+) -> None:
+    if not full_disk.can_mount(tmp_path / "mount"):
+        pytest.skip("mounting a tmpfs takes root")
+    trial = FullDiskTrial("prepare_data train", 100_000)
+    assert full_disk.perform(trial, finished_run, jobs, tmp_path / "run").problem == ""
+
+
+def test_a_second_writer_is_refused(finished_run: WorkflowCopy, jobs: dict[str, Job], tmp_path: Path) -> None:
+    trial = TwoWritersTrial("answer base")
+    assert two_writers.perform(trial, finished_run, jobs, tmp_path / "run").problem == ""
