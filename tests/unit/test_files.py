@@ -280,3 +280,9 @@ def test_files_are_on_the_disk_before_what_names_them(tmp_path: Path, monkeypatc
     assert set(synced[:3]) == {"model/part/weights", "model/part", "model"}
     temporary, names = synced[3:]
     assert temporary.startswith(".model.json.") and names == ". after the manifest"
+
+
+def test_a_folder_in_place_of_a_json_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "eval.json").mkdir()
+    with pytest.raises(DataError, match=r"eval\.json cannot be read: Is a directory"):
+        read_json(tmp_path / "eval.json")

@@ -54,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     lock_folder(args.policy)
     claim(topology)
-    lock_folder(args.policy)
     inputs = [args.data / "test.jsonl", args.policy / "model.json"]
     claim_folder(log, fingerprint(Path(__file__), settings.as_dict(), inputs))
     if topology is not None and shards > 1:
