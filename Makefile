@@ -35,6 +35,7 @@ bench: $(READY)  ## measure every claimed speed again (an hour of idle cores): b
 	cd benchmarks && for script in shared_prefix grpo_step sft evaluation scaling; do \
 		../$(BIN)/python $$script.py --sample $(abspath $(SAMPLE)) || exit 1; done
 	$(BIN)/python benchmarks/merge.py
+	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/run_time.py
 	$(BIN)/python benchmarks/summary.py

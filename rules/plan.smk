@@ -6,7 +6,8 @@ rule plan:
     """
     Print the graph of policies, and for each stage the parts of its batch and the memory that it needs of each device.
 
-    Needs: the base model's configuration (fetched, for a hub id). Makes: no file, so that it makes nothing stale.
+    Needs: the base model's configuration (fetched, for a hub id); data/ is read if it exists. Makes: no file, so that it
+    makes nothing stale.
     """
     log:
         "<results>/logs/plan.log",
@@ -14,6 +15,7 @@ rule plan:
         "../environment.yml"
     params:
         scripts=unrecorded(SCRIPTS),
+        data="<results>/data",
         settings=json.dumps(
             {
                 "base": stage_settings.base_settings(settings).as_dict(),
@@ -30,4 +32,4 @@ rule plan:
             }
         ),
     shell:
-        "printf '%s' {params.settings:q} | python {params.scripts:q}/plan.py 2> {log:q}"
+        "printf '%s' {params.settings:q} | python {params.scripts:q}/plan.py --data {params.data:q} 2> {log:q}"

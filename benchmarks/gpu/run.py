@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "device": torch.cuda.get_device_name() if device().type == "cuda" else "CPU",
         "torch": torch.__version__,
         "tiny": args.tiny,
-        "parameters": shapes_of(base / "model").weights,
+        "parameters": shapes_of(base / "model", answer_settings(config).base_model).weights,
     }
     stages: dict[str, Callable[[], dict[str, Any]]] = {
         "sft": lambda: measure_sft(config, examples, data, base, sft),
@@ -227,13 +227,13 @@ def measure_sft(config: Config, examples: Sequence[Example], data: Path, base: P
     updates = [sum(seconds["training_step"][i * each : (i + 1) * each]) for i in range(steps)]
     tokens = [after - before for before, after in pairwise(seen)]
     rate = median(count / spent for count, spent in zip(tokens, updates[1:], strict=True))
-    shapes = shapes_of(base / "model", settings.policy.lora)
+    shapes = shapes_of(base / "model", settings.base_model, settings.policy.lora)
     # A frozen weight takes part in the forward pass and in the gradient of its input: 4 operations per token. By
     # convention, the recomputation of gradient checkpointing does not count. The vision tower does not count either, so
     # this is a lower bound.
     language = shapes.linear + shapes.hidden * shapes.vocabulary
     longest = settings.prompt.max_tokens
-    plan = training_plan_of(settings, shapes, None, longest, longest + CHAIN)
+    plan = training_plan_of(settings, shapes, None, longest, longest + CHAIN, config.image.max_pixels, False)
     return {
         "tokens_per_second": rate,
         "mfu": _share_of_peak(4 * language * rate),
@@ -266,9 +266,10 @@ def measure_grpo(config: Config, examples: Sequence[Example], data: Path, origin
     drawn, written, scored = (median(seconds[name][1:]) for name in phases[1:])
     generations = len(seconds["_generate_and_score_completions"])
     update = (sum(seconds["training_step"]) - sum(seconds["_generate_and_score_completions"])) / generations
-    shapes = shapes_of(origin / "model", settings.policy.lora)
+    shapes = shapes_of(origin / "model", settings.base_model, settings.policy.lora)
     longest = settings.prompt.max_tokens
-    plan = training_plan_of(settings, shapes, None, longest, longest + training["max_completion_length"])
+    row = longest + training["max_completion_length"]
+    plan = training_plan_of(settings, shapes, None, longest, row, config.image.max_pixels, False)
     return {
         "rollouts_per_generation": rollouts,
         "seconds_to_generate": written,
@@ -286,7 +287,7 @@ def measure_answering(config: Config, examples: Sequence[Example], data: Path, p
     folder = policy / "answers"
     folder.mkdir()
     answer(settings, examples, data, policy / "model", AnswerLog(folder))
-    plan = answering_plan_of(settings, shapes_of(policy / "model"), settings.prompt.max_tokens)
+    plan = answering_plan_of(settings, shapes_of(policy / "model", settings.base_model), settings.prompt.max_tokens)
     return {**timing(AnswerLog(folder)), "planned_gib": plan.needed(0) / 2**30}
 
 

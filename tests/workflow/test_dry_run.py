@@ -347,7 +347,9 @@ def test_plan_tells_memory_and_batches_before_anything_runs(full_size: WorkflowC
     assert "32 rows per update = 4 x 8 processes x 1 accumulated; 64 per generation = 8 groups" in text
     assert "base\n  sft: sft, adapter\n    grpo: grpo, adapter\n    gspo: grpo, adapter\n" in text
     assert "whose prompts are computed once for 4 of 8 completions" in text
-    assert text.count("GiB  at most at once") == 4
+    assert text.count("GiB  at most at once") == 7  # three policies, their merges, and answering
+    assert "merge of gspo: about " in text and "adapter that a merge keeps beside its base" in text
+    assert "vision_cache: 768 tokens x " in text and "at most 50 GiB (base_model.vision_cache_gib)" in text
     results = full_size.root / "results/qwen2.5-vl-3b-gqa"
     assert [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()] == ["logs/plan.log"]
 

@@ -40,11 +40,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     lock_folder(args.output)
     from reinforced_cot.lora.merge import merge
     from reinforced_cot.lora.quantized_merge import quantized_and_merged
+    from reinforced_cot.planning.merge_memory import check_merge_fits
 
     def measure(merged: Path) -> dict[str, Any]:
         base, adapter = args.base / "model", args.output / "adapter"
         return quantized_and_merged(settings, examples, args.data, base, adapter, merged)
 
+    check_merge_fits(settings, args.base / "model")
     merge(settings, args.base, args.output, measure if quantized else None)
 
 

@@ -5,13 +5,15 @@
 It reads the settings from standard input, as JSON: `base`, `answer`, `policies` by name in the order they are made,
 `report`, and `launch` (topology and processes by stage). It writes no file, so that looking at another configuration
 makes no result stale. Prompts are assumed to be as long as `prompt.max_tokens` allows. A stage that starts knows its
-longest prompt, and refuses a plan that does not fit.
+longest prompt, and refuses a plan that does not fit. Whether a merge into bfloat16 keeps its adapter beside its base
+is known only after it, and counted as if it did.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
@@ -26,7 +28,9 @@ from reinforced_cot.stage_script import start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of the prepared splits, to count their images")
+    args = parser.parse_args(argv)
     start()
     claim_devices(0)
     try:
@@ -42,16 +46,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     topologies = {
         stage: read_topology(launch["topology"], launch["processes"]) for stage, launch in content["launch"].items()
     }
-    print(drawn({name: trained.policy for name, trained in settings.items()}, content["report"]))
-    from reinforced_cot.planning.preview import answer_preview, training_preview
+    policies = {name: trained.policy for name, trained in settings.items()}
+    print(drawn(policies, content["report"]))
+    from reinforced_cot.planning.preview import Preview
 
+    preview = Preview(base, policies, answering.base_model)
     for name, trained in settings.items():
         try:
-            plan = training_preview(base.base_model, trained, topologies[trained.policy.method])
+            plan = preview.training(name, trained, topologies[trained.policy.method])
         except PipelineError as error:
             raise PipelineError(f"{name}: {error}") from None
         print(f"\n{name}: {plan}")
-    print(f"\nanswer: {answer_preview(base.base_model, answering, topologies['answer'])}")
+        if trained.policy.is_adapted:
+            print(f"\nmerge of {name}: {preview.merge(trained)}")
+    print(f"\nanswer: {preview.answer(answering, topologies['answer'], content['report'])}")
+    print(f"\nvision_cache: {preview.vision_cache(args.data)}")
     print(f"\nA device is to have at most {SLACK:.0%} of its memory filled.")
 
 

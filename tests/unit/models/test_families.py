@@ -233,7 +233,7 @@ def test_names_of_target_modules_mean_the_language_model(run: TinyRun, family: F
     assert {name.rpartition(".")[-1] for name in adapted(run)} == {"q_proj", "k_proj", "v_proj"}
     assert all("language_model" in name for name in adapted(run))
     model = loaded(run)
-    counted = shapes_of(run.base / "model", LORA).adapter
+    counted = shapes_of(run.base / "model", LOADING, LORA).adapter
     assert counted == check_trainable(get_peft_model(model, lora_config(LORA, model)))
 
 
@@ -356,7 +356,7 @@ def test_image_features_are_kept_where_they_can_be(
     inputs = processor(text=texts, images=images, padding=True, return_tensors="pt")
     model = loaded(run).requires_grad_(False)
     expected = model(**inputs).logits
-    use_vision_cache(model, tmp_path, "auto")
+    use_vision_cache(model, tmp_path, LOADING)
     for _ in range(2):  # computed, then looked up
         assert torch.allclose(model(**inputs).logits, expected, atol=1e-5)
     assert len(list(tmp_path.glob("*/*.safetensors"))) == (0 if family.tiled else 3)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_run import LOADING, LORA, PROMPT, TinyRun, lottery, with_large_weights
 
 from reinforced_cot import switches
@@ -22,6 +23,8 @@ from reinforced_cot.models.vision_cache import VISION_CACHE, fingerprints, tower
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training import sft as sft_stage
+
+KEPT = LOADING.model_copy(update={"vision_cache": "on"})
 
 
 def load(run: TinyRun) -> Any:
@@ -51,13 +54,13 @@ def test_an_image_is_computed_once_by_all_models_and_processes(tiny_run: TinyRun
     inputs = inputs_of(tiny_run, [0, 1, 2, 0])
     expected = load(tiny_run)(**inputs).logits
     model = load(tiny_run)
-    use_vision_cache(model, tmp_path, "on")
+    use_vision_cache(model, tmp_path, KEPT)
     calls = count_images(model)
     assert torch.allclose(model(**inputs).logits, expected, atol=1e-5)
     assert len(calls) == 3  # the fourth is the first one again
     other = load(tiny_run)  # another policy: its language model differs, its tower does not
     other.lm_head.weight.data += 1
-    use_vision_cache(other, tmp_path, "on")
+    use_vision_cache(other, tmp_path, KEPT)
     seen = count_images(other)
     other(**inputs_of(tiny_run, [2, 1, 5]))
     assert len(seen) == 1 and len(files_of(tmp_path)) == 4
@@ -68,7 +71,7 @@ def test_features_do_not_depend_on_the_batch(tiny_run: TinyRun, tmp_path: Path) 
     logits = []
     for name, first in (("alone", [1]), ("together", [0, 1, 2])):
         model = load(tiny_run)
-        use_vision_cache(model, tmp_path / name, "on")
+        use_vision_cache(model, tmp_path / name, KEPT)
         model(**inputs_of(tiny_run, first))
         logits.append(model(**inputs_of(tiny_run, [1])).logits)
     assert torch.equal(*logits)
@@ -86,16 +89,44 @@ def test_another_tower_or_dtype_has_separate_features(tiny_run: TinyRun) -> None
     assert len({known, changed, tower_hash(model.model.visual)}) == 3
 
 
-def test_features_computed_under_autocast_are_separate(tiny_run: TinyRun, tmp_path: Path) -> None:
-    """QLoRA's passes compute under autocast, its rollouts do not: neither may use the other's features."""
-    inputs = inputs_of(tiny_run, [0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_changes_no_feature(tiny_run: TinyRun, tmp_path: Path, dtype: torch.dtype) -> None:
+    """Passes of training compute under autocast, rollouts do not: whichever is first, both use one file per image."""
+    inputs = inputs_of(tiny_run, [0, 1])
+    written = []
+    for name, autocast in (("passes first", True), ("rollouts first", False)):
+        model = load(tiny_run).to(dtype)
+        use_vision_cache(model, tmp_path / name, KEPT)
+        for enabled in (autocast, not autocast):
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                model(**inputs)
+        files = files_of(tmp_path / name)
+        assert {part.dtype for file in files for part in load_file(file).values()} == {dtype}
+        written.append([file.read_bytes() for file in files])
+    assert len(written[0]) == 2 and written[0] == written[1]
+
+
+def test_a_full_cache_keeps_what_it_has(tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Other processes write, too: what they have written counts."""
+    inputs = inputs_of(tiny_run, [0, 1, 2])
     expected = load(tiny_run)(**inputs).logits
     model = load(tiny_run)
-    use_vision_cache(model, tmp_path, "on")
-    with torch.autocast("cpu", torch.bfloat16):
-        model(**inputs)
-    assert len(files_of(tmp_path)) == 1
-    assert torch.equal(model(**inputs).logits, expected) and len(files_of(tmp_path)) == 2
+    use_vision_cache(model, tmp_path / "all", KEPT)
+    model(**inputs)
+    sizes = [file.stat().st_size for file in files_of(tmp_path / "all")]
+    (tmp_path / "some" / "another tower").mkdir(parents=True)
+    (tmp_path / "some" / "another tower" / "image.safetensors").write_bytes(bytes(1000))
+    bound = (1000 + max(sizes) + min(sizes) / 2) / 2**30
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path / "some", KEPT.model_copy(update={"vision_cache_gib": bound}))
+    calls = count_images(model)
+    for _ in range(2):
+        assert torch.allclose(model(**inputs).logits, expected, atol=1e-5)
+    assert len(files_of(tmp_path / "some")) == 2 and len(calls) == 3 + 2
+    assert caplog.text.count("that base_model.vision_cache_gib allows") == 1
+    model = load(tiny_run)
+    use_vision_cache(model, tmp_path / "none", KEPT.model_copy(update={"vision_cache_gib": 0.0}))
+    assert torch.allclose(model(**inputs).logits, expected, atol=1e-5) and not files_of(tmp_path / "none")
 
 
 def test_images_are_told_apart_by_each_of_their_values() -> None:
@@ -120,7 +151,7 @@ def test_images_are_told_apart_by_each_of_their_values() -> None:
 def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path, damage: str) -> None:
     inputs = inputs_of(tiny_run, [0])
     model = load(tiny_run)
-    use_vision_cache(model, tmp_path, "on")
+    use_vision_cache(model, tmp_path, KEPT)
     expected = model(**inputs).logits
     [file] = files_of(tmp_path)
     content = file.read_bytes()
@@ -133,7 +164,7 @@ def test_a_damaged_file_is_written_anew(tiny_run: TinyRun, tmp_path: Path, damag
 
 def test_a_full_disk_does_not_end_the_run(tiny_run: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = load(tiny_run)
-    use_vision_cache(model, tmp_path, "on")
+    use_vision_cache(model, tmp_path, KEPT)
     inputs = inputs_of(tiny_run, [0, 1])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # the largest size of a file, in bytes
@@ -147,7 +178,7 @@ def test_a_full_disk_does_not_end_the_run(tiny_run: TinyRun, tmp_path: Path, cap
 
 def test_the_cache_may_be_deleted_at_any_time(tiny_run: TinyRun, tmp_path: Path) -> None:
     model = load(tiny_run)
-    use_vision_cache(model, tmp_path / "cache", "on")
+    use_vision_cache(model, tmp_path / "cache", KEPT)
     expected = model(**inputs_of(tiny_run, [0, 1])).logits
     shutil.rmtree(tmp_path / "cache")
     assert torch.equal(model(**inputs_of(tiny_run, [0, 1])).logits, expected)

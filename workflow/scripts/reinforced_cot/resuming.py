@@ -33,10 +33,12 @@ _FREE_TRAINING = (
 def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A training stage's settings without those that change no weight: a run may go on after they have changed."""
     policy, prompt = dict(settings["policy"]), dict(settings["prompt"])
+    base_model = dict(settings["base_model"])
     policy.pop("probes", None)
     prompt.pop("max_tokens", None)
+    base_model.pop("vision_cache_gib", None)
     policy["training"] = {key: value for key, value in policy["training"].items() if key not in _FREE_TRAINING}
-    return {**settings, "policy": policy, "prompt": prompt}
+    return {**settings, "policy": policy, "prompt": prompt, "base_model": base_model}
 
 
 def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:

@@ -98,13 +98,17 @@ def seen_by_trees(trees: Sequence[Tree], backbone: Any, device: torch.device) ->
     return {"trees": trees, "attention_mask": torch.ones(1, 1, 1, tokens, dtype=torch.bool, device=device)}
 
 
-def no_trees(backbone: torch.nn.Module) -> str | None:
-    """Why a model's rows cannot hold several sequences, or None if they can."""
+def no_trees(backbone: torch.nn.Module, attention: str | None = None) -> str | None:
+    """Why a model's rows cannot hold several sequences, or None if they can.
+
+    Args:
+        attention: the kernel that it will be loaded with; None for that of its config.
+    """
     if not hasattr(backbone, "get_rope_index"):
         return f"{type(backbone).__name__} has no M-RoPE positions"
     if set(getattr(backbone.config.get_text_config(), "layer_types", None) or ()) - {"full_attention"}:
         return "some of its layers see a window only"
-    attention = attention_of(backbone.config)  # the whole model's: a switch changes that of the language model only
+    attention = attention or attention_of(backbone.config)  # the whole model's: a switch changes the language model's
     return None if attention in OWN_NAMES else f"base_model.attn_implementation is {attention}"
 
 

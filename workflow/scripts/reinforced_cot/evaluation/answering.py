@@ -97,8 +97,7 @@ def answer(
     check_checkpoint(model)
     engine = ENGINES[settings.answer.engine]
     if not engine.reserves_memory:
-        shapes = shapes_of(model, trust_remote_code=trusted)
-        check_memory(answering_plan_of(settings, shapes, max(lengths)), shards)
+        check_memory(answering_plan_of(settings, shapes_of(model, settings.base_model), max(lengths)), shards)
     answering_model = engine.load(model, processor, settings, data)
     for way, batch in tqdm(remaining, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()

@@ -25,7 +25,7 @@ class TransformersEngine:
         loading = settings.base_model
         self._processor, self._prompt, self._data = processor, settings.prompt, data
         self._model = load_model(folder, loading).requires_grad_(False)
-        use_vision_cache(self._model, folder.parents[1] / VISION_CACHE, loading.vision_cache)
+        use_vision_cache(self._model, folder.parents[1] / VISION_CACHE, loading)
         remember_images(processor, 1)  # while a batch is prepared, its own images are kept as well
 
     def generate_batch(

@@ -29,7 +29,7 @@ TOLERANCE = 1e-4  # relative to the largest logit, or to the largest output of a
 MIN_EFFECT_KEPT, MAX_EFFECT_ERROR = 0.9, 0.3
 _ROUNDING = 3e-6  # 5 x the float32 rounding measured on a layer with 19,000 inputs, relative to its largest output
 _LAYERS = 16  # how many are compared one by one
-_PROBES = ["What is in the picture?", "Is it red or blue?", "How many are there on the left?", "yes no 1 2 3"]
+PROBES = ["What is in the picture?", "Is it red or blue?", "How many are there on the left?", "yes no 1 2 3"]
 
 
 class Probe(NamedTuple):
@@ -76,7 +76,7 @@ def prove(probe: Probe, saved: StoredModel, loading: Loading) -> dict[str, Any]:
         "not_loaded": not_loaded(saved.folder, loading.trust_remote_code),
         "dtype": loading.dtype,
         "tolerance": TOLERANCE,
-        "probes": len(_PROBES),
+        "probes": len(PROBES),
     }
 
 
@@ -195,13 +195,13 @@ def probe_inputs(processor: ProcessorMixin, prompt: Prompt) -> Any:
                 [ramp.roll(17 * i).expand(84, -1), ramp.flip(0).expand(84, -1), ramp[:84, None].expand(-1, 112)], dim=-1
             ).numpy()
         )
-        for i in range(len(_PROBES))
+        for i in range(len(PROBES))
     ]
     texts = [
         processor.apply_chat_template(
             with_image(prompt_messages(question, prompt)), tokenize=False, add_generation_prompt=True
         )
-        for question in _PROBES
+        for question in PROBES
     ]
     return processor(
         text=texts, images=images, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt"

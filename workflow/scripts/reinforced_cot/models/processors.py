@@ -87,6 +87,14 @@ def set_pixel_budget(processor: ProcessorMixin, min_pixels: int, max_pixels: int
     processor.image_processor = type(stock).from_dict({**stock.to_dict(), **options})
 
 
+def max_pixels(processor: ProcessorMixin) -> int:
+    """The area in pixels of the largest image that the processor prepares; of a tiled family, of all tiles together."""
+    stock = processor.image_processor
+    if processor.family.tiled:
+        return int(stock.max_patches * stock.size["height"] * stock.size["width"])
+    return int(stock.size["longest_edge"])
+
+
 def vision_token_ids(processor: ProcessorMixin) -> list[int]:
     """Ids of the tokens that stand for images and videos, or around them.
 

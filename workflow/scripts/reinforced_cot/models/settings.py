@@ -163,7 +163,12 @@ class Loading(Section):
     """Keep each image's features in `vision_cache/` in the results folder, for all epochs, passes and policies, if the
     vision tower is not trained. `auto` keeps them where the model allows it (otherwise the log says why not), `on`
     fails where it does not, `off` computes them each time. They take about 4 KB per visual token at 3B and may be
-    deleted at any time. vLLM has its own cache.
+    deleted at any time. The tower computes them without autocast. vLLM has its own cache.
+    """
+
+    vision_cache_gib: NotNegative = 50.0
+    """The largest size of `vision_cache/`, in GiB of disk; `snakemake plan` says how much all images would take. Images
+    beyond it are computed each time, and the log says so once.
     """
 
 

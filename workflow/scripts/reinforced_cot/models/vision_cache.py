@@ -2,7 +2,8 @@
 
 Policies differ only in their language model, so that epochs of SFT, passes of RL and evaluations of all policies share
 features. The path of a file contains hashes of all that its content depends on: the image as the processor prepared it,
-the tower's weights and dtype, and the software and the device that compute.
+the tower's weights and dtype, and the software and the device that compute. The tower computes without autocast, under
+which passes of training run and rollouts do not: both share one file per image.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
-from reinforced_cot.models.loading import autocast_dtype, backbone_of
+from reinforced_cot.models.loading import backbone_of
+from reinforced_cot.models.settings import Loading
 from reinforced_cot.models.transformers_hooks import attention_of
 from reinforced_cot.switches import is_on
 
@@ -33,31 +36,68 @@ VISION_CACHE = "vision_cache"  # the cache's folder, beside those of the policie
 POOLED = "pooled"  # features that enter the language model in place of an image's tokens
 CHECKSUM = "crc32"  # in the header of a file
 DEEPSTACK = "deepstack"  # features that Qwen3-VL adds in some layers of its language model, numbered
+_COUNTED_ANEW = 0.01  # a process that has written this share of the bound looks what others have written
 
 
-def use_vision_cache(model: PreTrainedModel, folder: Path, wanted: str, sharded: bool = False) -> None:
+def use_vision_cache(model: PreTrainedModel, folder: Path, loading: Loading, sharded: bool = False) -> None:
     """Let a model look up an image's features before its tower computes them.
 
     Args:
         model: its tower must not be trained from now on.
         folder: of the cache; several processes and several models may share it.
-        wanted: the value of `base_model.vision_cache`: ``auto``, ``on`` or ``off``.
+        loading: whether features are kept, and how many GiB of them.
         sharded: the tower's weights are split over processes, so that all of them must compute together.
 
     Raises:
-        PipelineError: ``wanted`` is ``on``, and the features cannot be kept.
+        PipelineError: ``vision_cache`` is ``on``, and the features cannot be kept.
     """
     backbone = backbone_of(model)
-    if is_on("base_model.vision_cache", wanted, _unsupported(backbone, sharded)):
-        backbone.get_image_features = _CachedFeatures(backbone, folder)
+    if is_on("base_model.vision_cache", loading.vision_cache, _unsupported(backbone, sharded)):
+        room = _Room(folder, loading.vision_cache_gib)
+        backbone.get_image_features = _CachedFeatures(backbone, folder, room)
+
+
+class _Room:
+    """How much may still be written to the cache. What is in it stays, and images beyond the bound are computed each
+    time: epochs ask for all images in turn, so that the files that made room for others would be asked for next.
+    """
+
+    def __init__(self, folder: Path, gib: float) -> None:
+        self._folder, self._gib = folder, gib
+        self._left = self._uncounted = 0.0
+
+    def takes(self, size: int) -> bool:
+        """Whether a file of ``size`` bytes still has room, which it then takes."""
+        if self._left < size or self._uncounted < size:
+            self._left = self._gib * 2**30 - self._size()
+            self._uncounted = max(size, _COUNTED_ANEW * self._gib * 2**30)
+        self._left -= size
+        self._uncounted -= size
+        return self._left >= 0
+
+    def full(self) -> str:
+        """The message that the bound is reached."""
+        return (
+            f"{self._folder} holds the {self._gib:g} GiB that base_model.vision_cache_gib allows: the features of "
+            "further images are computed each time. Folders in it that no run uses any more (another tower, dtype, "
+            "device or version of torch) may be deleted"
+        )
+
+    def _size(self) -> int:
+        """Bytes of all files in the cache, also those that other processes are writing."""
+        size = 0
+        for file in self._folder.glob("*/*"):
+            with suppress(FileNotFoundError):  # it has just been renamed
+                size += file.stat().st_size
+        return size
 
 
 class _CachedFeatures:
     """Replaces a backbone's ``get_image_features``. It computes image by image: no file depends on a batch."""
 
-    def __init__(self, backbone: Any, folder: Path) -> None:
+    def __init__(self, backbone: Any, folder: Path, room: _Room) -> None:
         self._compute: Callable[..., Any] = backbone.get_image_features
-        self._tower, self._cache = backbone.visual, folder
+        self._tower, self._cache, self._room = backbone.visual, folder, room
 
     @cached_property
     def _folder(self) -> Path:
@@ -67,13 +107,13 @@ class _CachedFeatures:
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor, **options: Any) -> Any:
         patches = pixel_values.split(image_grid_thw.prod(dim=-1).tolist())
-        dtype = autocast_dtype(pixel_values.device.type)
-        names = [f"{key}{f'_{dtype}' if dtype else ''}.safetensors" for key in fingerprints(patches, image_grid_thw)]
+        names = [f"{key}.safetensors" for key in fingerprints(patches, image_grid_thw)]
         images: list[dict[str, torch.Tensor]] = []
         for name, image_patches, grid in zip(names, patches, image_grid_thw, strict=True):
             features = self._read(name)
             if features is None:
-                outputs = self._compute(image_patches, grid[None], **options)
+                with torch.autocast(pixel_values.device.type, enabled=False):
+                    outputs = self._compute(image_patches, grid[None], **options)
                 features = {POOLED: outputs.pooler_output[0]}
                 deepstack = enumerate(getattr(outputs, "deepstack_features", None) or [])
                 features |= {f"{DEEPSTACK}_{number}": layer for number, layer in deepstack}
@@ -101,6 +141,9 @@ class _CachedFeatures:
         return features if recorded == _checksum(name, features) else None
 
     def _write(self, name: str, features: dict[str, torch.Tensor]) -> None:
+        if not self._room.takes(sum(feature.nbytes for feature in features.values())):
+            self._keep_no_more(self._room.full())
+            return
         part = self._folder / f"{name}.{uuid4().hex}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)  # each time: a user may delete it during a run
@@ -109,8 +152,11 @@ class _CachedFeatures:
             part.replace(self._folder / name)
         except (OSError, SafetensorError) as error:  # a full disk, for example: the run must go on
             part.unlink(missing_ok=True)
-            log.warning("image features are no longer kept in %s: %s", self._folder, error)
-            self._write = lambda *_: None  # type: ignore[method-assign]
+            self._keep_no_more(f"image features are no longer kept in {self._folder}: {error}")
+
+    def _keep_no_more(self, reason: str) -> None:
+        log.warning(reason)
+        self._write = lambda *_: None  # type: ignore[method-assign]
 
 
 def _checksum(name: str, features: Mapping[str, torch.Tensor]) -> str:

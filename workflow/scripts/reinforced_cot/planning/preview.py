@@ -1,46 +1,113 @@
 """The plan of a stage from its settings alone, before any data or model exists: `snakemake plan` prints it."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 from transformers import AutoConfig, PretrainedConfig
 
 from reinforced_cot.base.tiny_model import SPECIAL_TOKENS, build_config
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.topologies import Topology
-from reinforced_cot.models.settings import BaseCheckpoint, TinyModel
+from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading, TinyModel
 from reinforced_cot.planning.answering_memory import answering_plan_of
 from reinforced_cot.planning.batch_sizes import accumulation
+from reinforced_cot.planning.memory_plan import BYTES, GIB, Shapes
+from reinforced_cot.planning.merge_memory import expected_tokens, merge_plan
 from reinforced_cot.planning.model_shapes import shapes_of_config
 from reinforced_cot.planning.training_memory import training_plan_of
-from reinforced_cot.policies.settings import TrainSettings
+from reinforced_cot.policies.graph import adapter_base
+from reinforced_cot.policies.names import BASE
+from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings
 
 CHAIN = 512  # assumed tokens of the longest chain; the data is not read yet
 
 
-def training_preview(base: BaseCheckpoint, settings: TrainSettings, topology: Topology) -> str:
-    """How the batch of a policy's training is made up, and its memory plan for the longest prompts allowed.
+class Preview:
+    """The plans of a configuration.
 
-    Args:
-        base: what the base is made of.
-        settings: of the policy.
-        topology: that the training is launched on.
-
-    Raises:
-        PipelineError: the base's configuration cannot be read.
+    Whether a merge keeps its adapter beside the weights is known only after it, since it depends on what the adapter
+    has learned. Every merge into bfloat16 is counted as if it did; into float32, none does.
     """
-    policy, longest = settings.policy, settings.prompt.max_tokens
-    shapes = shapes_of_config(model_config(base), policy.lora)
-    per_device, total = policy.training["per_device_train_batch_size"], policy.global_batch_size or 0
-    steps = accumulation(total, per_device, topology.processes)
-    rows = f"{total} rows per update = {per_device} x {topology.processes} processes x {steps} accumulated"
-    plan = training_plan_of(settings, shapes, topology, longest, longest + CHAIN)
-    return f"{_head(longest, topology)}, {rows}{policy.batch_in_words()}\n{plan}"
 
+    def __init__(self, base: BaseSettings, policies: Mapping[str, TrainedPolicy], loading: Loading) -> None:
+        """
+        Args:
+            base: what the base is made of.
+            policies: all trained policies by name.
+            loading: how every stage loads a checkpoint.
 
-def answer_preview(base: BaseCheckpoint, settings: AnswerSettings, topology: Topology) -> str:
-    """The memory plan of answering the longest prompts allowed; arguments and errors as for `training_preview`."""
-    longest = settings.prompt.max_tokens
-    plan = answering_plan_of(settings, shapes_of_config(model_config(base)), longest)
-    return f"{_head(longest, topology)}\n{plan}"
+        Raises:
+            PipelineError: the base's configuration cannot be read.
+        """
+        self._pixels, self._policies, self._loading = base.image.max_pixels, policies, loading
+        self._config = model_config(base.base_model)
+        self._known: dict[str, Shapes] = {}
+
+    def training(self, name: str, settings: TrainSettings, topology: Topology) -> str:
+        """How the batch of a policy's training is made up, and its memory plan for the longest prompts allowed.
+
+        Args:
+            topology: that the training is launched on.
+        """
+        policy, longest = settings.policy, settings.prompt.max_tokens
+        shapes = replace(self._shapes(policy.lora), embedded=self._embedded(adapter_base(self._policies, name)))
+        per_device, total = policy.training["per_device_train_batch_size"], policy.global_batch_size or 0
+        steps = accumulation(total, per_device, topology.processes)
+        rows = f"{total} rows per update = {per_device} x {topology.processes} processes x {steps} accumulated"
+        row = longest + CHAIN
+        plan = training_plan_of(settings, shapes, topology, longest, row, self._pixels, topology.use_cpu)
+        return f"{_head(longest, topology)}, {rows}{policy.batch_in_words()}\n{plan}"
+
+    def merge(self, settings: TrainSettings) -> str:
+        """The memory plan of the merge of a policy's adapter."""
+        tokens, compared = expected_tokens(settings.prompt)
+        plan = merge_plan(self._shapes(None), self._loading.dtype, tokens, compared)
+        return f"about {tokens} tokens in the prompts of the proof\n{plan}"
+
+    def answer(self, settings: AnswerSettings, topology: Topology, report: Sequence[str]) -> str:
+        """The memory plan of answering the longest prompts allowed, for the largest policy of ``report``."""
+        longest = settings.prompt.max_tokens
+        embedded = max(self._embedded(name) for name in report)
+        plan = answering_plan_of(settings, replace(self._shapes(None), embedded=embedded), longest)
+        return f"{_head(longest, topology)}\n{plan}"
+
+    def vision_cache(self, data: Path | None) -> str:
+        """What the features of all images take on disk, at most.
+
+        Args:
+            data: the folder of the prepared splits; None, or a folder without them, before data is prepared.
+        """
+        shapes, bound = self._shapes(None), self._loading.vision_cache_gib
+        tokens, size = self._pixels // shapes.token_pixels, BYTES[self._loading.dtype]
+        image = tokens * shapes.features * size
+        each = f"{tokens} tokens x {shapes.features} x {size} bytes"
+        files = sorted(data.glob("*.jsonl")) if data else []
+        if not files:
+            return f"{each} = {image / 2**20:.2f} MiB an image, at most {bound:g} GiB (base_model.vision_cache_gib)"
+        images = len({example.image for file in files for example in read_examples(file)})
+        whole = images * image / GIB
+        cut = f", of which base_model.vision_cache_gib keeps {bound:g}" if whole > bound else ""
+        return f"{images} images x {each} = {whole:.2f} GiB of disk at most{cut}"
+
+    def _shapes(self, lora: Mapping[str, Any] | None) -> Shapes:
+        """The base's shapes with an adapter; they take seconds."""
+        key = repr(lora)
+        if key not in self._known:
+            self._known[key] = shapes_of_config(self._config, self._loading, lora)
+        return self._known[key]
+
+    def _embedded(self, name: str) -> int:
+        """Weights of the adapters that may stand beside the model of a policy."""
+        if name == BASE or self._loading.dtype == "float32":
+            return 0
+        policy = self._policies[name]
+        if not policy.is_adapted:  # training of every weight takes them in
+            return 0
+        return self._embedded(adapter_base(self._policies, name)) + self._shapes(policy.lora).adapter
 
 
 def _head(longest: int, topology: Topology) -> str:

@@ -58,11 +58,34 @@ class GrpoPolicy(TrainedPolicy):
         """As `TrainedPolicy.new_tokens`: a completion's."""
         return {"training.max_completion_length": self.training["max_completion_length"]}
 
-    def workload(self, prompt: int, row: int, processes: int) -> Workload:
+    def workload(self, prompt: int, row: int, processes: int, trees: bool) -> Workload:
         """As `TrainedPolicy.workload`, for rows that the policy itself writes; ``row`` is not read."""
-        new = self.training["max_completion_length"]
-        written = 0 if self.training.get("use_vllm") else self.training["generation_batch_size"] // processes
-        return Workload(prompt + new, new, written)
+        training = self.training
+        new, rows = training["max_completion_length"], training["per_device_train_batch_size"]
+        drawn, group = training["generation_batch_size"] // processes, training["num_generations"]
+        tokens = attended = rows * (prompt + new)
+        if trees and self._shares_prompts(processes):
+            # Micro-batches are cut from rows in the order of their groups: the most groups that one of them touches.
+            starts = range(0, rows * group, rows)
+            groups = max((start + rows - 1) // group - start // group + 1 for start in starts)
+            tokens, attended = groups * prompt + rows * (1 + new), attended + groups * prompt
+        written = 0 if training.get("use_vllm") else drawn
+        return Workload(
+            tokens, attended, rows * new, drawn, written, prompt + new, drawn // group if written else 0, prompt
+        )
+
+    def _shares_prompts(self, processes: int) -> bool:
+        """Whether a group's rows stay together and share their prompt, if the model allows it.
+
+        `training.shared_prefix_trainer` decides it when the trainer exists.
+        """
+        training, rows = self.training, self.training["per_device_train_batch_size"]
+        drops_out = (self.lora or {}).get("lora_dropout") and not training.get("disable_dropout")
+        depends = training.get("loss_type") == "bnpo" or training.get("top_entropy_quantile", 1.0) < 1
+        mixed = depends and training["generation_batch_size"] > rows * processes
+        return (
+            self.shared_prefix != "off" and rows > 1 and not (drops_out or mixed or training.get("neftune_noise_alpha"))
+        )
 
     def batch_in_words(self) -> str:
         """Groups of a generation, and whether their prompts are computed once for all of a group."""

@@ -37,16 +37,27 @@ class Selection(Section):
 
 
 class Workload(NamedTuple):
-    """What an update and a generation hold at once, on one device.
+    """What a micro-batch and a generation hold at once, on one device; at most, since rows are counted as the longest.
 
     Attributes:
-        tokens: of the longest row. scored_tokens: those of a row that have logits.
+        update_tokens: of a micro-batch.
+        attended_tokens: keys that its attention holds: what several sequences share counts for each of them.
+        scored_tokens: those of a micro-batch whose log-probabilities are computed.
+        images: whose pixels are on the device, each as often as it is shown.
         generated_rows: completions that are written at once.
+        generated_tokens: of the longest of them, with its prompt.
+        prompts: how many different prompts they have.
+        prompt_tokens: of the longest prompt.
     """
 
-    tokens: int
+    update_tokens: int
+    attended_tokens: int
     scored_tokens: int
-    generated_rows: int
+    images: int
+    generated_rows: int = 0
+    generated_tokens: int = 0
+    prompts: int = 0
+    prompt_tokens: int = 0
 
 
 class TrainedPolicy(Section):
@@ -94,14 +105,16 @@ class TrainedPolicy(Section):
         """The longest completions that training writes, in tokens, each by the key of the policy that sets it."""
         return {}
 
-    def workload(self, prompt: int, row: int, processes: int) -> Workload:
+    def workload(self, prompt: int, row: int, processes: int, trees: bool) -> Workload:
         """What the memory plan counts; here for a method that learns from rows and generates nothing.
 
         Args:
             prompt, row: the longest prompt, and the longest row (prompt and chain), in tokens.
             processes: over which the rows are spread.
+            trees: whether the model's rows can hold several sequences.
         """
-        return Workload(row, row, 0)
+        rows = self.training["per_device_train_batch_size"]
+        return Workload(rows * row, rows * row, rows * row, rows)
 
     def batch_in_words(self) -> str:
         """What `snakemake plan` says of a batch besides its rows."""

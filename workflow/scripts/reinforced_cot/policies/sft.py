@@ -19,11 +19,19 @@ class SftPolicy(TrainedPolicy):
         """As `TrainedPolicy.new_tokens`: an answer's, by which the checkpoint is chosen."""
         return {"selection.max_new_tokens": self.selection.max_new_tokens}
 
-    def workload(self, prompt: int, row: int, processes: int) -> Workload:
+    def workload(self, prompt: int, row: int, processes: int, trees: bool) -> Workload:
         """As `TrainedPolicy.workload`, with the questions of val that are asked at each save."""
         selection = self.selection
-        tokens = max(row, prompt + selection.max_new_tokens)
-        return Workload(tokens, row, selection.batch_size * max(1, selection.samples))
+        return (
+            super()
+            .workload(prompt, row, processes, trees)
+            ._replace(
+                generated_rows=selection.batch_size * max(1, selection.samples),
+                generated_tokens=prompt + selection.max_new_tokens,
+                prompts=selection.batch_size,
+                prompt_tokens=prompt,
+            )
+        )
 
 
 class SftSettings(TrainSettings):

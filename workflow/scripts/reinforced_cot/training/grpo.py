@@ -94,7 +94,7 @@ def train(
     examples = subset(examples, policy.examples, settings.seed)
     processor, new_tokens = processor_of(settings, start), policy.training["max_completion_length"]
     longest = max(checked_lengths(settings, start, processor, examples, data, new_tokens), default=0)
-    check_fits(settings, start, topology, longest, longest + new_tokens, output, resume_from)
+    check_fits(settings, start, topology, processor, longest, longest + new_tokens, output, resume_from)
     functions, weights = load_rewards(policy.rewards or {}, max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     check_whole_groups(policy.refill_generations, arguments)

@@ -18,8 +18,8 @@ from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.lora.adapter import base_of, continued, lora_config, train_in_float32
 from reinforced_cot.models.checkpoints import context_length
 from reinforced_cot.models.embedded_adapter import fold_adapter, is_adapted
-from reinforced_cot.models.loading import load_model
-from reinforced_cot.models.processors import load_processor
+from reinforced_cot.models.loading import device, load_model
+from reinforced_cot.models.processors import load_processor, max_pixels
 from reinforced_cot.planning.memory_plan import Shapes
 from reinforced_cot.planning.model_shapes import shapes_of
 from reinforced_cot.planning.stage_memory import check_memory
@@ -81,6 +81,7 @@ def check_fits(
     settings: TrainSettings,
     start: Start,
     topology: Topology | None,
+    processor: ProcessorMixin,
     prompt: int,
     row: int,
     output: Path,
@@ -98,9 +99,9 @@ def check_fits(
     Raises:
         PipelineError: the memory plan does not fit, or the disk has too little room.
     """
-    trusted = settings.base_model.trust_remote_code
-    shapes = shapes_of(start.model, settings.policy.lora, trust_remote_code=trusted)
-    check_memory(training_plan_of(settings, shapes, topology, prompt, row), local_world_size())
+    shapes, on_cpu = shapes_of(start.model, settings.base_model, settings.policy.lora), device().type == "cpu"
+    plan = training_plan_of(settings, shapes, topology, prompt, row, max_pixels(processor), on_cpu)
+    check_memory(plan, local_world_size())
     checkpoint, published = written_bytes(settings, shapes, topology)
     # A run that goes on may have saved its last checkpoint already.
     certain = published if resume_from else checkpoint + published

@@ -193,7 +193,7 @@ def train(
     check_cut_off(policy.selection, completions)
     prompts = checked_lengths(settings, start, processor, chains, data, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
-    check_fits(settings, start, topology, max(prompts), max(lengths), output, resume_from)
+    check_fits(settings, start, topology, processor, max(prompts), max(lengths), output, resume_from)
     arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
     model, adapter = load_start(settings, start, topology)
     trainer = AnswerSelectingTrainer(

@@ -219,7 +219,7 @@ def keep_features(trainer: Trainer, settings: TrainSettings, output: Path) -> No
         output: ``results/{policy}``; the cache stands beside it.
     """
     sharded = forwards_together(trainer.accelerator, gathered=False)
-    use_vision_cache(trainer.model, output.parent / VISION_CACHE, settings.base_model.vision_cache, sharded)
+    use_vision_cache(trainer.model, output.parent / VISION_CACHE, settings.base_model, sharded)
 
 
 def published_checkpoint(trainer: Trainer) -> Path:
