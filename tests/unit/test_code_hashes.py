@@ -194,7 +194,7 @@ def closures() -> dict[str, set[str]]:
     [
         ("scoring.rewards", {"grpo", "config"}),
         ("evaluation.report", {"report"}),
-        ("data.prompts", {"sft", "grpo", "merge_lora", "answer"}),
+        ("data.prompts", {"sft", "grpo", "merge_lora", "answer", "plan"}),  # the plan counts those of a merge's proof
         # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
         ("matching.answer_matching", {"sft", "grpo", "merge_lora", "config", "score", "compare"}),
         # A change of statistics and scores trains no policy again.
