@@ -52,20 +52,30 @@ def stated_conclusion(think: str, question: str = "") -> list[str] | None:
     A last paragraph or line that begins with "Therefore" or the like counts, too. The sentences come without markup,
     object ids, questions, and quotations of the question.
     """
-    text = without_object_ids(_MARKUP.sub("", think)).strip()
+    text = plain_text(think)
     headings = [match.end() for match in _HEADING.finditer(text)]
     while headings and not text[headings[-1] :].strip():
         headings.pop()  # no text follows this heading
     start = headings[-1] if headings else _therefore(text)
     if start is None:
         return None
+    return conclusion_sentences(text[start:], question)
+
+
+def plain_text(think: str) -> str:
+    """A chain without markup and object ids."""
+    return without_object_ids(_MARKUP.sub("", think)).strip()
+
+
+def conclusion_sentences(text: str, question: str) -> list[str]:
+    """The sentences of a conclusion without questions, and without quotations of the question."""
     plain_question = question.strip().rstrip("?").casefold()
 
     def unquoted(match: re.Match[str]) -> str:
         inner = match[0][1:-1]
         return " " if inner.rstrip("?").casefold() == plain_question or inner.endswith("?") else f" {inner} "
 
-    region = _QUOTED.sub(unquoted, text[start:][-MAX_CHAIN_CHARACTERS:])
+    region = _QUOTED.sub(unquoted, text[-MAX_CHAIN_CHARACTERS:])
     sentences = [part.strip(" -\u2022\t") for part in _SENTENCE.split(region)]
     # Questions are left out: a chain that only repeats the question would otherwise agree with every yes.
     return [part for part in sentences if re.search(r"\w", part) and not part.endswith("?")]

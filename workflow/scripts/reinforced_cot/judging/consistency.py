@@ -4,9 +4,13 @@ A judge of entailment between the chain's conclusion and the answer. It never se
 a second matcher in disguise (the original's judge calls every chain consistent). It reads, in this order:
 
 1. the result of the last step, in chains of steps ("QUERY(color): red");
-2. the text behind a heading such as "Conclusion:" (`stated_conclusions`);
-3. else the whole chain (`free_chains`): how its last sentences speak of the answer, as features (`mention_features`,
+2. the text behind a heading such as "Conclusion:" or a label (`stated_conclusions`, `labels`);
+3. a sentence whose meaning is certain, such as a comparison of the two things that the question compares (`settled`);
+4. else the whole chain (`free_chains`): how its last sentences speak of the answer, as features (`mention_features`,
    `polar_features`) with weights that were fitted to chains labelled by reading (`weights`).
+
+Before 3 and 4, what would mislead them is put in plain words: the chain's own questions (`self_answers`), "anything
+but" (`exclusions`), and the numbers and colours of other things (`other_things`).
 """
 
 from functools import lru_cache
@@ -15,7 +19,11 @@ from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
 from reinforced_cot.judging.candidates import candidate
 from reinforced_cot.judging.conclusions import MAX_CHAIN_CHARACTERS, stated_conclusion, step_results
+from reinforced_cot.judging.exclusions import in_plain_words
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
+from reinforced_cot.judging.labels import labelled_conclusion
+from reinforced_cot.judging.other_things import without_other_things
+from reinforced_cot.judging.self_answers import joined
 from reinforced_cot.judging.sentences import (
     FUNCTION_WORDS,
     Sentence,
@@ -27,6 +35,7 @@ from reinforced_cot.judging.sentences import (
     in_full,
     sentences,
 )
+from reinforced_cot.judging.settled import settled
 from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
 from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
@@ -59,20 +68,27 @@ def judge(think: str, answer: str, question: str = "") -> Verdict:
     results = step_results(think)
     if results and results[-1] is not None:
         return Verdict.SUPPORT if _is_same_answer(results[-1], answer) else Verdict.CONTRADICT
-    if stated := _stated(think, question):
-        return judge_stated(stated, answer, question)
-    if not (read := _read(think)):
+    answered, wanted = polar_answer(answer, question), candidate(answer, question)
+    stated = _stated(think, question)
+    said = stated or _read(think)
+    if not stated and all(sentence.is_question for sentence in said):
         return Verdict.UNKNOWN
-    answered = polar_answer(answer, question)
+    is_polar = answered is not None
+    read = tuple(in_plain_words(sentence, is_polar) for sentence in joined(said, question, is_polar))
+    if (verdict := settled(read, question, answered, wanted)) is not None:
+        return verdict
+    about = read if is_polar else without_other_things(read, wanted)
+    if stated:
+        return judge_stated(about, answered, wanted, question, think)
     if answered is not None:
         return judge_polar(read, answered, question)
-    wanted = candidate(answer, question)
-    return judge_mentions(without_question(read, question, wanted), wanted, bold_phrases(think))
+    return judge_mentions(without_question(about, question, wanted), wanted, bold_phrases(think))
 
 
 @lru_cache(maxsize=8)  # several answers are judged by one chain: the policy's own, and the negative control
 def _stated(think: str, question: str) -> tuple[Sentence, ...]:
-    return tuple(as_sentences(stated_conclusion(think, question) or ()))
+    said = stated_conclusion(think, question) or labelled_conclusion(think, question) or ()
+    return tuple(as_sentences(said))
 
 
 @lru_cache(maxsize=8)

@@ -35,8 +35,12 @@ def polar_probability(evidence: polar_features.PolarEvidence, answered: bool) ->
     return _probability(score + _weighted({**evidence.unsigned, "bias": 1.0}, POLAR_UNSIGNED))
 
 
-def judge_mentions(read: Sequence[Sentence], wanted: Candidate, bold: Sequence[str]) -> Verdict:
-    """The verdict on any other answer; ``bold`` holds the chain's phrases in bold."""
+def judge_mentions(read: Sequence[Sentence], wanted: Candidate, bold: Sequence[str], is_named: bool = False) -> Verdict:
+    """The verdict on any other answer.
+
+    Args:
+        bold: the chain's phrases in bold. is_named: whether the chain names the answer outside of these sentences.
+    """
     own = mention_probability(read, wanted, bold)
     if own >= SUPPORTED:
         return Verdict.SUPPORT
@@ -44,13 +48,13 @@ def judge_mentions(read: Sequence[Sentence], wanted: Candidate, bold: Sequence[s
         return Verdict.CONTRADICT
     if own > UNLIKELY:
         return Verdict.UNKNOWN
-    others = [] if wanted.rivals else _others(read, wanted)
+    others = [] if wanted.rivals else _others(read, wanted, is_named)
     if any(mention_probability(read, other, bold) >= UNOFFERED for other in others):
         return Verdict.CONTRADICT
     return Verdict.CONTRADICT if mention_features.is_denied_last(read, wanted) else Verdict.UNKNOWN
 
 
-def _others(read: Sequence[Sentence], wanted: Candidate) -> list[Candidate]:
+def _others(read: Sequence[Sentence], wanted: Candidate, is_named: bool) -> list[Candidate]:
     """What the last two sentences may settle on instead: their words that neither question nor answer holds.
 
     Nothing where they leave the question open, hedge, or break off. Nothing, either, where the chain may name the
@@ -61,8 +65,8 @@ def _others(read: Sequence[Sentence], wanted: Candidate) -> list[Candidate]:
     breaks_off = len(read) > 2 and not read[-1].text.rstrip("\"')*_ \u201d").endswith((".", "!"))
     if breaks_off or any(sentence.is_undecided or sentence.is_hedged or sentence.is_question for sentence in last):
         return []
-    may_be_same = not wanted.is_color and not wanted.is_number and not mention_features.is_named(read, wanted)
-    if may_be_same and not mention_features.repeats_question(read[-1], wanted):
+    is_named = is_named or wanted.is_color or wanted.is_number or mention_features.is_named(read, wanted)
+    if not is_named and not mention_features.repeats_question(read[-1], wanted):
         return []
     known = (*wanted.question_words, *wanted.words)
     said = dict.fromkeys(word for sentence in last for word in new_words(sentence.content, known))

@@ -152,8 +152,6 @@ def _kind(sentence: Sentence, place: range, candidate: Candidate) -> str:
     before = [token for token in tokens[max(0, place.start - 8) : place.start] if token not in ARTICLES]
     if is_denied(sentence, place) or before[-1:] in (["than"], ["beats"], ["unlike"]):
         return DENIED
-    if LOOKALIKES.intersection(tokens[place.stop : place.stop + 1]):
-        return DENIED
     start = next((i for i in range(place.start, 0, -1) if tokens[i - 1] in _JOINERS), 0)
     weighs = (
         sentence.is_question
@@ -168,7 +166,9 @@ def _kind(sentence: Sentence, place: range, candidate: Candidate) -> str:
 
 
 def is_denied(sentence: Sentence, place: range) -> bool:
-    """Whether a phrase is denied from outside: "no parking" does not deny itself."""
+    """Whether a phrase is denied from outside: "no parking" does not deny itself; "rattan imitation" denies rattan."""
+    if LOOKALIKES.intersection(sentence.tokens[place.stop : place.stop + 1]):
+        return True
     if not NEGATORS.isdisjoint(sentence.tokens[place.start : place.stop]):
         return place.start > 0 and sentence.denied[place.start - 1]
     return any(sentence.denied[i] for i in place)

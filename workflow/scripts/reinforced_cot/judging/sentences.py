@@ -189,7 +189,7 @@ def sentences(chain: str) -> list[Sentence]:
         stripped = part.strip(" -\u2022\t")
         if not _WORD.search(stripped):
             continue
-        if parts and _ABBREVIATION.search(parts[-1]):
+        if parts and _ABBREVIATION.search(parts[-1]) and not (parts[-1].endswith("No.") and stripped.endswith("?")):
             parts[-1] += f" {stripped}"
         else:
             parts.append(stripped)

@@ -4,37 +4,52 @@ Teachers that fill in a form ("**Conclusion:** The cup is red.") state one thing
 weighed against another.
 """
 
+import re
 from collections.abc import Sequence
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.judging.candidates import Candidate, candidate
-from reinforced_cot.judging.free_chains import judge_mentions, without_question
+from reinforced_cot.judging.candidates import Candidate
+from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
 from reinforced_cot.judging.mention_features import is_denied, is_listed, places_of
 from reinforced_cot.judging.polar_features import bearing, explicit_answer
-from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence
+from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, sentences
 from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import FRAME, polarity
 from reinforced_cot.matching.options import mentions
 from reinforced_cot.matching.words import occurrences, words
 
+_WORD = re.compile(r"\w+")
+_MAX_VALUE = 3  # words of a conclusion that is no sentence
 
-def judge_stated(stated: Sequence[Sentence], answer: str, question: str) -> Verdict:
-    """The verdict on the sentences of a stated conclusion."""
-    answered = polar_answer(answer, question)
-    wanted = candidate(answer, question)
+
+def judge_stated(
+    stated: Sequence[Sentence], answered: bool | None, wanted: Candidate, question: str, think: str
+) -> Verdict:
+    """The verdict on the sentences of a stated conclusion, for a yes or a no (``answered``) or any other answer.
+
+    Args:
+        think: the whole chain. Where it names the answer, and concludes something else, the two are not the same.
+    """
     if wanted.option is not None:
         return _judge_option(stated, wanted)
     if answered is not None:
         concluded = concluded_polarity(stated, question)
         if concluded is None:
-            return Verdict.UNKNOWN
+            # "Answer: odd" says yes or no only beside the rest of the chain.
+            return judge_polar(tuple(sentences(think)), answered, question) if _is_value(stated) else Verdict.UNKNOWN
         return Verdict.SUPPORT if concluded == answered else Verdict.CONTRADICT
     if wanted.rivals:
         return _judge_choice(stated, wanted, question)
     if (verdict := _judge_open(stated, wanted)) is not None:
         return verdict
     # What it states instead may be the answer in other words.
-    return Verdict.CONTRADICT if judge_mentions(stated, wanted, ()) is Verdict.CONTRADICT else Verdict.UNKNOWN
+    is_named = _is_value(stated) and any({*_WORD.findall(think.casefold())}.issuperset(v) for v in wanted.variants)
+    return Verdict.CONTRADICT if judge_mentions(stated, wanted, (), is_named) is Verdict.CONTRADICT else Verdict.UNKNOWN
+
+
+def _is_value(stated: Sequence[Sentence]) -> bool:
+    """Whether a conclusion is a word or a few, and no sentence."""
+    return sum(is_word(token) for sentence in stated for token in sentence.tokens) <= _MAX_VALUE
 
 
 def polar_answer(answer: str, question: str) -> bool | None:
@@ -101,7 +116,11 @@ def _judge_open(stated: Sequence[Sentence], wanted: Candidate) -> Verdict | None
     """The verdict of the first sentence that asserts the answer; None where none does."""
     for sentence in stated:
         for place in places_of(wanted.words, sentence.tokens):
-            if is_denied(sentence, place) or not _is_head(sentence.tokens, place):
+            if (
+                is_denied(sentence, place)
+                or "if" in sentence.tokens[: place.start]
+                or not _is_head(sentence.tokens, place)
+            ):
                 continue
             return Verdict.UNKNOWN if is_listed(sentence, place, wanted) else Verdict.SUPPORT
     return None

@@ -6,4 +6,6 @@ A unit test pins it together with a hash of the rules' code, so that no change o
 # 2: listed options, signs, units, inner punctuation, combining marks, numbers in words
 # 3: chains in free words are judged by their last sentences, with fitted weights
 # 4: denials behind an answer ("blue is not the color"); "there is a cat" answers no question about dogs
-RULES = 4
+# 5: comparisons in other words ("the plate is smaller" for "the cup is larger"), exclusions, sums, counts of other
+#    things, shares of a whole, labels within a line, questions that a chain answers itself
+RULES = 5
