@@ -147,8 +147,8 @@ def made_again(path: Path) -> str:
     of them reruns.
     """
     return (
-        f"delete {path} and give the same command with {path} as its target, which makes it anew; then give the same "
-        "command again"
+        f"delete {path} and give the same command with its name as the first word after `snakemake`, which makes it "
+        "anew; then give the same command again"
     )
 
 
