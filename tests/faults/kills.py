@@ -131,7 +131,8 @@ def perform(trial: KillTrial, run: WorkflowCopy, jobs: Mapping[str, Job], root: 
         trial.problems.append(f"the same command again ended with {code}: {(last.text() + said)[-800:]}")
     trial.problems += [f"{command} outlives the run" for command in last.orphans()]
     # SIGTERM lets a training save a checkpoint of its own, which stays beside the others.
-    trial.problems += differences(run, copy, job) + left_behind(run, copy, ("checkpoints/checkpoint-",))
+    saved = sum(kill.signal is signal.SIGTERM for kill in trial.kills)
+    trial.problems += differences(run, copy, job, saved) + left_behind(run, copy, ("checkpoints/checkpoint-",))
     trial.seconds = round(time.monotonic() - started, 1)
     if not trial.problems:
         shutil.rmtree(root)
