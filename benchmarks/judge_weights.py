@@ -19,12 +19,12 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.judging import mention_features, polar_features
-from reinforced_cot.judging.candidates import candidate
-from reinforced_cot.judging.conclusions import stated_conclusion, step_results
 from reinforced_cot.judging.free_chains import without_question
-from reinforced_cot.judging.sentences import bold_phrases, sentences
 from reinforced_cot.judging.stated_conclusions import polar_answer as polarity
 from reinforced_cot.paths import REPOSITORY, SCRIPTS
+from reinforced_cot.reading.candidates import candidate
+from reinforced_cot.reading.conclusions import stated_conclusion, step_results
+from reinforced_cot.reading.sentences import bold_phrases, sentences
 
 DATA = REPOSITORY / "tests" / "data"
 WEIGHTS = SCRIPTS / "reinforced_cot" / "judging" / "weights.py"

@@ -8,9 +8,9 @@ import pytest
 from places import DATA, SHARED
 
 from reinforced_cot.data.question_types import infer_question_type
-from reinforced_cot.judging.conclusions import stated_conclusion
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.judging.verdict import Verdict
+from reinforced_cot.reading.conclusions import stated_conclusion
+from reinforced_cot.reading.verdict import Verdict
 
 LABELS = DATA / "chain_labels.jsonl"
 SAMPLE = SHARED / "data/gqa-cot-sample/train_data.jsonl"

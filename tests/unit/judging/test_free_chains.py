@@ -9,8 +9,8 @@ from places import DATA, REPO
 
 from reinforced_cot.judging import weights
 from reinforced_cot.judging.consistency import judge
-from reinforced_cot.judging.sentences import sentences
-from reinforced_cot.judging.verdict import Verdict
+from reinforced_cot.reading.sentences import sentences
+from reinforced_cot.reading.verdict import Verdict
 
 sys.path.append(str(REPO / "benchmarks"))
 import judge_weights

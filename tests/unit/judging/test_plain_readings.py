@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from reinforced_cot.judging.consistency import judge
-from reinforced_cot.judging.verdict import Verdict
+from reinforced_cot.reading.verdict import Verdict
 
 SUPPORT, CONTRADICT, UNKNOWN = Verdict.SUPPORT, Verdict.CONTRADICT, Verdict.UNKNOWN
 DEGREES = [

@@ -16,12 +16,12 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from reinforced_cot.data.completions import TAGS, completion_text
 from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS, MAX_CHARACTERS, parse_completion
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.judging.conclusions import stated_conclusion, step_results
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.judging.sentences import sentences
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import NO, SIDES, YES, core, is_correct, polarity
 from reinforced_cot.matching.words import phrase, word_set, words
+from reinforced_cot.reading.conclusions import stated_conclusion, step_results
+from reinforced_cot.reading.sentences import sentences
+from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.original import legacy_extract, legacy_reward
 from reinforced_cot.scoring.rewards import consistency_reward, correctness_reward, format_reward
 

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from reinforced_cot.judging.candidates import rival_answers
 from reinforced_cot.matching.answer_matching import NO, YES, core, polarity
 from reinforced_cot.matching.numbers import number_kind
 from reinforced_cot.matching.words import forms, is_same_word, phrase
+from reinforced_cot.reading.candidates import rival_answers
 
 
 def answer_type(question: str, truth: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.hack_probes import (
     CONSTANT_ANSWER,
     TEXT_PROBES,

@@ -15,8 +15,8 @@ from reinforced_cot.evaluation.answer_variety import by_true_answer
 from reinforced_cot.evaluation.gqa_metrics import Choices, Questions, gqa_metrics
 from reinforced_cot.evaluation.probe_scores import probe_scores
 from reinforced_cot.judging.consistency import judge
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.metrics import mean, samples_correct, shares
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
 from reinforced_cot.scoring.prediction_rows import Prediction

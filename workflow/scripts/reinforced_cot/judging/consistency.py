@@ -17,14 +17,18 @@ from functools import lru_cache
 
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.tokens import MAX_ANSWER_CHARACTERS
-from reinforced_cot.judging.candidates import candidate
-from reinforced_cot.judging.conclusions import MAX_CHAIN_CHARACTERS, stated_conclusion, step_results
-from reinforced_cot.judging.exclusions import in_plain_words
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
-from reinforced_cot.judging.labels import labelled_conclusion
-from reinforced_cot.judging.other_things import without_other_things
 from reinforced_cot.judging.self_answers import joined
-from reinforced_cot.judging.sentences import (
+from reinforced_cot.judging.settled import settled
+from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
+from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
+from reinforced_cot.matching.words import forms, is_same_word, phrase, word_set
+from reinforced_cot.reading.candidates import candidate
+from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, stated_conclusion, step_results
+from reinforced_cot.reading.exclusions import in_plain_words
+from reinforced_cot.reading.labels import labelled_conclusion
+from reinforced_cot.reading.other_things import without_other_things
+from reinforced_cot.reading.sentences import (
     FUNCTION_WORDS,
     Sentence,
     all_stems,
@@ -35,11 +39,7 @@ from reinforced_cot.judging.sentences import (
     in_full,
     sentences,
 )
-from reinforced_cot.judging.settled import settled
-from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
-from reinforced_cot.judging.verdict import Verdict
-from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
-from reinforced_cot.matching.words import forms, is_same_word, phrase, word_set
+from reinforced_cot.reading.verdict import Verdict
 
 _CONCLUDING = word_set("therefore thus hence conclusion final answer question because step let us")
 _PLAIN = FRAME | FUNCTION_WORDS | _CONCLUDING

@@ -7,12 +7,12 @@ from math import exp
 
 from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging import mention_features, polar_features
-from reinforced_cot.judging.candidates import Candidate, another, rivals_of
-from reinforced_cot.judging.sentences import Sentence
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.judging.weights import MENTION, POLAR_SIGNED, POLAR_UNSIGNED
 from reinforced_cot.matching.answer_matching import COLORS, is_number
 from reinforced_cot.matching.words import new_words, words
+from reinforced_cot.reading.candidates import Candidate, another, rivals_of
+from reinforced_cot.reading.sentences import Sentence
+from reinforced_cot.reading.verdict import Verdict
 
 # Probabilities. A contradiction costs a policy its reward, right or wrong, so that it must be surer: most of all where
 # the other answer is none that the question offers, since it may name the same thing in other words.

@@ -9,8 +9,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.candidates import Candidate
-from reinforced_cot.judging.cues import (
+from reinforced_cot.matching.answer_matching import COLORS, is_number
+from reinforced_cot.matching.options import mentions
+from reinforced_cot.matching.words import NEGATORS, forms, occurrences, phrase, word_set
+from reinforced_cot.reading.candidates import Candidate
+from reinforced_cot.reading.cues import (
     CLAIMING,
     CONTRASTS,
     FIRST_THOUGHTS,
@@ -20,11 +23,8 @@ from reinforced_cot.judging.cues import (
     SETTLING,
     phrases_in,
 )
-from reinforced_cot.judging.opposites import OPPOSITES
-from reinforced_cot.judging.sentences import CLAUSE_BREAKS, Sentence, all_stems, base_forms, content_words, stems
-from reinforced_cot.matching.answer_matching import COLORS, is_number
-from reinforced_cot.matching.options import mentions
-from reinforced_cot.matching.words import NEGATORS, forms, occurrences, phrase, word_set
+from reinforced_cot.reading.opposites import OPPOSITES
+from reinforced_cot.reading.sentences import CLAUSE_BREAKS, Sentence, all_stems, base_forms, content_words, stems
 
 _JOINERS = frozenset((",", ";", ":", ".", "but", "so", "and"))
 _BEFORE_A_VALUE = word_set(

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.judging.cues import ASIDE, CLAIMING
-from reinforced_cot.judging.opposites import OPPOSITES
-from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, all_stems, base_forms, stems
 from reinforced_cot.matching.answer_matching import NO, YES
 from reinforced_cot.matching.words import ENDS, word_set, words
+from reinforced_cot.reading.cues import ASIDE, CLAIMING
+from reinforced_cot.reading.opposites import OPPOSITES
+from reinforced_cot.reading.sentences import FUNCTION_WORDS, Sentence, all_stems, base_forms, stems
 
 _DENIALS = word_set(
     """not never neither nor without cannot no isnt arent nobody none nothing nowhere hardly barely fake false lack

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.judging.polar_features import bearing
-from reinforced_cot.judging.sentences import Sentence
 from reinforced_cot.matching.answer_matching import NO, YES
 from reinforced_cot.matching.words import word_set
+from reinforced_cot.reading.sentences import Sentence
 
 _POSSIBLE = word_set("could can might may would")
 _AUXILIARIES = _POSSIBLE | word_set("is are was were does do did has have")

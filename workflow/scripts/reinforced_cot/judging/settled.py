@@ -6,14 +6,14 @@ black, the other is white" where it asks about both (`quantities`).
 
 from collections.abc import Sequence
 
-from reinforced_cot.judging import comparisons, quantities
-from reinforced_cot.judging.candidates import Candidate, rivals_of
-from reinforced_cot.judging.cues import FIRST_THOUGHTS
 from reinforced_cot.judging.mention_features import is_named
 from reinforced_cot.judging.polar_features import explicit_answer
-from reinforced_cot.judging.sentences import Sentence
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.words import word_set
+from reinforced_cot.reading import comparisons, quantities
+from reinforced_cot.reading.candidates import Candidate, rivals_of
+from reinforced_cot.reading.cues import FIRST_THOUGHTS
+from reinforced_cot.reading.sentences import Sentence
+from reinforced_cot.reading.verdict import Verdict
 
 _LOOKS = frozenset((("looks", "like"), ("look", "like"), ("kind", "of"), ("to", "say")))  # also of a settled thought
 _SUBJECTS = word_set("it that this they he she")

@@ -8,15 +8,15 @@ import re
 from collections.abc import Sequence
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.judging.candidates import Candidate
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
 from reinforced_cot.judging.mention_features import is_denied, is_listed, places_of
 from reinforced_cot.judging.polar_features import bearing, explicit_answer
-from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, sentences
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import FRAME, polarity
 from reinforced_cot.matching.options import mentions
 from reinforced_cot.matching.words import occurrences, words
+from reinforced_cot.reading.candidates import Candidate
+from reinforced_cot.reading.sentences import FUNCTION_WORDS, Sentence, sentences
+from reinforced_cot.reading.verdict import Verdict
 
 _WORD = re.compile(r"\w+")
 _MAX_VALUE = 3  # words of a conclusion that is no sentence

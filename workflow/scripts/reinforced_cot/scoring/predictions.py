@@ -16,8 +16,8 @@ from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
 
 ANSWER_FORMS = ("tags", "plain")

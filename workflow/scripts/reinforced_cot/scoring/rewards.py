@@ -11,8 +11,8 @@ from typing import Any
 from reinforced_cot.data.completions import TAGS
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.original import legacy_reward
 
 MAX_ANSWER_WORDS = 3

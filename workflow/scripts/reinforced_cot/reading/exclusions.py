@@ -1,8 +1,8 @@
 """Exclusions in plain words: "anything but blue" as "not blue", and "nothing but blue" as "blue"."""
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.sentences import Sentence
 from reinforced_cot.matching.words import NEGATORS, word_set
+from reinforced_cot.reading.sentences import Sentence
 
 _WHOLE = word_set("anything everything any every all anyone everyone each")
 _NONE = word_set("no nothing none nobody")

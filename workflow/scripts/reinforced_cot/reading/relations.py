@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.opposites import ADJECTIVES, COMPARATIVES, COUNT, PLACES, Sense
 from reinforced_cot.matching.words import word_set
+from reinforced_cot.reading.opposites import ADJECTIVES, COMPARATIVES, COUNT, PLACES, Sense
 
 BE = word_set("is are was were")
 # What may follow a noun and is no part of its name.

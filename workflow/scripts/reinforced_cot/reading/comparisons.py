@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.candidates import Candidate
-from reinforced_cot.judging.cues import ASIDE
-from reinforced_cot.judging.relations import BE, BEHIND_A_NOUN, Relation, agreement, relations, senses_of
-from reinforced_cot.judging.sentences import Sentence, all_stems, base_forms, content_words
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.options import listed_options
 from reinforced_cot.matching.words import word_set, words
+from reinforced_cot.reading.candidates import Candidate
+from reinforced_cot.reading.cues import ASIDE
+from reinforced_cot.reading.relations import BE, BEHIND_A_NOUN, Relation, agreement, relations, senses_of
+from reinforced_cot.reading.sentences import Sentence, all_stems, base_forms, content_words
+from reinforced_cot.reading.verdict import Verdict
 
 _VERBS = BE | word_set("stands stand sits sit lies lie hangs hang")
 _BREAKS = word_set(", ; : . ? ! but so and because since as while though although whereas -> = \u2192 or if")

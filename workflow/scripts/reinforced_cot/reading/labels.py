@@ -3,9 +3,9 @@
 import re
 
 from reinforced_cot.data.tokens import ARTICLES
-from reinforced_cot.judging.conclusions import MAX_CHAIN_CHARACTERS, conclusion_sentences, plain_text
 from reinforced_cot.matching.answer_matching import NO, YES
 from reinforced_cot.matching.words import is_same_word, word_set, words
+from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, conclusion_sentences, plain_text
 
 # Every repetition is bounded: a policy may write any text.
 _ANSWER = re.compile(

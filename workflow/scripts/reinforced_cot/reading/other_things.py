@@ -5,10 +5,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.judging.candidates import Candidate
-from reinforced_cot.judging.sentences import FUNCTION_WORDS, Sentence, all_stems, content_words
 from reinforced_cot.matching.answer_matching import COLORS, is_number
 from reinforced_cot.matching.words import word_set
+from reinforced_cot.reading.candidates import Candidate
+from reinforced_cot.reading.sentences import FUNCTION_WORDS, Sentence, all_stems, content_words
 
 # What a total stands behind, within a few words, and what stands behind it.
 _BEFORE_A_TOTAL = (

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.judging.sentences import Sentence, all_stems, base_forms, content_words
-from reinforced_cot.judging.verdict import Verdict
 from reinforced_cot.matching.answer_matching import COLORS, is_number
 from reinforced_cot.matching.words import word_set, words
+from reinforced_cot.reading.sentences import Sentence, all_stems, base_forms, content_words
+from reinforced_cot.reading.verdict import Verdict
 
 _WHOLE = word_set("both all every each")
 _ALIKE = word_set("same identical alike")

@@ -1,0 +1,1 @@
+"""What the sentences of a chain of thought say; no torch."""
