@@ -131,6 +131,7 @@ def test_what_alone_is_not_excluded_is_asserted() -> None:
         ("How many cups are there?", "4 + 2 = 6", "6", "4"),
         ("How many cups are there?", "3 on the table and 2 on the floor give 5 cups.", "5", "2"),
         ("What color is the dog?", "I see a black cat and a white dog.", "white", "black"),
+        ("What color is the dog?", "I see a white dog next to a black cat.", "white", "black"),
         ("What color is the dog?", "The dog is white and the cat is black.", "white", "black"),
     ],
 )

@@ -179,7 +179,7 @@ def other_colors(tokens: tuple[str, ...], question_words: tuple[str, ...]) -> fr
     asked = all_stems(word for word in content_words(question_words) if word not in COLORS)
     if len(places) < 2 or not asked:
         return frozenset()
-    marks = [-1, *(i for i, token in enumerate(tokens) if token in _PARTING), len(tokens)]
+    marks = [-1, *(i for i, token in enumerate(tokens) if token in _PARTING | _PREPOSITIONS), len(tokens)]
     parts = [range(start + 1, stop) for start, stop in pairwise(marks)]
     about: set[int] = set()
     other: set[int] = set()
