@@ -26,18 +26,26 @@ from reinforced_cot.models.settings import ModelSizes
 from reinforced_cot.planning.memory_plan import GIB
 
 WIDE = ModelSizes(
-    **{"hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4, "intermediate_size": 8192},
-    **{"vision_depth": 1, "initializer_range": 0.02},
+    hidden_size=256,
+    num_hidden_layers=6,
+    intermediate_size=8192,
+    vision_depth=1,
+    initializer_range=0.02,
 )
 HEAVY_HEAD = ModelSizes(
-    **{"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "intermediate_size": 1024},
-    **{"vision_depth": 1, "max_position_embeddings": 4096, "initializer_range": 0.02},
+    hidden_size=512,
+    num_hidden_layers=4,
+    num_attention_heads=8,
+    intermediate_size=1024,
+    vision_depth=1,
+    max_position_embeddings=4096,
+    initializer_range=0.02,
 )
 KEEPING = {"gradient_checkpointing": False}
 RUNS = {
     "SFT: layers are computed again, a large vocabulary": Shape("sft", 32768, HEAVY_HEAD, chain=480),
     "SFT: layers keep all activations": Shape("sft", 2048, WIDE, chain=480, training=KEEPING),
-    "GRPO: layers keep all activations": Shape("grpo", 2048, WIDE, chain=96, training=KEEPING),
+    "GRPO: layers keep all activations": Shape("grpo", 2048, WIDE, chain=128, training=KEEPING),
     "merge with its proof": Shape("merge", 151936, HEAVY_HEAD, chain=160, dtype="bfloat16"),
 }
 

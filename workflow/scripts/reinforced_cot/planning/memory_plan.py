@@ -35,6 +35,8 @@ class Shapes:
         token_pixels: pixels that become one visual token.
         features: numbers that the vision cache keeps of a visual token.
         embedded: weights of an adapter that stands beside the weights of the checkpoint (`models.embedded_adapter`).
+        products: of the MLP that a decoder layer keeps, each of size ``intermediate``: three, and the input of its last
+            layer where that layer is trained or has an adapter.
         trees: whether a row may hold several sequences (`attention.tree_attention`).
     """
 
@@ -52,6 +54,7 @@ class Shapes:
     token_pixels: int
     features: int
     embedded: int = 0
+    products: int = 4
     trees: bool = True
 
 

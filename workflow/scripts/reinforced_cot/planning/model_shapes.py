@@ -68,9 +68,13 @@ def shapes_of_config(config: PretrainedConfig, loading: Loading, lora: Mapping[s
     )
     if lora is None:
         return shapes
+    from peft.tuners.lora import LoraLayer
+
     from reinforced_cot.lora.adapter import adapter_weights  # imports PEFT, which answering does without
 
-    return replace(shapes, adapter=adapter_weights(lora, model))
+    adapter = adapter_weights(lora, model)  # `model` has it now
+    widths = {module.in_features for module in layers.modules() if isinstance(module, LoraLayer)}
+    return replace(shapes, adapter=adapter, products=4 if text.intermediate_size in widths else 3)
 
 
 def _image_sizes(config: PretrainedConfig) -> dict[str, int]:

@@ -4,7 +4,7 @@ TRL's trainers make no logits of all tokens (its "fused head"): they compute the
 log-probabilities and again for the gradient.
 
 Bytes of activations were measured (`tests/unit/planning/test_memory_plan.py` counts what autograd keeps). Per token, a
-decoder layer keeps its MLP's three products and some twenty bytes per hidden unit; and the keys and values that each
+decoder layer keeps its MLP's products and some twenty bytes per hidden unit; and the keys and values that each
 sequence attends to, repeated for each head of the queries.
 """
 
@@ -50,7 +50,10 @@ def layer_bytes(shapes: Shapes, dtype: str, work: Workload) -> float:
     """Bytes that one decoder layer keeps."""
     size = BYTES[dtype]
     attention = 2 * size * shapes.query_size * work.attended_tokens
-    return work.update_tokens * (3 * size * shapes.intermediate + _HIDDEN_BYTES[dtype] * shapes.hidden) + attention
+    return (
+        work.update_tokens * (shapes.products * size * shapes.intermediate + _HIDDEN_BYTES[dtype] * shapes.hidden)
+        + attention
+    )
 
 
 def head_bytes(shapes: Shapes, dtype: str, tokens: int, on_cpu: bool, trained: bool) -> float:
