@@ -27,7 +27,7 @@ class LiveTensors(TorchDispatchMode):
         self._sum = 0
 
     def __enter__(self) -> Self:
-        CausalBias.__new__ = _new_bias  # type: ignore[method-assign]
+        CausalBias.__new__ = _new_bias
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:

@@ -163,13 +163,16 @@ def test_settings_that_change_no_weight_do_not_part_runs() -> None:
     def settings(**changes: Any) -> dict[str, Any]:
         training = {"learning_rate": 0.1, "save_total_limit": 3, "logging_steps": 5, "dataloader_num_workers": 0}
         policy = {"training": training | changes.get("training", {}), "probes": changes.get("probes")}
-        return {"seed": 1, "prompt": {"system": None, **changes.get("prompt", {})}, "policy": policy}
+        base_model = {"dtype": "float32", "vision_cache_gib": 50.0, **changes.get("base_model", {})}
+        prompt = {"system": None, **changes.get("prompt", {})}
+        return {"seed": 1, "prompt": prompt, "base_model": base_model, "policy": policy}
 
     first = deciding(settings())
     free: list[dict[str, Any]] = [
         {"training": {"save_total_limit": 2}},
         {"training": {"logging_steps": 1, "dataloader_num_workers": 4}},
         {"prompt": {"max_tokens": 8}},
+        {"base_model": {"vision_cache_gib": 1.0}},
         {"probes": {"every": 3}},
     ]
     for changes in free:
@@ -177,6 +180,7 @@ def test_settings_that_change_no_weight_do_not_part_runs() -> None:
     bound: list[dict[str, Any]] = [
         {"training": {"learning_rate": 0.2}},
         {"prompt": {"system": "x"}},
+        {"base_model": {"dtype": "bfloat16"}},
         {"training": {"max_steps": 7}},
     ]
     for changes in bound:
