@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,13 @@ def checks(results: Path, job: str, work: Path) -> list[Callable[[], object]]:
         "answer": ("test",),
         "check_data": ("train", "val", "test"),
     }
-    of_data: list[Callable[[], object]] = [
-        lambda split=split: check_split(data, split) for split in splits.get(stage, ())
-    ]
+    of_data: list[Callable[[], object]] = [partial(check_split, data, split) for split in splits.get(stage, ())]
+    published: Callable[[], object] = partial(check_published, own / "model")
     of_models: dict[str, list[Callable[[], object]]] = {
         "sft": [lambda: check_start(origin, "model"), lambda: check_published(origin / "model"), *lock],
         "grpo": [lambda: check_start(origin, "model"), lambda: check_published(origin / "model"), *lock],
         "merge_lora": [lambda: check_published(own / "adapter"), lambda: check_published(base), *lock],
-        "answer": 3 * [lambda: check_published(own / "model")],  # also before its shards start
+        "answer": 3 * [published],  # also before its shards start
     }
     return [*of_data, *of_models.get(stage, [])]
 

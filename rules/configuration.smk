@@ -9,8 +9,9 @@ EFFECTIVE = effective_text(settings, composition)
 
 
 onstart:
-    # Beside the results of this call, whatever its target is; a dry-run does not come here.
-    if workflow.is_main_process:
+    # Beside the results of this call; a dry-run does not come here, and targets that only print write nothing.
+    makes_files = any(job.output for job in workflow.dag.needrun_jobs())
+    if workflow.is_main_process and makes_files:
         write_text(Path(settings.results) / "configuration.yaml", EFFECTIVE)
 
 
@@ -18,7 +19,7 @@ rule configuration:
     """
     Print the effective configuration: every value that holds, and the file that it comes from.
 
-    Needs: no file. Makes: no file, so that it makes nothing stale; every run writes the same text to
+    Needs: no file. Makes: no file, so that it makes nothing stale; every run that makes files writes the same text to
     {results}/configuration.yaml.
     """
     log:

@@ -16,7 +16,7 @@ KEPT = {
     "answer": ("partial_answers",),
 }
 # A block of `snakemake --dry-run --printshellcmds`: the rule, its properties, its command.
-_BLOCK = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)Shell command: (python .*)$", re.MULTILINE)
+_BLOCK = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)Shell command: exec (python .*)$", re.MULTILINE)
 _PROPERTY = re.compile(r"^    (\w+): (.*)$", re.MULTILINE)
 
 
@@ -67,7 +67,7 @@ def jobs_of(run: WorkflowCopy) -> dict[str, Job]:
             subject=values.get("wildcards", "").partition("=")[2],
             outputs=tuple(values["output"].split(", ")),
             log=values["log"],
-            command=command,
+            command=command.replace(f"{run.root}/", ""),  # the scripts of a copy of the run are the copy's own
             threads=int(values.get("threads", 1)),
             seconds=_seconds(run.root / values["benchmark"]),
         )

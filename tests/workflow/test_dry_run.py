@@ -242,12 +242,15 @@ def test_the_effective_configuration_is_printed_with_the_origin_of_each_value(wo
     assert re.search(r"\n      learning_rate: 1.0e-06 +# mine.yaml\n", text)
     assert re.search(r"\n      max_steps: 70 +# config/config.yaml\n", text)
     assert re.search(r"\nseed: 3 +# --config\n", text)
+    workflow.snakemake("results/data/test.yaml", "--cores", "1", *config[:2], "--config", "seed=3")
     file = workflow.root / "results/configuration.yaml"
     written = file.read_text(encoding="utf-8")
     assert written in text
-    workflow.snakemake("configuration", "--cores", "1", "--configfile", "results/configuration.yaml")
+    whole = ("--configfile", "results/configuration.yaml")
+    workflow.snakemake("results/data/val.yaml", "--cores", "1", *whole)
     again = file.read_text(encoding="utf-8")
     assert "# results/configuration.yaml" in again and yaml.safe_load(again) == yaml.safe_load(written)
+    assert workflow.snakemake("configuration", "--cores", "1") and file.read_text(encoding="utf-8") == again
 
 
 def test_rules_say_what_they_need_and_make(workflow: WorkflowCopy) -> None:
