@@ -13,7 +13,7 @@ from typing import Any
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.folder_lock import lock_folder
-from reinforced_cot.integrity import check_split
+from reinforced_cot.integrity import check_published, check_split
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.settings import MergeSettings
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         base, adapter = args.base / "model", args.output / "adapter"
         return quantized_and_merged(settings, examples, args.data, base, adapter, merged)
 
+    check_published(args.base / "model")  # its configuration is read now
     check_merge_fits(settings, args.base / "model")
     merge(settings, args.base, args.output, measure if quantized else None)
 

@@ -1,6 +1,7 @@
 """What the settings of every trained policy have in common, whichever method makes it."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -36,7 +37,8 @@ class Selection(Section):
     """
 
 
-class Workload(NamedTuple):
+@dataclass(frozen=True)
+class Workload:
     """What a micro-batch and a generation hold at once, on one device; at most, since rows are counted as the longest.
 
     Attributes:

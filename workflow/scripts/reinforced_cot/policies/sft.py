@@ -1,5 +1,7 @@
 """Settings of supervised fine-tuning on chains of thought."""
 
+from dataclasses import replace
+
 from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
 from reinforced_cot.section import Switch
 
@@ -22,15 +24,12 @@ class SftPolicy(TrainedPolicy):
     def workload(self, prompt: int, row: int, processes: int, trees: bool) -> Workload:
         """As `TrainedPolicy.workload`, with the questions of val that are asked at each save."""
         selection = self.selection
-        return (
-            super()
-            .workload(prompt, row, processes, trees)
-            ._replace(
-                generated_rows=selection.batch_size * max(1, selection.samples),
-                generated_tokens=prompt + selection.max_new_tokens,
-                prompts=selection.batch_size,
-                prompt_tokens=prompt,
-            )
+        return replace(
+            super().workload(prompt, row, processes, trees),
+            generated_rows=selection.batch_size * max(1, selection.samples),
+            generated_tokens=prompt + selection.max_new_tokens,
+            prompts=selection.batch_size,
+            prompt_tokens=prompt,
         )
 
 
