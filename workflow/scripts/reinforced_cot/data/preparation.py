@@ -105,7 +105,6 @@ def prepare(
             ``max_rejected_share``, or an image is too large to open safely.
     """
     rejections_file = folder / f"rejected.{split}.jsonl"
-    split_manifest(folder, split).unlink(missing_ok=True)  # that of an earlier run
     examples: list[Example] = []
     rejections: list[Rejection] = []
     with new_folder(folder / "images" / split) as image_folder:
@@ -119,6 +118,7 @@ def prepare(
         write_jsonl(rejections_file, (asdict(rejection) for rejection in rejections))
         _check_share(examples, rejections, max_rejected_share, rejections_file)
         _warn_of_a_common_end([example.question for example in examples])
+        split_manifest(folder, split).unlink(missing_ok=True)  # of the split that is replaced now
     write_examples(folder / f"{split}.jsonl", examples)
     record_split(folder, split)
     images = len({example.group for example in examples})
