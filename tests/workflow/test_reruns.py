@@ -103,7 +103,7 @@ ROWS = {
     "reward weights": (override(rewards={"format": 0.9}), RL_ON),
     "sft settings": (override(policies={"sft": {"lora": {"r": 8}}}), SFT_ON),
     "answer matching": (
-        replace(f"{PACKAGE}/matching/answer_matching.py", "only likely probably clearly", "only likely clearly"),
+        replace(f"{PACKAGE}/matching/vocabulary.py", "only likely probably clearly", "only likely clearly"),
         {**SFT_ON, "evaluate": 4},
     ),
     "prompt in the config": (override(prompt={"instruction": "Think."}), {**SFT_ON, **ASKED_AGAIN}),
