@@ -387,7 +387,7 @@ def test_slurm_profile_repeats_what_the_default_profile_says(repo: Path) -> None
 
 
 def test_signals_reach_the_process_of_each_stage(workflow: WorkflowCopy) -> None:
-    """A shell that waits for Python would keep SIGTERM to itself. (`test_elsewhere` moves a clone: nothing is stale.)"""
+    """A shell that waits for Python would keep SIGTERM to itself. `test_elsewhere` moves a clone: nothing is stale."""
     text = workflow.snakemake("--dry-run", "--cores", "2", "--printshellcmds")
     commands = [line for line in text.splitlines() if re.match("Shell command: (exec python|printf) ", line)]
     assert len(commands) == 32  # every job but `all`
