@@ -42,12 +42,12 @@ _COMMAND = regex.compile(r"\\(?:boxed|fbox|text\w{0,8}|math\w{0,8}|emph)\s{0,4}\
 _LATEX_FRACTION = regex.compile(r"\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
 _DELIMITER = regex.compile(r"\\[()\[\],;! ]|\\(?=[%$#&_{}])")
 _EMPHASIS = regex.compile(r"(\*{1,3})(?=[^\s*])([^*\n]{1,500}+)(?<=[^\s*])\1(?![\w*])")
-_BULLET = regex.compile(r"^[ \t]*+\*(?=[ \t])|\*{2,}", regex.MULTILINE)
+_BULLET = regex.compile(r"^[ \t]*+(?:\*|(?:\#{1,6}|>)(?=[ \t]++[^\s\d]))(?=[ \t])|\*{2,}", regex.MULTILINE)
 _TAG = regex.compile(r"</?(?:b|i|u|em|strong|code|sub|sup)>")
-_DOLLARS = regex.compile(r"\s*+\$([^$\n]++)\$[\s.]*+")
+_DOLLARS = regex.compile(r"\s*+(\${1,2})([^$\n]++)\1[\s.]*+")
 
 _CONTRACTED = regex.compile(r"(?:\b(ca|wo|sha)|(\w))n't\b")  # can't, won't, shan't lose a letter or more
-_CLITIC = regex.compile(r"(?<=\w)'(?:s|re|m)\b")  # it's, they're, the man's
+_CLITIC = regex.compile(r"(?<=[^\W\d])'(?:s|re|m)\b|(?<=\d)'(?=s\b)")  # it's, they're, the man's; 1980's is 1980s
 _INITIALS = regex.compile(r"\b(?:\p{L}\.[ ]?){2,8}(?!\w)|\b(?:\p{L}\.){2,8}")  # U.S.A., J. K.
 _COMPARISONS = (("<=", "\u2264"), (">=", "\u2265"), ("!=", "\u2260"), ("->", "\u2192"), ("=>", "\u2192"))
 
@@ -59,6 +59,7 @@ _AMOUNT = r"[-+]?(?:\d[\d.,:/]*\d|\d)"
 _CURRENCY = regex.compile(
     rf"([-+]?)([{''.join(_CURRENCIES)}])\s?({_AMOUNT})(\s?(?:hundred|thousand|million|billion|trillion|bn|[km])\b)?"
 )
+_CODED = regex.compile(rf"\b(usd|eur|gbp|inr|jpy)\s?({_AMOUNT})")
 _NAMED_SYMBOLS = {
     **{symbol: f" {name} " for symbol, name in _CURRENCIES.items()},
     "%": " percent ",
@@ -127,9 +128,11 @@ def _plain(text: str) -> str:
         text = _LATEX_FRACTION.sub(r"\1/\2", text).replace("\\times", "*").replace("^\\circ", "\u00b0")
         text = _DELIMITER.sub("", text)
     if "$" in text and (match := _DOLLARS.fullmatch(text)):
-        text = match[1]
+        text = match[2]
     if "*" in text:
-        text = _BULLET.sub(" ", _EMPHASIS.sub(r" \2 ", text))
+        text = _EMPHASIS.sub(r" \2 ", text)
+    if "*" in text or "#" in text or ">" in text:
+        text = _BULLET.sub(" ", text)
     if "<" in text:
         text = _TAG.sub(" ", text)
     if not text.isascii():
@@ -149,13 +152,20 @@ def _plain(text: str) -> str:
         if written in text:
             text = text.replace(written, symbol)
     if any(sign in text for sign in _CURRENCIES):
-        text = _CURRENCY.sub(lambda m: f"{m[1]}{m[3]}{m[4] or ''} {_CURRENCIES[m[2]]} ", text)
+        text = _CURRENCY.sub(lambda m: f"{m[1]}{m[3]}{_scale(m[4] or '')} {_CURRENCIES[m[2]]} ", text)
+    if _CODED.search(text):
+        text = _CODED.sub(r"\2 \1", text)
     if "#" in text:
         text = _NUMBER_SIGN.sub(" number ", text)
     for symbol, name in _NAMED_SYMBOLS.items():
         if symbol in text:
             text = text.replace(symbol, name)
     return text
+
+
+def _scale(written: str) -> str:
+    """The word for "k", "m" or "bn" behind an amount of money."""
+    return {"k": " thousand", "m": " million", "bn": " billion"}.get(written.strip(), written)
 
 
 def _number(token: str) -> str:

@@ -17,15 +17,19 @@ from typing import NamedTuple
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.text_cleaning import find_special_token
 from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
-from reinforced_cot.matching.numbers import is_number, number_variants
-from reinforced_cot.matching.options import Option, listed_options, mentions, true_option
+from reinforced_cot.matching.clock import times_in_digits
+from reinforced_cot.matching.numbers import asks_time, is_number, number_variants
+from reinforced_cot.matching.options import Option, listed_options, mentions, names_first_option, true_option
 from reinforced_cot.matching.rivals import (
+    adds_reference,
     answers_before,
     is_letter,
+    is_said_by_writer,
     lists_rival,
     names_other_letter,
     of_the_same_kind,
     offered,
+    reference,
 )
 from reinforced_cot.matching.unspaced import is_explained, is_said_unspaced
 from reinforced_cot.matching.vocabulary import AROUND, AUXILIARIES, FRAME, NO, PRONOUNS, SIDES, YES
@@ -45,6 +49,10 @@ _HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "unless", "
 _INTERROGATIVES = word_set("what which who whose whom how why")
 _NONE = word_set("no not never 0 nothing nobody none neither hardly")  # after "there is"
 _UNCERTAIN = word_set("not never if hardly barely")  # before a yes or a no
+_BEFORE_SIDES, _SIDES = word_set("on in at to"), word_set("left right middle center")
+# Behind a "no", these make no answer of it.
+_IDEAS = word_set("idea clue answer comment opinion information parking smoking entry")
+_CERTAIN = (("no", "doubt"), ("no", "question"), ("without", "doubt"), ("without", "a", "doubt"))
 _WRONG = word_set("wrong false incorrect")  # beside a yes or a no
 MAX_QUESTION_CHARACTERS = 4_000  # of a question that is read: some rules take more than linear time in it
 
@@ -67,6 +75,8 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     expected = _expected(truth, question[:MAX_QUESTION_CHARACTERS])
     if not expected.words:
         return False
+    if asks_time(expected.question_words):
+        answer = times_in_digits(answer)
     tokens = words(answer)
     if ("?" in tokens and "?" not in words(truth)) or (
         "<" in answer and find_special_token(answer) and not find_special_token(truth)
@@ -75,12 +85,18 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     if set(expected.tokens) <= set(tokens) and _stripped(tokens) == expected.tokens:
         return True  # whatever the truth holds that another answer may not: "no parking", "10:30"
     if expected.polarity is not None:
+        if expected.option is not None:
+            named = {number for number, _ in mentions(expected.options, tokens)}
+            if named - {expected.option} or _names_first_instead(answer, expected):
+                return False
+            if named and _takes(answer, tokens, expected):
+                return True
         return polarity(answer, question) == expected.polarity and not answers_before(tokens)
     if expected.option is not None:
-        return _takes(tokens, expected)
+        return _takes(answer, tokens, expected)
     if expected.is_letter and names_other_letter(answer, tokens, expected.words[0]):
         return False
-    if any(_asserted(wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected):
+    if any(_asserted(answer, wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected):
         return True
     return not truth.isascii() and is_said_unspaced(expected.words, tokens, expected.question_words, AROUND)
 
@@ -95,6 +111,7 @@ class _Expected(NamedTuple):
         options: that the question lists. option: the true one's number, None where it is none of them.
         variants: what an answer must hold: the phrase, or another form of its number (`number_variants`).
         question_words: words of the question, in order. rivals: words that it sets against the truth.
+        reference: words of the thing that it tells the place by: of the dog in "What is next to the dog?".
     """
 
     tokens: tuple[str, ...]
@@ -107,12 +124,15 @@ class _Expected(NamedTuple):
     variants: tuple[tuple[str, ...], ...]
     question_words: tuple[str, ...]
     rivals: frozenset[str]
+    reference: frozenset[str]
 
 
 @lru_cache(maxsize=512)
 def _expected(truth: str, question: str) -> _Expected:
     question = without_format(question)
     wanted = tuple(phrase(truth)) if len(truth) <= MAX_ANSWER_CHARACTERS else ()
+    if asks_time(words(question)) and wanted:
+        wanted = tuple(phrase(times_in_digits(truth)))
     is_polar = len(wanted) == 1 and wanted[0] in YES | NO
     options = listed_options(question)
     option = true_option(options, truth) if wanted else None
@@ -126,11 +146,17 @@ def _expected(truth: str, question: str) -> _Expected:
         polarity=wanted[0] in YES if is_polar else None,
         is_letter=len(wanted) == 1 and is_letter(wanted[0]),
         options=options,
-        option=None if is_polar else option,
-        variants=tuple(number_variants(wanted, question_words)),
+        option=option,
+        variants=tuple([*number_variants(wanted, question_words), *_sides(wanted)]),
         question_words=question_words,
         rivals=frozenset(rivals),
+        reference=reference(question_words) - set(wanted),
     )
+
+
+def _sides(wanted: Sequence[str]) -> list[tuple[str, ...]]:
+    """The side alone, of a true answer such as "on the left" or "in the middle"."""
+    return [(wanted[1],)] if len(wanted) == 2 and wanted[0] in _BEFORE_SIDES and wanted[1] in _SIDES else []
 
 
 def _stripped(tokens: Sequence[str]) -> tuple[str, ...]:
@@ -161,15 +187,18 @@ def polarity(answer: str, question: str = "") -> bool | None:
     >>> polarity("No, there is a cat.", "Is there a dog?"), polarity("I would not say yes")
     (False, None)
     """
-    tokens = words(answer[:MAX_ANSWER_CHARACTERS])
+    tokens = _without_certainty(words(answer[:MAX_ANSWER_CHARACTERS]))
     if not tokens or _HEDGES & set(tokens):
         return None
-    said, denied = _existence(tokens, words(question[:MAX_QUESTION_CHARACTERS])), negated(tokens)
+    question_words = words(question[:MAX_QUESTION_CHARACTERS])
+    said, denied = _existence(tokens, question_words), negated(tokens)
     for i, token in enumerate(tokens):
         if token not in YES | NO:
             continue
         after = tokens[i + 1] if i + 1 < len(tokens) else "."
         before = tokens[i - 1] if i else "."
+        if token in NO and after in _IDEAS and after not in question_words:
+            return None
         stands = token in YES or i == 0 or not is_word(after) or before in YES
         # "No, it is not" is a no, and "No is not the answer" is none.
         is_taken_back = denied_after(tokens, i + 1) and (token in YES or after in AUXILIARIES)
@@ -182,6 +211,15 @@ def polarity(answer: str, question: str = "") -> bool | None:
     if not said and len(tokens) - (tokens[-1] == ".") == 1:
         return {"true": True, "correct": True, "false": False, "incorrect": False}.get(tokens[0])
     return said.pop() if len(said) == 1 else None
+
+
+def _without_certainty(tokens: Sequence[str]) -> tuple[str, ...]:
+    """Tokens without "no doubt" and the like, which deny nothing."""
+    for phrase_ in _CERTAIN:
+        for i in reversed(range(len(tokens) - len(phrase_) + 1)):
+            if tuple(tokens[i : i + len(phrase_)]) == phrase_:
+                tokens = [*tokens[:i], *tokens[i + len(phrase_) :]]
+    return tuple(tokens)
 
 
 def _existence(tokens: Sequence[str], question: Sequence[str]) -> set[bool]:
@@ -218,9 +256,15 @@ def denied_after(tokens: Sequence[str], place: int) -> bool:
     return not about or not behind or not is_word(behind[0])
 
 
-def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
+def _names_first_instead(answer: str, expected: _Expected) -> bool:
+    return expected.option != 0 and names_first_option(expected.options, answer)
+
+
+def _takes(answer: str, tokens: Sequence[str], expected: _Expected) -> bool:
     """Whether an answer takes the true option of a list and no other."""
     named = mentions(expected.options, tokens)
+    if _names_first_instead(answer, expected):
+        return False
     denied = negated(tokens, own={i for _, place in named for i in place if tokens[i] in NEGATORS})
     own = [place for number, place in named if number == expected.option]
     if any(any(denied[i] for i in place) or denied_after(tokens, place.stop) for place in own):
@@ -237,12 +281,13 @@ def _takes(tokens: Sequence[str], expected: _Expected) -> bool:
         or denied[i]
         or not is_word(token)
         or token in AROUND
+        or is_said_by_writer(tokens, i)
         or any(is_same_word(token, word) for word in stem)
         for i, token in enumerate(tokens)
     )
 
 
-def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected) -> bool:
+def _asserted(answer: str, wanted: Sequence[str], tokens: Sequence[str], expected: _Expected) -> bool:
     places = occurrences(wanted, tokens, expected.marks)
     if not places:
         return False
@@ -256,7 +301,9 @@ def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected)
     if (_HEDGES | _INTERROGATIVES) & (set(tokens) - set(wanted)):
         return False
     inside = {i for place in places for i in place}
-    if lists_rival(tokens, inside, denied, wanted, expected.question_words):
+    if lists_rival(tokens, inside, denied, wanted, expected.question_words) or (
+        expected.reference and "'" not in answer and adds_reference(tokens, inside, wanted, expected.reference)
+    ):
         return False
     for i, token in enumerate(tokens):
         if i in inside or not is_word(token) or denied[i]:
@@ -269,6 +316,7 @@ def _asserted(wanted: Sequence[str], tokens: Sequence[str], expected: _Expected)
         if (
             token not in AROUND
             and not is_hand
+            and not is_said_by_writer(tokens, i)
             and not any(is_same_word(token, word) for word in expected.question_words)
             and not is_explained(token, wanted[-1], expected.question_words)
         ):
@@ -280,4 +328,5 @@ def _is_compound(tokens: Sequence[str], expected: _Expected) -> bool:
     """Whether the same letters are written in one word or in several: "T-shirt" and "tshirt"."""
     said = [word for word in tokens if is_word(word) and word not in ARTICLES]
     letters = "".join(expected.words)
-    return letters.isalpha() and len(letters) > 3 and len(said) != len(expected.words) and "".join(said) == letters
+    is_split = len(said) != len(expected.words)
+    return letters.isalpha() and len(letters) > 3 and is_split and is_same_word("".join(said), letters)

@@ -19,8 +19,13 @@ UNITS = _CURRENCIES | word_set(
 _OF_DEGREES = word_set("temperature thermometer celsius fahrenheit angle c f degree degrees")
 _HOW_WARM = word_set("hot cold warm cool")
 _OF_TIMES = word_set("time clock watch when hour oclock")
+_OF_YEARS = word_set("year when date")
+_VERBS = word_set("is are was were do does did can could have has")
 _OF_YOUNGER = word_set("month months week weeks day days hour hours minute minutes")
 _ZERO = word_set("none nothing nobody")
+_WEIGHING = word_set("weight weigh heavy")
+# Symbols that are words or letters of their own wherever they stand for no unit: "6 in", "2 h".
+_SYMBOLS = {"inch": "in", "hour": "h", "minute": "min", "second": "s", "watt": "w", "volt": "v"}
 
 
 def is_number(word: str) -> bool:
@@ -46,7 +51,9 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
     if not wanted:
         return variants
     if counts and variants[0] in {("0",), *((word,) for word in _ZERO)}:
-        return [*variants, *((word,) for word in ("0", *sorted(_ZERO)) if word != wanted[0])]
+        things = question_words[2 : next((i for i, w in enumerate(question_words) if i > 2 and w in _VERBS), 3)]
+        variants += [(word,) for word in ("0", *sorted(_ZERO)) if word != wanted[0]]
+        return [*variants, ("no", *things)] if things else variants
     if wanted[0] == "number" and "number" in question_words:
         variants += [tuple(wanted[1:])] if len(wanted) > 1 else []
     if not is_number(wanted[0]):
@@ -56,10 +63,25 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
     asked = _asked_units(question_words)
     if len(wanted) > 1:
         named = all(word in _parts(asked) or _is_named_unit(word, question_words) for word in wanted[1:])
+        variants += [(wanted[0], *other) for other in _other_units(wanted[1:], question_words)]
         return [*variants, (wanted[0],), *((wanted[0], *unit) for unit in asked)] if named else variants
-    if len(wanted[0]) <= 2 and wanted[0].isdecimal() and not _OF_TIMES.isdisjoint(question_words):
+    if len(wanted[0]) <= 2 and wanted[0].isdecimal() and asks_time(question_words):
         variants.append((f"{wanted[0]}:00",))
+    if len(wanted[0]) == 4 and wanted[0].isdecimal() and wanted[0][2] != "0" and not _OF_YEARS.isdisjoint(question_words):
+        variants.append((wanted[0][:2], wanted[0][2:]))  # "nineteen eighty-four"
     return [*variants, *((wanted[0], *unit) for unit in asked)]
+
+
+def _other_units(unit: Sequence[str], question_words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Other forms of a unit that are none wherever they stand for something else, as in "20 pounds" of a price."""
+    if len(unit) == 2 and unit[0] == "degree" and unit[1] in _SCALES:
+        return [(unit[1],)]
+    if len(unit) != 1:
+        return []
+    others = [(other,) for pair in _SYMBOLS.items() for one, other in (pair, pair[::-1]) if is_same_word(unit[0], one)]
+    if unit[0] in ("pound", "lb") and not _WEIGHING.isdisjoint(question_words):
+        others += [("pound",), ("lb",)]
+    return others
 
 
 def _asked_units(question_words: Sequence[str]) -> list[tuple[str, ...]]:
@@ -90,15 +112,20 @@ def _times(wanted: Sequence[str], question_words: Sequence[str]) -> list[tuple[s
     """Other forms of a time: with the half of the day, and of 24 hours where the question asks for a time."""
     hours, _, rest = wanted[0].partition(":")
     hour, half = int(hours), tuple(wanted[1:])
-    asks_time = not _OF_TIMES.isdisjoint(question_words)
+    is_asked = asks_time(question_words)
     if half == () and 1 <= hour <= 12:
-        afternoon = [(f"{hour % 12 + 12}:{rest}",)] if asks_time and hour < 12 else []
+        afternoon = [(f"{hour % 12 + 12}:{rest}",)] if is_asked and hour < 12 else []
         return [*((wanted[0], other) for other in sorted(HALF_DAYS)), *afternoon]
     if half == ("pm",) and hour <= 12:
         return [(f"{hour % 12 + 12}:{rest}",)]
     if half == () and hour > 12:
-        return [(f"{hour - 12}:{rest}", "pm")] if asks_time else []
+        return [(f"{hour - 12}:{rest}", "pm")] if is_asked else []
     return []
+
+
+def asks_time(question_words: Sequence[str]) -> bool:
+    """Whether a question asks for a time of day."""
+    return not _OF_TIMES.isdisjoint(question_words)
 
 
 def number_kind(said: Sequence[str]) -> str | None:

@@ -7,6 +7,7 @@ by `rivals`.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import regex
@@ -18,10 +19,17 @@ MAX_OPTIONS = 26
 MAX_OPTION_WORDS = 20
 MAX_LISTED_WORDS = 5  # of an option without a label: more is a sentence
 
+_ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 _LABEL = regex.compile(
-    r"(?:^|(?<=[\s,;:?(\[]))[(\[]?([A-Za-z]|\d{1,2})(?:[).:\]]{1,2}(?=\s|$)|(?<=\p{L}):(?=\p{L}))", regex.MULTILINE
+    r"(?:^|(?<=[\s,;:?(\[]))(?|[(\[<{]?([A-Za-z]|\d{1,2}|[IVX]{2,4}|[ivx]{2,4})"
+    r"(?:[).:\]>}]{1,2}(?=\s|$)|(?<=\p{L}):(?=\p{L}))"
+    r"|[(\[<{]?([A-Za-z]|\d{1,2})[)\]>}](?=\w)|([A-Z])[ \t][-\u2013](?=[ \t])"
+    r"|(?<=^[ \t]*)(?|([A-Za-z]|\d{1,2})(?:[ \t][-\u2013](?=[ \t])|\t)|([A-Z])\.(?=\p{L})))",
+    regex.MULTILINE,
 )
+_BEFORE_LABEL = regex.compile(r"\s(?:option|choice)\s*$", regex.IGNORECASE)
 _END_OF_LIST = regex.compile(r"[;?]|(?<=\w{3})\.\s")
+_FIRST = regex.compile(r"\*\*[aA]\*\*|(?<![^\W_])[aA][*_]{0,3}(?:[)\]>}]|\s?[=\u2192\u2013\u2014]|\s-\s|\s?[-=]>)")
 _BULLET = regex.compile(r"^[ \t]*+[-*\u2022\u2013][ \t]+(.+)$", regex.MULTILINE)
 _ANNOUNCED = regex.compile(
     r"\b(?:one of|options?(?: are)?|choices?(?: are)?|choose(?: one)?(?: from| between)?|"
@@ -74,19 +82,20 @@ def listed_options(question: str) -> tuple[Option, ...]:
 
 
 def _labelled(question: str) -> tuple[Option, ...]:
-    """Options with labels that count up from A, a or 1."""
+    """Options with labels that count up from A, a, 1, I or i."""
+    question = question.replace("**", "")
     labels = list(_LABEL.finditer(question))
     for first, label in enumerate(labels):
-        if label[1] not in ("A", "a", "1"):
+        if label[1] not in ("A", "a", "1", "I", "i"):
             continue
         run = [label]
         for other in labels[first + 1 :]:
-            if other[1] == _next(run[-1][1]):
+            if other[1] == _next(run[-1][1], is_roman=run[0][1] in ("I", "i")):
                 run.append(other)
         if len(run) < 2:
             continue
         ends = [*(match.start() for match in run[1:]), len(question)]
-        texts = [question[match.end() : end] for match, end in zip(run, ends, strict=True)]
+        texts = [_BEFORE_LABEL.sub("", question[match.end() : end]) for match, end in zip(run, ends, strict=True)]
         texts[-1] = texts[-1].strip().partition("\n")[0]
         if texts[0].rstrip()[-1:] in (",", ";"):  # else a full stop may belong to a text: "B. Mt. Everest"
             texts[-1] = _END_OF_LIST.split(texts[-1], maxsplit=1)[0]
@@ -97,7 +106,10 @@ def _labelled(question: str) -> tuple[Option, ...]:
     return ()
 
 
-def _next(label: str) -> str:
+def _next(label: str, is_roman: bool) -> str:
+    if is_roman:
+        after = dict(pairwise(_ROMAN)).get(label.upper(), "")
+        return after if label.isupper() else after.lower()
     return str(int(label) + 1) if label.isdecimal() else chr(ord(label) + 1)
 
 
@@ -155,6 +167,15 @@ def mentions(options: Sequence[Option], tokens: Sequence[str]) -> list[tuple[int
         if token in labels and i not in taken and _is_label(tokens, i):
             places.append((labels[token], range(i, i + 1)))
     return places
+
+
+def names_first_option(options: Sequence[Option], answer: str) -> bool:
+    """Whether an answer names the first option by an A in brackets or before a dash, which its words do not show.
+
+    Args:
+        answer: as it was written: "(A) white" names option A, "a white bus" does not.
+    """
+    return bool(options) and options[0].label == "a" and _FIRST.search(answer) is not None
 
 
 def _is_label(tokens: Sequence[str], i: int) -> bool:

@@ -14,14 +14,21 @@ _ONE_OF_A_KIND = COLORS.union(*SIDES)
 _IN_SENTENCES = AUXILIARIES | PRONOUNS
 _IN_NO_ITEM = AROUND - ARTICLES
 _LETTER = regex.compile(r"[a-z][^\w\s]?")
-_CAPITALS = regex.compile(r"\b[AI]\b\W*(?=[A-Z]\b)")  # before a letter, no article is a capital: "A B", "(A) (B)"
+_CAPITALS = regex.compile(r"(?<![^\W_])[AI](?![^\W_])[\W_]*(?=[A-Z](?![^\W_]))")  # before a letter, no article is a capital: "A B", "(A) (B)"
+_PLACES = (
+    *(("next", "to"), ("in", "front", "of"), ("left", "of"), ("right", "of"), ("on", "top", "of"), ("behind",)),
+    *(("beside",), ("near",), ("above",), ("below",), ("under",), ("underneath",), ("beneath",)),
+)
+_GROUNDS = word_set("because therefore thus hence")
+_WRITERS, _WRITING = word_set("i we d can"), word_set("see count choose pick select read d can")
+_READING = word_set("says reads")
 # Behind an "a", these show that it is a letter and no article.
 _BEHIND_LETTER = word_set("and or nor then to with from by for in on at of is are was were as both also but plus")
 # What shows that words before a yes or a no are a sentence or a phrase of place, and no answer.
 _LINKS = FRAME - ARTICLES - word_set("and both also so very then color kind type image picture photo side part answer")
 _ASSENT = word_set(
     """well oh ah hm hmm um ok sure absolutely indeed correct true right course therefore thus hence because since first
-    now please sorry hello hi"""
+    now please sorry hello hi without doubt"""
 )
 
 
@@ -130,6 +137,39 @@ def lists_rival(
         and all(tokens[i] in ARTICLES or any(is_same_word(tokens[i], w) for w in question_words) for i in item)
         for item in items
     )
+
+
+def reference(question_words: Sequence[str]) -> frozenset[str]:
+    """The things by which a question tells a place: "dog" of "What is next to the dog?"; nothing of other questions."""
+    verb = next((i for i, word in enumerate(question_words) if word in AUXILIARIES), len(question_words))
+    behind = question_words[verb + 1 :]
+    for words_ in _PLACES:
+        for i in range(len(behind) - len(words_)):
+            if tuple(behind[i : i + len(words_)]) == words_ and FRAME.issuperset(behind[:i]):
+                return frozenset(word for word in behind[i + len(words_) :] if word not in FRAME)
+    return frozenset()
+
+
+def adds_reference(
+    tokens: Sequence[str], inside: Collection[int], wanted: Sequence[str], things: Collection[str]
+) -> bool:
+    """Whether an answer without a verb or a preposition adds a thing of the question to the true one: "dog cat"."""
+    others = [token for i, token in enumerate(tokens) if i not in inside and is_word(token)]
+    return (
+        _ONE_OF_A_KIND.isdisjoint(wanted)
+        and AROUND.isdisjoint({*others} - ARTICLES)
+        and any(is_same_word(token, thing) for token in others for thing in things)
+    )
+
+
+def is_said_by_writer(tokens: Sequence[str], i: int) -> bool:
+    """Whether a word belongs to "I see", "I choose", "it says", "because" and the like, around an answer."""
+    if tokens[i] in _GROUNDS:
+        return True
+    before = tokens[i - 1] if i else ""
+    if tokens[i] in _WRITERS and not _WRITING.isdisjoint(tokens[i + 1 : i + 2]):
+        return True
+    return (tokens[i] in _WRITING and before in _WRITERS) or (tokens[i] in _READING and i > 0)
 
 
 def _separates(token: str) -> bool:

@@ -36,12 +36,14 @@ _SPELLINGS = {
     **{"moustache": "mustache", "doughnut": "donut", "doughnuts": "donuts", "yoghurt": "yogurt", "pyjamas": "pajamas"},
     **{"jewellery": "jewelry", "theatre": "theater", "catalogue": "catalog", "aeroplane": "airplane", "fibre": "fiber"},
     **{"plough": "plow", "storey": "story", "neighbour": "neighbor", "harbour": "harbor", "favourite": "favorite"},
+    **{"travelling": "traveling", "traveller": "traveler", "licence": "license", "cosy": "cozy", "kerb": "curb"},
+    **{"flavour": "flavor", "honour": "honor", "savoury": "savory", "defence": "defense", "programme": "program"},
     **{"sceptical": "skeptical", "okay": "ok", "whisky": "whiskey", "ketchup": "catsup", "armour": "armor"},
     **{"percentage": "percent", "celsius": "c", "fahrenheit": "f", "usd": "dollar", "eur": "euro", "gbp": "pound"},
     **{"centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm", "kilometer": "km"},
     **{"kilometre": "km", "meter": "m", "kilogram": "kg", "kilo": "kg", "gram": "g", "milligram": "mg", "liter": "l"},
     **{"litre": "l", "milliliter": "ml", "millilitre": "ml", "pounds": "pound", "lbs": "lb", "ounce": "oz"},
-    **{"inches": "inch", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second"},
+    **{"inches": "inch", "ft": "foot", "kgs": "kg", "cms": "cm", "kms": "km", "yd": "yard", "yds": "yard", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second"},
     **{"secs": "second", "kph": "kmh"},
 }
 _SPELLINGS |= {f"{word}s": short for word, short in _SPELLINGS.items() if len(short) <= 2}
@@ -56,7 +58,8 @@ _ABBREVIATIONS = word_set("st mr mrs ms dr prof jr sr mt ave blvd rd inc ltd co 
 HALF_DAYS = frozenset(("am", "pm"))  # behind an hour
 
 # What may begin or join a number, or needs a look at the token before it.
-_MARKED = frozenset((*_SMALL, *_TENS, "a", ".", "cent"))
+_MARKED = frozenset((*_SMALL, *_TENS, "a", "half", ".", "cent", "hour", "h"))
+_BEFORE_HOUR = {"mile per": "mph", "miles per": "mph", "km per": "kmh", "km /": "kmh"}
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -96,6 +99,9 @@ def _words(text: str) -> tuple[str, ...]:
         if token == "cent" and result and result[-1] == "per":
             result[-1] = "percent"
             continue
+        if token in ("hour", "h") and (speed := _BEFORE_HOUR.get(" ".join(result[-2:]))):
+            result[-2:] = [speed]
+            continue
         result.append(token)
     return tuple(result)
 
@@ -107,10 +113,14 @@ _kept_words = lru_cache(maxsize=4096)(_words)
 def _number_at(plain: Sequence[str], place: int) -> tuple[str, int] | None:
     """The number in words, or in digits before "thousand" and the like, that begins here, and where it ends."""
     token = plain[place]
+    if tuple(plain[place : place + 3]) == ("half", "a", "dozen"):
+        return "6", place + 3
     if token == "a" and place + 1 < len(plain) and plain[place + 1] in (*_SCALES, "dozen"):
         return ("12", place + 2) if plain[place + 1] == "dozen" else _in_words(plain, place)
     if token in _SMALL or token in _TENS:
-        return _in_words(plain, place)
+        number, end = _in_words(plain, place)
+        is_dozens = plain[end : end + 1] == ["dozen"]
+        return (str(12 * int(number)), end + 1) if is_dozens else (number, end)
     if is_time(token):
         return token.removeprefix("0") if token[1] != ":" else token, place + 1
     if token.lstrip("+-").replace(".", "", 1).isdecimal():

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.matching.answer_matching import FRAME
+from reinforced_cot.matching.clock import times_in_digits
 from reinforced_cot.matching.words import ENDS, NEGATORS, forms, negated, word_set, words
 from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, without_object_ids
 from reinforced_cot.reading.cues import CONCLUDING, DENYING, HEDGES, Phrase, is_retracting, is_undecided, phrases_in
@@ -33,20 +34,7 @@ _BULLET = re.compile(r"^[ \t]*(?:[-*+\u2022]|#{1,6}|=>)[ \t]+", re.MULTILINE)
 _MARKUP = re.compile(r"[*_`]+")
 _BOLD = re.compile(r"(\*{1,3}|_{2,3})(?=\S)([^*_\n]{1,200})(?<=\S)\1")
 _BOXED = re.compile(r"\$?\\boxed\{([^{}]{0,200})\}\$?")
-_HOURS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-_HOUR = {**{word: number for number, word in enumerate(_HOURS, start=1)}, **{str(n): n for n in range(1, 13)}}
-_MINUTE = {
-    **_HOUR,
-    **{str(n): n for n in range(13, 60)},
-    **{"quarter": 15, "a quarter": 15, "twenty": 20, "twenty-five": 25, "half": 30},
-}
 _PRICE = re.compile(r"\$\d")
-_CLOCK = re.compile(
-    rf"\b((?:a )?quarter|half|twenty-five|twenty|{'|'.join(_HOURS)}|\d{{1,2}})(?: minutes?)? (past|to|after|before) "
-    rf"({'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?! (?:people|of))(?: (at night|in the evening|pm|p\.m\.))?",
-    re.IGNORECASE,
-)
-_CLOCK_WORDS = re.compile(rf" (?:past|to|after|before) (?:{'|'.join(_HOURS)}|\d)", re.IGNORECASE)
 # Contractions in full, so that "it's" is a subject and a verb; "I'd" is a claim ("I'd say"), not a hedge.
 _WITH_APOSTROPHE = re.compile(
     r"\b(?P<is>it|that|this|he|she|there|what|who|here|where|how|nobody|one)'s\b|\b(?P<claims>I|one)'d\b"
@@ -212,9 +200,7 @@ def bold_phrases(chain: str) -> list[str]:
 
 def in_full(text: str) -> str:
     """A text with contractions and times in full: "it's a quarter past two" is "it is 2:15"."""
-    text = text.replace("\u2019", "'")
-    if _CLOCK_WORDS.search(text):
-        text = _CLOCK.sub(_time, text)
+    text = times_in_digits(text.replace("\u2019", "'"))
     if "'" in text:
         text = _WITH_APOSTROPHE.sub(_expanded, text)
     text = _WITHOUT_APOSTROPHE.sub(_expanded, text)
@@ -226,18 +212,6 @@ def _expanded(match: re.Match[str]) -> str:
     if kind == "ending":
         return _ENDINGS[match["ending"].lower()]
     return _IN_FULL[kind].format(match[kind])
-
-
-def _time(match: re.Match[str]) -> str:
-    """A time in words as digits: "a quarter to ten at night" is 21:45."""
-    minute, hour = _MINUTE.get(match[1].lower()), _HOUR.get(match[3].lower())
-    if minute is None or hour is None:
-        return match[0]
-    if match[2].lower() in ("to", "before"):
-        hour, minute = (hour - 1) or 12, 60 - minute
-    if match[4] and hour < 12:
-        hour += 12
-    return f"{hour}:{minute:02d}"
 
 
 _DENIALS = NEGATORS | DENYING | {"rather", "opposed"}
