@@ -6,12 +6,13 @@ from itertools import pairwise
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.judging.polar_features import bearing
 from reinforced_cot.matching.answer_matching import NO, YES
-from reinforced_cot.matching.words import word_set
-from reinforced_cot.reading.sentences import Sentence
+from reinforced_cot.matching.words import word_set, words
+from reinforced_cot.reading.sentences import Sentence, all_stems, content_words, stems
 
 _POSSIBLE = word_set("could can might may would")
 _AUXILIARIES = _POSSIBLE | word_set("is are was were does do did has have")
 _DETERMINERS = ARTICLES | word_set("this that these those")
+_INTERROGATIVES = word_set("what which who whose where how")
 _MAX_NAMED = 3  # words of a question without a verb: "Dark red?"
 
 
@@ -21,6 +22,8 @@ def joined(read: Sequence[Sentence], question: str, is_polar: bool) -> tuple[Sen
     Where a chain asks a yes/no question itself, the yes or no behind it is the answer, and a pair on something else
     ("Is it blue? No.") is left out. Where it asks only in other words, its sentences stay as they are.
     """
+    others = _on_other_things(read, question)
+    read = [sentence for i, sentence in enumerate(read) if not others.intersection((i, i - 1))] if others else read
     statements = {
         i: statement
         for i, (asked, answer) in enumerate(pairwise(read))
@@ -49,6 +52,26 @@ def joined(read: Sequence[Sentence], question: str, is_polar: bool) -> tuple[Sen
         else:
             result.append(sentence)
     return tuple(result)
+
+
+def _on_other_things(read: Sequence[Sentence], question: str) -> set[int]:
+    """The chain's own open questions with a short answer on other things, where another one is the question's own.
+
+    "How many dogs? Three. How many cats? Two.": the second pair answers nothing about dogs.
+    """
+    known = all_stems(words(question))
+    own = {
+        i: content_words(asked.tokens)
+        for i, (asked, answer) in enumerate(pairwise(read))
+        if asked.text.endswith("?") and not _INTERROGATIVES.isdisjoint(asked.tokens[:1]) and not answer.is_question
+    }
+    if not any(said and all(not stems(word).isdisjoint(known) for word in said) for said in own.values()):
+        return set()
+    return {
+        i
+        for i, said in own.items()
+        if any(stems(word).isdisjoint(known) for word in said) and len(read[i + 1].content) <= _MAX_NAMED
+    }
 
 
 def _says(sentence: Sentence) -> bool | None:

@@ -33,6 +33,12 @@ def is_number(word: str) -> bool:
     return word.lstrip("+-")[:1].isdecimal()
 
 
+_ORDINALS = {
+    **{"first": ("1", "st"), "second": ("2", "nd"), "third": ("3", "rd"), "fourth": ("4", "th"), "fifth": ("5", "th")},
+    **{"sixth": ("6", "th"), "seventh": ("7", "th"), "eighth": ("8", "th"), "ninth": ("9", "th"), "tenth": ("10", "th")},
+}
+
+
 def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> list[tuple[str, ...]]:
     """What an answer may hold in place of the words of a true one, which stand first.
 
@@ -47,6 +53,7 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
     [('3:15',), ('3:15', 'am'), ('3:15', 'pm')]
     """
     variants = [tuple(wanted)]
+    variants += [other for word, digits in _ORDINALS.items() for one, other in (((word,), digits), (digits, (word,))) if one == variants[0]]
     counts = tuple(question_words[:2]) == ("how", "many")
     if not wanted:
         return variants

@@ -23,4 +23,6 @@ FRAME = (
     photo photograph scene answer side part appears appear seems seem looks look visible shown seen located positioned
     called named color kind type made wearing think believe i would say just only likely probably clearly""")
 )
-AROUND = FRAME | word_set("final correct option choice letter result total = \u2192 \u2713 \u2714 \u2705 |")
+# "This" and "is" in Hindi, Persian, Arabic and Russian.
+_FRAMES = word_set("यह ये वह है हैं این آن است هذا هذه هو هي إنه это")
+AROUND = FRAME | word_set("final correct option choice letter result total = \u2192 \u2713 \u2714 \u2705 |") | _FRAMES

@@ -90,7 +90,7 @@ OPPOSITES = _opposites()
 # What things are compared by: adjectives of one end, and of the other. "Shorter" may be the other end of two of them.
 _COMPARED = """
 large big great huge: small tiny little
-tall: short
+tall: short small tiny
 long: short
 old: young new
 high: low
@@ -117,7 +117,7 @@ _IRREGULAR = {"far": "farther farthest further furthest"}
 COUNT, SIDE, HEIGHT, DEPTH = "count", "side", "height", "depth"
 Sense = tuple[str, int]  # what is compared, and 1 or -1 for its end
 PLACES: dict[str, Sense] = {
-    **{"left": (SIDE, 1), "right": (SIDE, -1), "front": (DEPTH, 1), "behind": (DEPTH, -1)},
+    **{"left": (SIDE, 1), "right": (SIDE, -1), "front": (DEPTH, 1), "ahead": (DEPTH, 1), "behind": (DEPTH, -1)},
     **{"above": (HEIGHT, 1), "over": (HEIGHT, 1), "atop": (HEIGHT, 1), "top": (HEIGHT, 1)},
     **dict.fromkeys(("below", "under", "underneath", "beneath"), (HEIGHT, -1)),
 }

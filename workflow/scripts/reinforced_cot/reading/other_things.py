@@ -28,7 +28,9 @@ _BEFORE_A_TOTAL = (
 _BEHIND_A_TOTAL = (("in", "total"), ("altogether",), ("in", "all"), ("all", "together"), ("overall",), ("all", "told"))
 _LEFT_OVER = (("remain",), ("remains",), ("remaining",), ("are", "left"), ("is", "left"))
 _PREPOSITIONS = word_set("under above below behind beside near between around inside outside over next across along")
+_LINKS, _BE = word_set("on in by with at of"), word_set("is are was were looks appears seems")
 _OPERATORS = word_set("plus minus times cdot + - *")
+_ZERO = word_set("no any")
 _REACH = 5  # words between a total's cue and the total
 _PARTING = frozenset((",", ";", "and", "while", "whereas", "but"))
 _FULL, _PART = 2, 1  # a number's noun weighs more than any other word of the question
@@ -40,10 +42,26 @@ def without_other_things(read: Sequence[Sentence], wanted: Candidate) -> Sequenc
     What a later sentence adds to other numbers is no total where it stands alone, either: "4 things. 4 - 1 = 3 keys."
     """
     if wanted.is_number:
+        read = [_with_zero(sentence, wanted.question_words) for sentence in read]
         return _without_other_numbers(read, next(filter(is_number, wanted.words)), wanted.question_words)
     if "color" in wanted.question_words and len(COLORS.intersection(wanted.words)) == 1:
         return [_without(sentence, other_colors(sentence.tokens, wanted.question_words)) for sentence in read]
     return read
+
+
+def _with_zero(sentence: Sentence, question_words: tuple[str, ...]) -> Sentence:
+    """ "There are no dogs" as "there are 0 dogs", where dogs are counted; "not any dogs", too."""
+    asked, tokens = _counted(question_words), sentence.tokens
+    if not asked or _ZERO.isdisjoint(tokens):
+        return sentence
+    for i in range(len(tokens) - 1):
+        if asked.isdisjoint(all_stems(tokens[i + 1 : i + 2])):
+            continue
+        if tokens[i] == "no":
+            return Sentence(sentence.text, (*tokens[:i], "0", *tokens[i + 1 :]))
+        if tokens[i] == "any" and "not" in tokens[:i]:
+            return Sentence(sentence.text, (*(t for t in tokens[:i] if t != "not"), "0", *tokens[i + 1 :]))
+    return sentence
 
 
 def _without_other_numbers(
@@ -168,6 +186,22 @@ def _fit(behind: Sequence[str], asked: frozenset[str], question_words: tuple[str
     return (_FULL if not all_stems(noun).isdisjoint(asked) else 0) + others
 
 
+def _parts(tokens: Sequence[str], marks: Sequence[int]) -> list[tuple[range, bool]]:
+    """The parts of a sentence between marks, and whether each says something of the sentence's subject.
+
+    In "the bag next to the green chair is brown", the verb parts the chair from what is said of the bag.
+    """
+    parts: list[tuple[range, bool]] = []
+    for start, stop in pairwise(marks):
+        is_adjunct = start >= 0 and tokens[start] not in _PARTING
+        verb = next((i for i in range(start + 1, stop) if tokens[i] in _BE), None) if is_adjunct else None
+        if verb is None:
+            parts.append((range(start + 1, stop), False))
+        else:
+            parts += [(range(start + 1, verb), False), (range(verb, stop), True)]
+    return parts
+
+
 @lru_cache(maxsize=1024)
 def other_colors(tokens: tuple[str, ...], question_words: tuple[str, ...]) -> frozenset[int]:
     """The places of another thing's colours, in a sentence that gives the colour of what is asked about, too.
@@ -179,12 +213,16 @@ def other_colors(tokens: tuple[str, ...], question_words: tuple[str, ...]) -> fr
     asked = all_stems(word for word in content_words(question_words) if word not in COLORS)
     if len(places) < 2 or not asked:
         return frozenset()
-    marks = [-1, *(i for i, token in enumerate(tokens) if token in _PARTING | _PREPOSITIONS), len(tokens)]
-    parts = [range(start + 1, stop) for start, stop in pairwise(marks)]
+    marks = [-1, *(i for i, token in enumerate(tokens) if token in _PARTING | _PREPOSITIONS | _LINKS), len(tokens)]
     about: set[int] = set()
     other: set[int] = set()
-    for part in parts:
+    subject: list[str] = []
+    for part, is_predicate in _parts(tokens, marks):
         named = [token for token in content_words(tokens[part.start : part.stop]) if token not in COLORS]
+        if is_predicate:
+            named = [*subject, *named] if part.start > 0 else named
+        elif part.start == 0 or tokens[part.start - 1] in _PARTING:
+            subject = named
         if not all_stems(named).isdisjoint(asked):
             about.update(i for i in places if i in part)
         elif named:
