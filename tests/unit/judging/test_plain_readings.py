@@ -133,6 +133,18 @@ def test_what_alone_is_not_excluded_is_asserted() -> None:
         ("What color is the dog?", "I see a black cat and a white dog.", "white", "black"),
         ("What color is the dog?", "I see a white dog next to a black cat.", "white", "black"),
         ("What color is the dog?", "The dog is white and the cat is black.", "white", "black"),
+        ("What color is the dog?", "The dog next to the black cat is white.", "white", "black"),
+        ("What color is the dog?", "The dog on the black mat is white.", "white", "black"),
+        ("What color is the dog?", "I first thought black, but it is white.", "white", "black"),
+        ("What color is the dog on the black mat?", "On the black mat lies a white dog.", "white", "black"),
+        ("What color is the dog behind the cat?", "The cat is black, the dog behind it is white.", "white", "black"),
+        ("What color is the dog's collar?", "The black dog wears a red collar.", "red", "black"),
+        ("What color is the roof of the house?", "The house is white with a red roof.", "red", "white"),
+        ("How many dogs are there?", "How many dogs? Three. How many cats? Two.", "3", "2"),
+        ("How many dogs are there?", "How many cats? Two. How many dogs? Three.", "3", "2"),
+        ("How many chairs are there?", "There are no chairs in the room.", "0", "3"),
+        ("How many chairs are there?", "I see a table. There aren't any chairs.", "0", "2"),
+        ("How many chairs are there?", "There are no other chairs. I see 2 chairs.", "2", "0"),
     ],
 )
 def test_numbers_and_colors_belong_to_things(question: str, chain: str, right: str, wrong: str) -> None:
@@ -157,6 +169,47 @@ def test_numbers_and_colors_belong_to_things(question: str, chain: str, right: s
 def test_shares_of_a_whole(question: str, chain: str, holds: bool) -> None:
     assert judge(chain, "yes" if holds else "no", question) is SUPPORT
     assert judge(chain, "no" if holds else "yes", question) is CONTRADICT
+
+
+@pytest.mark.parametrize(
+    ("question", "chain", "holds"),
+    [
+        ("Is the bag green?", "The bag is brown.", False),
+        ("Is the bag green?", "It is brown.", False),
+        ("Is the bag green?", "The bag next to the green chair is brown.", False),
+        ("Is the bag green?", "The bag is green.", True),
+        ("Is the chair made of wood?", "The chair is made of metal.", False),
+        ("Is the chair made of wood?", "The chair looks like wood, but it is made of plastic.", False),
+        ("Is the chair made of wood?", "The table is made of metal. The chair is made of wood.", True),
+        ("Is the chair made of wood?", "The chair isn't made of metal. It is wooden.", True),
+        ("Are there two cups?", "There are three cups.", False),
+        ("Are there two cups?", "I see two cups.", True),
+        ("Is the boy taller than the girl?", "The girl is smaller than the boy.", True),
+        ("Is the car behind the truck?", "The car stands ahead of the truck.", False),
+    ],
+)
+def test_another_value_says_no(question: str, chain: str, holds: bool) -> None:
+    assert judge(chain, "yes" if holds else "no", question) is SUPPORT
+    assert judge(chain, "no" if holds else "yes", question) is CONTRADICT
+
+
+@pytest.mark.parametrize(
+    ("question", "chain"),
+    [
+        ("Is the bag green?", "The bag is green and white."),
+        ("Is the bag green?", "The chair is brown."),
+        ("Is the bag large and white?", "The bag is white."),
+        ("Is the chair made of wood?", "The chair has a metal frame."),
+        ("Are there two cups?", "There are at least three cups."),
+    ],
+)
+def test_a_value_beside_it_or_of_another_thing_says_no_no(question: str, chain: str) -> None:
+    assert judge(chain, "yes", question) is not CONTRADICT
+
+
+def test_no_doubt_denies_nothing() -> None:
+    chain = "There is no doubt that a clock hangs on the wall."
+    assert judge(chain, "yes", "Is there a clock on the wall?") is SUPPORT
 
 
 BALL = "What color is the ball?"
@@ -185,6 +238,12 @@ BALL = "What color is the ball?"
         ("What animal is it?", "Is it a dog? Yes. Is it a cat? No.", "dog", "cat"),
         ("Is the ball red?", "Is it red? Yes. Is it blue? No.", "yes", "no"),
         ("Is the ball blue?", "Is it blue? No. Is it red? Yes.", "no", "yes"),
+        (BALL, "- ball -> red\n- box -> blue", "red", "blue"),
+        (BALL, "- box = blue\n- ball = red", "red", "blue"),
+        (BALL, "The ball seems blue. Final Answer - red", "red", "blue"),
+        (BALL, r"The ball seems blue. \boxed{red}", "red", "blue"),
+        (BALL, r"The ball looks blue at first. $\boxed{\text{red}}$.", "red", "blue"),
+        ("Is the ball red?", r"The ball looks red. \boxed{no}", "no", "yes"),
     ],
 )
 def test_labels_and_questions_that_the_chain_answers_itself(question: str, chain: str, right: str, wrong: str) -> None:

@@ -20,7 +20,6 @@ _DENIALS = word_set(
     free"""
 )
 _DENYING_PHRASES = frozenset((("anything", "but"), ("far", "from"), ("rather", "than"), ("instead", "of")))
-_DOUBTS = word_set("doubt question")
 _PRONOUNS = word_set("it they he she that this these those there here")
 _SAMENESS = word_set("match matches equal equally identical alike")
 _DIFFERENCE = word_set("different differ differs other except")
@@ -205,8 +204,7 @@ def _denies(sentence: Sentence, question: _Question) -> bool:
     for i, token in enumerate(tokens):
         if token in _DENIALS and token not in question.content:
             alone = (not i or not is_word(tokens[i - 1])) and (i + 1 == len(tokens) or not is_word(tokens[i + 1]))
-            is_certain = token in ("no", "without") and not _DOUBTS.isdisjoint(tokens[i + 1 : i + 3])
-            if (token == "no" and alone) or is_certain:
+            if (token == "no" and alone) or (token == "without" and "doubt" in tokens):
                 continue  # an answer, no denial; "without doubt"
             return True
     return not _DENYING_PHRASES.isdisjoint(sentence.phrases) or ("empty" in tokens and "empty" not in question.tokens)

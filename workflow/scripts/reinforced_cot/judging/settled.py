@@ -1,7 +1,8 @@
 """The verdict of the last sentence whose meaning is certain, where nothing behind it speaks against it.
 
 Some sentences need no weights: a comparison of the two things that the question compares (`comparisons`), or "one is
-black, the other is white" where it asks about both (`quantities`).
+black, the other is white" where it asks about both (`quantities`), or "it is brown" where it asks whether it is green
+(`values`).
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from reinforced_cot.judging.mention_features import is_named
 from reinforced_cot.judging.polar_features import explicit_answer
 from reinforced_cot.matching.words import word_set
-from reinforced_cot.reading import comparisons, quantities
+from reinforced_cot.reading import comparisons, quantities, values
 from reinforced_cot.reading.candidates import Candidate, rivals_of
 from reinforced_cot.reading.cues import FIRST_THOUGHTS
 from reinforced_cot.reading.sentences import Sentence
@@ -24,6 +25,7 @@ def settled(read: Sequence[Sentence], question: str, answered: bool | None, want
     found = (
         comparisons.reader(question, answered, wanted),
         None if answered is None else quantities.reader(question, answered),
+        None if answered is None else values.reader(question, answered),
     )
     readers = [reader for reader in found if reader is not None]
     if not readers:

@@ -96,7 +96,9 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
         return _takes(answer, tokens, expected)
     if expected.is_letter and names_other_letter(answer, tokens, expected.words[0]):
         return False
-    if any(_asserted(answer, wanted, tokens, expected) for wanted in expected.variants) or _is_compound(tokens, expected):
+    if any(_asserted(answer, wanted, tokens, expected) for wanted in expected.variants) or _is_compound(
+        tokens, expected
+    ):
         return True
     return not truth.isascii() and is_said_unspaced(expected.words, tokens, expected.question_words, AROUND)
 
@@ -147,7 +149,7 @@ def _expected(truth: str, question: str) -> _Expected:
         is_letter=len(wanted) == 1 and is_letter(wanted[0]),
         options=options,
         option=option,
-        variants=tuple([*number_variants(wanted, question_words), *_sides(wanted)]),
+        variants=(*number_variants(wanted, question_words), *_sides(wanted)),
         question_words=question_words,
         rivals=frozenset(rivals),
         reference=reference(question_words) - set(wanted),
@@ -215,10 +217,12 @@ def polarity(answer: str, question: str = "") -> bool | None:
 
 def _without_certainty(tokens: Sequence[str]) -> tuple[str, ...]:
     """Tokens without "no doubt" and the like, which deny nothing."""
-    for phrase_ in _CERTAIN:
-        for i in reversed(range(len(tokens) - len(phrase_) + 1)):
-            if tuple(tokens[i : i + len(phrase_)]) == phrase_:
-                tokens = [*tokens[:i], *tokens[i + len(phrase_) :]]
+    if {"doubt", "question"}.isdisjoint(tokens):
+        return tuple(tokens)
+    for certain in _CERTAIN:
+        for i in reversed(range(len(tokens) - len(certain) + 1)):
+            if tuple(tokens[i : i + len(certain)]) == certain:
+                tokens = (*tokens[:i], *tokens[i + len(certain) :])
     return tuple(tokens)
 
 

@@ -35,7 +35,13 @@ def is_number(word: str) -> bool:
 
 _ORDINALS = {
     **{"first": ("1", "st"), "second": ("2", "nd"), "third": ("3", "rd"), "fourth": ("4", "th"), "fifth": ("5", "th")},
-    **{"sixth": ("6", "th"), "seventh": ("7", "th"), "eighth": ("8", "th"), "ninth": ("9", "th"), "tenth": ("10", "th")},
+    **{
+        "sixth": ("6", "th"),
+        "seventh": ("7", "th"),
+        "eighth": ("8", "th"),
+        "ninth": ("9", "th"),
+        "tenth": ("10", "th"),
+    },
 }
 
 
@@ -53,7 +59,12 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
     [('3:15',), ('3:15', 'am'), ('3:15', 'pm')]
     """
     variants = [tuple(wanted)]
-    variants += [other for word, digits in _ORDINALS.items() for one, other in (((word,), digits), (digits, (word,))) if one == variants[0]]
+    variants += [
+        other
+        for word, digits in _ORDINALS.items()
+        for one, other in (((word,), digits), (digits, (word,)))
+        if one == variants[0]
+    ]
     counts = tuple(question_words[:2]) == ("how", "many")
     if not wanted:
         return variants
@@ -74,7 +85,12 @@ def number_variants(wanted: Sequence[str], question_words: Sequence[str]) -> lis
         return [*variants, (wanted[0],), *((wanted[0], *unit) for unit in asked)] if named else variants
     if len(wanted[0]) <= 2 and wanted[0].isdecimal() and asks_time(question_words):
         variants.append((f"{wanted[0]}:00",))
-    if len(wanted[0]) == 4 and wanted[0].isdecimal() and wanted[0][2] != "0" and not _OF_YEARS.isdisjoint(question_words):
+    if (
+        len(wanted[0]) == 4
+        and wanted[0].isdecimal()
+        and wanted[0][2] != "0"
+        and not _OF_YEARS.isdisjoint(question_words)
+    ):
         variants.append((wanted[0][:2], wanted[0][2:]))  # "nineteen eighty-four"
     return [*variants, *((wanted[0], *unit) for unit in asked)]
 
@@ -85,7 +101,9 @@ def _other_units(unit: Sequence[str], question_words: Sequence[str]) -> list[tup
         return [(unit[1],)]
     if len(unit) != 1:
         return []
-    others = [(other,) for pair in _SYMBOLS.items() for one, other in (pair, pair[::-1]) if is_same_word(unit[0], one)]
+    others: list[tuple[str, ...]] = [
+        (other,) for pair in _SYMBOLS.items() for one, other in (pair, pair[::-1]) if is_same_word(unit[0], one)
+    ]
     if unit[0] in ("pound", "lb") and not _WEIGHING.isdisjoint(question_words):
         others += [("pound",), ("lb",)]
     return others

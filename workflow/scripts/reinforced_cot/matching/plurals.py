@@ -18,6 +18,7 @@ _ALONE = """
     giles jules williams adams jones evans edwards hughes roberts phillips peters richards stevens stephens
     daniels michaels andrews collins jenkins perkins watkins hawkins rogers myers sanders simmons jacobs matthews
 
-    texas kansas arkansas dallas vegas honduras bahamas wales naples athens brussels mars mercedes adidas starbucks asics hermes walgreens lexus prius
+    texas kansas arkansas dallas vegas honduras bahamas wales naples athens brussels mars mercedes adidas starbucks
+    asics hermes walgreens lexus prius
 """
 NO_PLURALS = frozenset(_ALONE.split())

@@ -14,11 +14,14 @@ _ONE_OF_A_KIND = COLORS.union(*SIDES)
 _IN_SENTENCES = AUXILIARIES | PRONOUNS
 _IN_NO_ITEM = AROUND - ARTICLES
 _LETTER = regex.compile(r"[a-z][^\w\s]?")
-_CAPITALS = regex.compile(r"(?<![^\W_])[AI](?![^\W_])[\W_]*(?=[A-Z](?![^\W_]))")  # before a letter, no article is a capital: "A B", "(A) (B)"
+_CAPITALS = regex.compile(
+    r"(?<![^\W_])[AI](?![^\W_])[\W_]*(?=[A-Z](?![^\W_]))"
+)  # before a letter, no article is a capital: "A B", "(A) (B)"
 _PLACES = (
     *(("next", "to"), ("in", "front", "of"), ("left", "of"), ("right", "of"), ("on", "top", "of"), ("behind",)),
     *(("beside",), ("near",), ("above",), ("below",), ("under",), ("underneath",), ("beneath",)),
 )
+_BETWEEN = (AROUND - ARTICLES).union(*_PLACES)  # these make a phrase of the two: "the cat next to the dog"
 _GROUNDS = word_set("because therefore thus hence")
 _WRITERS, _WRITING = word_set("i we d can"), word_set("see count choose pick select read d can")
 _READING = word_set("says reads")
@@ -143,10 +146,10 @@ def reference(question_words: Sequence[str]) -> frozenset[str]:
     """The things by which a question tells a place: "dog" of "What is next to the dog?"; nothing of other questions."""
     verb = next((i for i, word in enumerate(question_words) if word in AUXILIARIES), len(question_words))
     behind = question_words[verb + 1 :]
-    for words_ in _PLACES:
-        for i in range(len(behind) - len(words_)):
-            if tuple(behind[i : i + len(words_)]) == words_ and FRAME.issuperset(behind[:i]):
-                return frozenset(word for word in behind[i + len(words_) :] if word not in FRAME)
+    for place in _PLACES:
+        for i in range(len(behind) - len(place)):
+            if tuple(behind[i : i + len(place)]) == place and FRAME.issuperset(behind[:i]):
+                return frozenset(word for word in behind[i + len(place) :] if word not in FRAME)
     return frozenset()
 
 
@@ -157,7 +160,7 @@ def adds_reference(
     others = [token for i, token in enumerate(tokens) if i not in inside and is_word(token)]
     return (
         _ONE_OF_A_KIND.isdisjoint(wanted)
-        and AROUND.isdisjoint({*others} - ARTICLES)
+        and _BETWEEN.isdisjoint(others)
         and any(is_same_word(token, thing) for token in others for thing in things)
     )
 

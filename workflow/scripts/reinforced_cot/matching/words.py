@@ -43,7 +43,20 @@ _SPELLINGS = {
     **{"centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm", "kilometer": "km"},
     **{"kilometre": "km", "meter": "m", "kilogram": "kg", "kilo": "kg", "gram": "g", "milligram": "mg", "liter": "l"},
     **{"litre": "l", "milliliter": "ml", "millilitre": "ml", "pounds": "pound", "lbs": "lb", "ounce": "oz"},
-    **{"inches": "inch", "ft": "foot", "kgs": "kg", "cms": "cm", "kms": "km", "yd": "yard", "yds": "yard", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second"},
+    **{
+        "inches": "inch",
+        "ft": "foot",
+        "kgs": "kg",
+        "cms": "cm",
+        "kms": "km",
+        "yd": "yard",
+        "yds": "yard",
+        "hr": "hour",
+        "hrs": "hour",
+        "min": "minute",
+        "mins": "minute",
+        "sec": "second",
+    },
     **{"secs": "second", "kph": "kmh"},
 }
 _SPELLINGS |= {f"{word}s": short for word, short in _SPELLINGS.items() if len(short) <= 2}

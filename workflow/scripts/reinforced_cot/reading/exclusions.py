@@ -1,4 +1,4 @@
-"""Exclusions in plain words: "anything but blue" as "not blue", and "nothing but blue" as "blue"."""
+"""Exclusions in plain words: "anything but blue" as "not blue", "nothing but blue" as "blue"; and no "no doubt"."""
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.matching.words import NEGATORS, word_set
@@ -8,6 +8,7 @@ _WHOLE = word_set("anything everything any every all anyone everyone each")
 _NONE = word_set("no nothing none nobody")
 _EXCLUDING = word_set("except besides barring")
 _EXCLUDING_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from")))
+_DOUBTS = word_set("doubt question")
 _FAR = frozenset((("far", "from"), ("nowhere", "near"), ("nothing", "like")))
 _VERBS = word_set("is are was were would could can may might has have had do does did")
 _REACH = 4  # tokens from "any" to its "except"
@@ -23,6 +24,9 @@ def in_plain_words(sentence: Sentence, is_polar: bool = False) -> Sentence:
     ('it', 'is', 'blue', '.')
     """
     tokens = sentence.tokens
+    if not _DOUBTS.isdisjoint(tokens):
+        tokens = _without_doubts(tokens)
+        sentence = Sentence(sentence.text, tokens)
     if _SIGNS.isdisjoint(tokens):
         return sentence
     for i in range(1, len(tokens) - 1):
@@ -33,6 +37,17 @@ def in_plain_words(sentence: Sentence, is_polar: bool = False) -> Sentence:
             if plain is not None:
                 return Sentence(sentence.text, plain)
     return sentence
+
+
+def _without_doubts(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """Tokens without "there is no doubt that" and "no question", which deny nothing."""
+    for i in range(1, len(tokens)):
+        if tokens[i] in _DOUBTS and tokens[i - 1] == "no":
+            start, stop = i - 1, i + 1
+            start -= 2 * (tokens[max(0, start - 2) : start] == ("there", "is"))
+            stop += tokens[stop : stop + 1] == ("that",)
+            return (*tokens[:start], *tokens[stop:])
+    return tokens
 
 
 def _without(tokens: tuple[str, ...], i: int, is_polar: bool) -> tuple[str, ...] | None:

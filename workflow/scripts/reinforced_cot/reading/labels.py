@@ -9,10 +9,14 @@ from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, conclusion_
 
 # Every repetition is bounded: a policy may write any text.
 _ANSWER = re.compile(
-    r"(?:^|(?<=[.!?]\s))[^\w\n]{0,9}+(?:(?:so|my|the|final|correct),? ){0,3}(?:answer|conclusion)\s?(?::|[-\u2013=](?=\s))",
+    r"(?:^|(?<=[.!?]\s))[^\w\n]{0,9}+(?:(?:so|my|the|final|correct),? ){0,3}"
+    r"(?:answer|conclusion)\s?(?::|[-\u2013=](?=\s))",
     re.IGNORECASE | re.MULTILINE,
 )
-_LINE = re.compile(r"[^\w\n]{0,8}(?:\d{1,2}[.)][ \t]{1,4})?([^\W\d][\w' ]{0,40}?)[ \t]{0,4}(?::|(?<=[ \t])(?:[-=]>|[-=\u2192\u2013]))[ \t]{1,4}(\S[^\n]{0,60})")
+_LINE = re.compile(
+    r"[^\w\n]{0,8}(?:\d{1,2}[.)][ \t]{1,4})?([^\W\d][\w' ]{0,40}?)[ \t]{0,4}"
+    r"(?::|(?<=[ \t])(?:[-=]>|[-=\u2192\u2013]))[ \t]{1,4}(\S[^\n]{0,60})"
+)
 _BOXED = re.compile(r"\\boxed\{([^\n]{1,200}?)\}[^\w\n]{0,9}$")  # that ends the chain
 _COMMAND = re.compile(r"\\text\w{0,8}\{")
 _COUNTS = word_set("count number total amount")
@@ -23,16 +27,17 @@ _ENDS = " \t.,;!\u2713\u2714\u2705"
 
 
 def labelled_conclusion(think: str, question: str) -> list[str] | None:
-    """The sentences behind the last "answer:" of a chain, in a last box, or the value behind the label that the question asks for."""
+    """What a chain says in a last box, behind its last "answer:", or behind the label that the question asks for."""
     boxed = _BOXED.search(think[-MAX_CHAIN_CHARACTERS:])
-    if boxed and (said := conclusion_sentences(_COMMAND.sub("", boxed[1]).strip("{} "), question)):
+    value = _COMMAND.sub("", boxed[1]).strip("{} ") if boxed else ""
+    if len(words(value)) <= _MAX_WORDS and (said := conclusion_sentences(value, question)):
         return said
     text = plain_text(think)[-MAX_CHAIN_CHARACTERS:]
     for match in reversed(list(_ANSWER.finditer(text))):
         if said := conclusion_sentences(text[match.end() :], question):
             return said
-    value = labelled_value(text, question)
-    return None if value is None else [value]
+    labelled = labelled_value(text, question)
+    return None if labelled is None else [labelled]
 
 
 def labelled_value(text: str, question: str) -> str | None:

@@ -28,7 +28,7 @@ _BEFORE_A_TOTAL = (
 _BEHIND_A_TOTAL = (("in", "total"), ("altogether",), ("in", "all"), ("all", "together"), ("overall",), ("all", "told"))
 _LEFT_OVER = (("remain",), ("remains",), ("remaining",), ("are", "left"), ("is", "left"))
 _PREPOSITIONS = word_set("under above below behind beside near between around inside outside over next across along")
-_LINKS, _BE = word_set("on in by with at of"), word_set("is are was were looks appears seems")
+_LINKS, _BE = word_set("on in by at of"), word_set("is are was were looks appears seems")
 _OPERATORS = word_set("plus minus times cdot + - *")
 _ZERO = word_set("no any")
 _REACH = 5  # words between a total's cue and the total
@@ -210,10 +210,41 @@ def other_colors(tokens: tuple[str, ...], question_words: tuple[str, ...]) -> fr
     [1]
     """
     places = [i for i, token in enumerate(tokens) if token in COLORS]
-    asked = all_stems(word for word in content_words(question_words) if word not in COLORS)
-    if len(places) < 2 or not asked:
+    if len(places) < 2:
         return frozenset()
-    marks = [-1, *(i for i, token in enumerate(tokens) if token in _PARTING | _PREPOSITIONS | _LINKS), len(tokens)]
+    head = all_stems(_thing(question_words))
+    behind = {i: all_stems(content_words(tokens[i + 1 : i + 2])) for i in places}
+    repeated_pairs = set(pairwise(question_words))
+    repeated = {i for i in places if tokens[i : i + 2] in repeated_pairs}  # "in the white vase"
+    if repeated and len(repeated) < len(places):
+        return frozenset(repeated)
+    if any(head & noun for noun in behind.values()):
+        others = frozenset(i for i in places if behind[i] and tokens[i + 1] not in COLORS and not head & behind[i])
+        if others:
+            return others
+    asked = all_stems(word for word in content_words(question_words) if word not in COLORS)
+    return _of_others(tokens, places, head, _LINKS | {"with"}) or _of_others(tokens, places, asked, _LINKS)
+
+
+def _thing(question_words: Sequence[str]) -> list[str]:
+    """The noun of the thing whose colour is asked for: "collar" of "what color is the dog's collar"."""
+    verb = next((i for i, token in enumerate(question_words) if token in _BE), len(question_words))
+    thing = question_words[verb + 1 :]
+    end = next((i for i, token in enumerate(thing) if token in _PREPOSITIONS | _LINKS or token == "that"), len(thing))
+    return [token for token in content_words(thing[:end]) if token not in COLORS][-1:]
+
+
+def _of_others(
+    tokens: Sequence[str], places: Sequence[int], asked: frozenset[str], links: frozenset[str]
+) -> frozenset[int]:
+    """The places of colours in parts of a sentence that name other things, where a part names what is asked about.
+
+    Args:
+        links: prepositions that part a sentence, too.
+    """
+    if not asked:
+        return frozenset()
+    marks = [-1, *(i for i, token in enumerate(tokens) if token in _PARTING | _PREPOSITIONS | links), len(tokens)]
     about: set[int] = set()
     other: set[int] = set()
     subject: list[str] = []
@@ -225,6 +256,6 @@ def other_colors(tokens: tuple[str, ...], question_words: tuple[str, ...]) -> fr
             subject = named
         if not all_stems(named).isdisjoint(asked):
             about.update(i for i in places if i in part)
-        elif named:
+        elif [token for token in named if token != "color"]:
             other.update(i for i in places if i in part)
     return frozenset(other) if about else frozenset()
