@@ -51,7 +51,7 @@ _NONE = word_set("no not never 0 nothing nobody none neither hardly")  # after "
 _UNCERTAIN = word_set("not never if hardly barely")  # before a yes or a no
 _BEFORE_SIDES, _SIDES = word_set("on in at to"), word_set("left right middle center")
 # Behind a "no", these make no answer of it.
-_IDEAS = word_set("idea clue answer comment opinion information parking smoking entry")
+_IDEAS = word_set("idea clue answer comment opinion info information parking smoking entry")
 _CERTAIN = (("no", "doubt"), ("no", "question"), ("without", "doubt"), ("without", "a", "doubt"))
 _WRONG = word_set("wrong false incorrect")  # beside a yes or a no
 MAX_QUESTION_CHARACTERS = 4_000  # of a question that is read: some rules take more than linear time in it
@@ -190,7 +190,7 @@ def polarity(answer: str, question: str = "") -> bool | None:
     (False, None)
     """
     tokens = _without_certainty(words(answer[:MAX_ANSWER_CHARACTERS]))
-    if not tokens or _HEDGES & set(tokens):
+    if not tokens or "doubt" in tokens or _HEDGES & set(tokens):
         return None
     question_words = words(question[:MAX_QUESTION_CHARACTERS])
     said, denied = _existence(tokens, question_words), negated(tokens)
