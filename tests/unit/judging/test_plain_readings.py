@@ -182,6 +182,11 @@ def test_shares_of_a_whole(question: str, chain: str, holds: bool) -> None:
         ("Is the chair made of wood?", "The chair looks like wood, but it is made of plastic.", False),
         ("Is the chair made of wood?", "The table is made of metal. The chair is made of wood.", True),
         ("Is the chair made of wood?", "The chair isn't made of metal. It is wooden.", True),
+        ("Is the car red?", "The car appears blue.", False),
+        ("Is the car red?", "The car is blue. No, wait, it is red.", True),
+        ("Is the car red?", "The car that is parked behind the blue van is red.", True),
+        ("Are both the cat and the dog black?", "The cat is black but the dog is white.", False),
+        ("Are both the cat and the dog black?", "The cat is black and the dog is black.", True),
         ("Are there two cups?", "There are three cups.", False),
         ("Are there two cups?", "I see two cups.", True),
         ("Is the boy taller than the girl?", "The girl is smaller than the boy.", True),
@@ -205,6 +210,13 @@ def test_another_value_says_no(question: str, chain: str, holds: bool) -> None:
 )
 def test_a_value_beside_it_or_of_another_thing_says_no_no(question: str, chain: str) -> None:
     assert judge(chain, "yes", question) is not CONTRADICT
+
+
+def test_a_side_belongs_to_its_thing() -> None:
+    chain = "The lamp is on the right side of the picture, the sofa is on the left."
+    assert judge(chain, "right", "On which side is the lamp?") is SUPPORT
+    assert judge(chain, "left", "On which side is the lamp?") is not SUPPORT
+    assert judge(chain, "left", "On which side is the sofa?") is SUPPORT
 
 
 def test_no_doubt_denies_nothing() -> None:

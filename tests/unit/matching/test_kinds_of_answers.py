@@ -532,6 +532,7 @@ CASES = {
         ("Without a doubt yes", "yes", BLUE, True),
         ("No doubt about it, no", "no", BLUE, True),
         ("no question", "no", BLUE, False),
+        ("I doubt yes", "yes", BLUE, False),
     ],
     "what says that an answer follows": [
         ("It says stop", "stop", "What is written on the sign?", True),

@@ -17,6 +17,7 @@ from reinforced_cot.reading.sentences import Sentence
 from reinforced_cot.reading.verdict import Verdict
 
 _LOOKS = frozenset((("looks", "like"), ("look", "like"), ("kind", "of"), ("to", "say")))  # also of a settled thought
+_TURNING = word_set("wait actually sorry hmm")
 _SUBJECTS = word_set("it that this they he she")
 
 
@@ -32,7 +33,11 @@ def settled(read: Sequence[Sentence], question: str, answered: bool | None, want
         return None
     explicit = last = None
     for sentence in reversed(read):
-        said = None if answered is None or sentence.is_question else explicit_answer(sentence.tokens)
+        said = (
+            None
+            if answered is None or sentence.is_question or _takes_back(sentence)
+            else explicit_answer(sentence.tokens)
+        )
         if said is not None and explicit is None:
             explicit = Verdict.SUPPORT if said == answered else Verdict.CONTRADICT
         verdicts = {verdict for reader in readers if (verdict := reader(sentence)) is not None}
@@ -49,6 +54,11 @@ def settled(read: Sequence[Sentence], question: str, answered: bool | None, want
         elif _may_decide(sentence, wanted if answered is None else None):
             return None
     return last
+
+
+def _takes_back(sentence: Sentence) -> bool:
+    """Whether its "no" answers the chain itself: "No, wait, it is red"."""
+    return sentence.tokens[:2] == ("no", ",") and not _TURNING.isdisjoint(sentence.tokens[2:3])
 
 
 def _may_decide(sentence: Sentence, wanted: Candidate | None) -> bool:

@@ -53,7 +53,7 @@ HEDGES = word_set(
 FIRST_THOUGHTS = _phrases(
     """can be,not sure,at first,first guess,looks like,look like,looked like,i thought,first idea,first thought,
     i first,seemed,1 possibility,first glance,at a glance,first impression,
-    i took,took it for,initially,started with,was thinking,
+    i took,took it for,initially,started with,was thinking,resembles,
     thinking of,reminds,tempted to,about to,going to say,was going,comes to mind,first reaction,1 do expect,
     i said,on the face,i had guessed,option 1,option 2,option 3,kind of,to say,rule out,rules out"""
 )

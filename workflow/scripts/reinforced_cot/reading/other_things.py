@@ -30,6 +30,7 @@ _LEFT_OVER = (("remain",), ("remains",), ("remaining",), ("are", "left"), ("is",
 _PREPOSITIONS = word_set("under above below behind beside near between around inside outside over next across along")
 _LINKS, _BE = word_set("on in by at of"), word_set("is are was were looks appears seems")
 _OPERATORS = word_set("plus minus times cdot + - *")
+_SIDES = word_set("left right")
 _ZERO = word_set("no any")
 _REACH = 5  # words between a total's cue and the total
 _PARTING = frozenset((",", ";", "and", "while", "whereas", "but"))
@@ -46,7 +47,15 @@ def without_other_things(read: Sequence[Sentence], wanted: Candidate) -> Sequenc
         return _without_other_numbers(read, next(filter(is_number, wanted.words)), wanted.question_words)
     if "color" in wanted.question_words and len(COLORS.intersection(wanted.words)) == 1:
         return [_without(sentence, other_colors(sentence.tokens, wanted.question_words)) for sentence in read]
+    if not _SIDES.isdisjoint(wanted.words) and (head := all_stems(_thing(wanted.question_words))):
+        return [_without(sentence, _other_sides(sentence.tokens, head)) for sentence in read]
     return read
+
+
+def _other_sides(tokens: tuple[str, ...], head: frozenset[str]) -> frozenset[int]:
+    """The places of sides of other things: of the sofa in "the lamp is on the left, the sofa on the right"."""
+    places = [i for i, token in enumerate(tokens) if token in _SIDES]
+    return _of_others(tokens, places, head, frozenset()) if len(places) > 1 else frozenset()
 
 
 def _with_zero(sentence: Sentence, question_words: tuple[str, ...]) -> Sentence:

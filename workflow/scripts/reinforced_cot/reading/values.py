@@ -18,14 +18,14 @@ _COLORS = word_set("red blue green yellow orange purple pink brown black white g
 _MATERIALS = word_set(
     "wood metal plastic glass leather paper cardboard rubber wicker concrete marble wool cotton denim"
 )
-_BE = word_set("is are was were")
+_BE = word_set("is are was were looks look appears appear seems seem")
 _PRONOUNS = word_set("it they this these")
 _PREPOSITIONS = word_set("in on at of to from with by near behind under above below beside next between that which who")
 _BREAKS = word_set(", ; : . but and while whereas though although so because")
 _MODIFIERS = (
-    word_set("all both very clearly really actually entirely completely mostly also just only in fact") | ARTICLES
+    word_set("all both very clearly really actually entirely completely mostly also just only in fact to be") | ARTICLES
 )
-_NO_SINGLE = word_set("or and both all every each any same")  # `quantities` reads what a whole has
+_NO_SINGLE = word_set("or both all every each any same")  # `quantities` reads what a whole has
 _VAGUE = word_set("least most more than about over under around almost nearly other another")
 
 
@@ -34,28 +34,31 @@ class Asked(NamedTuple):
 
     Attributes:
         value: a colour, a material, or a number. kind: words in whose place it stands; empty for numbers.
-        thing: the stems of the thing's noun; empty for a pronoun.
+        things: the stems of the noun of each thing; empty for a pronoun.
     """
 
     value: str
     kind: frozenset[str]
-    thing: frozenset[str]
+    things: tuple[frozenset[str], ...]
 
 
 @lru_cache(maxsize=512)
 def asked(question: str) -> Asked | None:
     """What a question asks for; None for other questions.
 
-    >>> (found := asked("Is the chair made of wood?")).value, "chair" in found.thing, asked("Is the red chair large?")
-    ('wood', True, None)
+    >>> asked("Is the chair made of wood?").value, len(asked("Are both the cat and the dog black?").things)
+    ('wood', 2)
+    >>> asked("Is the red chair large?")
     """
     tokens = [token for token in base_forms(words(question)) if is_word(token)]
+    if "both" in tokens and "and" in tokens:
+        tokens.remove("both")
     if tokens[:1] not in (["is"], ["are"]) or not _NO_SINGLE.isdisjoint(tokens) or len(tokens) < 3:
         return None
     if tokens[1] == "there":
         is_count = len(tokens) > 3 and is_number(tokens[2]) and tokens[2] != "1"
         noun = _head(tokens[3:])
-        return Asked(tokens[2], frozenset(), all_stems(noun)) if is_count and noun else None
+        return Asked(tokens[2], frozenset(), (all_stems(noun),)) if is_count and noun else None
     before = tokens[1:-1]
     if tokens[-1] in _MATERIALS and before[-2:] == ["made", "of"]:
         kind, before = _MATERIALS, before[:-2]
@@ -63,10 +66,13 @@ def asked(question: str) -> Asked | None:
         kind = _COLORS
     else:
         return None
-    noun = _head(before)
-    if not kind.isdisjoint(before) or (not noun and _PRONOUNS.isdisjoint(before)):
+    place = before.index("and") if "and" in before else len(before)
+    nouns = [_head(thing) for thing in (before[:place], before[place + 1 :]) if thing]
+    if not kind.isdisjoint(before) or before[-1:] == ["and"] or "and" in before[place + 1 :]:
         return None
-    return Asked(tokens[-1], kind, all_stems(noun))
+    if not all(nouns) and (len(nouns) > 1 or _PRONOUNS.isdisjoint(before)):
+        return None
+    return Asked(tokens[-1], kind, tuple(map(all_stems, nouns)))
 
 
 def _head(tokens: Sequence[str]) -> list[str]:
@@ -95,8 +101,9 @@ def reader(question: str, answered: bool) -> Callable[[Sentence], Verdict | None
 
 
 def _holds(sentence: Sentence, found: Asked) -> bool | None:
-    """Whether a sentence gives the thing the value, or another one; None where it does neither, or both."""
-    tokens, said = sentence.tokens, set()
+    """Whether a sentence gives all things the value, or one of them another; None where it does neither."""
+    tokens = sentence.tokens
+    said: dict[int, set[bool]] = {number: set() for number in range(len(found.things))}
     for i, token in enumerate(tokens):
         if token not in found.kind or content_words(tokens[i + 1 : i + 2]):  # "a metal frame"
             continue
@@ -108,13 +115,15 @@ def _holds(sentence: Sentence, found: Asked) -> bool | None:
             continue
         between = [t for t in tokens[verb + 1 : i] if t not in _MODIFIERS and t not in ("not", "made", "of", "out")]
         subject = tokens[start:verb]
-        if between or not (_PRONOUNS.intersection(subject) or found.thing & all_stems(_head(subject))):
+        head, is_pronoun = all_stems(_head(subject)), not _PRONOUNS.isdisjoint(subject)
+        if between or (sentence.denied[i] and token != found.value):
             continue
-        if not sentence.denied[i]:
-            said.add(token == found.value)
-        elif token == found.value:
-            said.add(False)
-    return said.pop() if len(said) == 1 else None
+        for number, thing in enumerate(found.things):
+            if thing & head or (is_pronoun and len(found.things) == 1):
+                said[number].add(token == found.value and not sentence.denied[i])
+    if any(values == {False} for values in said.values()):
+        return False
+    return True if all(values == {True} for values in said.values()) else None
 
 
 def _is_counted(sentence: Sentence, found: Asked) -> bool | None:
@@ -125,5 +134,5 @@ def _is_counted(sentence: Sentence, found: Asked) -> bool | None:
         return None
     if not {"see", "count", "there"}.intersection(tokens[: places[0]]):
         return None
-    is_thing = bool(found.thing & all_stems(tokens[places[0] + 1 : places[0] + 2]))
+    is_thing = bool(found.things[0] & all_stems(tokens[places[0] + 1 : places[0] + 2]))
     return tokens[places[0]] == found.value if is_thing else None
