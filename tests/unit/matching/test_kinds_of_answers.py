@@ -429,6 +429,8 @@ CASES = {
         *[("surfing", "B", f"What does he do?{form}", True) for form in FORMS],
         *[("A", "surfing", f"What does he do?{form}", False) for form in FORMS],
         *[("skiing surfing", "surfing", f"What does he do?{form}", False) for form in FORMS],
+        ("red blue", "blue", "What color is it? The choices are red, blue and green.", False),
+        ("blue", "blue", "What color is it? The choices are red, blue and green.", True),
         ("II", "a bus", "What is shown?\nI. a car\nII. a bus\nIII. a van", True),
         ("a bus", "ii", "What is shown? i) a car ii) a bus iii) a van", True),
         ("a car a bus", "a bus", "What is shown?\nI. a car\nII. a bus\nIII. a van", False),

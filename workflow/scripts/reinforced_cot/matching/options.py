@@ -38,6 +38,8 @@ _ANNOUNCED = regex.compile(
     regex.IGNORECASE,
 )
 _FROM = regex.compile(r"\b(?:choose|select|pick)(?: one)?(?: from| between| out of)\s+([^?:\n]+)", regex.IGNORECASE)
+_NAMED = regex.compile(r"\b(?:options|choices|candidates|possible answers)\s+are\s+([^?:.\n]+)", regex.IGNORECASE)
+_LAST_AND = regex.compile(r",?\s+and\s+(?=[^,]+$)")
 _BRACKETS = regex.compile(r"[(\[{]([^()\[\]{}\n]{3,300})[)\]}]")
 _AFTER_COLON = regex.compile(r":\s*([^:?\n]{3,300})\?")
 _AFTER_COMMA = regex.compile(r"^(?:who|which|what)\b[^,?]*,\s*([^?\n]+)\?", regex.IGNORECASE)
@@ -88,10 +90,12 @@ def _labelled(question: str) -> tuple[Option, ...]:
     for first, label in enumerate(labels):
         if label[1] not in ("A", "a", "1", "I", "i"):
             continue
-        run = [label]
+        run, is_roman = [label], label[1] in ("I", "i")
+        wanted = _next(label[1], is_roman)
         for other in labels[first + 1 :]:
-            if other[1] == _next(run[-1][1], is_roman=run[0][1] in ("I", "i")):
+            if other[1] == wanted:
                 run.append(other)
+                wanted = _next(wanted, is_roman)
         if len(run) < 2:
             continue
         ends = [*(match.start() for match in run[1:]), len(question)]
@@ -123,6 +127,7 @@ def _lines(question: str) -> list[str]:
 def _regions(question: str) -> list[str]:
     """The parts of a question that may hold a list, the surest first."""
     regions = [match[1] for pattern in (_ANNOUNCED, _FROM, _BRACKETS) for match in pattern.finditer(question)]
+    regions += [_LAST_AND.sub(", ", match[1].strip(_ENDS)) for match in _NAMED.finditer(question)]
     regions += [match[1] for pattern in (_AFTER_COLON, _AFTER_COMMA) if (match := pattern.search(question))]
     return regions + [m[0] for m in _SLASHES.finditer(question) if m[0].lower().replace(" ", "") not in _NO_LIST]
 
