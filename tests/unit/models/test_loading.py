@@ -38,7 +38,7 @@ def test_the_configs_dtype_is_loaded(tiny_run: TinyRun, folder: Path, dtype: str
     ("damage", "message"),
     [
         # a copy that was cut off
-        (lambda file: file.write_bytes(file.read_bytes()[:-1]), r"model\.safetensors has \d+ bytes"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), r"model\.safetensors is damaged: it has \d+ bytes"),
         (lambda file: file.unlink(), r"model\.safetensors is missing"),
     ],
 )
