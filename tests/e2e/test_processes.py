@@ -57,7 +57,8 @@ from reinforced_cot.processes import rank, world_size
 from reinforced_cot.launch.topologies import read_topology
 assert world_size() == 2
 trainer.resume_point = lambda *_: Path("newest") if rank() == 0 else 1 / 0
-script, settings = SCRIPTS / "sft.py", {"policy": {"training": {}}, "prompt": {}}
+script = SCRIPTS / "sft.py"
+settings = {"policy": {"training": {}}, "prompt": {}, "base_model": {}}
 resume_from, _ = trainer.resume(script, settings, [], read_topology(sys.argv[1], 2), Path(sys.argv[2]))
 assert resume_from == Path("newest")
 """
