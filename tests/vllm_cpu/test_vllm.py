@@ -192,7 +192,7 @@ def test_a_job_with_a_server_has_gpus_for_both(tmp_path: Path) -> None:
         "per_device_train_batch_size": 32,
     }
     policies = {"grpo": {"training": served}, "gspo": {"training": {"use_vllm": False, "vllm_mode": "colocate"}}}
-    config = {"policies": policies, "launch": {"grpo": {"topology": "multi_gpu", "processes": 4}}}
+    config = {"extends": "demo", "policies": policies, "launch": {"grpo": {"topology": "multi_gpu", "processes": 4}}}
     (tmp_path / "served.yaml").write_text(yaml.safe_dump(config))
     workflow = copy_workflow(REPO, tmp_path / "workflow", "--configfile", str(tmp_path / "served.yaml"))
     text = workflow.snakemake("--dry-run", "--cores", "8", "--resources", "gpu=6")
