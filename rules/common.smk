@@ -10,8 +10,8 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# The folder of this clone, also where another workflow imports it as a module; what is not ours is found from the
-# working directory.
+# The folder of this clone, also where another workflow imports it as a module. Users' data and reward modules are found
+# from the working directory.
 CLONE = Path(str(workflow.current_basedir)).resolve().parent
 IS_MAIN = Path(workflow.basedir).resolve() == CLONE
 SCRIPTS = CLONE / "workflow" / "scripts"

@@ -17,7 +17,8 @@ from reinforced_cot.data.completions import TAGS, completion_text
 from reinforced_cot.data.parsing import MAX_ANSWER_CHARACTERS, MAX_CHARACTERS, parse_completion
 from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import NO, SIDES, YES, core, is_correct, polarity
+from reinforced_cot.matching.answer_matching import core, is_correct, polarity
+from reinforced_cot.matching.vocabulary import NO, SIDES, YES
 from reinforced_cot.matching.words import phrase, word_set, words
 from reinforced_cot.reading.conclusions import stated_conclusion, step_results
 from reinforced_cot.reading.sentences import sentences

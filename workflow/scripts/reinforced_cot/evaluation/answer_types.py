@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from reinforced_cot.matching.answer_matching import NO, YES, core, polarity
+from reinforced_cot.matching.answer_matching import core, polarity
 from reinforced_cot.matching.numbers import number_kind
+from reinforced_cot.matching.vocabulary import NO, YES
 from reinforced_cot.matching.words import forms, is_same_word, phrase
 from reinforced_cot.reading.candidates import rival_answers
 

@@ -21,7 +21,8 @@ from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, with
 from reinforced_cot.judging.self_answers import joined
 from reinforced_cot.judging.settled import settled
 from reinforced_cot.judging.stated_conclusions import judge_stated, polar_answer
-from reinforced_cot.matching.answer_matching import FRAME, MAX_QUESTION_CHARACTERS, core, polarity
+from reinforced_cot.matching.answer_matching import MAX_QUESTION_CHARACTERS, core, polarity
+from reinforced_cot.matching.vocabulary import FRAME
 from reinforced_cot.matching.words import forms, is_same_word, phrase, word_set
 from reinforced_cot.reading.candidates import candidate
 from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, stated_conclusion, step_results

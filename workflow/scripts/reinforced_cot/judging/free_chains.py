@@ -8,7 +8,8 @@ from math import exp
 from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging import mention_features, polar_features
 from reinforced_cot.judging.weights import MENTION, POLAR_SIGNED, POLAR_UNSIGNED
-from reinforced_cot.matching.answer_matching import COLORS, is_number
+from reinforced_cot.matching.numbers import is_number
+from reinforced_cot.matching.vocabulary import COLORS
 from reinforced_cot.matching.words import new_words, words
 from reinforced_cot.reading.candidates import Candidate, another, rivals_of
 from reinforced_cot.reading.sentences import Sentence

@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.matching.answer_matching import COLORS, is_number
+from reinforced_cot.matching.numbers import is_number
 from reinforced_cot.matching.options import mentions
+from reinforced_cot.matching.vocabulary import COLORS
 from reinforced_cot.matching.words import NEGATORS, forms, occurrences, phrase, word_set
 from reinforced_cot.reading.candidates import Candidate
 from reinforced_cot.reading.cues import (

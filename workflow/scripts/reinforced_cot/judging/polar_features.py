@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.matching.answer_matching import NO, YES
+from reinforced_cot.matching.vocabulary import NO, YES
 from reinforced_cot.matching.words import ENDS, word_set, words
 from reinforced_cot.reading.cues import ASIDE, CLAIMING
 from reinforced_cot.reading.opposites import OPPOSITES

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
 from reinforced_cot.judging.polar_features import bearing
-from reinforced_cot.matching.answer_matching import NO, YES
+from reinforced_cot.matching.vocabulary import NO, YES
 from reinforced_cot.matching.words import word_set, words
 from reinforced_cot.reading.sentences import Sentence, all_stems, content_words, stems
 

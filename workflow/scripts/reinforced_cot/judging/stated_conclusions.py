@@ -11,8 +11,9 @@ from reinforced_cot.data.tokens import is_word
 from reinforced_cot.judging.free_chains import judge_mentions, judge_polar, without_question
 from reinforced_cot.judging.mention_features import is_denied, is_listed, places_of
 from reinforced_cot.judging.polar_features import bearing, explicit_answer
-from reinforced_cot.matching.answer_matching import FRAME, polarity
+from reinforced_cot.matching.answer_matching import polarity
 from reinforced_cot.matching.options import mentions
+from reinforced_cot.matching.vocabulary import FRAME
 from reinforced_cot.matching.words import occurrences, words
 from reinforced_cot.reading.candidates import Candidate
 from reinforced_cot.reading.sentences import FUNCTION_WORDS, Sentence, sentences

@@ -33,7 +33,6 @@ from reinforced_cot.matching.rivals import (
 )
 from reinforced_cot.matching.unspaced import is_explained, is_said_unspaced
 from reinforced_cot.matching.vocabulary import AROUND, AUXILIARIES, FRAME, NO, PRONOUNS, SIDES, YES
-from reinforced_cot.matching.vocabulary import COLORS as COLORS  # where `judging` finds it
 from reinforced_cot.matching.words import (
     NEGATORS,
     inner_marks,

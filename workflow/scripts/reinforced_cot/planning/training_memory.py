@@ -86,7 +86,7 @@ def _adapter_alone(
     shapes: Shapes, policy: TrainedPolicy, size: int, split: Mapping[int, int], zero_stage: int, offloaded: bool
 ) -> dict[str, float]:
     """Bytes that stay on a device while a float32 adapter is trained."""
-    if policy.quantization:  # what is not quantized is float32 (k-bit preparation)
+    if policy.quantization:  # PEFT's k-bit preparation makes all other weights float32
         weights = shapes.linear * _QUANTIZED[policy.quantization] + (shapes.weights - shapes.linear) * 4
     else:
         weights = shapes.weights * size

@@ -5,8 +5,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.matching.answer_matching import COLORS, FRAME, SIDES, core, is_number
+from reinforced_cot.matching.answer_matching import core
+from reinforced_cot.matching.numbers import is_number
 from reinforced_cot.matching.options import Option, listed_options, true_option
+from reinforced_cot.matching.vocabulary import COLORS, FRAME, SIDES
 from reinforced_cot.matching.words import forms, is_same_word, words
 from reinforced_cot.reading.sentences import base_forms
 

@@ -3,7 +3,7 @@
 import re
 
 from reinforced_cot.data.tokens import ARTICLES
-from reinforced_cot.matching.answer_matching import NO, YES
+from reinforced_cot.matching.vocabulary import NO, YES
 from reinforced_cot.matching.words import is_same_word, word_set, words
 from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, conclusion_sentences, plain_text
 

@@ -5,7 +5,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from reinforced_cot.data.tokens import is_word
-from reinforced_cot.matching.answer_matching import COLORS, is_number
+from reinforced_cot.matching.numbers import is_number
+from reinforced_cot.matching.vocabulary import COLORS
 from reinforced_cot.matching.words import word_set
 from reinforced_cot.reading.candidates import Candidate
 from reinforced_cot.reading.sentences import FUNCTION_WORDS, Sentence, all_stems, content_words

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.matching.answer_matching import COLORS, is_number
+from reinforced_cot.matching.numbers import is_number
+from reinforced_cot.matching.vocabulary import COLORS
 from reinforced_cot.matching.words import word_set, words
 from reinforced_cot.reading.sentences import Sentence, all_stems, base_forms, content_words
 from reinforced_cot.reading.verdict import Verdict

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.matching.answer_matching import FRAME
 from reinforced_cot.matching.clock import times_in_digits
+from reinforced_cot.matching.vocabulary import FRAME
 from reinforced_cot.matching.words import ENDS, NEGATORS, forms, negated, word_set, words
 from reinforced_cot.reading.conclusions import MAX_CHAIN_CHARACTERS, without_object_ids
 from reinforced_cot.reading.cues import CONCLUDING, DENYING, HEDGES, Phrase, is_retracting, is_undecided, phrases_in

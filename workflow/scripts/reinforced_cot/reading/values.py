@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reinforced_cot.data.tokens import ARTICLES, is_word
-from reinforced_cot.matching.answer_matching import is_number
+from reinforced_cot.matching.numbers import is_number
 from reinforced_cot.matching.words import word_set, words
 from reinforced_cot.reading.sentences import Sentence, all_stems, base_forms, content_words
 from reinforced_cot.reading.verdict import Verdict
