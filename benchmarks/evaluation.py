@@ -21,11 +21,11 @@ from reinforced_cot.base.tiny_model import build_model, build_processor, build_t
 from reinforced_cot.data.examples import Example
 from reinforced_cot.evaluation.answer_log import AnswerLog
 from reinforced_cot.evaluation.answering import answer
-from reinforced_cot.files import write_manifest
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.rendering import rendered_prompt
 from reinforced_cot.generation.settings import Answering, AnswerSettings
 from reinforced_cot.launch.devices import claim_devices
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
 

@@ -23,9 +23,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 from machine import machine
 
 from reinforced_cot import integrity
-from reinforced_cot.files import write_manifest
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.integrity import check_published, check_split, check_start
+from reinforced_cot.manifests import write_manifest
 
 AIM = 0.03  # of the run's time, at most
 SHARDS, SHARD = 7, 2**30  # bytes

@@ -31,13 +31,14 @@ from transformers.core_model_loading import revert_weight_conversion
 
 from reinforced_cot.base.tiny_model import build_config, build_processor, build_tokenizer
 from reinforced_cot.data.settings import Prompt
-from reinforced_cot.files import write_json, write_manifest
+from reinforced_cot.files import write_json
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config, publish_adapter
 from reinforced_cot.lora.merge import merge
 from reinforced_cot.lora.shard_merge import write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import INDEX
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.embedded_adapter import ADAPTER_FILES
 from reinforced_cot.models.settings import Loading, ModelSizes
 from reinforced_cot.policies.settings import MergedPolicy, MergeSettings

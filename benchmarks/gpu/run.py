@@ -38,8 +38,9 @@ from reinforced_cot.data.preparation import prepare  # noqa: E402
 from reinforced_cot.data.settings import PixelBudget  # noqa: E402
 from reinforced_cot.evaluation.answer_log import AnswerLog  # noqa: E402
 from reinforced_cot.evaluation.answering import answer, timing  # noqa: E402
-from reinforced_cot.files import new_folder, read_json, write_json, write_manifest  # noqa: E402
+from reinforced_cot.files import new_folder, read_json, write_json  # noqa: E402
 from reinforced_cot.lora.merge import merge  # noqa: E402
+from reinforced_cot.manifests import write_manifest  # noqa: E402
 from reinforced_cot.models.loading import device  # noqa: E402
 from reinforced_cot.models.settings import ModelSizes  # noqa: E402
 from reinforced_cot.planning.answering_memory import answering_plan_of  # noqa: E402

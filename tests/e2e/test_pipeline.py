@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 from workflow_copy import WorkflowCopy
 
-from reinforced_cot.files import check_manifest
+from reinforced_cot.manifests import check_manifest
 
 POLICIES = ("base", "sft", "grpo", "gspo")
 TRAINED = POLICIES[1:]

@@ -66,7 +66,7 @@ TARGETS = (
     Target("data/images/test/*", "answer base", ("emptied", "halved", "flipped", "another", "missing")),
     Target("data/images/train/*", "sft sft", ("halved", "another")),
     Target("data/images/train/*", "grpo grpo", ("flipped",)),
-    Target("data/summary.json", "report", JSON),
+    Target("data/summary.json", "report", (*JSON, "flipped")),
     # The base.
     Target("base/model/model.safetensors", "sft sft", WEIGHTS[:2]),
     Target("base/model/model.safetensors", "answer base", ("flipped", "emptied", "folder")),
@@ -105,9 +105,9 @@ TARGETS = (
     Target("base/answers.jsonl", "evaluate base", ROWS),
     Target("sft/predictions.jsonl", "compare", ROWS),
     Target("base/eval.json", "report", (*JSON, "folder", "flipped")),
-    Target("comparisons.json", "report", ("emptied", "cut", "NaN", "missing")),
-    Target("sft/metrics.json", "report", (*JSON, "halved")),
-    Target("grpo/merge.json", "report", (*JSON, "another")),
+    Target("comparisons.json", "report", ("emptied", "cut", "NaN", "missing", "flipped")),
+    Target("sft/metrics.json", "report", (*JSON, "halved", "flipped")),
+    Target("grpo/merge.json", "report", (*JSON, "another", "flipped")),
     # Snakemake's own records: a lost one reruns a job, and never more than that.
     Target("/.snakemake/metadata/*", "compare", ("emptied", "halved"), way="snakemake"),
 )

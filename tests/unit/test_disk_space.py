@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from reinforced_cot.disk_space import GIB, check_room, full_disk
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.answer_log import Answered, AnswerLog
-from reinforced_cot.files import new_folder, write_json, write_jsonl, write_manifest
+from reinforced_cot.files import new_folder, write_json, write_jsonl
 from reinforced_cot.interpreter import exit_with_message
+from reinforced_cot.manifests import write_manifest
 
 MIB = 2**20
 

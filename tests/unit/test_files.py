@@ -1,6 +1,5 @@
-"""Files are complete or absent, errors name file and line, and a manifest shows missing and cut files."""
+"""Files are complete or absent, and errors name file and line."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +9,8 @@ import pytest
 
 from reinforced_cot import files
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import (
-    check_manifest,
-    new_folder,
-    read_json,
-    read_jsonl,
-    read_result,
-    sha256_of,
-    write_json,
-    write_jsonl,
-    write_manifest,
-    write_text,
-)
+from reinforced_cot.files import new_folder, read_json, read_jsonl, sha256_of, write_json, write_jsonl, write_text
+from reinforced_cot.manifests import write_manifest
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # sha256 of "abc", FIPS 180-2
 
@@ -110,33 +99,6 @@ def test_unreadable_json_names_file_and_line(tmp_path: Path, content: bytes | No
         read_json(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('{"a": {"b": [1, NaN]}}', r"x\.json holds nan as a\.b\.1: delete \S*x\.json and give the same command with"),
-        ('{"a": {"b": -Infinity}}', r"x\.json holds -inf as a\.b: delete"),
-        ('{"a": {"b": [1, {}]}}', r"x\.json has no key a\.b\.1\.c: delete \S*x\.json and give the same command with"),
-        ('{"a": {}}', r"x\.json has no key a\.b: delete"),
-        ("{}", r"x\.json has no key a: delete"),
-        ('{"a": {"b": [1, {"c"', r"x\.json is not valid JSON: .*: delete"),
-        ("null", r"x\.json holds null alone: delete"),
-    ],
-)
-def test_a_damaged_result_is_named_with_its_key(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "x.json").write_text(content)
-    with pytest.raises(DataError, match=message):
-        read_result(tmp_path / "x.json")["a"]["b"][1]["c"]
-
-
-def test_a_result_is_a_plain_object_but_for_missing_keys(tmp_path: Path) -> None:
-    content = {"a": [{"b": None}], "c": {"d": 1}}
-    write_json(tmp_path / "x.json", content)
-    found = read_result(tmp_path / "x.json")
-    assert found == content and found["c"].get("e") is None and "e" not in found["c"]
-    with pytest.raises(DataError, match=r"absent\.json does not exist$"):
-        read_result(tmp_path / "absent.json")
-
-
 # CRLF and a byte-order mark are accepted
 def test_jsonl_is_read_with_its_line_numbers(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes('\ufeff{"a": 1}\r\n\n{"a": "x\u2028y"}\r\n  \n{"a": 3}'.encode())
@@ -209,48 +171,6 @@ def test_a_text_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, mon
     with pytest.raises(OSError, match="disk full"):
         write_text(tmp_path / "x.json", "{}")
     assert names(tmp_path) == []
-
-
-def checkpoint(folder: Path) -> Path:
-    (folder / "model/sub").mkdir(parents=True)
-    (folder / "model/a.bin").write_bytes(b"abc")
-    (folder / "model/sub/b.bin").write_bytes(b"abcd")
-    return folder / "model"
-
-
-def test_manifest_lists_every_file(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path)
-    manifest = write_manifest(folder, tmp_path / "model.json", source="hub")
-    assert manifest["source"] == "hub"
-    assert manifest["files"]["a.bin"] == {"bytes": 3, "sha256": ABC}
-    assert sorted(manifest["files"]) == ["a.bin", "sub/b.bin"]
-    assert json.loads((tmp_path / "model.json").read_text()) == manifest
-    assert check_manifest(folder, tmp_path / "model.json") == manifest
-
-
-def test_manifest_reads_through_links(tmp_path: Path) -> None:  # weight shards of a local base are links
-    folder = checkpoint(tmp_path)
-    (tmp_path / "shard").write_bytes(b"abc")
-    (folder / "c.safetensors").symlink_to(tmp_path / "shard")
-    manifest = write_manifest(folder, tmp_path / "model.json")
-    assert manifest["files"]["c.safetensors"] == {"bytes": 3, "sha256": ABC}
-    (tmp_path / "shard").unlink()
-    with pytest.raises(DataError, match=r"c\.safetensors is missing"):
-        check_manifest(folder, tmp_path / "model.json")
-
-
-def test_manifest_notices_missing_and_truncated_files(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path)
-    write_manifest(folder, tmp_path / "model.json")
-    (folder / "sub/b.bin").write_bytes(b"abc")
-    with pytest.raises(DataError, match=r"b\.bin is damaged: it has 3 bytes, .*model\.json says 4; delete"):
-        check_manifest(folder, tmp_path / "model.json")
-    (folder / "sub/b.bin").unlink()
-    with pytest.raises(DataError, match=r"b\.bin is missing though .*model\.json lists it"):
-        check_manifest(folder, tmp_path / "model.json")
-    (tmp_path / "model.json").unlink()
-    with pytest.raises(DataError, match=r"model\.json does not exist"):
-        check_manifest(folder, tmp_path / "model.json")
 
 
 def test_sha256(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import prune
 import pytest
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import write_json, write_manifest
+from reinforced_cot.files import write_json
 from reinforced_cot.folder_lock import LOCK
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.paths import SCRIPTS
 from reinforced_cot.pruning import Kept, leftovers
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import read_json, write_manifest
+from reinforced_cot.files import read_json
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.resuming import MANIFEST, claim_checkpoints, deciding, resume_point
 
 RUN = {"settings": {"seed": 1}, "code": {"sft": "1f"}, "inputs": {"train.jsonl": "2e"}}

@@ -47,9 +47,9 @@ CASES = [
 @pytest.fixture
 def beside(digits: WorkflowCopy) -> WorkflowCopy:
     """A policy ``beside``: SFT's, published as its base with the adapter beside the weights."""
-    from reinforced_cot.files import write_manifest
     from reinforced_cot.lora.shard_merge import write_base_and_adapter
     from reinforced_cot.lora.streamed_model import StoredModel
+    from reinforced_cot.manifests import write_manifest
     from reinforced_cot.models.processors import load_processor
     from reinforced_cot.models.settings import Loading
 

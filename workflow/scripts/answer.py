@@ -16,7 +16,6 @@ from pathlib import Path
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.answer_log import AnswerLog
-from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.integrity import check_published, check_split
@@ -24,6 +23,7 @@ from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, claim, topology_of
 from reinforced_cot.launch.shards import run_shards
 from reinforced_cot.processes import end_with_launcher
+from reinforced_cot.result_files import write_result, write_result_rows
 from reinforced_cot.run_fingerprint import claim_folder, fingerprint
 from reinforced_cot.stage_script import read_settings, start
 
@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if shards == 1:
         answer(settings, examples, args.data, args.policy / "model", answers)
-    write_jsonl(args.policy / "answers.jsonl", collect(settings, examples, answers))
-    write_json(args.policy / "timing.json", timing(answers))
+    write_result_rows(args.policy / "answers.jsonl", collect(settings, examples, answers))
+    write_result(args.policy / "timing.json", timing(answers))
     shutil.rmtree(log)
 
 

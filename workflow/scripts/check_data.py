@@ -13,9 +13,10 @@ from pathlib import Path
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.data.split_checks import check
 from reinforced_cot.evaluation.gqa_metrics import check_ids, read_questions
-from reinforced_cot.files import read_jsonl, write_json
+from reinforced_cot.files import read_jsonl
 from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.result_files import write_result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rejected = {name: [row for _, row in read_jsonl(folder / f"rejected.{name}.jsonl")] for name in arguments.splits}
     if arguments.gqa_questions:  # before hours of training and answering, not after
         check_ids(read_questions(arguments.gqa_questions), {example.id for example in splits["test"]})
-    write_json(arguments.output, check(splits, rejected, folder, arguments.chains_for))
+    write_result(arguments.output, check(splits, rejected, folder, arguments.chains_for))
 
 
 if __name__ == "__main__":

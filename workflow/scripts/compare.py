@@ -8,8 +8,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.files import write_json
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.result_files import write_result
 from reinforced_cot.scoring.predictions import scored
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         policy: [scored(row) for row in read_whole(args.results / policy / "predictions.jsonl", args.asked)]
         for policy in args.policies
     }
-    write_json(args.output, compare(predictions))
+    write_result(args.output, compare(predictions))
 
 
 if __name__ == "__main__":

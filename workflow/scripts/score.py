@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
-from reinforced_cot.files import read_jsonl, write_json, write_jsonl
+from reinforced_cot.files import read_jsonl
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.result_files import write_result, write_result_rows
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import ANSWER_FORMS, VERDICTS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
@@ -142,10 +143,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores = {name: evaluate(predictions, questions, choices) for name, predictions in rows.items()}
     first = str(args.predictions[0])
     if args.scored:
-        write_jsonl(args.scored, rows[first])
+        write_result_rows(args.scored, rows[first])
     result = scores[first] if len(scores) == 1 else {"systems": scores, "comparisons": compared(rows)}
     if args.out:
-        write_json(args.out, result)
+        write_result(args.out, result)
     else:
         print(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False))
 

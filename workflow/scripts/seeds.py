@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.evaluation.seed_summary import spread
-from reinforced_cot.files import read_result, write_json
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.result_files import read_result, write_result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed: {policy: read_result(folder / policy / "eval.json") for policy in args.policies}
         for seed, folder in folders.items()
     }
-    write_json(args.output, spread(evaluations, dict(start.split("=") for start in args.starts)))
+    write_result(args.output, spread(evaluations, dict(start.split("=") for start in args.starts)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 from reinforced_cot.base import base_model
 from reinforced_cot.base.base_model import make_base
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import check_manifest, read_json
+from reinforced_cot.files import read_json
+from reinforced_cot.manifests import check_manifest
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor

@@ -13,7 +13,7 @@ from tiny_run import LOADING, LORA, PROMPT, TinyRun
 from transformers import AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import check_manifest, read_json, write_manifest
+from reinforced_cot.files import read_json
 from reinforced_cot.lora import merge as merging
 from reinforced_cot.lora import merge_proof, shard_merge
 from reinforced_cot.lora.adapter import check_base, lora_config, publish_adapter
@@ -30,6 +30,7 @@ from reinforced_cot.lora.merge_proof import (
 )
 from reinforced_cot.lora.shard_merge import merged_parameter, write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
+from reinforced_cot.manifests import check_manifest, write_manifest
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor

@@ -10,8 +10,9 @@ from peft import get_peft_model
 from tiny_run import LOADING, LORA, TinyRun
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import read_json, write_json, write_manifest
+from reinforced_cot.files import read_json, write_json
 from reinforced_cot.lora.adapter import check_trainable, lora_config
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.checkpoints import context_length, refuse_pickles, weights_hash
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor

@@ -14,9 +14,9 @@ from reinforced_cot import switches
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import AnswerLog
-from reinforced_cot.files import write_manifest
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.models.vision_cache import VISION_CACHE, fingerprints, tower_hash, use_vision_cache

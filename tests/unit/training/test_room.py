@@ -74,7 +74,7 @@ def test_the_estimate_is_no_more_than_what_is_written(tiny_run: TinyRun, tmp_pat
     changes |= {"sft__lora": None} if lora == "in full" else {}
     train(tiny_run, "sft", tmp_path, **changes)
     settings = tiny_run.settings(**changes).sft
-    shapes = shapes_of(tiny_run.base / "model", settings.policy.lora)
+    shapes = shapes_of(tiny_run.base / "model", settings.base_model, settings.policy.lora)
     checkpoint, published = written_bytes(settings, shapes, None)
     saved = [*(tmp_path / "checkpoints").glob("*/*.safetensors"), *(tmp_path / "checkpoints").glob("*/optimizer.pt")]
     of_policy = list((tmp_path / ("model" if lora == "in full" else "adapter")).glob("*.safetensors"))

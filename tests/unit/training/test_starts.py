@@ -13,10 +13,11 @@ from tiny_run import LOADING, TinyRun
 from transformers import AutoModelForImageTextToText
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import read_json, sha256_of, write_json, write_manifest
+from reinforced_cot.files import read_json, sha256_of, write_json
 from reinforced_cot.lora.merge import merge
 from reinforced_cot.lora.shard_merge import write_base_and_adapter, write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.processors import load_processor

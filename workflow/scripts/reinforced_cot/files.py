@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from math import isfinite
@@ -71,30 +71,30 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         DataError: a number is NaN or infinite, which JSON does not have; the message names its key.
     """
-    write_text(path, _dumped(path, value, indent=2, sort_keys=True))
+    write_text(path, dumped(path, value, indent=2, sort_keys=True))
 
 
-def _dumped(path: Path, value: Any, **options: Any) -> str:
+def dumped(path: Path, value: Any, **options: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, **options) + "\n"
     except ValueError:
-        for number in _not_finite(value):
+        for number in not_finite(value):
             raise DataError(f"{path} cannot be written: {' as '.join(number)}, which JSON does not have") from None
         raise
 
 
-def _not_finite(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def not_finite(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Each number that is NaN or infinite, and its key."""
     if isinstance(value, float) and not isfinite(value):
         yield str(value), key or "the value"
     elif isinstance(value, dict | list | tuple):
         for name, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _not_finite(part, _below(key, name))
+            yield from not_finite(part, key_below(key, name))
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object per line, keys in the order given; errors as for `write_json`."""
-    write_text(path, "".join(_dumped(path, row) for row in rows))
+    write_text(path, "".join(dumped(path, row) for row in rows))
 
 
 def read_json(path: Path) -> Any:
@@ -113,65 +113,8 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} is not valid JSON: {error}; is the file truncated?") from None
 
 
-class _Result(dict[str, Any]):
-    """An object of a JSON file, which names the file where a key is looked up that it lacks.
-
-    Args:
-        key: the keys that lead to the object, empty for the whole file.
-    """
-
-    def __init__(self, values: Mapping[str, Any], path: Path, key: str, remedy: str) -> None:
-        super().__init__((name, _named(value, path, _below(key, name), remedy)) for name, value in values.items())
-        self._path, self._key, self._remedy = path, key, remedy
-
-    def __missing__(self, name: str) -> Any:
-        raise DataError(f"{self._path} has no key {_below(self._key, name)}: {self._remedy}")
-
-
-def _named(value: Any, path: Path, key: str, remedy: str) -> Any:
-    if isinstance(value, dict):
-        return _Result(value, path, key, remedy)
-    if isinstance(value, list):
-        return [_named(part, path, _below(key, number), remedy) for number, part in enumerate(value)]
-    return value
-
-
-def _below(key: str, name: str | int) -> str:
+def key_below(key: str, name: str | int) -> str:
     return f"{key}.{name}" if key else str(name)
-
-
-def made_again(path: Path) -> str:
-    """How a damaged file that a stage has written is made again.
-
-    As the only target, it is made before the stages that read it are considered: its content is as before, so that none
-    of them reruns.
-    """
-    return (
-        f"delete {path} and give the same command with its name as the first word after `snakemake`, which makes it "
-        "anew; then give the same command again"
-    )
-
-
-def read_result(path: Path, remedy: str | None = None) -> Any:
-    """Parse a JSON file that a stage of this run has written.
-
-    Args:
-        remedy: what to do about damage; by default, to delete the file.
-
-    Raises:
-        DataError: the file is missing, is not JSON, or holds NaN; or, later, a key is looked up that it lacks, at any
-            depth. The message names the file and the key, and says how the file is made again.
-    """
-    remedy = remedy or made_again(path)
-    try:
-        value = read_json(path)
-    except DataError as error:
-        raise DataError(f"{error}: {remedy}" if path.exists() else str(error)) from None
-    if number := next(_not_finite(value), None):
-        raise DataError(f"{path} holds {' as '.join(number)}: {remedy}")
-    if not isinstance(value, dict | list):
-        raise DataError(f"{path} holds {json.dumps(value)[:40]} alone: {remedy}")
-    return _named(value, path, "", remedy)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -223,80 +166,3 @@ def new_folder(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-# These formats run code when they are read.
-PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-
-
-def checkpoint_files(folder: Path) -> list[Path]:
-    """The files of a published checkpoint that a run uses: all of its folder but pickles and hidden files."""
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.is_file() and file.suffix not in PICKLE_SUFFIXES and not file.name.startswith(".")
-    )
-
-
-def listed(folder: Path, files: Iterable[Path]) -> dict[str, Any]:
-    """Size and sha256 of files under ``folder``, as manifests list them."""
-    return {
-        str(file.relative_to(folder)): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
-        for file in sorted(files)
-        if file.is_file()
-    }
-
-
-def write_manifest(folder: Path, path: Path, **facts: Any) -> dict[str, Any]:
-    """Write ``path`` (JSON) with the size and sha256 of every file under ``folder``, and ``facts`` beside them.
-
-    It is written last, and when the files are on the disk, so it says that the folder is complete. Its content tells
-    Snakemake whether the folder changed.
-    """
-    sync_tree(folder)
-    manifest = {"files": listed(folder, folder.rglob("*")), **facts}
-    write_json(path, manifest)
-    return manifest
-
-
-def has_hash(file: Path, sha256: str) -> bool:
-    """Whether a file's content has a hash."""
-    return sha256_of(file) == sha256
-
-
-def check_manifest(
-    folder: Path,
-    path: Path,
-    *,
-    content: bool = False,
-    has_hash: Callable[[Path, str], bool] = has_hash,
-    remedy: str | None = None,
-) -> dict[str, Any]:
-    """Compare ``folder`` with its manifest ``path``.
-
-    Args:
-        content: compare hashes as well as sizes, which takes seconds per gigabyte.
-        has_hash: how a hash is compared.
-        remedy: what to do about damage; by default, to delete the manifest.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        DataError: a file is missing, or its size or content differs from the manifest.
-    """
-    remedy = remedy or made_again(path)
-    manifest: dict[str, Any] = read_result(path, remedy)
-    for name, entry in manifest["files"].items():
-        file = folder / name
-        if not file.is_file():
-            raise DataError(f"{file} is missing though {path} lists it; {remedy}")
-        # The weights of a published model are not copied: making the folder again would link to the same damaged file.
-        mended = f"restore {file.resolve()}, to which it links; then {remedy}" if file.is_symlink() else remedy
-        if file.stat().st_size != entry["bytes"]:
-            raise DataError(
-                f"{file} is damaged: it has {file.stat().st_size} bytes, {path} says {entry['bytes']}; {mended}"
-            )
-        if content and not has_hash(file, entry["sha256"]):
-            raise DataError(f"{file} is damaged: its content is not what {path} recorded; {mended}")
-    return manifest

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import check_manifest, has_hash, listed, made_again, read_json, write_json
+from reinforced_cot.files import read_json, write_json
+from reinforced_cot.manifests import check_manifest, has_hash, listed
 from reinforced_cot.processes import is_rank, rank
+from reinforced_cot.result_files import made_again
 
 log = logging.getLogger(__name__)
 

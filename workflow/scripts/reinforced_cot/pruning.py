@@ -10,8 +10,9 @@ from shutil import rmtree
 from typing import NamedTuple
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import check_manifest, read_json
+from reinforced_cot.files import read_json
 from reinforced_cot.folder_lock import lock_folder
+from reinforced_cot.manifests import check_manifest
 from reinforced_cot.resuming import saved_checkpoints
 
 _REPLACED = re.compile(r"replaced-\d+")

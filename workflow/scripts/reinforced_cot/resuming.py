@@ -13,7 +13,8 @@ from shutil import move, rmtree
 from typing import Any
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import check_manifest, read_json, write_json
+from reinforced_cot.files import read_json, write_json
+from reinforced_cot.manifests import check_manifest
 from reinforced_cot.run_fingerprint import FINGERPRINT, differences
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from reinforced_cot.base.chat_template import check_chat_template
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import checkpoint_files, new_folder, write_manifest, write_text
+from reinforced_cot.files import new_folder, write_text
+from reinforced_cot.manifests import checkpoint_files, write_manifest
 from reinforced_cot.models.checkpoints import model_card, refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
 from reinforced_cot.models.processors import load_processor, set_pixel_budget

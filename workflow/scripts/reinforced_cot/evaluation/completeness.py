@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import made_again
+from reinforced_cot.result_files import made_again
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import read_predictions
 

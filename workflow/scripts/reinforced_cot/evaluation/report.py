@@ -10,7 +10,7 @@ import pandas as pd
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import report_tables as tables
 from reinforced_cot.evaluation.report_curves import curves, history
-from reinforced_cot.files import read_result
+from reinforced_cot.result_files import read_result
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import made_again
+from reinforced_cot.result_files import made_again
 
 
 class Completion(NamedTuple):

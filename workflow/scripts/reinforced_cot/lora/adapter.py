@@ -14,8 +14,9 @@ from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.files import new_folder, read_json, write_manifest
+from reinforced_cot.files import new_folder, read_json
 from reinforced_cot.integrity import check_published
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.embedded_adapter import ADAPTER_FILES, ADAPTER_WEIGHTS, sort_adapter_config
 from reinforced_cot.models.families import family_of

@@ -9,8 +9,8 @@ from typing import Any
 from transformers import AutoConfig
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import PICKLE_SUFFIXES
 from reinforced_cot.integrity import check_published
+from reinforced_cot.manifests import PICKLE_SUFFIXES
 
 
 def check_checkpoint(folder: Path) -> None:

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.files import new_folder, read_json, write_json, write_manifest, write_text
+from reinforced_cot.files import new_folder, read_json, write_json, write_text
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.lora.tensor_files import INDEX
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.checkpoints import model_card, weights_hash
 from reinforced_cot.models.processors import load_processor
 

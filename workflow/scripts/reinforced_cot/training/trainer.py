@@ -16,11 +16,11 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer import TRAINER_STATE_NAME
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.files import write_json, write_manifest
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.generation.distributed import forwards_together
 from reinforced_cot.launch.topologies import Topology, spread
 from reinforced_cot.lora.adapter import check_trainable, publish_adapter
+from reinforced_cot.manifests import write_manifest
 from reinforced_cot.models.embedded_adapter import ADAPTER_WEIGHTS
 from reinforced_cot.models.loading import device
 from reinforced_cot.models.transformers_hooks import use_plain_cpu
@@ -28,6 +28,7 @@ from reinforced_cot.models.vision_cache import VISION_CACHE, use_vision_cache
 from reinforced_cot.planning.batch_sizes import accumulation
 from reinforced_cot.policies.settings import TrainSettings
 from reinforced_cot.processes import rank, world_size
+from reinforced_cot.result_files import write_result
 from reinforced_cot.resuming import MANIFEST, claim_checkpoints, deciding, resume_point
 from reinforced_cot.run_fingerprint import fingerprint
 from reinforced_cot.seeds import mixed
@@ -179,7 +180,7 @@ def run(
         else:
             loading = settings.base_model
             publish_model(published_checkpoint(trainer), start.base, output, loading.dtype, loading.trust_remote_code)
-        write_json(output / "metrics.json", curves(trainer))
+        write_result(output / "metrics.json", curves(trainer))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
