@@ -27,7 +27,7 @@ test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
 	PYTHONPATH=tests/vllm_cpu $(VLLM_CPU)/bin/python -m pytest tests/vllm_cpu
 
 faults: $(READY)  ## kill every stage, damage every kind of file, fill its disk (hours): docs/robustness.md
-	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/run.py --kills 200 --document docs/robustness.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/run.py --kills 200 --records faults.records --document docs/robustness.md
 
 SAMPLE ?= ../shared/data/gqa-cot-sample
 

@@ -39,7 +39,8 @@ from reinforced_cot.config.interrupted_runs import abandoned_checkpoints
 from reinforced_cot.config.launch_checks import missing_packages, stage_topology
 from reinforced_cot.config.validation import refuse_policy
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.files import checkpoint_files, sha256_of, write_text
+from reinforced_cot.files import sha256_of, write_text
+from reinforced_cot.manifests import checkpoint_files
 from reinforced_cot.policies.graph import adapter_base, ancestors
 from reinforced_cot.policies.grpo import server_gpus
 from reinforced_cot.policies.methods import METHODS

@@ -110,17 +110,17 @@ def test_further_seeds_are_whole_runs_of_their_own(finished_run: WorkflowCopy, t
     """The run of the first seed is there already and stays as it is."""
     shutil.copytree(finished_run.root, tmp_path / "workflow", symlinks=True)
     workflow = WorkflowCopy(tmp_path / "workflow", ("--configfile", "tests/configs/smoke.yaml", "seeds.yaml"))
-    (workflow.root / "seeds.yaml").write_text("{seeds: [2], report: [base, sft, grpo]}")
+    (workflow.root / "seeds.yaml").write_text("{seeds: [2], report: [base, sft]}")
     workflow.snakemake("--cores", "2")
     results = workflow.root / "results/smoke"
-    assert "seed: 2\n" in (results / "seed_2/grpo/train.yaml").read_text()
+    assert "seed: 2\n" in (results / "seed_2/sft/train.yaml").read_text()
     for folder in (results, results / "seed_2"):
-        assert read(folder / "grpo/eval.json")["n"] == 24
+        assert read(folder / "sft/eval.json")["n"] == 24
     assert (results / "data/test.jsonl").read_text() != (results / "seed_2/data/test.jsonl").read_text()
     spread = read(results / "seeds.json")
     assert spread["seeds"] == [1, 2]
-    assert spread["policies"]["grpo"]["accuracy"]["values"] == [
-        read(folder / "grpo/eval.json")["accuracy"] for folder in (results, results / "seed_2")
+    assert spread["policies"]["sft"]["accuracy"]["values"] == [
+        read(folder / "sft/eval.json")["accuracy"] for folder in (results, results / "seed_2")
     ]
     assert "Over several seeds" in (results / "report.html").read_text(encoding="utf-8")
 

@@ -64,18 +64,17 @@ assert resume_from == Path("newest")
 """
 
 
-@pytest.mark.parametrize("topology", ["config/accelerate/cpu.yaml", ZERO_2])
-def test_one_process_says_where_all_go_on(repo: Path, tmp_path: Path, topology: str) -> None:
+def test_one_process_says_where_all_go_on(repo: Path, tmp_path: Path) -> None:
     """Two that each emptied the checkpoints' folder would now and then meet there."""
     (tmp_path / "deciding.py").write_text(DECIDING)
-    launch = ["-m", "accelerate.commands.launch", "--config_file", topology, "--num_processes", "2"]
+    launch = ["-m", "accelerate.commands.launch", "--config_file", ZERO_2, "--num_processes", "2"]
     command = [
         sys.executable,
         *launch,
         "--main_process_port",
         "0",
         str(tmp_path / "deciding.py"),
-        topology,
+        ZERO_2,
         str(tmp_path / "out"),
     ]
     environment = {**os.environ, "PYTHONPATH": str(repo / "workflow/scripts"), "CUDA_VISIBLE_DEVICES": ""}
@@ -160,35 +159,29 @@ def test_a_topology_that_accelerate_does_not_run_is_an_error(finished_run: Workf
     assert "error: the run was to use" in run.stderr and "processes 1 in place of 2" in run.stderr
 
 
-KILLED: dict[str, dict[str, Any]] = {
-    "sft": {"save_strategy": "steps", "save_steps": 2, "logging_steps": 1, "max_steps": 10},
-    "grpo": {"save_steps": 2, "logging_steps": 1, "max_steps": 8},
-}
+def test_a_killed_training_goes_on_where_it_stood(finished_run: WorkflowCopy, tmp_path: Path) -> None:
+    """SIGKILL, to the process that Snakemake started; the same command again redoes no step.
 
-
-@pytest.mark.parametrize(("name", "processes"), [("sft", 1), ("grpo", 1), ("grpo", 2)])
-def test_a_killed_training_goes_on_where_it_stood(
-    finished_run: WorkflowCopy, tmp_path: Path, name: str, processes: int
-) -> None:
-    """SIGKILL, to the process that Snakemake started; the same command again redoes no step."""
-    size = {"per_device_train_batch_size": 8 // processes} if name == "grpo" else {}
-    stage = Stage(finished_run, tmp_path / "policy", name, **KILLED[name], **size)
-    job = stage.start("cpu", processes)
+    RL: tests/unit/training/test_grpo.py, tests/faults/, and the test of SIGTERM below.
+    """
+    options = {"save_strategy": "steps", "save_steps": 2, "logging_steps": 1, "max_steps": 10}
+    stage = Stage(finished_run, tmp_path / "policy", "sft", **options)
+    job = stage.start("cpu", 1)
     while not list(stage.output.glob("checkpoints/checkpoint-4/manifest.json")):
         assert job.poll() is None, stage.log()[-5000:]
         time.sleep(0.02)
     job.send_signal(signal.SIGKILL)
     job.wait()
     assert not (stage.output / "adapter").exists()
-    history = stage.run("cpu", processes)
+    history = stage.run()
     assert "resuming from" in stage.log()
     steps = [entry["step"] for entry in history if "loss" in entry]
-    assert steps == list(range(1, KILLED[name]["max_steps"] + 1))
+    assert steps == list(range(1, 11))
     # Another configuration starts afresh: its checkpoints are none of this run's. They are moved, not deleted.
     shutil.rmtree(stage.output / "adapter")
     stage.settings["policy"]["training"] |= {"max_steps": 2, "learning_rate": 1.0e-3}
     stage.output.with_suffix(".log").unlink()
-    assert series(stage.run("cpu", processes), "step")[-1] == 2
+    assert series(stage.run(), "step")[-1] == 2
     assert "resuming from" not in stage.log() and "policy.training.learning_rate" in stage.log()
     assert list(stage.output.glob("checkpoints/replaced-1/checkpoint-*/manifest.json"))
 

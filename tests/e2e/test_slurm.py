@@ -18,6 +18,10 @@ from workflow_copy import WorkflowCopy
 
 CONFIG = Path("/etc/slurm/slurm.conf")  # the plugin strips SLURM_CONF from the environment
 TWO_NODES = "tests/configs/accelerate/two_node_cpu.yaml"
+# The jobs take seconds; the plugin would look at them for the first time after 40.
+SUBMITTED = ["--workflow-profile", "profiles/slurm", "--default-resources", "mem_mb=1000", "runtime=30"]
+SUBMITTED += ["--set-resources", "sft:mem_mb=2000", "--slurm-init-seconds-before-status-checks", "2"]
+SUBMITTED += ["--seconds-between-status-checks", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +86,7 @@ def test_a_stage_runs_over_two_nodes(
         workflow = WorkflowCopy(root, ("--configfile", "tests/configs/smoke.yaml", "launch.yaml"))
         if topology == TWO_NODES:
             monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # the nodes' names are known to Slurm alone
-            options = ["--workflow-profile", "profiles/slurm", "--default-resources", "mem_mb=1000", "runtime=30"]
-            options += ["--set-resources", "sft:mem_mb=2000"]
+            options = SUBMITTED
         else:
             options = ["--cores", "2"]
         workflow.snakemake(*options, "--forcerun", "sft", "--", target)
@@ -101,20 +104,19 @@ def test_a_job_that_is_to_be_preempted_saves_a_checkpoint(
     saved = {"save_strategy": "steps", "save_steps": 64}  # but for the signal, at the end alone
     sft = {"training": {"num_train_epochs": 8, "per_device_train_batch_size": 4, "logging_steps": 1, **saved}}
     (root / "longer.yaml").write_text(yaml.safe_dump({"policies": {"sft": sft}}))
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
-    command += ["--default-resources", "mem_mb=1000", "runtime=30", "--set-resources", "sft:mem_mb=2000"]
+    command = [sys.executable, "-m", "snakemake", *SUBMITTED]
     command += ["--configfile", "tests/configs/smoke.yaml", "longer.yaml", "--", "results/smoke/sft/adapter.json"]
     log = root / "results/smoke/logs/sft/sft.log"
     log.unlink()
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
-    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True) as snakemake:
+    with subprocess.Popen(command, cwd=root, env=environment) as snakemake:
         until = time.monotonic() + 600
         while not log.exists() or "'loss'" not in log.read_text():
             assert time.monotonic() < until and snakemake.poll() is None
             time.sleep(0.1)
         jobs = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, check=True).stdout.split()
         subprocess.run(["scancel", "--signal", "TERM", *jobs], check=True)
-        assert snakemake.wait() == 0, snakemake.communicate()
+        assert snakemake.wait() == 0
     resumed = re.search(r"resuming from .*checkpoint-(\d+)$", log.read_text(), re.MULTILINE)
     assert resumed and int(resumed[1]) < 64
     history = yaml.safe_load((root / "results/smoke/sft/metrics.json").read_text())["history"]

@@ -3,11 +3,14 @@
     python tests/faults/run.py --kills 200 --seed 1 --document docs/robustness.md
 
 It makes the undisturbed run first (or takes the one in --finished), and writes its table between the two marks of the
-document. A trial that went wrong leaves its folder below --folder, which its line names.
+document. A trial that went wrong leaves its folder below --folder, which its line names. With --records, each trial is
+written to a file when it ends, and the same command after an interruption goes on with the others.
 """
 
 import argparse
 import os
+import pickle
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -29,7 +32,7 @@ import two_writers
 from jobs import jobs_of
 from places import REPO
 from processes import take_interrupts
-from tables import Trial, results, write_results
+from tables import Record, Trial, results, write_results
 from workflow_copy import WorkflowCopy, copy_workflow
 
 SMOKE = ("--configfile", "tests/configs/smoke.yaml")
@@ -51,6 +54,23 @@ class Broken(NamedTuple):
     said: str = ""
     outcome: str = ""
     seconds: float = 0.0
+
+
+def recorded(file: Path | None) -> dict[tuple[str, int], Record]:
+    """The trials that an earlier call of the same command has carried out, by kind and number."""
+    found = {}
+    if file and file.exists():
+        with file.open("rb") as stream:
+            while stream.peek(1):
+                record: Record = pickle.load(stream)
+                found[record.part, record.number] = record
+    return found
+
+
+def commit() -> str:
+    """The commit of the workflow, with a mark where files differ from it."""
+    described = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPO, capture_output=True, text=True)
+    return described.stdout.strip()
 
 
 def parts(jobs: Any, count: int, seed: int, folder: Path) -> dict[str, Part]:
@@ -78,6 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--finished", type=Path, help="a finished run of the smoke configuration, in place of a new one"
     )
+    parser.add_argument("--records", type=Path, help="file for the trials that have ended, which are not repeated")
     parser.add_argument("--document", type=Path, help="Markdown file that the table is written into")
     args = parser.parse_args()
     take_interrupts()
@@ -88,8 +109,8 @@ def main() -> None:
     else:
         run = copy_workflow(REPO, folder / "finished", *SMOKE)
         run.snakemake("--cores", "2")
-    jobs, started = jobs_of(run), time.monotonic()
-    done: dict[str, list[Trial]] = {}
+    jobs, known, revision = jobs_of(run), recorded(args.records), commit()
+    done: dict[str, list[Record]] = {}
     for name, part in parts(jobs, args.kills, args.seed, folder).items():
         if args.only and name not in args.only:
             continue
@@ -97,8 +118,11 @@ def main() -> None:
         if args.sample and args.sample < len(trials):
             trials = Random(args.seed).sample(trials, args.sample)
 
-        def carry_out(numbered: tuple[int, Any], name: str = name, part: Part = part) -> Trial:
+        def carry_out(numbered: tuple[int, Any], name: str = name, part: Part = part) -> Record:
             number, trial = numbered
+            if (name, number) in known:
+                return known[name, number]
+            started = time.monotonic()
             result: Trial
             root = folder / f"{name}-{number}"
             try:
@@ -107,15 +131,19 @@ def main() -> None:
                 result = Broken(trial.name, f"the harness fails: {error!r}")
             state = f"WRONG ({root}): {result.problem}" if result.problem else result.said
             print(f"{name} {number} [{result.seconds:.0f} s] {result.name}: {state}", flush=True)
-            return result
+            record = Record(name, number, result, revision, time.monotonic() - started)
+            if args.records:
+                with args.records.open("ab") as file:
+                    file.write(pickle.dumps(record))
+            return record
 
         with ThreadPoolExecutor(args.workers) as pool:
             done[part.title] = list(pool.map(carry_out, trials))
-    text = results(done, args.seed, time.monotonic() - started)
+    text = results(done, args.seed)
     print(text)
     if args.document:
         write_results(args.document, text)
-    counts = Counter(bool(trial.problem) for trials in done.values() for trial in trials)
+    counts = Counter(bool(record.trial.problem) for records in done.values() for record in records)
     sys.exit(1 if counts[True] else 0)
 
 

@@ -1,16 +1,14 @@
 """The results of all trials as Markdown, for docs/robustness.md."""
 
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from corruptions import CorruptionTrial
 from kills import MOMENTS, KillTrial
-from places import REPO
 
 MARKS = ("<!-- results: written by `make faults` -->", "<!-- end of results -->")
 
@@ -39,21 +37,33 @@ class Trial(Protocol):
         """What is wrong; empty if nothing is."""
 
 
-def results(done: Mapping[str, Sequence[Trial]], seed: int, seconds: float) -> str:
+class Record(NamedTuple):
+    """A trial that has ended: its kind and number, the commit that it was carried out at, and the seconds it took."""
+
+    part: str
+    number: int
+    trial: Trial
+    commit: str
+    seconds: float
+
+
+def results(done: Mapping[str, Sequence[Record]], seed: int) -> str:
     """One line for each kind of fault, one for each trial that went wrong, then what was tried in detail.
 
     Args:
         done: the trials, by the titles of their kinds.
-        seconds: how long all of them took.
     """
-    revision = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPO, capture_output=True, text=True)
-    lines = [f"Commit {revision.stdout.strip()}, seed {seed}, {os.cpu_count()} cores, {seconds / 60:.0f} minutes.", ""]
-    lines += table(("faults", "trials", "as required", "of these"), map(_summary, done, done.values()))
-    wrong = [trial for trials in done.values() for trial in trials if trial.problem]
+    records = [record for part in done.values() for record in part]
+    commits, hours = dict.fromkeys(record.commit for record in records), sum(r.seconds for r in records) / 3600
+    at = f"Commit{'s' * (len(commits) > 1)} {', '.join(commits)}"
+    lines = [f"{at}, seed {seed}, {os.cpu_count()} cores; {hours:.1f} hours of trials, one after another.", ""]
+    trials = {title: [record.trial for record in part] for title, part in done.items()}
+    lines += table(("faults", "trials", "as required", "of these"), map(_summary, trials, trials.values()))
+    wrong = [record.trial for record in records if record.trial.problem]
     if wrong:
         lines += ["", "Not as required:", ""]
         lines += [f"- {trial.name}: {' '.join(trial.problem.split())[:200]}" for trial in wrong]
-    every = [trial for trials in done.values() for trial in trials]
+    every = [record.trial for record in records]
     killed = [trial for trial in every if isinstance(trial, KillTrial)]
     if killed:
         lines += ["", *table(("killed stage", "kills", "as required", "moments by name"), _by_stage(killed))]

@@ -237,8 +237,10 @@ def dark(completions, question, answer, **columns):
 
 
 def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> None:
-    """A whole run over six photographs, in a folder of the user's beside the clone: training reads the train and val
-    files and the user's own reward, evaluation the test file."""
+    """RL straight from the base, on photographs without chains, in a folder of the user's beside the clone.
+
+    Training reads the train file and the user's own reward, evaluation the test file.
+    """
     clone = copy_workflow(repo, tmp_path / "a clone").root
     workflow = WorkflowCopy(tmp_path / "mine", ("--snakefile", str(clone / "Snakefile"), "--configfile", "photos.yaml"))
     photos = workflow.root / "photos"
@@ -249,43 +251,41 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
         for shade in (0, 90):
             name = f"{split}{shade}"
             Image.new("RGB", (60, 40), (80 * number, shade, 90)).save(photos / f"{name}.png")
-            chain = [{"text": "It is dark."}]
-            lines.append({"imageId": name, "instruction": "Is it dark?", "cot": chain, "answer": "Yes"})
+            lines.append({"imageId": name, "instruction": "Is it dark?", "answer": "Yes"})
         (workflow.root / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}
     batch = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 8}
+    training = {**batch, "entropy_coef": 0.01, "save_steps": 2, "warmup_steps": 0}
     config = {
         "extends": "demo",
-        "report": ["base", "sft", "grpo"],
+        "report": ["base", "zero"],
         "rewards": {"format": 0.5, "own_rewards:dark": 1.0},
         "data": {"source": "gqa_cot", "splits": splits},
         "base_model": {"tiny": {"pretraining": None}},
-        "policies": {
-            "sft": {
-                "selection": {"max_new_tokens": 8, "allow_cut_off": True},
-                "training": {"num_train_epochs": 1, "warmup_steps": 0},
-            },
-            "grpo": {"training": {**batch, "entropy_coef": 0.01, "save_steps": 2, "warmup_steps": 0}},
-        },
+        "policies": {"zero": {"like": "grpo", "from": "base", "training": training}},
         "answer": {"max_new_tokens": 8, "samples": 0},
     }
     (workflow.root / "photos.yaml").write_text(yaml.safe_dump(config))
     (workflow.root / "own_rewards.py").write_text(OWN_REWARD)
+    planned = workflow.planned()
+    assert (planned["grpo"], planned["merge_lora"], planned["evaluate"], "sft" in planned) == (1, 1, 2, False)
     workflow.snakemake("--cores", "2")
-    assert workflow.planned() == {}
+    results = workflow.root / "results"
+    assert json.loads((results / "zero/merge.json").read_text())["adapter_vs_base"] > 0
+    assert "<svg" in (results / "report.html").read_text() and workflow.planned() == {}
     (workflow.root / "test.jsonl").write_text(json.dumps({**lines[0], "answer": "No"}) + "\n")
-    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "answer": 3, "evaluate": 3, **COMPARED}
+    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "answer": 2, "evaluate": 2, **COMPARED}
     (workflow.root / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     workflow.edit("own_rewards.py", "As TRL calls it", "A comment")
     assert workflow.planned() == {}
     workflow.edit("own_rewards.py", "0.25", "0.5")
-    assert {rule: n for rule, n in workflow.planned().items() if rule != "compare"} == {
-        "grpo": 1,
-        "merge_lora": 1,
-        "answer": 1,
-        "evaluate": 1,
-        "report": 1,
-    }
+    assert workflow.planned() == ONE_POLICY
     # The checkpoints of the run on the old reward are still there: going on from them would publish its policy as new.
-    workflow.snakemake("--cores", "2", "results/grpo/adapter.json")
-    assert "resuming from" not in (workflow.root / "results/logs/grpo/grpo.log").read_text()
+    workflow.snakemake("--cores", "2", "results/zero/adapter.json")
+    assert "resuming from" not in (results / "logs/zero/grpo.log").read_text()
+    # A policy that learns from chains is refused by its own stage, and by the data check where the report needs it.
+    text = workflow.snakemake("--cores", "2", "results/sft/eval.json", check=False)
+    assert "SFT needs chains of thought, and no training example has one" in text
+    (workflow.root / "photos.yaml").write_text(yaml.safe_dump({**config, "report": ["base", "sft"]}))
+    text = workflow.snakemake("--cores", "2", check=False)
+    assert "no record of split 'train' has a chain of thought (cot), and the report needs policies that learn" in text

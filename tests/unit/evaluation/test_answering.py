@@ -146,7 +146,7 @@ def command(tiny_run: TinyRun, tmp_path: Path) -> list[str]:
 
 def test_any_number_of_processes_writes_the_same_bytes(command: list[str], tmp_path: Path) -> None:
     written = set()
-    for processes in (1, 2, 3):
+    for processes in (1, 3):
         run = [*command, "--topology", "cpu", "--processes", str(processes)]
         subprocess.run(run, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         written.add((tmp_path / "policy/answers.jsonl").read_bytes())

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from math import isfinite
@@ -92,7 +92,7 @@ def not_finite(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from not_finite(part, key_below(key, name))
 
 
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line, keys in the order given; errors as for `write_json`."""
     write_text(path, "".join(dumped(path, row) for row in rows))
 

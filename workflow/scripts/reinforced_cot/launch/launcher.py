@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.launch.compiled_operators import prepare_operators
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.launch.topologies import Topology, read_topology
 from reinforced_cot.processes import end_with_launcher, is_rank
@@ -96,6 +97,8 @@ def launch(topology: Topology | None, server: Server | None = None) -> None:
     else:
         claim(topology)
     if topology is not None and topology.is_launched:
+        if topology.distributed_type == "DEEPSPEED":
+            prepare_operators()
         sys.stdout.flush()
         os.environ["OMP_NUM_THREADS"] = str(threads_each(topology))
         os.environ["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(_TIME_TO_SAVE)

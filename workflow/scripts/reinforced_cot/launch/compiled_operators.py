@@ -1,0 +1,52 @@
+"""Where DeepSpeed's operators are compiled at their first use, and what a killed compiler leaves there.
+
+PyTorch makes a file named `lock` while it compiles an operator, and waits for ever while the file exists: after a kill,
+each further run would hang without a word. In a folder of its own, a machine can tell that no process holds the file;
+besides, an operator is compiled for the processor and the PyTorch of its machine.
+"""
+
+import logging
+import os
+import platform
+import time
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_FOLDER = "TORCH_EXTENSIONS_DIR"
+_BETWEEN_LOOKS = 1.0  # seconds; a compiler that ends closes the file a moment before it deletes it
+
+
+def prepare_operators() -> None:
+    """Choose the folder, unless the environment names one, and delete the locks of compilers that were killed."""
+    if _FOLDER in os.environ:
+        return
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    versions = f"python{platform.python_version()}-torch{version('torch')}"
+    folder = caches / "torch_extensions" / f"{platform.node()}-{versions}"
+    os.environ[_FOLDER] = str(folder)
+    if not _left_locks(folder):
+        return
+    time.sleep(_BETWEEN_LOOKS)
+    for lock in _left_locks(folder):
+        log.warning("deleting %s, which a compiler left when it was killed", lock)
+        lock.unlink(missing_ok=True)
+
+
+def _left_locks(folder: Path) -> list[Path]:
+    """The locks below a folder that no process of this machine has open."""
+    held = _open_files() if (locks := list(folder.resolve().glob("*/lock"))) else set()
+    return [lock for lock in locks if lock not in held]
+
+
+def _open_files() -> set[Path]:
+    """The files that processes of this user have open, as the kernel lists them."""
+    files = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    files.add(descriptor.readlink())
+    return files
