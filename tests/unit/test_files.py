@@ -1,6 +1,7 @@
 """Files are complete or absent, and errors name file and line."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         write_text(tmp_path / "x.txt", "new text")
     monkeypatch.undo()
     assert (tmp_path / "x.txt").read_text() == "old"
+
+
+def test_the_parts_that_killed_writers_left_are_deleted(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    for name in (f".eval[1].json.{ended.pid}.tmp", f".eval[1].json.{os.getppid()}.tmp", ".eval[1].json.mine.tmp"):
+        (tmp_path / name).write_text("{")
+    write_json(tmp_path / "eval[1].json", {})
+    assert names(tmp_path) == sorted([f".eval[1].json.{os.getppid()}.tmp", ".eval[1].json.mine.tmp", "eval[1].json"])
 
 
 def test_a_reader_meanwhile_sees_the_old_file_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
