@@ -44,7 +44,7 @@ rule check_data:
     input:
         expand("<results>/data/{split}.jsonl", split=SPLITS),
         expand("<results>/data/rejected.{split}.jsonl", split=SPLITS),
-        gqa=gqa_files().get("questions", []),
+        **gqa_files(),
     output:
         "<results>/data/summary.json",
     log:
@@ -59,11 +59,7 @@ rule check_data:
         splits=SPLITS,
         data=subpath(output[0], parent=True),
         chains=["--chains-for", *LEARN_FROM_CHAINS] if LEARN_FROM_CHAINS else [],
-        gqa=(
-            [f"--gqa-questions={gqa_files()['questions']}"]
-            if "questions" in gqa_files()
-            else []
-        ),
+        gqa=[f"--gqa-{name}={path}" for name, path in gqa_files().items()],
     shell:
         "exec python {params.scripts:q}/check_data.py --data {params.data:q} --splits {params.splits:q}"
         " --output {output:q} {params.chains:q} {params.gqa:q} > {log:q} 2>&1"

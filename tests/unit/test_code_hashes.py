@@ -221,7 +221,7 @@ def test_a_module_is_read_by_the_stages_that_need_it(
 def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
     assert closures["check_data"] == {
         *("data.examples", "data.split_checks", "disk_space", "errors", "evaluation.gqa_metrics", "files"),
-        *("integrity", "interpreter", "processes", "seeds"),
+        *("integrity", "interpreter", "manifests", "processes", "result_files", "seeds"),
     }
     # A change of scoring asks no question again.
     scoring = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.data.split_checks import check
-from reinforced_cot.evaluation.gqa_metrics import check_ids, read_questions
+from reinforced_cot.evaluation.gqa_metrics import check_choices, check_ids, gqa_files
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", required=True, help="names of the splits")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
     parser.add_argument("--chains-for", nargs="+", default=[], help="policies that learn from chains of thought")
-    parser.add_argument("--gqa-questions", type=Path, help="GQA's questions file: it must hold the test split's ids")
+    parser.add_argument("--gqa-questions", help="GQA's questions file: it must hold the test split's ids")
+    parser.add_argument("--gqa-choices", help="GQA's choices file: it must hold these questions")
     arguments = parser.parse_args(argv)
 
     folder: Path = arguments.data
@@ -34,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_split(folder, name)
     splits = {name: read_examples(folder / f"{name}.jsonl") for name in arguments.splits}
     rejected = {name: [row for _, row in read_jsonl(folder / f"rejected.{name}.jsonl")] for name in arguments.splits}
-    if arguments.gqa_questions:  # before hours of training and answering, not after
-        check_ids(read_questions(arguments.gqa_questions), {example.id for example in splits["test"]})
+    questions, choices = gqa_files(vars(arguments))  # before hours of training and answering, not after
+    if questions is not None:
+        check_ids(questions, {example.id for example in splits["test"]})
+        if choices is not None:
+            check_choices(questions, choices)
     write_result(arguments.output, check(splits, rejected, folder, arguments.chains_for))
 
 

@@ -70,6 +70,9 @@ def test_records_become_examples_with_their_image(tmp_path: Path) -> None:
         ({"answer": ""}, "missing answer", "visible"),
         ({"answer": "\u200b \n"}, "missing answer", "visible"),
         ({"question": "  "}, "empty question", "visible"),
+        ({"question": "Is the \ud83d sign red?"}, "not text", "the question holds half a character"),
+        ({"answer": "\ude00"}, "not text", "the answer holds half a character"),
+        ({"cot": "It is \ud83d."}, "not text", "the chain holds half a character"),
         ({"question": "Is <|image_pad|> red?"}, "special token", "question contains <|image_pad|>"),
         ({"question": "Is <|im_\u200bstart|> red?"}, "special token", "question contains <|im_start|>"),
         ({"answer": "yes</answer>"}, "special token", "answer contains </answer>"),
@@ -123,10 +126,12 @@ def test_too_many_rejections_are_refused_with_reasons(tmp_path: Path) -> None:
     message = str(caught.value)
     assert "8 of 9 questions rejected" in message and "max_rejected_share (0.5)" in message
     assert "empty question 1, missing answer 7" in message
-    assert str(tmp_path / "rejected.train.jsonl") in message
+    assert str(tmp_path / "refused.train.jsonl") in message
     assert "line 1: missing answer" in message and "line 5: missing answer" in message and "line 6:" not in message
-    assert len(rejected(tmp_path)) == 8  # for a run by hand; the workflow removes it
-    assert set(contents(tmp_path)) == {"rejected.train.jsonl"}
+    assert len((tmp_path / "refused.train.jsonl").read_text().splitlines()) == 8
+    assert set(contents(tmp_path)) == {"refused.train.jsonl"}
+    run(records[:1], tmp_path)
+    assert "refused.train.jsonl" not in contents(tmp_path)
 
 
 def test_share_at_the_limit_is_accepted(tmp_path: Path) -> None:
@@ -187,6 +192,23 @@ def run_stages(source: str, splits: dict[str, dict[str, Any]], folder: Path) -> 
     check_data.main(["--data", str(folder), "--splits", *splits, "--output", str(summary)])
     result: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))["splits"]
     return result
+
+
+def test_gqas_files_are_compared_with_the_test_split(tmp_path: Path) -> None:
+    """Before hours of training and answering, not after."""
+    folder = tmp_path / "data"
+    run_stages("digits", {"train": {"size": 2}, "test": {"size": 1}}, folder)
+    (asked,) = (json.loads(line)["id"] for line in (folder / "test.jsonl").read_text().splitlines())
+    types = {"structural": "query", "semantic": "obj", "detailed": "what"}
+    questions, choices = tmp_path / "questions.json", tmp_path / "choices.json"
+    questions.write_text(json.dumps({asked: {"answer": "1", "isBalanced": True, "types": types}}))
+    command = ["--data", str(folder), "--splits", "train", "test", "--output", str(folder / "summary.json")]
+    command += ["--gqa-questions", str(questions), "--gqa-choices", str(choices)]
+    choices.write_text(json.dumps({"99": {"valid": ["1"], "plausible": ["1"]}}))
+    with pytest.raises(DataError, match=rf"the choices lack 1 of 1 questions, the first is {asked!r}"):
+        check_data.main(command)
+    choices.write_text(json.dumps({asked: {"valid": ["1"], "plausible": ["1"]}}))
+    check_data.main(command)
 
 
 def test_digit_scenes_through_both_stages(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_missing_and_unknown_predictions_are_refused() -> None:
 
 
 def test_choices_of_another_split_are_refused() -> None:
-    with pytest.raises(DataError, match=r"^the choices lack question '1'; "):
+    with pytest.raises(DataError, match=r"^the choices lack 1 of 1 questions, the first is '1'; "):
         gqa_metrics({"1": question("red", detailed="directOf")}, {"1": "red"}, {"2": {"valid": [], "plausible": []}})
     common = {"1": question("color", detailed="twoCommon")}  # needs no list
     assert gqa_metrics(common, {"1": "color"}, {})["validity"] == 100.0

@@ -81,9 +81,91 @@ def test_malformed_line_is_refused_with_its_number(tmp_path: Path, bad: str) -> 
 
 
 @pytest.mark.parametrize("image_id", ["../7", "../../etc/passwd", "/7", "a/b", "..", "a\\b", "C:7", "a\n7"])
-def test_image_id_that_is_a_path_is_refused(tmp_path: Path, image_id: str) -> None:
-    with pytest.raises(DataError, match=r"data\.jsonl, line 2: imageId .* is a path"):
-        list(read_gqa_cot(*write(tmp_path, row(), row(imageId=image_id))))
+def test_an_image_id_that_is_a_path_is_set_aside(tmp_path: Path, image_id: str) -> None:
+    file, images = write(tmp_path, row(), row(imageId=image_id))
+    _, rejection = read_gqa_cot(file, images)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.reason, rejection.source) == ("image name is a path", f"{file}, line 2")
+    assert repr(image_id) in rejection.detail
+
+
+@pytest.mark.parametrize(
+    ("image_id", "file", "found"),
+    [
+        ("Cafe\u0301", "Cafe\u0301.png", True),  # as macOS writes it
+        ("Cafe\u0301", "Café.png", True),
+        ("Café", "Cafe\u0301.png", True),
+        ("Screenshot at 9.41\u202fAM", "Screenshot at 9.41\u202fAM.png", True),
+        ("Screenshot at 9.41 AM", "Screenshot at 9.41\u202fAM.png", True),
+        (" cup\u200b", "cup.png", True),
+        ("cup", "Cup.png", False),
+        ("cup", "cup.gif", False),
+        ("x" * 300, "x.png", False),
+        ("x\0", "y.png", False),
+    ],
+)
+def test_a_file_is_found_by_its_very_name_or_by_its_look(tmp_path: Path, image_id: str, file: str, found: bool) -> None:
+    data, images = write(tmp_path, row(imageId=image_id), images=())
+    Image.new("RGB", (32, 32)).save(images / file)
+    (record,) = read_gqa_cot(data, images)
+    if found:
+        assert isinstance(record, RawRecord) and record.image == images / file
+    else:
+        assert isinstance(record, Rejection) and record.reason == "missing image"
+
+
+def test_names_that_look_alike_are_told_apart(tmp_path: Path) -> None:
+    names = ("cup\u00a01", "cup 1")
+    file, images = write(tmp_path, *(row(imageId=name) for name in names), images=names)
+    records = list(read_gqa_cot(file, images))
+    assert [(record.id, record.image) for record in records if isinstance(record, RawRecord)] == [
+        ("cup 1-0", images / "cup\u00a01.jpg"),
+        ("cup 1-1", images / "cup 1.jpg"),
+    ]
+    file.write_text(json.dumps(row(imageId="cup\u20021")))
+    (rejection,) = read_gqa_cot(file, images)
+    assert isinstance(rejection, Rejection) and rejection.reason == "ambiguous image"
+    assert r"may be any of 'cup 1.jpg', 'cup\xa01.jpg'" in rejection.detail
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (("7.JPG", "7.gif", "8.jpg"), "there is 7.JPG, 7.gif"),
+        (("photo_0007.jpg",), "there is photo_0007.jpg"),
+        (("other.jpg",), "none of its 1 files has such a name"),
+        ((), "it is empty"),
+    ],
+)
+def test_a_missing_image_is_told_with_what_is_there(tmp_path: Path, files: tuple[str, ...], said: str) -> None:
+    name = "7" if "7.JPG" in files else "photo_007"
+    data, images = write(tmp_path, row(imageId=name), images=())
+    for file in files:
+        (images / file).touch()
+    (rejection,) = read_gqa_cot(data, images)
+    assert isinstance(rejection, Rejection)
+    wanted = ", ".join(f"{name}{suffix}" for suffix in (".jpg", ".jpeg", ".png", ".webp"))
+    assert rejection.detail == f"looked for {wanted} in {images}; {said}"
+
+
+def test_whole_numbers_that_pandas_wrote_as_floats(tmp_path: Path) -> None:
+    lines = [row(questionId=12.0), row(imageId=7.0, questionId=13.0), row(imageId=7)]
+    file, images = write(tmp_path, *lines)
+    assert [record.id for record in read_gqa_cot(file, images)] == ["12", "13", "7-2"]
+
+
+@pytest.mark.parametrize("key", ["imageId", "questionId"])
+def test_half_a_character_in_an_id_is_set_aside(tmp_path: Path, key: str) -> None:
+    file, images = write(tmp_path, json.dumps(row(**{key: "\ud83d"})))
+    (rejection,) = read_gqa_cot(file, images)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.id, rejection.reason) == ("line-1", "not text")
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000 + "]" * 100_000, "1" * 5000])
+def test_json_that_python_cannot_read_is_refused_with_its_line(tmp_path: Path, value: str) -> None:
+    with pytest.raises(DataError, match=r"data\.jsonl, line 2: not readable as JSON"):
+        list(read_gqa_cot(*write(tmp_path, row(), f'{{"imageId": "7", "answer": {value}}}')))
 
 
 def test_image_ids_that_differ_by_case_are_refused(tmp_path: Path) -> None:

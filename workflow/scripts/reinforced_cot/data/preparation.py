@@ -18,7 +18,7 @@ from reinforced_cot.data.images import ImageRejected, content_id, fit_budget, op
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.settings import PixelBudget
-from reinforced_cot.data.text_cleaning import canonical, find_special_token
+from reinforced_cot.data.text_cleaning import canonical, find_special_token, is_text
 from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_jsonl
@@ -102,9 +102,11 @@ def prepare(
 
     Raises:
         DataError: an id occurs twice, no question is left, the share of rejected records is above
-            ``max_rejected_share``, or an image is too large to open safely.
+            ``max_rejected_share`` (they are listed in ``refused.{split}.jsonl``), or an image is too large to open
+            safely.
     """
-    rejections_file = folder / f"rejected.{split}.jsonl"
+    # The workflow deletes what a failed job has declared, so that a refused split's list has a name of its own.
+    refused_file = folder / f"refused.{split}.jsonl"
     examples: list[Example] = []
     rejections: list[Rejection] = []
     with new_folder(folder / "images" / split) as image_folder:
@@ -115,8 +117,9 @@ def prepare(
                 rejections.append(result)
             else:
                 examples.append(result)
-        write_jsonl(rejections_file, (asdict(rejection) for rejection in rejections))
-        _check_share(examples, rejections, max_rejected_share, rejections_file)
+        write_jsonl(refused_file, (asdict(rejection) for rejection in rejections))
+        _check_share(examples, rejections, max_rejected_share, refused_file)
+        refused_file.replace(folder / f"rejected.{split}.jsonl")
         _warn_of_a_common_end([example.question for example in examples])
         split_manifest(folder, split).unlink(missing_ok=True)  # of the split that is replaced now
     write_examples(folder / f"{split}.jsonl", examples)
@@ -166,6 +169,11 @@ def _without_duplicates(records: Iterable[RawRecord | Rejection]) -> Iterator[Ra
 
 
 def _convert(record: RawRecord, store: _ImageStore, prefix: str) -> Example | Rejection:
+    for name, text in (("question", record.question), ("answer", record.answer), ("chain", record.cot)):
+        if not is_text(text):
+            return Rejection(
+                record.id, record.source, "not text", f"the {name} holds half a character (a lone surrogate)"
+            )
     question, answer, cot = canonical(record.question), canonical(record.answer), canonical(record.cot)
     cot_answer = canonical(record.cot_answer)
     if not question:
@@ -219,11 +227,10 @@ def _check_share(examples: list[Example], rejections: list[Rejection], max_share
         return
     if not total:
         raise DataError(f"{file.parent}: the split has no question; check the data file and its part")
-    # The reasons are in the message itself, because the workflow deletes the file together with the failed job.
     counts = Counter(rejection.reason for rejection in rejections)
     first = "".join(f"\n  {rejected.source}: {rejected.reason}: {rejected.detail}" for rejected in rejections[:5])
     raise DataError(
         f"{len(rejections)} of {total} questions rejected, more than data.max_rejected_share ({max_share:g}) allows: "
         + ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
-        + f". All are listed in {file} (unless the workflow has removed it); the first are:{first}"
+        + f". All are listed in {file}; the first are:{first}"
     )

@@ -30,6 +30,11 @@ def canonical(text: str) -> str:
     return unicodedata.normalize("NFC", _SPACE.sub(" ", _CONTROL.sub("", text))).strip()
 
 
+def is_text(text: str) -> bool:
+    """Whether every character of ``text`` is whole: JSON can spell halves of one, which no file can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def without_prefix(question: str) -> str:
     """A question without the instruction that the original system writes before each question."""
     return question.removeprefix(INSTRUCTION_PREFIX).strip()

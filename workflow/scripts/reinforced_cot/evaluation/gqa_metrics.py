@@ -95,6 +95,27 @@ def check_ids(questions: Questions, ids: Collection[str]) -> None:
         )
 
 
+def check_choices(questions: Questions, choices: Choices) -> None:
+    """See that the choices hold every balanced question that validity and plausibility look up.
+
+    Raises:
+        DataError: names a question that they lack.
+    """
+    wanted = [id for id, record in questions.items() if record["isBalanced"] and _looks_up(record)]
+    lacking = [id for id in wanted if id not in choices]
+    if lacking:
+        raise DataError(
+            f"the choices lack {len(lacking)} of {len(wanted)} questions, the first is {lacking[0]!r}; are they "
+            "another split's?"
+        )
+
+
+def _looks_up(record: Mapping[str, Any]) -> bool:
+    """Whether the choices file is asked about a question."""
+    detailed = record["types"].get("detailed")
+    return detailed is not None and "Common" not in detailed
+
+
 def _consistency(questions: Questions, predictions: Predictions, correct: Mapping[str, bool]) -> float | None:
     if any(id not in predictions for id in questions):
         return None
@@ -112,19 +133,12 @@ def _share_among(kind: str, balanced: Questions, predictions: Predictions, choic
     """Percentage of predictions in their question's list ``kind`` of the choices."""
     if choices is None:
         return None
-    among = []
-    for id, record in balanced.items():
-        detailed = record["types"].get("detailed")
-        if detailed is None:
-            continue
-        if "Common" in detailed:
-            allowed = _COMMON
-        elif id in choices:
-            allowed = choices[id][kind]
-        else:
-            raise DataError(f"the choices lack question {id!r}; are they another split's?")
-        among.append(predictions[id] in allowed)
-    return _percent(among)
+    check_choices(balanced, choices)
+    return _percent(
+        predictions[id] in (choices[id][kind] if _looks_up(record) else _COMMON)
+        for id, record in balanced.items()
+        if record["types"].get("detailed") is not None
+    )
 
 
 def _distribution(balanced: Questions, predictions: Predictions) -> float | None:

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.preparation import RawRecord, Rejection
-from reinforced_cot.data.text_cleaning import canonical, without_prefix
+from reinforced_cot.data.text_cleaning import canonical, is_text, without_prefix
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import read_jsonl, sha256_of
+from reinforced_cot.sources.image_files import find_image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -33,37 +35,40 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
 
     Raises:
         ConfigError: ``part`` is not such a range.
-        DataError: the file is missing or a line is no JSON object, the folder is missing, an imageId is a path or
-            differs from another only by case (one file on some file systems), or no image falls into ``part``.
+        DataError: the file is missing or a line is no JSON object, the folder is missing, an imageId differs from
+            another only by case (one file on some file systems), or no image falls into ``part``.
     """
     if part is not None and not 0 <= part[0] < part[1] <= 1:
         raise ConfigError(f"part {list(part)} must be [from, to] with 0 <= from < to <= 1")
     if not images.is_dir():
         raise DataError(f"the image folder {images} does not exist")
     first_spelling: dict[str, tuple[str, int]] = {}
-    image_files: dict[str, Path | None] = {}  # by imageId; None where the image belongs to another split
+    image_files: dict[str, Path | ImageRejected | None] = {}  # None where the image belongs to another split
     lines_seen: Counter[str] = Counter()
     for number, row in read_jsonl(file):
         source = f"{file}, line {number}"
-        image_id = _image_id(row, source)
-        if not image_id:
+        name, question_id = name_of(row.get("imageId")), name_of(row.get("questionId"))
+        image_id = canonical(name)
+        if fault := _fault_of_names(image_id, name + question_id):
             # It is counted in exactly one split, like every other record.
             if part is None or _in_part(_hash_of_name(source), part):
-                yield Rejection(f"line-{number}", source, "missing imageId", "there is no image without it")
+                yield Rejection(f"line-{number}", source, *fault)
             continue
         spelling, line = first_spelling.setdefault(image_id.casefold(), (image_id, number))
         if spelling != image_id:
             raise DataError(
                 f"{source}: imageId {image_id!r} differs only by case from {spelling!r} in line {line}; rename one"
             )
-        if image_id not in image_files:
-            path = _find_image(images, image_id)
-            is_read = part is None or _in_part(_hash_of_image(path, image_id), part)
-            image_files[image_id] = path if is_read else None
-        record_id = _question_id(row) or f"{image_id}-{lines_seen[image_id]}"
+        if name not in image_files:
+            found = _found(images, name)
+            is_read = part is None or _in_part(_hash_of_image(found, image_id), part)
+            image_files[name] = found if is_read else None
+        record_id = canonical(question_id) or f"{image_id}-{lines_seen[image_id]}"
         lines_seen[image_id] += 1
-        image = image_files[image_id]
-        if image is not None:
+        image = image_files[name]
+        if isinstance(image, ImageRejected):
+            yield Rejection(record_id, source, image.reason, image.detail)
+        elif image is not None:
             yield _record(row, record_id, source, image)
     if part is not None and image_files and not any(image_files.values()):
         raise DataError(
@@ -71,35 +76,36 @@ def read_gqa_cot(file: Path, images: Path, part: tuple[float, float] | None = No
         )
 
 
-def _image_id(row: dict[str, Any], source: str) -> str:
-    """The record's imageId, empty where it has none.
+def name_of(value: Any) -> str:
+    """An id or a name as text; pandas writes whole numbers as 12.0 in a column with gaps.
 
-    Raises:
-        DataError: it could leave the image folder.
+    >>> [name_of(value) for value in ("007", 12, 12.0, 0.5, True, None)]
+    ['007', '12', '12', '', '', '']
     """
-    value = row.get("imageId")
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return ""
-    image_id = canonical(str(value))
-    if any(character in image_id for character in "/\\:\n\t") or ".." in image_id:
-        raise DataError(f"{source}: imageId {value!r} is a path; it must be a file name within the image folder")
-    return image_id
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
-def _question_id(row: dict[str, Any]) -> str:
-    value = row.get("questionId")
-    return canonical(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+def _fault_of_names(image_id: str, names: str) -> tuple[str, str] | None:
+    """Why a record cannot be named: the kind of fault and its detail."""
+    if not image_id:
+        return "missing imageId", "there is no image without it"
+    if not is_text(names):
+        return "not text", "imageId or questionId holds half a character (a lone surrogate)"
+    return None
 
 
-def _find_image(folder: Path, image_id: str) -> Path:
-    """The image's file, or the path where it should be."""
-    candidates = [folder / f"{image_id}{suffix}" for suffix in IMAGE_SUFFIXES]
-    return next((path for path in candidates if path.is_file()), candidates[0])
+def _found(folder: Path, name: str) -> Path | ImageRejected:
+    try:
+        return find_image(folder, name, IMAGE_SUFFIXES)
+    except ImageRejected as error:
+        return error
 
 
-def _hash_of_image(path: Path, image_id: str) -> str:
+def _hash_of_image(found: Path | ImageRejected, image_id: str) -> str:
     # A missing image has no content to hash; its name decides, so that exactly one split reports it.
-    return sha256_of(path) if path.is_file() else _hash_of_name(image_id)
+    return sha256_of(found) if isinstance(found, Path) else _hash_of_name(image_id)
 
 
 def _hash_of_name(name: str) -> str:

@@ -1,0 +1,66 @@
+"""The file of an image that a record names: exactly the name in the data, however it looks on the screen."""
+
+import difflib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from reinforced_cot.data.images import ImageRejected
+from reinforced_cot.data.text_cleaning import canonical
+
+_SHOWN = 3  # of the names that a message lists
+_SEPARATORS = "/\\:\n\t"
+
+
+def find_image(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
+    """The file ``{folder}/{name}{suffix}`` with the first suffix that there is.
+
+    A name is taken as it stands in the data. Only where it has no file, the one file whose name looks the same is
+    taken: with composed or decomposed accents, other blanks or invisible characters.
+
+    Raises:
+        ImageRejected: there is no such file, or several look like it; or the name is a path, which could lead out of
+            the folder. The message lists what was looked for, and what is there.
+    """
+    if any(character in name for character in _SEPARATORS) or ".." in name:
+        raise ImageRejected("image name is a path", f"{name!r} must be a file name within {folder}")
+    wanted = [f"{name}{suffix}" for suffix in suffixes]
+    for file in wanted:
+        if _is_file(folder / file):
+            return folder / file
+    by_look = _names_by_look(folder)
+    for suffix in suffixes:
+        alike = by_look.get(canonical(name) + suffix, ())
+        if len(alike) > 1:
+            raise ImageRejected("ambiguous image", f"{name!r} may be any of {', '.join(map(repr, alike))} in {folder}")
+        if alike:
+            return folder / alike[0]
+    raise ImageRejected("missing image", f"looked for {', '.join(wanted)} in {folder}; {_instead(name, by_look)}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
+
+
+@lru_cache(maxsize=4)
+def _names_by_look(folder: Path) -> dict[str, list[str]]:
+    """The names of a folder's files by how they look; read once, when the first image is not found."""
+    names = defaultdict(list)
+    with os.scandir(folder) as entries:
+        for name in sorted(entry.name for entry in entries):
+            names[canonical(name)].append(name)
+    return names
+
+
+def _instead(name: str, by_look: dict[str, list[str]]) -> str:
+    """What a folder holds in place of an image: the same name with another suffix or case, else similar names."""
+    near = [look for look in by_look if Path(look).stem.casefold() == canonical(name).casefold()]
+    near = near or difflib.get_close_matches(canonical(name), by_look, _SHOWN, cutoff=0.7)
+    if near:
+        return f"there is {', '.join(sorted(near)[:_SHOWN])}"
+    return f"none of its {len(by_look)} files has such a name" if by_look else "it is empty"
