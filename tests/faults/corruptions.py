@@ -158,7 +158,7 @@ def perform(trial: CorruptionTrial, run: WorkflowCopy, jobs: Mapping[str, Job], 
     judge(trial, code, path, reader.text() + (log.read_text(errors="replace") if log.is_file() else ""))
     if code == 0:
         # A damaged checkpoint, and one of another run, are moved aside, not deleted.
-        changed = differences(run, copy, job) + left_behind(run, copy, ("checkpoints/replaced-",))
+        changed = differences(run, copy, job) + left_behind(run, copy, ("checkpoints/replaced-", "checkpoints/copies-"))
         trial.said, trial.problem = ("", "silent: " + "; ".join(changed)) if changed else ("healed", "")
     trial.seconds = round(time.monotonic() - started, 1)
     if not trial.problem:

@@ -56,14 +56,24 @@ class Broken(NamedTuple):
     seconds: float = 0.0
 
 
-def recorded(file: Path | None) -> dict[tuple[str, int], Record]:
-    """The trials that an earlier call of the same command has carried out, by kind and number."""
+def recorded(file: Path | None, drawn: str) -> dict[tuple[str, int], Record]:
+    """The trials that an earlier call has carried out as required, by kind and number.
+
+    Args:
+        drawn: the seed and count by which the trials were drawn; those of others are left out.
+    """
     found = {}
     if file and file.exists():
-        with file.open("rb") as stream:
+        with file.open("r+b") as stream:
             while stream.peek(1):
-                record: Record = pickle.load(stream)
-                found[record.part, record.number] = record
+                end = stream.tell()
+                try:
+                    record: Record = pickle.load(stream)
+                except (EOFError, pickle.UnpicklingError):  # the call was killed while it wrote
+                    stream.truncate(end)
+                    break
+                if record.drawn == drawn and not record.trial.problem:
+                    found[record.part, record.number] = record
     return found
 
 
@@ -109,7 +119,8 @@ def main() -> None:
     else:
         run = copy_workflow(REPO, folder / "finished", *SMOKE)
         run.snakemake("--cores", "2")
-    jobs, known, revision = jobs_of(run), recorded(args.records), commit()
+    drawn = f"seed {args.seed}, {args.kills} kills"
+    jobs, known, revision = jobs_of(run), recorded(args.records, drawn), commit()
     done: dict[str, list[Record]] = {}
     for name, part in parts(jobs, args.kills, args.seed, folder).items():
         if args.only and name not in args.only:
@@ -131,7 +142,7 @@ def main() -> None:
                 result = Broken(trial.name, f"the harness fails: {error!r}")
             state = f"WRONG ({root}): {result.problem}" if result.problem else result.said
             print(f"{name} {number} [{result.seconds:.0f} s] {result.name}: {state}", flush=True)
-            record = Record(name, number, result, revision, time.monotonic() - started)
+            record = Record(name, number, result, revision, time.monotonic() - started, drawn)
             if args.records:
                 with args.records.open("ab") as file:
                     file.write(pickle.dumps(record))

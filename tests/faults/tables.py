@@ -38,13 +38,14 @@ class Trial(Protocol):
 
 
 class Record(NamedTuple):
-    """A trial that has ended: its kind and number, the commit that it was carried out at, and the seconds it took."""
+    """A trial that has ended: its kind, its number among those that were drawn, the commit, and the seconds it took."""
 
     part: str
     number: int
     trial: Trial
     commit: str
     seconds: float
+    drawn: str
 
 
 def results(done: Mapping[str, Sequence[Record]], seed: int) -> str:

@@ -5,13 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import score
 
+from reinforced_cot.data.examples import Example, write_examples
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import write_json
+from reinforced_cot.evaluation.completeness import read_whole
+from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.result_files import check_result, checksum_file, read_result, write_result, write_result_rows
-from reinforced_cot.scoring.predictions import read_predictions
 
-ANSWER = {"instruction": "What color is it?", "gt_answer": "red", "prediction_raw": "<think> It is red. </think>"}
+QUESTION = {"id": "q1", "instruction": "What color is it?", "gt_answer": "red"}
+ANSWER = {**QUESTION, "prediction_raw": "<think> It is red. </think>"}
 
 
 @pytest.mark.parametrize(
@@ -46,17 +49,28 @@ def test_a_flipped_bit_in_a_valid_file_is_noticed(tmp_path: Path) -> None:
     write_result(path, {"accuracy": 0.5})
     assert read_result(path) == {"accuracy": 0.5}
     path.write_bytes(path.read_bytes().replace(b"0.5", b"0.7"))
-    with pytest.raises(DataError, match=r"eval\.json is damaged: .*\.eval\.json\.sha256 recorded; delete .*changed"):
+    with pytest.raises(
+        DataError, match=r"eval\.json is not what .*\.eval\.json\.sha256 recorded: if you copied .*: del"
+    ):
         read_result(path)
 
 
 def test_a_flipped_bit_in_an_answer_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
+    path, asked = tmp_path / "answers.jsonl", tmp_path / "test.jsonl"
+    write_examples(asked, [Example("q1", "a.png", "What color is it?", "red", "", "query", "a")])
     write_result_rows(path, [ANSWER])
-    assert read_predictions(path)[0]["prediction_raw"] == ANSWER["prediction_raw"]
+    assert read_whole(path, asked)[0]["prediction_raw"] == ANSWER["prediction_raw"]
     path.write_bytes(path.read_bytes().replace(b"is red", b"is rdd"))
-    with pytest.raises(DataError, match=r"answers\.jsonl is damaged: "):
-        read_predictions(path)
+    with pytest.raises(DataError, match=r"answers\.jsonl is not what "):
+        read_whole(path, asked)
+
+
+def test_scores_of_a_users_own_file_have_no_checksum(tmp_path: Path) -> None:
+    """Another program may write the file again, and would not know of it."""
+    write_jsonl(tmp_path / "mine.jsonl", [ANSWER])
+    made = {option: str(tmp_path / name) for option, name in (("--out", "out.json"), ("--predictions", "rows.jsonl"))}
+    score.main([str(tmp_path / "mine.jsonl"), *(word for pair in made.items() for word in pair)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.jsonl", "out.json", "rows.jsonl"]
 
 
 def test_a_file_without_a_checksum_is_read_as_it_is(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_copies_under_other_names_are_left_to_the_user(own: Path) -> None:
     assert resume_point(own, RUN) == own / "checkpoint-10"
     claim_checkpoints(own, RUN, own / "checkpoint-10")
     assert not list(own.glob("checkpoint-30*"))
-    assert files(own / "replaced-1/checkpoint-30-backup") == kept
+    assert files(own / "copies-1/checkpoint-30-backup") == kept
 
 
 @pytest.mark.parametrize("other", OTHERS)

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
-from reinforced_cot.files import read_jsonl
+from reinforced_cot.files import read_jsonl, write_json, write_jsonl
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.result_files import write_result, write_result_rows
 from reinforced_cot.scoring.prediction_rows import Prediction
@@ -142,11 +142,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     scores = {name: evaluate(predictions, questions, choices) for name, predictions in rows.items()}
     first = str(args.predictions[0])
+    # A user's own files have no checksum beside them: other programs may write them again.
+    write, write_rows = (write_result, write_result_rows) if args.asked else (write_json, write_jsonl)
     if args.scored:
-        write_result_rows(args.scored, rows[first])
+        write_rows(args.scored, rows[first])
     result = scores[first] if len(scores) == 1 else {"systems": scores, "comparisons": compared(rows)}
     if args.out:
-        write_result(args.out, result)
+        write(args.out, result)
     else:
         print(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False))
 

@@ -65,6 +65,7 @@ def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
         manifest["files"]
     )
     assert sorted(path.name for path in policy.iterdir()) == [
+        ".merge.json.sha256",
         "adapter",
         "adapter.json",
         "merge.json",

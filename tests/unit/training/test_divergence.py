@@ -12,6 +12,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.lora.adapter import publish_adapter
+from reinforced_cot.resuming import MANIFEST
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training import sft as sft_stage
 from reinforced_cot.training.divergence import FiniteWeights, diverged
@@ -47,12 +48,14 @@ def test_a_run_that_diverges_is_stopped_before_it_is_saved(
 def test_the_error_names_the_last_checkpoint(tmp_path: Path) -> None:
     for name in ("checkpoint-8", "checkpoint-16", "checkpoint-9", "checkpoint-32-backup"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / MANIFEST).touch()
+    (tmp_path / "checkpoint-17").mkdir()  # half written
     state = TrainerState(log_history=[{"loss": 1.0, "learning_rate": 0.25}, {"eval_accuracy": 0.5}])
     error = diverged("the loss is nan", TrainingArguments(str(tmp_path), learning_rate=0.5), state, 17)
     assert str(error) == (
         f"step 17: the loss is nan; the run has diverged and was stopped, and the last checkpoint is "
         f"{tmp_path}/checkpoint-16. Lower training.learning_rate (now 0.5, 0.25 at the last logged step), or raise "
-        "training.warmup_steps"
+        "training.warmup_steps; the changed run starts from its first step"
     )
 
 

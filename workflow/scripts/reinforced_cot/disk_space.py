@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from reinforced_cot.errors import PipelineError
@@ -52,7 +53,10 @@ def full_disk(error: BaseException) -> str | None:
     for cause in _causes(error):
         is_full = isinstance(cause, OSError) and cause.errno in _FULL
         written = (cause.filename2 or cause.filename) if isinstance(cause, OSError) else None
-        place = nearest_folder(Path(str(written))) if written else _fullest_folder()
+        says_so = is_full or any(text in str(cause) for text in (*_SAY_FULL, *_SAY_FAILED))
+        place = (nearest_folder(Path(str(written))) if written else _fullest_folder()) if says_so else None
+        if place is None:
+            continue
         usage = shutil.disk_usage(place)
         failed = any(text in str(cause) for text in _SAY_FAILED) and usage.free < _NEARLY_NOTHING
         if is_full or failed or any(text in str(cause) for text in _SAY_FULL):
@@ -71,11 +75,17 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def nearest_folder(path: Path) -> Path:
     """``path``, or the innermost folder above it that exists."""
-    return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    for folder in (path, *path.absolute().parents):
+        with suppress(PermissionError):  # below a folder that may not be looked into
+            if folder.is_dir():
+                return folder
+    return Path("/")
 
 
 def _fullest_folder() -> Path:
     """Of the folders that a stage's command names, and those where libraries write, the one with the least room."""
     named = [Path(argument) for argument in sys.argv[1:] if "/" in argument]
-    places = [nearest_folder(path) for path in [*named, Path(), Path(tempfile.gettempdir()), Path.home()]]
+    with suppress(RuntimeError):  # in a container, a user may have no home
+        named.append(Path.home())
+    places = [nearest_folder(path) for path in [*named, Path(), Path(tempfile.gettempdir())]]
     return min(places, key=lambda place: shutil.disk_usage(place).free)

@@ -55,11 +55,12 @@ def leftovers(results: Path) -> Iterator[Leftover | Kept]:
     for policy in sorted(policies):
         try:
             lock_folder(policy, patience=0)
-            _check_finished(policy)
+            published = _check_finished(policy)
         except PipelineError as error:
             yield Kept(policy, str(error))
         else:
-            yield from (Leftover(path, _size(path)) for path in _found(policy))
+            found = sorted(_found(policy), key=lambda path: path.name == published)  # last: it tells whose these are
+            yield from (Leftover(path, _size(path)) for path in found)
 
 
 def delete(leftover: Leftover) -> None:
@@ -80,21 +81,26 @@ def _found(policy: Path) -> list[Path]:
     return [path for path in found if path.is_dir() and not path.is_symlink()]
 
 
-def _check_finished(policy: Path) -> None:
+def _check_finished(policy: Path) -> str:
     """See that a policy is published, completely, and that its checkpoints are those of the published training.
+
+    Returns:
+        The name of the checkpoint that was published; empty where no checkpoint is kept.
 
     Raises:
         DataError: it is not, and what is missing.
     """
     check_manifest(policy / "model", policy / "model.json", content=True)
     if not (checkpoints := policy / "checkpoints").is_dir():
-        return
+        return ""
     curves = read_json(policy / "metrics.json")  # Snakemake deletes it when training starts again
     if (policy / "adapter").is_dir():
         check_manifest(policy / "adapter", policy / "adapter.json", content=True)
-    published, saved = curves["best_checkpoint"] or f"checkpoint-{curves['steps']}", saved_checkpoints(checkpoints)
+    published: str = curves["best_checkpoint"] or f"checkpoint-{curves['steps']}"
+    saved = saved_checkpoints(checkpoints)
     if saved and published not in [path.name for path in saved]:
         raise DataError(f"{checkpoints} has no {published}, which was published: another training has begun there")
+    return published
 
 
 def _size(folder: Path) -> int:

@@ -87,8 +87,8 @@ def check_result(path: Path, remedy: str | None = None) -> None:
     recorded = checksum.read_text(encoding="utf-8", errors="replace").split()
     if recorded[:1] != [sha256_of(path)]:
         raise DataError(
-            f"{path} is damaged: its content is not what {checksum} recorded; {remedy or made_again(path)} (if you "
-            f"changed the file yourself, delete {checksum})"
+            f"{path} is not what {checksum} recorded: if you copied or changed it, delete {checksum}; otherwise it is "
+            f"damaged: {remedy or made_again(path)}"
         )
 
 

@@ -107,9 +107,15 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
     aside = next(path for n in count(1) if not (path := checkpoints / f"replaced-{n}").exists())
     tensorboard = checkpoints.with_name("tensorboard")  # otherwise curves of two runs would mix
     saved = saved_checkpoints(checkpoints)
-    copies = [path for path in checkpoints.glob("checkpoint-*") if path not in saved]  # `Trainer` would delete them
+    copies = [path for path in checkpoints.glob("checkpoint-*") if path not in saved]
+    if copies:  # the user's own, which `Trainer` would delete, and `make prune` keeps
+        kept = next(path for n in count(1) if not (path := checkpoints / f"copies-{n}").exists())
+        kept.mkdir()
+        for copy in copies:
+            move(copy, kept / copy.name)
+            log.warning("moved %s to %s", copy, kept)
     others = [folder for folder in saved if is_other or _step(folder) > newest]
-    for folder in [*others, *copies, *([tensorboard] if is_other and tensorboard.exists() else [])]:
+    for folder in [*others, *([tensorboard] if is_other and tensorboard.exists() else [])]:
         if folder in others and _is_unfinished(folder):
             rmtree(folder)
             continue

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError
-from reinforced_cot.result_files import made_again
+from reinforced_cot.result_files import check_result, made_again
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import read_predictions
 
@@ -18,14 +18,15 @@ def read_whole(path: Path, asked: Path, answer_form: str = "tags") -> list[Predi
         answer_form: as for `read_predictions`.
 
     Raises:
-        DataError: a line is damaged, or the questions are not those of the split; the message says how the file is made
-            again.
+        DataError: a line is damaged, the file is not what was written, or the questions are not those of the split; the
+            message says how the file is made again.
     """
     remedy = made_again(path)
     try:
         rows = read_predictions(path, answer_form)
     except DataError as error:
         raise DataError(f"{error}: {remedy}" if path.exists() else str(error)) from None
+    check_result(path, remedy)
     questions = {example.id for example in read_examples(asked)}
     if differing := questions ^ {row["id"] for row in rows}:
         raise DataError(

@@ -21,9 +21,14 @@ _BETWEEN_LOOKS = 1.0  # seconds; a compiler that ends closes the file a moment b
 
 def prepare_operators() -> None:
     """Choose the folder, unless the environment names one, and delete the locks of compilers that were killed."""
-    if _FOLDER in os.environ:
+    if named := os.environ.get(_FOLDER):
+        for lock in _left_locks(Path(named)):
+            log.warning("PyTorch waits as long as %s exists: delete it, if no other machine compiles there", lock)
         return
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    except RuntimeError:  # in a container, a user may have no home; PyTorch chooses a folder
+        return
     versions = f"python{platform.python_version()}-torch{version('torch')}"
     folder = caches / "torch_extensions" / f"{platform.node()}-{versions}"
     os.environ[_FOLDER] = str(folder)
@@ -36,8 +41,9 @@ def prepare_operators() -> None:
 
 
 def _left_locks(folder: Path) -> list[Path]:
-    """The locks below a folder that no process of this machine has open."""
-    held = _open_files() if (locks := list(folder.resolve().glob("*/lock"))) else set()
+    """This user's locks below a folder that no process of this machine has open."""
+    locks = [lock for lock in folder.resolve().glob("*/lock") if lock.stat().st_uid == os.getuid()]
+    held = _open_files() if locks else set()
     return [lock for lock in locks if lock not in held]
 
 

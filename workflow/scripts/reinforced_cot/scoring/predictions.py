@@ -18,7 +18,6 @@ from reinforced_cot.files import read_jsonl
 from reinforced_cot.judging.consistency import is_bare, judge
 from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.reading.verdict import Verdict
-from reinforced_cot.result_files import check_result
 from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
 
 ANSWER_FORMS = ("tags", "plain")
@@ -87,10 +86,8 @@ def read_predictions(path: Path, answer_form: str = "tags") -> list[Prediction]:
         answer_form: how to read completions of rows that have no ``answer_form`` of their own (`parsed_as`).
 
     Raises:
-        DataError: the file has no rows, a row cannot be scored, or a file of this pipeline is damaged; the message
-            names the line and the key.
+        DataError: the file has no rows, or a row cannot be scored; the message names the line and the key.
     """
-    check_result(path)
     rows: list[Prediction] = []
     lines: dict[str, int] = {}
     for number, raw_row in read_jsonl(path):

@@ -13,7 +13,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.resuming import saved_checkpoints
+from reinforced_cot.resuming import MANIFEST, saved_checkpoints
 
 # What torch says when the next token is to be drawn from logits that are not finite.
 _UNDRAWABLE = re.compile(r"probability tensor contains either `inf`, `nan` or element < 0|must be non-negative")
@@ -72,11 +72,11 @@ def undrawable_tokens_named(trainer: Trainer) -> Iterator[None]:
 
 def diverged(what: str, args: TrainingArguments, state: TrainerState, step: int) -> PipelineError:
     """The error that names the step, the learning rate, and the last checkpoint from before it."""
-    saved = saved_checkpoints(Path(args.output_dir))
+    saved = [folder for folder in saved_checkpoints(Path(args.output_dir)) if (folder / MANIFEST).is_file()]
     rates = [entry["learning_rate"] for entry in state.log_history if "learning_rate" in entry]
     last = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved before it"
     return PipelineError(
         f"step {step}: {what}; the run has diverged and was stopped, and {last}. Lower training.learning_rate "
         f"(now {args.learning_rate:g}{f', {rates[-1]:g} at the last logged step' if rates else ''}), or raise "
-        "training.warmup_steps"
+        "training.warmup_steps; the changed run starts from its first step"
     )
