@@ -132,7 +132,9 @@ def perform(trial: KillTrial, run: WorkflowCopy, jobs: Mapping[str, Job], root: 
     trial.problems += [f"{command} outlives the run" for command in last.orphans()]
     # SIGTERM lets a training save a checkpoint of its own, which stays beside the others.
     saved = sum(kill.signal is signal.SIGTERM for kill in trial.kills)
-    trial.problems += differences(run, copy, job, saved) + left_behind(run, copy, ("checkpoints/checkpoint-",))
+    # One that was killed between its state and its manifest looks damaged, and is moved aside.
+    kept = ("checkpoints/checkpoint-", "checkpoints/replaced-1/checkpoint-")
+    trial.problems += differences(run, copy, job, saved) + left_behind(run, copy, kept)
     trial.seconds = round(time.monotonic() - started, 1)
     if not trial.problems:
         shutil.rmtree(root)
