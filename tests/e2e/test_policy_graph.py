@@ -23,11 +23,11 @@ def test_sft_of_a_policy_of_rl_and_of_an_adapter(finished_run: WorkflowCopy, tmp
     (root / "graph.yaml").write_text(yaml.safe_dump({"policies": GRAPH}))
     workflow = WorkflowCopy(root, (*finished_run.options, "graph.yaml"))
     assert workflow.planned() == {}
-    targets = ["results/smoke/twice/eval.json", "results/smoke/longer/eval.json"]
+    targets = ["results/smoke/twice/merge.json", "results/smoke/longer/merge.json"]
     planned = workflow.planned(*targets)
-    assert {rule: planned.get(rule) for rule in ("base_model", "sft", "grpo", "merge_lora", "answer", "evaluate")} == {
+    assert {rule: planned.get(rule) for rule in ("base_model", "sft", "grpo", "merge_lora")} == {
         **{"base_model": None, "grpo": None},
-        **{"sft": 2, "merge_lora": 2, "answer": 2, "evaluate": 2},
+        **{"sft": 2, "merge_lora": 2},
     }
     workflow.snakemake("--cores", "2", *targets)
     smoke = root / "results/smoke"

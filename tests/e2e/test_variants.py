@@ -29,7 +29,7 @@ def results(finished_run: WorkflowCopy, tmp_path_factory: pytest.TempPathFactory
     presets = [f"config/presets/{name.replace('_', '-')}.yaml" for name in LOGGED]
     workflow = WorkflowCopy(root, ("--configfile", "tests/configs/smoke.yaml", *presets, "all.yaml"))
     made = [f"results/smoke/{name}/adapter.json" for name in LOGGED]
-    made += [f"results/smoke/{name}/eval.json" for name in policies]
+    made += ["results/smoke/continued/merge.json", "results/smoke/in_full/eval.json"]
     workflow.snakemake("--cores", "2", "--", *made)
     return root / "results/smoke"
 
@@ -50,7 +50,6 @@ def test_rl_goes_on_with_the_adapter_of_sft(results: Path) -> None:
     read = {name: json.loads((results / name).read_text()) for name in ("continued/model.json", "continued/merge.json")}
     assert read["continued/model.json"]["base"] == "base"
     assert read["continued/merge.json"]["adapter_vs_merged"] < 1e-4
-    assert json.loads((results / "continued/eval.json").read_text())["n"] == 24
 
 
 def test_rl_of_every_weight(results: Path) -> None:

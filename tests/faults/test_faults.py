@@ -56,7 +56,7 @@ def test_snakemake_goes_on_after_a_kill(finished_run: WorkflowCopy, jobs: dict[s
     assert kills.perform(trial, finished_run, jobs, tmp_path / "run").problem == ""
 
 
-@pytest.mark.parametrize("trial", [*drawn(CHEAP, 20), *drawn(REFUSED, 5)], ids=lambda trial: trial.name)
+@pytest.mark.parametrize("trial", [*drawn(CHEAP, 14), *drawn(REFUSED, 3)], ids=lambda trial: trial.name)
 def test_a_damaged_file_is_noticed_or_healed(
     finished_run: WorkflowCopy, jobs: dict[str, Job], tmp_path: Path, trial: CorruptionTrial
 ) -> None:

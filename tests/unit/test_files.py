@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from reinforced_cot import files
@@ -44,10 +46,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 def test_the_parts_that_killed_writers_left_are_deleted(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
-    for name in (f".eval[1].json.{ended.pid}.tmp", f".eval[1].json.{os.getppid()}.tmp", ".eval[1].json.mine.tmp"):
-        (tmp_path / name).write_text("{")
+    zombie = subprocess.Popen(["true"])  # in a container, nobody may wait for it
+    while psutil.Process(zombie.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    living = os.getppid()
+    for process in (ended.pid, zombie.pid, living):
+        (tmp_path / f".eval[1].json.{process}.tmp").write_text("{")
+    (tmp_path / ".eval[1].json.mine.tmp").touch()
     write_json(tmp_path / "eval[1].json", {})
-    assert names(tmp_path) == sorted([f".eval[1].json.{os.getppid()}.tmp", ".eval[1].json.mine.tmp", "eval[1].json"])
+    assert names(tmp_path) == sorted([f".eval[1].json.{living}.tmp", ".eval[1].json.mine.tmp", "eval[1].json"])
+    os.utime(tmp_path / f".eval[1].json.{living}.tmp", (0, 0))  # of an earlier process with this one's number
+    write_json(tmp_path / "eval[1].json", {})
+    assert names(tmp_path) == [".eval[1].json.mine.tmp", "eval[1].json"]
+    zombie.wait()
 
 
 def test_a_reader_meanwhile_sees_the_old_file_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,19 +44,21 @@ def _remove_leftovers(path: Path) -> None:
     """Delete what killed processes have half written of a file; a living one may be writing beside this one."""
     for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         process = leftover.name.split(".")[-2]
-        if process.isdecimal() and leftover.is_file() and not _lives(int(process)):
+        if process.isdecimal() and leftover.is_file() and not _writes(int(process), leftover):
             leftover.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
-    """Whether this machine has a process of this number."""
+def _writes(process: int, file: Path) -> bool:
+    """Whether the process of this number lives and is older than the file: numbers are used again."""
+    import psutil  # a twentieth of a second, which most runs need not wait
+
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        found = psutil.Process(process)
+        return found.status() != psutil.STATUS_ZOMBIE and found.create_time() <= file.stat().st_mtime
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
-    except OSError:  # another user's
+    except psutil.AccessDenied:
         return True
-    return True
 
 
 def _sync(file: Path) -> None:
