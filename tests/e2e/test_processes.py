@@ -51,6 +51,8 @@ def test_two_processes_learn_what_one_learns(
 DECIDING = """
 import sys
 from pathlib import Path
+from reinforced_cot.launch.compiled_operators import prepare_operators
+prepare_operators()  # as the launcher does: nothing is compiled twice
 from reinforced_cot.paths import SCRIPTS
 from reinforced_cot.training import trainer
 from reinforced_cot.processes import rank, world_size
