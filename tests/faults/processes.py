@@ -15,7 +15,7 @@ from workflow_copy import WorkflowCopy
 WAYS = ("snakemake", "script")
 _MARK = "FAULT_TRIAL"  # in the environment of a trial's processes: children inherit it, whatever their session
 ENDING = 120.0  # seconds in which a run must have ended after a signal
-_ORPHAN = 5.0  # seconds that its children may take after that
+_ORPHAN = 60.0  # seconds that its children may take after that, on a machine that other work keeps busy
 
 
 def take_interrupts() -> None:
