@@ -44,8 +44,10 @@ def test_only_a_run_that_never_moved_is_warned_of(
     logs: list[tuple[float, float]],
     warned: bool,
 ) -> None:
-    check, arguments = StalledCheck(), grpo_stage.GRPOConfig(str(tmp_path), max_completion_length=4, use_cpu=True)
-    for step, (cut_off, without_variance) in zip((9, 10), logs, strict=True):
+    """Each log comes to a new callback, as after a resumption: the checkpoint's state has the logs before."""
+    arguments, state = grpo_stage.GRPOConfig(str(tmp_path), max_completion_length=4, use_cpu=True), TrainerState()
+    for state.global_step, (cut_off, without_variance) in zip((9, 10), logs, strict=True):
         shares = {CUT_OFF: cut_off, WITHOUT_VARIANCE: without_variance}
-        check.on_log(arguments, TrainerState(global_step=step), TrainerControl(), logs=shares)
+        state.log_history.append(shares)  # as `Trainer.log` does before it calls
+        StalledCheck().on_log(arguments, state, TrainerControl(), logs=shares)
     assert (MESSAGE in caplog.text) is warned

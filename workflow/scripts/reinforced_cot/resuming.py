@@ -93,7 +93,8 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
     """Make a folder that of this run: move aside what others left, and write the fingerprint.
 
     Newer checkpoints than the one that this run goes on from are damaged: they are moved, too. One that the trainer had
-    not finished when its job was killed is deleted. The folder may be a link; then the files behind it are moved.
+    not finished when its job was killed is deleted. A user's copies go to ``copies-N``. The folder may be a link; then
+    the files behind it are moved.
 
     Args:
         resume_from: what `resume_point` has returned.
@@ -104,12 +105,12 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
     checkpoints.mkdir(parents=True, exist_ok=True)
     is_other = changed_since(checkpoints, expected) is not None
     newest = _step(resume_from) if resume_from else -1
-    aside = next(path for n in count(1) if not (path := checkpoints / f"replaced-{n}").exists())
+    aside = _unused(checkpoints, "replaced")
     tensorboard = checkpoints.with_name("tensorboard")  # otherwise curves of two runs would mix
     saved = saved_checkpoints(checkpoints)
     copies = [path for path in checkpoints.glob("checkpoint-*") if path not in saved]
     if copies:  # the user's own, which `Trainer` would delete, and `make prune` keeps
-        kept = next(path for n in count(1) if not (path := checkpoints / f"copies-{n}").exists())
+        kept = _unused(checkpoints, "copies")
         kept.mkdir()
         for copy in copies:
             move(copy, kept / copy.name)
@@ -128,6 +129,11 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
         if (checkpoints / FINGERPRINT).is_file() and aside.is_dir():
             move(checkpoints / FINGERPRINT, aside / FINGERPRINT)
         write_json(checkpoints / FINGERPRINT, expected)
+
+
+def _unused(folder: Path, name: str) -> Path:
+    """The first of ``{name}-1``, ``{name}-2``, ... that is not there."""
+    return next(path for n in count(1) if not (path := folder / f"{name}-{n}").exists())
 
 
 def saved_checkpoints(folder: Path) -> list[Path]:

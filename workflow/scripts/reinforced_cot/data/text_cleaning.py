@@ -32,7 +32,7 @@ def canonical(text: str) -> str:
 
 def is_text(text: str) -> bool:
     """Whether every character of ``text`` is whole: JSON can spell halves of one, which no file can hold."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isprintable() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def without_prefix(question: str) -> str:

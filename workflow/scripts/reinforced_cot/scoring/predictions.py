@@ -11,7 +11,7 @@ from typing import Any
 
 from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.data.question_types import infer_question_type
-from reinforced_cot.data.text_cleaning import without_prefix
+from reinforced_cot.data.text_cleaning import is_text, without_prefix
 from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
@@ -110,7 +110,7 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
             raise DataError(f"{place}: the key `{key}` is missing; required are {', '.join(REQUIRED)}")
         if not isinstance(raw_row[key], str):
             raise DataError(f"{place}: `{key}` must be text, and is {json.dumps(raw_row[key])[:40]}")
-        if not raw_row[key].isprintable() and any("\ud800" <= character <= "\udfff" for character in raw_row[key]):
+        if not is_text(raw_row[key]):
             raise DataError(f"{place}: `{key}` holds half a character (a lone surrogate); it is not valid text")
     question = without_prefix(raw_row["instruction"])
     if not question.split():

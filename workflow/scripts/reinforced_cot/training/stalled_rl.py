@@ -1,7 +1,6 @@
 """A warning where RL cannot learn: every completion is cut off, and no group has answers of different worth."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -14,17 +13,7 @@ CUT_OFF, WITHOUT_VARIANCE = "completions/clipped_ratio", "frac_reward_zero_std"
 
 
 class StalledCheck(TrainerCallback):
-    """Warns at every log from the tenth step on, as long as it was so at every log before."""
-
-    def __init__(self) -> None:
-        self._stalled = True
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """A run that goes on has the logs of its first part."""
-        for logs in state.log_history:
-            self._look(logs)
+    """Warns at every log from the tenth step on, as long as it was so at every log before, also before a resumption."""
 
     def on_log(
         self,
@@ -34,17 +23,13 @@ class StalledCheck(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not logs or CUT_OFF not in logs:
+        if not logs or CUT_OFF not in logs or state.global_step < FROM_STEP or not state.is_world_process_zero:
             return
-        self._look(logs)
-        if self._stalled and state.global_step >= FROM_STEP and state.is_world_process_zero:
+        steps = [entry for entry in state.log_history if CUT_OFF in entry]
+        if all(entry[CUT_OFF] == 1 and entry.get(WITHOUT_VARIANCE) == 1 for entry in steps):
             log.warning(
                 "step %d: so far every completion was cut off at training.max_completion_length %d before it ended, "
                 "and all completions to a question earned the same, so that nothing can be learned: raise it, or let "
                 "SFT teach shorter chains first",
                 *(state.global_step, args.max_completion_length),
             )
-
-    def _look(self, logs: Mapping[str, Any]) -> None:
-        if CUT_OFF in logs:
-            self._stalled = self._stalled and logs[CUT_OFF] == 1 and logs.get(WITHOUT_VARIANCE) == 1
