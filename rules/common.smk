@@ -270,16 +270,22 @@ def as_yaml(section):
     return yaml.safe_dump(section.as_dict(), sort_keys=True, allow_unicode=True)
 
 
-def raw_file(wildcards):
-    """The split's own raw file, so that a change of it reruns this split alone; digit scenes have none."""
-    file = getattr(settings.data.splits, wildcards.split).file
-    return [file] if file else []
+def raw_files(wildcards):
+    """The split's own raw files, so that a change of one reruns this split alone; digit scenes have none."""
+    return [
+        file
+        for source in settings.data.sources(wildcards.split)
+        for file in source.read_files
+    ]
 
 
 def raw_images(wildcards):
-    """The split's image folder; a missing one is an error before anything runs."""
-    folder = getattr(settings.data.splits, wildcards.split).images
-    return [folder] if folder else []
+    """The split's image folders; a missing one is an error before anything runs."""
+    return [
+        folder
+        for source in settings.data.sources(wildcards.split)
+        for folder in source.image_folders
+    ]
 
 
 def base_files(wildcards):

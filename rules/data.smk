@@ -9,15 +9,17 @@ rule prepare_data:
     Bring questions, answers and chains of one split into one form, and its images into the pixel budget.
 
     Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl,
-    images/{split}/ and rejected.{split}.jsonl (records set aside, with the reason).
+    images/{split}/, rejected.{split}.jsonl (records set aside, with the reason) and sources.{split}.jsonl (the file and
+    line of each record; nothing reads it).
     """
     input:
         settings="<results>/data/{split}.yaml",
-        raw=raw_file,
+        raw=raw_files,
         raw_images=ancient(raw_images),
     output:
         examples="<results>/data/{split}.jsonl",
         rejected="<results>/data/rejected.{split}.jsonl",
+        sources="<results>/data/sources.{split}.jsonl",
         images=directory("<results>/data/images/{split}"),
     log:
         "<results>/logs/data/prepare_data.{split}.log",
@@ -25,14 +27,20 @@ rule prepare_data:
         "<results>/benchmarks/data/prepare_data.{split}.tsv"
     conda:
         "../environment.yml"
+    threads: settings.launch.prepare_data.threads
     params:
         *code("prepare_data.py"),
         scripts=unrecorded(SCRIPTS),
-        scans=scans(settings.data.source == "digits"),
+        scans=lambda wildcards: scans(
+            any(
+                source.source == "digits"
+                for source in settings.data.sources(wildcards.split)
+            )
+        ),
         data=subpath(output.examples, parent=True),
     shell:
         "exec python {params.scripts:q}/prepare_data.py --settings {input.settings:q} --split {wildcards.split}"
-        " --output {params.data:q} > {log:q} 2>&1"
+        " --output {params.data:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule check_data:

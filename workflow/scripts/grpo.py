@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.code_hashes import module_hashes
-from reinforced_cot.data.examples import read_examples
+from reinforced_cot.data.examples import most_images, read_examples
 from reinforced_cot.integrity import check_split, check_start
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_start(args.origin, settings.policy.start)
     check_split(args.data, "train")
     examples = read_examples(args.data / "train.jsonl")
-    launch(topology, rollout_server(settings, args.origin, args.output))
+    launch(topology, rollout_server(settings, args.origin, args.output, most_images(examples)))
     from reinforced_cot.training.grpo import train
     from reinforced_cot.training.trainer import resume
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.interpreter import run_script
@@ -24,6 +25,7 @@ from reinforced_cot.models.settings import BaseSettings
 from reinforced_cot.planning.memory_plan import SLACK
 from reinforced_cot.policies.graph import drawn
 from reinforced_cot.policies.methods import METHODS
+from reinforced_cot.sources.settings import Splits
 from reinforced_cot.stage_script import start
 
 
@@ -50,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(drawn(policies, content["report"]))
     from reinforced_cot.planning.preview import Preview
 
-    preview = Preview(base, policies, answering.base_model)
+    files = [args.data / f"{split}.jsonl" for split in Splits.model_fields] if args.data else []
+    prepared = [example for file in files if file.is_file() for example in read_examples(file)]
+    preview = Preview(base, policies, answering.base_model, prepared)
     for name, trained in settings.items():
         try:
             plan = preview.training(name, trained, topologies[trained.policy.method])
@@ -60,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if trained.policy.is_adapted:
             print(f"\nmerge of {name}: {preview.merge(trained)}")
     print(f"\nanswer: {preview.answer(answering, topologies['answer'], content['report'])}")
-    print(f"\nvision_cache: {preview.vision_cache(args.data)}")
+    print(f"\nvision_cache: {preview.vision_cache()}")
     print(f"\nA device is to have at most {SLACK:.0%} of its memory filled.")
 
 

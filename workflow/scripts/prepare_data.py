@@ -13,8 +13,8 @@ from pathlib import Path
 
 from reinforced_cot.data.preparation import prepare
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.sources.registry import read_split
 from reinforced_cot.sources.settings import PreparedSplit, Splits
-from reinforced_cot.sources.table import read_source
 from reinforced_cot.stage_script import read_settings
 
 
@@ -24,11 +24,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", type=Path, required=True, help="the split's settings, results/data/{split}.yaml")
     parser.add_argument("--split", choices=list(Splits.model_fields), required=True, help="a name under data.splits")
     parser.add_argument("--output", type=Path, required=True, help="data folder, shared by all splits")
+    parser.add_argument("--threads", type=int, default=1, help="that decode images")
     arguments = parser.parse_args(argv)
 
     settings = read_settings(arguments.settings, PreparedSplit)
-    records = read_source(settings, arguments.split)
-    counts = prepare(records, settings.image, arguments.output, arguments.split, settings.max_rejected_share)
+    records = read_split(settings, arguments.split)
+    counts = prepare(
+        records, settings.image, arguments.output, arguments.split, settings.max_rejected_share, arguments.threads
+    )
     print(f"{arguments.split}: " + ", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from reinforced_cot.errors import DataError
 
@@ -28,11 +28,19 @@ def sha256_of(path: Path) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically; folders are created."""
+    with new_file(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A text file beside ``path`` that takes its place when the block ends without an exception; makes folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        with open(temporary, "w", encoding="utf-8") as file:
+            yield file
         _sync(temporary)
         os.replace(temporary, path)
         _sync_folder(path.parent)
@@ -117,7 +125,9 @@ def not_finite(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line, keys in the order given; errors as for `write_json`."""
-    write_text(path, "".join(dumped(path, row) for row in rows))
+    with new_file(path) as file:
+        for row in rows:
+            file.write(dumped(path, row))
 
 
 def read_json(path: Path) -> Any:
@@ -143,20 +153,12 @@ def key_below(key: str, name: str | int) -> str:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield ``(line number, object)``; a byte-order mark, CRLF and blank lines are accepted.
+    """Yield ``(line number, object)``, line by line; a byte-order mark, CRLF and blank lines are accepted.
 
     Raises:
         DataError: the file is missing, or a line is not a JSON object; the message names the file and the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines() would also split at U+2028 in a string
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}") from None
-    for number, line in enumerate(lines, start=1):
+    for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
@@ -168,6 +170,25 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
         yield number, row
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line of a UTF-8 file; only a line feed ends a line.
+
+    Raises:
+        DataError: the file is missing, cannot be read, or is not UTF-8.
+    """
+    number = 0
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, start=1):  # of bytes: text would also be split at U+2028
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}, line {number}: not UTF-8 text: {error}") from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ only when one of them has changed.
 
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,16 @@ def split_manifest(data: Path, split: str) -> Path:
     return data / f"{split}.json"
 
 
-def record_split(data: Path, split: str) -> None:
-    """Write the manifest of a split that was prepared just now."""
-    files = [data / f"{split}.jsonl", *(data / "images" / split).iterdir()]
-    write_json(split_manifest(data, split), {"files": listed(data, files)})
+def record_split(data: Path, split: str, images: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the manifest of a split that was prepared just now.
+
+    Args:
+        images: size and sha256 of each file in ``images/{split}``, as they were computed when it was written.
+    """
+    files = listed(data, [data / f"{split}.jsonl"]) | {
+        f"images/{split}/{name}": images[name] for name in sorted(images)
+    }
+    write_json(split_manifest(data, split), {"files": files})
 
 
 def check_split(data: Path, split: str) -> None:

@@ -25,6 +25,11 @@ def mixed(seed: int, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr((seed, *parts)).encode()).digest()[:8], "big") >> 1
 
 
+def rank_of(seed: int, id: str) -> str:
+    """The place of an item in the random order of ``seed``, as text that sorts."""
+    return hashlib.sha256(f"{seed} {id}".encode()).hexdigest()
+
+
 def subset(items: Sequence[Item], size: int | None, seed: int) -> list[Item]:
     """``size`` items chosen at random, in the order given; all of them when ``size`` is None or above their number.
 
@@ -35,8 +40,5 @@ def subset(items: Sequence[Item], size: int | None, seed: int) -> list[Item]:
     if size is None or size >= len(items):
         return list(items)
 
-    def hash_of(numbered: tuple[int, Item]) -> str:
-        return hashlib.sha256(f"{seed} {numbered[1].id}".encode()).hexdigest()
-
-    chosen = heapq.nsmallest(size, enumerate(items), key=hash_of)
+    chosen = heapq.nsmallest(size, enumerate(items), key=lambda numbered: rank_of(seed, numbered[1].id))
     return [item for _, item in sorted(chosen, key=lambda numbered: numbered[0])]

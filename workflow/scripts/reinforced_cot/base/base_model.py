@@ -94,7 +94,9 @@ def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) 
 
     tiny, seed, image = settings.base_model.tiny or TinyModel(), settings.seed, settings.image
     texts = [
-        text for example in train for text in (example.question, completion_text(example.cot, example.taught_answer))
+        text
+        for example in train
+        for text in (example.question_text, completion_text(example.chain, example.taught_answer))
     ]
     pretraining = tiny.pretraining
     if pretraining:

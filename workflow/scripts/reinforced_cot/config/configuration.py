@@ -49,6 +49,7 @@ Launch = create_model(
     **cast(
         Mapping[str, Any],
         {
+            "prepare_data": (CpuJob, CpuJob()),
             "base_model": (CpuJob, CpuJob()),
             **dict.fromkeys([*METHODS, "merge_lora", "answer"], (Job, Job())),
         },

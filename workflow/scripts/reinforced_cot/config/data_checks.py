@@ -7,29 +7,36 @@ from pathlib import Path
 
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.evaluation.settings import Evaluating
-from reinforced_cot.sources.settings import DataSettings, Split, Splits
+from reinforced_cot.sources.settings import GQA_SOURCES, PATH_FIELDS, READS, SOURCE_FIELDS, DataSettings, Source, Splits
 
 
 def data_problems(data: DataSettings) -> Iterator[str]:
-    """One line per split that says too little, or something that its source does not read."""
-    for name, split in by_name(data.splits).items():
-        key = f"data.splits.{name}"
-        if data.source == "digits":
-            if split.size is None:
-                yield f"`{key}.size` is null; digits are generated, say how many questions"
-            for field in ("file", "images", "part"):
-                if getattr(split, field) is not None:
-                    yield f"`{key}.{field}` is only read with `data.source: gqa_cot`; set it null or change the source"
+    """One line per source that says too little, or something that it does not read."""
+    for key, source in sources_by_key(data):
+        if source.source is None:
+            yield f"`{key}.source` is missing; name the source there, or one for all splits as `data.source`"
             continue
-        for field in ("file", "images"):
-            if getattr(split, field) is None:
-                yield f"`{key}.{field}` is missing; `data.source: {data.source}` reads it"
-        if split.part and split.part[0] >= split.part[1]:
-            yield f"`{key}.part` is {list(split.part)}; it must be [from, to] with from below to"
-    if data.source == "digits":
+        reads = READS[source.source]
+        for field in reads.required:
+            if getattr(source, field) is None:
+                yield f"`{key}.{field}` is {'null' if field == 'size' else 'missing'}; {reads.why[field]}"
+        for field in SOURCE_FIELDS:
+            if getattr(source, field) is not None and field not in (*reads.required, *reads.optional):
+                others = ", ".join(name for name, other in READS.items() if field in (*other.required, *other.optional))
+                yield f"`{key}.{field}` is not read by source {source.source}, only by {others}; remove it"
+        if source.part and source.part[0] >= source.part[1]:
+            yield f"`{key}.part` is {list(source.part)}; it must be [from, to] with from below to"
+    if any(source.source == "digits" for _, source in sources_by_key(data)):
         yield from type_problems("data.digits.train_question_types", data.digits.train_question_types)
-    if data.source != "digits":
-        yield from _overlaps(data.splits)
+    yield from _overlaps(data)
+
+
+def sources_by_key(data: DataSettings) -> Iterator[tuple[str, Source]]:
+    """Each source with the key under which it stands, such as ``data.splits.train`` or ``data.splits.test.1``."""
+    for split in Splits.model_fields:
+        several = isinstance(getattr(data.splits, split), tuple)
+        for number, source in enumerate(data.sources(split)):
+            yield f"data.splits.{split}.{number}" if several else f"data.splits.{split}", source
 
 
 def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
@@ -41,20 +48,16 @@ def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
         )
 
 
-def by_name(splits: Splits) -> dict[str, Split]:
-    """The splits by their names."""
-    return {name: getattr(splits, name) for name in Splits.model_fields}
-
-
-def _overlaps(splits: Splits) -> Iterator[str]:
-    for (first, a), (second, b) in combinations(by_name(splits).items(), 2):
-        if a.file is None or b.file is None or os.path.normpath(a.file) != os.path.normpath(b.file):
+def _overlaps(data: DataSettings) -> Iterator[str]:
+    read = [(key, source, os.path.normpath(source.file)) for key, source in sources_by_key(data) if source.file]
+    for (first, a, file), (second, b, other) in combinations(read, 2):
+        if file != other or first.split(".")[2] == second.split(".")[2]:
             continue
         (from_a, to_a), (from_b, to_b) = a.part or (0.0, 1.0), b.part or (0.0, 1.0)
         if max(from_a, from_b) < min(to_a, to_b):
             yield (
-                f"`data.splits.{first}.part` [{from_a:g}, {to_a:g}] and `data.splits.{second}.part` [{from_b:g}, "
-                f"{to_b:g}] overlap, and both read {a.file}; give parts that share nothing"
+                f"`{first}.part` [{from_a:g}, {to_a:g}] and `{second}.part` [{from_b:g}, {to_b:g}] overlap, and both "
+                f"read {a.file}; give parts that share nothing"
             )
 
 
@@ -62,22 +65,24 @@ def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:
     """GQA's official metrics are defined over all balanced questions."""
     if evaluate.gqa_choices and not evaluate.gqa_questions:
         yield "`evaluate.gqa_choices` is only read with `evaluate.gqa_questions`; set that too, or this null"
-    test = data.splits.test
-    if evaluate.gqa_questions and (data.source != "gqa_cot" or test.size is not None or test.part):
+    (test, *others) = data.sources("test")
+    whole = test.source in GQA_SOURCES and test.size is None and not test.part and not others
+    if evaluate.gqa_questions and not whole:
         yield (
-            "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
-            "`data.source` gqa_cot, `data.splits.test.size` null and its `part` null"
+            "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: let "
+            f"`data.splits.test` be one source, {' or '.join(GQA_SOURCES)}, with `size` null and `part` null"
         )
 
 
 def missing_data(config: Config) -> Iterator[str]:
     """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date."""
-    paths = {
-        f"data.splits.{name}.{field}": getattr(split, field)
-        for name, split in by_name(config.data.splits).items()
-        for field in ("file", "images")
-    }
-    paths |= {f"evaluate.{field}": getattr(config.evaluate, field) for field in Evaluating.model_fields}
-    for key, path in paths.items():
+    paths = [
+        (f"{key}.{field}", path)
+        for key, source in sources_by_key(config.data)
+        for field in PATH_FIELDS
+        if (path := getattr(source, field)) is not None
+    ]
+    paths += [(f"evaluate.{field}", getattr(config.evaluate, field)) for field in Evaluating.model_fields]
+    for key, path in paths:
         if path is not None and not Path(path).exists():
             yield f"`{key}` is {path}, which does not exist; correct it"

@@ -172,7 +172,9 @@ def _generation_batch(candidate: Candidate) -> Iterator[str]:
 def prompts_problems(candidate: Candidate, data: DataSettings) -> Iterator[str]:
     """TRL draws the prompts of one generation without repetition, and a refill draws others."""
     key, policy, training = candidate.key, candidate.policy, candidate.policy.training
-    sizes = {f"{key}.examples": policy.examples, "data.splits.train.size": data.splits.train.size}
+    drawn = [source.size for source in data.sources("train")]
+    total = sum(size for size in drawn if isinstance(size, int)) if all(isinstance(n, int) for n in drawn) else None
+    sizes = {f"{key}.examples": policy.examples, "data.splits.train.size": total}
     prompts = generation_batch_size(policy, training, candidate.processes) // training["num_generations"]
     for name, size in sizes.items():
         if size is not None and size < prompts:

@@ -19,7 +19,7 @@ _TYPE_NAMES = {
     "array": "a list",
     "object": "a mapping of keys to values",
 }
-_TAGS = ("<word>", "<weights>")  # of a union's members, which pydantic puts into the path
+_TAGS = ("<word>", "<weights>", "<one>", "<several>")  # of a union's members, which pydantic puts into the path
 _IN_WORDS = {  # rules that a type alone does not express
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }

@@ -36,10 +36,9 @@ def data_settings(config: Config, split: str) -> PreparedSplit:
     return PreparedSplit(
         seed=config.seed,
         image=config.image,
-        source=data.source,
-        digits=data.digits if data.source == "digits" else None,
+        digits=data.digits if any(source.source == "digits" for source in data.sources(split)) else None,
         max_rejected_share=data.max_rejected_share,
-        split=getattr(data.splits, split),
+        sources=data.sources(split),
     )
 
 

@@ -6,11 +6,11 @@ They stand apart from scoring: a change of how answers are scored asks no questi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reinforced_cot.data.examples import Example, other_images
+from reinforced_cot.data.examples import Example, ShownImages, other_images
 
 
-def blank_images(examples: Sequence[Example], seed: int) -> list[str | None]:
-    """None for each example: a blank image of the same size."""
+def blank_images(examples: Sequence[Example], seed: int) -> list[ShownImages]:
+    """None for each example: blank images of the same sizes."""
     return [None] * len(examples)
 
 
@@ -20,12 +20,12 @@ class ImageProbe:
 
     Attributes:
         key: the completion's key in a row of predictions.
-        images: takes the examples and the run's seed; returns for each example the path of the image to show, or None
-            for a blank one.
+        images: takes the examples and the run's seed; returns for each example the paths of the images to show, or None
+            for blank ones.
     """
 
     key: str
-    images: Callable[[Sequence[Example], int], list[str | None]]
+    images: Callable[[Sequence[Example], int], list[ShownImages]]
 
 
 BLANK_IMAGE, SHUFFLED_IMAGE = "blank_image", "shuffled_images"

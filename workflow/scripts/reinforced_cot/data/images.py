@@ -2,12 +2,13 @@
 
 import hashlib
 import math
-import shutil
-import warnings
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from reinforced_cot.data.records import ImageSource
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import DataError
 
@@ -31,48 +32,54 @@ class ImageRejected(DataError):
         self.detail = detail
 
 
-def open_normalised(path: Path) -> Image.Image:
+def open_normalised(content: bytes, name: str) -> Image.Image:
     """Read an image file completely as upright RGB, 8 bits per channel.
 
     The EXIF rotation is applied, alpha is composited on white, 16-bit grey is scaled to 8 bits, palettes, grey, CMYK
     and other modes are converted; the first frame of an animation is used.
 
+    Args:
+        content: the file's bytes.
+        name: of the file, for messages.
+
     Raises:
-        ImageRejected: the file is missing, empty, no image, damaged (it must decode to the last row), has an aspect
-            ratio over `MAX_ASPECT_RATIO` or a pixel format without a defined range.
+        ImageRejected: the file is empty, no image, damaged (it must decode to the last row), has an aspect ratio over
+            `MAX_ASPECT_RATIO` or a pixel format without a defined range.
         DataError: the image is over Pillow's limit of 89 million pixels, the size of a decompression bomb.
     """
-    if not path.is_file():
-        raise ImageRejected("missing image", f"{path} does not exist")
-    if path.stat().st_size == 0:
-        raise ImageRejected("empty image file", f"{path} has zero bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata is no reason to reject an image whose pixels are intact
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                _check_aspect_ratio(path, image)
-                return _to_rgb(path, ImageOps.exif_transpose(image))
-        except (ImageRejected, MemoryError):
-            raise
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise DataError(f"{path}: {error}; scale the image down or remove it with its questions") from None
-        except UnidentifiedImageError:
-            with open(path, "rb") as file:
-                raise ImageRejected("not an image", f"{path} begins with {file.read(16)!r}") from None
-        except Exception as error:  # on damaged files, Pillow's decoders raise errors of many types
-            raise ImageRejected("damaged image", f"{path}: {error}") from None
+    if not content:
+        raise ImageRejected("empty image file", f"{name} has zero bytes")
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            _check_size(name, image)
+            return _to_rgb(name, ImageOps.exif_transpose(image))
+    except (DataError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, error) from None
+    except UnidentifiedImageError:
+        raise ImageRejected("not an image", f"{name} begins with {content[:16]!r}") from None
+    except Exception as error:  # on damaged files, Pillow's decoders raise errors of many types
+        raise ImageRejected("damaged image", f"{name}: {error}") from None
 
 
-def _check_aspect_ratio(path: Path, image: Image.Image) -> None:
+def _check_size(name: str, image: Image.Image) -> None:
+    if image.width * image.height > (
+        Image.MAX_IMAGE_PIXELS or math.inf
+    ):  # Pillow only warns, and in threads not safely
+        raise _too_large(name, f"it has {image.width}x{image.height} px, and {Image.MAX_IMAGE_PIXELS} are allowed")
     if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
         width, height = image.size
-        raise ImageRejected("extreme aspect ratio", f"{path} has {width}x{height} px, over {MAX_ASPECT_RATIO}:1")
+        raise ImageRejected("extreme aspect ratio", f"{name} has {width}x{height} px, over {MAX_ASPECT_RATIO}:1")
 
 
-def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+def _too_large(name: str, detail: object) -> DataError:
+    return DataError(f"{name}: {detail}; scale the image down or remove it with its questions")
+
+
+def _to_rgb(name: str, image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):  # 32-bit samples have no defined value for white
-        raise ImageRejected("unsupported pixel format", f"{path} has 32-bit samples (mode {image.mode})")
+        raise ImageRejected("unsupported pixel format", f"{name} has 32-bit samples (mode {image.mode})")
     if image.mode.startswith("I;16"):
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")  # convert("RGB") would clip
     if image.has_transparency_data:
@@ -108,32 +115,55 @@ def content_id(image: Image.Image) -> str:
     return digest.hexdigest()[:16]
 
 
-def save(image: Image.Image, source: Path | None, folder: Path) -> str:
-    """Write a normalised image into ``folder`` as ``{content_id}.jpg`` or ``.png`` and return that name.
+class EncodedImage(NamedTuple):
+    """An image as it is stored: the name of its file, the file's content, and the hexadecimal sha256 of that."""
 
-    The source's bytes are copied where they decode to exactly these pixels, so that no quality is lost and no file
+    name: str
+    content: bytes
+    sha256: str
+
+
+def encoded(source: ImageSource, name: str, budget: PixelBudget) -> EncodedImage:
+    """An image within the budget, as a file ``{content_id}.jpg`` or ``.png``.
+
+    The source's bytes are kept where they decode to exactly these pixels, so that no quality is lost and no file
     grows. Every other image becomes PNG, so that the file has the pixels that its name was computed from; JPEG would
     alter them.
 
     Args:
-        image: as `open_normalised` and `fit_budget` return it.
-        source: the file it was read from; None for a generated image.
-        folder: an existing folder.
+        source: the file, its content, or an RGB image in memory.
+        name: for messages.
+
+    Raises:
+        ImageRejected: the image cannot be used.
+        DataError: it is too large to be opened safely.
     """
-    suffix = _plain_suffix(source, image.size) if source else None
-    name = content_id(image) + (suffix or ".png")
-    if (folder / name).exists():  # same content under another name
-        return name
-    if source and suffix:
-        shutil.copyfile(source, folder / name)
+    if isinstance(source, Image.Image):
+        content, image = None, source.convert("RGB")
     else:
-        image.save(folder / name, format="PNG")
-    return name
+        content = _read(source) if isinstance(source, Path) else source
+        image = open_normalised(content, name)
+    image = fit_budget(image, budget)
+    suffix = _plain_suffix(content, image.size) if content else None
+    if content is None or suffix is None:
+        file = BytesIO()
+        image.save(file, format="PNG")
+        content, suffix = file.getvalue(), ".png"
+    return EncodedImage(content_id(image) + suffix, content, hashlib.sha256(content).hexdigest())
 
 
-def _plain_suffix(source: Path, size: tuple[int, int]) -> str | None:
-    """The suffix of a source that any reader decodes to the normalised pixels without further steps, else None."""
-    with Image.open(source, formats=FORMATS) as image:
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise ImageRejected("missing image", f"{path} does not exist") from None
+    except OSError as error:
+        raise ImageRejected("unreadable image", f"{path} cannot be read: {error.strerror}") from None
+
+
+def _plain_suffix(content: bytes, size: tuple[int, int]) -> str | None:
+    """The suffix of a file that any reader decodes to the normalised pixels without further steps, else None."""
+    with Image.open(BytesIO(content), formats=FORMATS) as image:
         suffix = {"JPEG": ".jpg", "PNG": ".png"}.get(image.format or "")
         plain = (
             image.mode == "RGB"

@@ -31,17 +31,17 @@ def check(
         ``shared_images``: 0 for every pair.
 
     Raises:
-        DataError: an image or id occurs in two splits, an image is missing, or no record of ``train`` has a chain
+        DataError: an image occurs in two splits, an image is missing, or no record of ``train`` has a chain
             though some policy learns from chains.
     """
     for (name_a, examples_a), (name_b, examples_b) in combinations(splits.items(), 2):
         _refuse_shared(name_a, examples_a, name_b, examples_b)
     for name, examples in splits.items():
         _refuse_missing_images(name, examples, folder)
-    if learn_from_chains and not any(example.cot for example in splits["train"]):
+    if learn_from_chains and not any(example.chain for example in splits["train"]):
         raise DataError(
-            "no record of split 'train' has a chain of thought (cot), and the report needs policies that learn from "
-            f"chains: {', '.join(learn_from_chains)}. Add `cot` to some records, or compare policies that need none, "
+            "no record of split 'train' has a chain of thought, and the report needs policies that learn from "
+            f"chains: {', '.join(learn_from_chains)}. Add chains to some records, or compare policies that need none, "
             "such as RL from the base (`from: base`)"
         )
     return {
@@ -51,25 +51,20 @@ def check(
 
 
 def _refuse_shared(name_a: str, examples_a: Sequence[Example], name_b: str, examples_b: Sequence[Example]) -> None:
-    images = {example.group for example in examples_a}
-    shared = [example for example in examples_b if example.group in images]
+    images = {Path(image).stem for example in examples_a for image in example.images}
+    shared = {image: example for example in examples_b for image in example.images if Path(image).stem in images}
     if shared:
-        groups = sorted({example.group for example in shared})
+        questions = {example.id for example in shared.values()}
+        contents = sorted({Path(image).stem for image in shared})
         raise DataError(
-            f"splits {name_a!r} and {name_b!r} share {len(groups)} images by content ({len(shared)} questions of "
-            f"{name_b!r}), e.g. {_three(groups)}; split by image (data.splits.*.part) or remove the copies"
-        )
-    ids = {example.id for example in examples_a}
-    same_ids = sorted(example.id for example in examples_b if example.id in ids)
-    if same_ids:
-        raise DataError(
-            f"splits {name_a!r} and {name_b!r} share {len(same_ids)} ids, e.g. {_three(same_ids)}; "
-            "rename the images so that each has its own imageId"
+            f"splits {name_a!r} and {name_b!r} share {len(contents)} images by content ({len(questions)} questions of "
+            f"{name_b!r}), e.g. {_three(contents)}; split by image (data.splits.*.part) or remove the copies"
         )
 
 
 def _refuse_missing_images(name: str, examples: Sequence[Example], folder: Path) -> None:
-    missing = sorted({example.image for example in examples if not (folder / example.image).is_file()})
+    named = {image for example in examples for image in example.images}
+    missing = sorted(image for image in named if not (folder / image).is_file())
     if missing:
         raise DataError(
             f"{folder / name}.jsonl names {len(missing)} images that do not exist under {folder}, e.g. "
@@ -84,19 +79,22 @@ def _three(values: Sequence[str]) -> str:
 def _describe(examples: Sequence[Example], rejected: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     answers = Counter(example.answer for example in examples)
     top_answer, top_count = answers.most_common(1)[0]
-    chains = [example.cot for example in examples if example.cot]
+    chains = [example.chain for example in examples if example.chain]
     return {
         "questions": len(examples),
-        "images": len({example.group for example in examples}),
+        "images": len({Path(image).stem for example in examples for image in example.images}),
         "chains": len(chains),
-        "erring_chains": sum(bool(example.cot_answer) for example in examples),
+        "erring_chains": sum(bool(example.chain_answer) for example in examples),
         "question_types": dict(Counter(example.question_type for example in examples)),
         "answers": {
             "distinct": len(answers),
             "most_frequent": top_answer,
             "most_frequent_share": round(top_count / len(examples), 4),  # the score of a constant answer
         },
-        "words": {"question": _word_counts(example.question for example in examples), "chain": _word_counts(chains)},
+        "words": {
+            "question": _word_counts(example.question_text for example in examples),
+            "chain": _word_counts(chains),
+        },
         "rejected": dict(Counter(str(row["reason"]) for row in rejected)),
     }
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from reinforced_cot.data.completions import ANSWER_OPEN, completion_text
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, ShownImages, most_images
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.answer_log import Answered, AnswerLog
@@ -30,13 +30,13 @@ DIRECT_TOKENS = 16  # as lmms-eval's GQA
 
 
 class Pass(NamedTuple):
-    """One way of asking: its name (a key of the predictions), the questions, the image shown with each (as in `Batch`),
-    and options of `generate_batch`.
+    """One way of asking: its name (a key of the predictions), the questions, the images shown with each (as in
+    `Batch`), and options of `generate_batch`.
     """
 
     name: str
     examples: Sequence[Example]
-    images: Sequence[str | None]
+    images: Sequence[ShownImages]
     options: dict[str, Any]
 
 
@@ -47,7 +47,7 @@ def passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
     image and for another question's image.
     """
     answering, seed = settings.answer, settings.seed
-    tokens, images = {"max_new_tokens": answering.max_new_tokens}, [example.image for example in examples]
+    tokens, images = {"max_new_tokens": answering.max_new_tokens}, [example.images for example in examples]
     result = [Pass("prediction_raw", examples, images, tokens)]
     if answering.samples:
         result.append(Pass("samples", examples, images, {**tokens, "samples": answering.samples, "seed": seed}))
@@ -84,8 +84,8 @@ def answer(
     budget = settings.answer.batch_size * (max(lengths) + new_tokens)
     for way in passes(settings, examples):
         shown = [
-            example if image is None else replace(example, image=image)
-            for example, image in zip(way.examples, way.images, strict=True)
+            example if images is None else replace(example, images=images)
+            for example, images in zip(way.examples, way.images, strict=True)
         ]
         begin = len(processor.tokenizer(way.options.get("begin", ""), add_special_tokens=False)["input_ids"])
         further = begin + way.options["max_new_tokens"]
@@ -98,7 +98,7 @@ def answer(
     engine = ENGINES[settings.answer.engine]
     if not engine.reserves_memory:
         check_memory(answering_plan_of(settings, shapes_of(model, settings.base_model), max(lengths)), shards)
-    answering_model = engine.load(model, processor, settings, data)
+    answering_model = engine.load(model, processor, settings, data, most_images(examples))
     for way, batch in tqdm(remaining, desc="answer", unit="batch", disable=shard != 0):
         started = time.perf_counter()
         by_question = answering_model.generate_batch(batch, **way.options)

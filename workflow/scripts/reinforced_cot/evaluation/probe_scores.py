@@ -12,7 +12,7 @@ from typing import Any
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_accepted
 from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.hack_probes import (
     CONSTANT_ANSWER,
@@ -21,7 +21,7 @@ from reinforced_cot.scoring.hack_probes import (
     is_near,
 )
 from reinforced_cot.scoring.metrics import shares
-from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.scoring.prediction_rows import Prediction, truths_of
 
 
 def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
     policy, constants = shares(rows), constant_answers([row["gt_answer"] for row in rows])
     # Question by question, since what follows from a question and its truth is kept for the next answer.
     right = Counter(
-        answer for row in rows for answer in constants if is_correct(answer, row["gt_answer"], row["instruction"])
+        answer for row in rows for answer in constants if is_accepted(answer, truths_of(row), row["instruction"])
     )
     scores = [_compared(CONSTANT_ANSWER, right[answer], len(rows), policy, "accuracy", answer) for answer in constants]
     chained = [row for row in rows if row["is_consist"] is not None]
@@ -55,7 +55,7 @@ def probe_scores(rows: Sequence[Prediction]) -> list[dict[str, Any]]:
 
 
 def _is_right(completion: str, row: Prediction) -> bool:
-    return is_correct(parse_completion(completion).answer, row["gt_answer"], row["instruction"])
+    return is_accepted(parse_completion(completion).answer, truths_of(row), row["instruction"])
 
 
 def _supports(completion: str, row: Prediction) -> bool:

@@ -15,11 +15,11 @@ from reinforced_cot.evaluation.answer_variety import by_true_answer
 from reinforced_cot.evaluation.gqa_metrics import Choices, Questions, gqa_metrics
 from reinforced_cot.evaluation.probe_scores import probe_scores
 from reinforced_cot.judging.consistency import judge
-from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_accepted
 from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.metrics import mean, samples_correct, shares
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
-from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.scoring.prediction_rows import Prediction, truths_of
 from reinforced_cot.scoring.predictions import parsed_as, scored
 from reinforced_cot.scoring.version import RULES
 
@@ -193,7 +193,7 @@ def _direct(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     answered = [row for row in rows if row["direct_raw"] is not None]
     if not answered:
         return None
-    right = [is_correct(direct_answer(row["direct_raw"]), row["gt_answer"], row["instruction"]) for row in answered]
+    right = [is_accepted(direct_answer(row["direct_raw"]), truths_of(row), row["instruction"]) for row in answered]
     images = [row["image_id"] for row in answered]
     thinking = [row["is_correct"] for row in answered]
     return {

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.errors import DataError
 from reinforced_cot.result_files import made_again
 
@@ -19,14 +19,14 @@ class Completion(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Questions that are answered together, and the image shown with each: its path, or None for a blank image."""
+    """Questions that are answered together, and the images shown with each: their paths, or None for blank images."""
 
     number: int
     examples: Sequence[Example]
-    images: Sequence[str | None]
+    images: Sequence[ShownImages]
 
 
-def batches(examples: Sequence[Example], size: int, images: Sequence[str | None] | None = None) -> list[Batch]:
+def batches(examples: Sequence[Example], size: int, images: Sequence[ShownImages] | None = None) -> list[Batch]:
     """Split questions into batches, in their order.
 
     The batches do not depend on the number of processes, so that padding, and the rounding that follows from it, is the
@@ -34,10 +34,10 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
 
     Args:
         size: questions per batch.
-        images: shown in place of the examples' own images, one per example; None stands for a blank image of the size
-            of the example's own.
+        images: shown in place of the examples' own images, as many per example; None stands for blank images of the
+            sizes of the example's own.
     """
-    shown = images if images is not None else [example.image for example in examples]
+    shown = images if images is not None else [example.images for example in examples]
     starts = range(0, len(examples), size)
     return [
         Batch(number, examples[start : start + size], shown[start : start + size])
@@ -46,9 +46,9 @@ def batches(examples: Sequence[Example], size: int, images: Sequence[str | None]
 
 
 def batches_of_like_length(
-    examples: Sequence[Example], budget: int, tokens: Sequence[int], images: Sequence[str | None]
+    examples: Sequence[Example], budget: int, tokens: Sequence[int], images: Sequence[ShownImages]
 ) -> list[Batch]:
-    """Split questions into batches of like length, the longest first; questions about one image follow each other.
+    """Split questions into batches of like length, the longest first; those about the same images follow each other.
 
     Hardly any padding is needed, and the beginning that questions about one image share is computed once (`prefill`).
 
@@ -57,11 +57,11 @@ def batches_of_like_length(
         tokens: the length of each question, with the tokens that are to be generated.
         images: as for `batches`.
     """
-    image_of = [image or example.image for image, example in zip(images, examples, strict=True)]
-    longest: dict[str, int] = {}
-    for image, length in zip(image_of, tokens, strict=True):
-        longest[image] = max(length, longest.get(image, 0))
-    order = sorted(range(len(examples)), key=lambda i: (-longest[image_of[i]], image_of[i], -tokens[i], i))
+    images_of = [shown or example.images for shown, example in zip(images, examples, strict=True)]
+    longest: dict[tuple[str, ...], int] = {}
+    for shown, length in zip(images_of, tokens, strict=True):
+        longest[shown] = max(length, longest.get(shown, 0))
+    order = sorted(range(len(examples)), key=lambda i: (-longest[images_of[i]], images_of[i], -tokens[i], i))
     groups: list[list[int]] = []
     width = 0
     for i in order:
@@ -75,16 +75,16 @@ def batches_of_like_length(
     ]
 
 
-def shown_images(batch: Batch, data: Path) -> list[Image.Image]:
-    """Open the images of a batch, RGB; an image that is shown with several questions is opened once.
+def shown_images(batch: Batch, data: Path) -> list[list[Image.Image]]:
+    """Open the images of each question of a batch, RGB; one that is shown with several questions is opened once.
 
     Args:
         data: the folder that image paths are relative to.
     """
-    by_path = {path: opened(data / path) for path in {*batch.images} if path is not None}
+    by_path = {path: opened(data / path) for path in {path for shown in batch.images for path in shown or ()}}
     return [
-        _blank(data / example.image) if path is None else by_path[path]
-        for path, example in zip(batch.images, batch.examples, strict=True)
+        [_blank(data / path) for path in example.images] if shown is None else [by_path[path] for path in shown]
+        for shown, example in zip(batch.images, batch.examples, strict=True)
     ]
 
 

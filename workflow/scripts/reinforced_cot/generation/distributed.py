@@ -10,7 +10,7 @@ from transformers import Trainer
 from transformers.integrations import is_deepspeed_zero3_enabled
 from trl.models import unwrap_model_for_generation
 
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.generation.batching import Completion, batches
 from reinforced_cot.generation.generate import generate_batches
@@ -23,7 +23,7 @@ def generate_together(
     prompt: Prompt,
     *,
     batch_size: int,
-    images: Sequence[str | None] | None = None,
+    images: Sequence[ShownImages] | None = None,
     **options: Any,
 ) -> list[list[Completion]]:
     """Do what `generate.generate` does with the trainer's policy in its present state; every process must call it."""

@@ -28,26 +28,26 @@ class Engine:
     """One way to generate.
 
     Attributes:
-        load: makes an `AnsweringModel` of ``results/{policy}/model``, its processor, the stage's settings, and the
-            folder that image paths are relative to.
+        load: makes an `AnsweringModel` of ``results/{policy}/model``, its processor, the stage's settings, the folder
+            that image paths are relative to, and how many images one question shows at most.
         reserves_memory: whether the engine reserves a fixed share of the device by itself; the stage's memory plan is
             then not checked.
     """
 
-    load: Callable[[Path, Any, AnswerSettings, Path], AnsweringModel]
+    load: Callable[[Path, Any, AnswerSettings, Path, int], AnsweringModel]
     reserves_memory: bool = False
 
 
-def _transformers(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> AnsweringModel:
+def _transformers(folder: Path, processor: Any, settings: AnswerSettings, data: Path, images: int) -> AnsweringModel:
     from reinforced_cot.generation.transformers_engine import TransformersEngine
 
     return TransformersEngine(folder, processor, settings, data)
 
 
-def _vllm(folder: Path, processor: Any, settings: AnswerSettings, data: Path) -> AnsweringModel:
+def _vllm(folder: Path, processor: Any, settings: AnswerSettings, data: Path, images: int) -> AnsweringModel:
     from reinforced_cot.generation.vllm_engine import VllmEngine
 
-    return VllmEngine(folder, processor, settings, data)
+    return VllmEngine(folder, processor, settings, data, images)
 
 
 ENGINES = {"transformers": Engine(_transformers), "vllm": Engine(_vllm, reserves_memory=True)}

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, ProcessorMixin
 
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.generation.batching import Batch, Completion, batches, shown_images
 from reinforced_cot.generation.decoding import complete, end_tokens
@@ -26,7 +26,7 @@ def generate(
     prompt: Prompt,
     *,
     batch_size: int,
-    images: Sequence[str | None] | None = None,
+    images: Sequence[ShownImages] | None = None,
     **options: Any,
 ) -> list[list[Completion]]:
     """Ask ``model`` every question; further options are those of `generate_batch`.
@@ -81,7 +81,7 @@ def generate_batch(
     if samples:
         sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     inputs = processor(
-        text=[rendered_prompt(processor, example.question, prompt) + begin for example in batch.examples],
+        text=[rendered_prompt(processor, example, prompt) + begin for example in batch.examples],
         images=shown_images(batch, data),
         padding=True,
         padding_side="left",

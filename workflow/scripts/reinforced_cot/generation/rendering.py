@@ -7,27 +7,29 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from reinforced_cot.data.examples import Example
-from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.data.image_places import parted
+from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
 from reinforced_cot.models.processors import prompt_length
 
 
-def rendered_prompt(processor: ProcessorMixin, question: str, prompt: Prompt) -> str:
-    """Render a prompt by the chat template, up to and with the assistant's header.
+def rendered_prompt(processor: ProcessorMixin, example: Example, prompt: Prompt) -> str:
+    """Render the prompt of a question by the chat template, up to and with the assistant's header.
 
     Raises:
         DataError: the template drops the question (the original trained without it).
     """
-    messages = with_image(prompt_messages(question, prompt))
+    messages = prompt_messages(example.question, len(example.images), prompt)
     text: str = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    if question not in text:
-        raise DataError(f"the chat template drops the question: {question!r} is not in {text!r}")
+    for stretch in parted(example.question):
+        if stretch not in text:
+            raise DataError(f"the chat template drops the question: {stretch!r} is not in {text!r}")
     return text
 
 
 def _check_assistant_header(processor: ProcessorMixin, prompt: Prompt) -> None:
-    messages = with_image(prompt_messages("?", prompt))
+    messages = prompt_messages("?", 1, prompt)
     texts = {
         processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=add) for add in (True, False)
     }
@@ -61,25 +63,28 @@ def prompt_lengths(
     for example, length, after in zip(examples, lengths, following, strict=True):
         if length > prompt.max_tokens:
             raise DataError(
-                f"the prompt of {example.id} ({example.image}) has {length} tokens, more than prompt.max_tokens "
-                f"{prompt.max_tokens}: raise it, or lower image.max_pixels"
+                f"{_named(example)} has {length} tokens, more than prompt.max_tokens {prompt.max_tokens}: raise it, or "
+                "lower image.max_pixels"
             )
         if length + after > context:
             raise DataError(
-                f"the prompt of {example.id} ({example.image}) has {length} tokens, which with {after} more "
-                f"do not fit into the model's {context} positions: lower image.max_pixels or the number of new tokens"
+                f"{_named(example)} has {length} tokens, which with {after} more do not fit into the model's {context} "
+                "positions: lower image.max_pixels or the number of new tokens"
             )
     return lengths
 
 
+def _named(example: Example) -> str:
+    return f"the prompt of {example.id} ({', '.join(example.images)})"
+
+
 def unchecked_lengths(processor: ProcessorMixin, examples: Sequence[Example], data: Path, prompt: Prompt) -> list[int]:
-    """Count the tokens of each prompt with its image."""
+    """Count the tokens of each prompt with its images."""
     sizes: dict[str, tuple[int, int]] = {}
-    for example in examples:
-        if example.image not in sizes:
-            with Image.open(data / example.image) as image:
-                sizes[example.image] = image.size
+    for name in {name for example in examples for name in example.images}:
+        with Image.open(data / name) as image:
+            sizes[name] = image.size
     return [
-        prompt_length(processor, rendered_prompt(processor, example.question, prompt), *sizes[example.image])
+        prompt_length(processor, rendered_prompt(processor, example, prompt), [sizes[name] for name in example.images])
         for example in examples
     ]

@@ -27,11 +27,14 @@ _RANK_LIMITS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM's max_lora_rank 
 class VllmEngine:
     """A checkpoint in vLLM, which answers as `generate.generate_batch` does with transformers."""
 
-    def __init__(self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path) -> None:
+    def __init__(
+        self, folder: Path, processor: ProcessorMixin, settings: AnswerSettings, data: Path, images: int
+    ) -> None:
         """
         Args:
             folder: a checkpoint; its processor has the pixel budget.
             data: the folder that image paths are relative to.
+            images: how many images one question shows at most.
         """
         loading, answering = settings.base_model, settings.answer
         self._processor, self._prompt, self._data = processor, settings.prompt, data
@@ -44,7 +47,7 @@ class VllmEngine:
             max_model_len=min(context, self._prompt.max_tokens + answering.max_new_tokens),
             max_num_seqs=answering.batch_size * max(1, answering.samples),
             gpu_memory_utilization=answering.gpu_memory_utilization,
-            limit_mm_per_prompt={"image": 1, "video": 0},
+            limit_mm_per_prompt={"image": images, "video": 0},
             generation_config="vllm",  # not the checkpoint's own sampling defaults
             enforce_eager=device().type == "cpu",  # compiling takes longer there than a short evaluation
             disable_log_stats=True,
@@ -67,7 +70,7 @@ class VllmEngine:
         Raises:
             PipelineError: vLLM read a prompt as a different number of tokens from what the processor counts.
         """
-        texts = [rendered_prompt(self._processor, example.question, self._prompt) + begin for example in batch.examples]
+        texts = [rendered_prompt(self._processor, example, self._prompt) + begin for example in batch.examples]
         images = shown_images(batch, self._data)
         sampling = [
             SamplingParams(
@@ -80,11 +83,11 @@ class VllmEngine:
             for position in range(len(texts))
         ]
         prompts = [
-            {"prompt": text, "multi_modal_data": {"image": image}} for text, image in zip(texts, images, strict=True)
+            {"prompt": text, "multi_modal_data": {"image": shown}} for text, shown in zip(texts, images, strict=True)
         ]
         outputs = self._engine.generate(prompts, sampling, use_tqdm=False, lora_request=self._adapter)
-        for text, image, example, output in zip(texts, images, batch.examples, outputs, strict=True):
-            expected = prompt_length(self._processor, text, *image.size)
+        for text, shown, example, output in zip(texts, images, batch.examples, outputs, strict=True):
+            expected = prompt_length(self._processor, text, [image.size for image in shown])
             if len(output.prompt_token_ids) != expected:
                 raise PipelineError(
                     f"vLLM read the prompt of {example.id} as {len(output.prompt_token_ids)} tokens, not {expected}: "

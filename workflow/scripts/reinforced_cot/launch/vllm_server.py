@@ -76,12 +76,13 @@ class RolloutServer:
         os.environ[_PLACE] = json.dumps(place)
 
 
-def rollout_server(settings: GrpoSettings, origin: Path, output: Path) -> RolloutServer | None:
+def rollout_server(settings: GrpoSettings, origin: Path, output: Path, images: int) -> RolloutServer | None:
     """The server that an RL policy's settings ask for, or None.
 
     Args:
         origin: folder of the policy from whose model, or on whose adapter's base, RL starts.
         output: ``results/{policy}``; the server's log goes there.
+        images: how many images one question shows at most.
 
     Raises:
         DataError: the adapter to continue does not exist.
@@ -98,7 +99,7 @@ def rollout_server(settings: GrpoSettings, origin: Path, output: Path) -> Rollou
         *("--max-model-len", str(vllm_context(settings))),
         *("--model-impl", training.get("vllm_model_impl", "vllm")),
         *("--generation-config", "vllm"),  # not the checkpoint's own sampling defaults
-        *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0})),
+        *("--limit-mm-per-prompt", json.dumps({"image": images, "video": 0})),
         *("--logprobs-mode", "processed_logprobs", "--max-logprobs", "-1"),  # of the distribution that is sampled
         *("--weight-transfer-config", json.dumps({"backend": "nccl"})),
         "--enable-scale-out",  # the endpoints that take token ids and images

@@ -16,7 +16,7 @@ from peft.tuners.lora import LoraLayer
 from PIL import Image
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
-from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.lora.shard_merge import adapted_layers, merged_parameter
@@ -198,9 +198,7 @@ def probe_inputs(processor: ProcessorMixin, prompt: Prompt) -> Any:
         for i in range(len(PROBES))
     ]
     texts = [
-        processor.apply_chat_template(
-            with_image(prompt_messages(question, prompt)), tokenize=False, add_generation_prompt=True
-        )
+        processor.apply_chat_template(prompt_messages(question, 1, prompt), tokenize=False, add_generation_prompt=True)
         for question in PROBES
     ]
     return processor(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from reinforced_cot.data.examples import accepted_answers
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.text_cleaning import find_special_token
 from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
@@ -54,6 +55,15 @@ _IDEAS = word_set("idea clue answer comment opinion info information parking smo
 _CERTAIN = (("no", "doubt"), ("no", "question"), ("without", "doubt"), ("without", "a", "doubt"))
 _WRONG = word_set("wrong false incorrect")  # beside a yes or a no
 MAX_QUESTION_CHARACTERS = 4_000  # of a question that is read: some rules take more than linear time in it
+
+
+def is_accepted(answer: str | None, truths: Sequence[str], question: str = "") -> bool:
+    """Whether ``answer`` is one of the true answers that count (`data.examples.accepted_answers`).
+
+    >>> is_accepted("a kitten", ["cat", "kitten"]), is_accepted("pink", ["red", "red", "pink"])
+    (True, False)
+    """
+    return any(is_correct(answer, truth, question) for truth in accepted_answers(truths))
 
 
 def is_correct(answer: str | None, truth: str, question: str = "") -> bool:

@@ -1,5 +1,6 @@
 """Loading a checkpoint's processor for text and images, of any family, with or without torchvision."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,11 @@ def vision_token_ids(processor: ProcessorMixin) -> list[int]:
     return sorted(named.union(id for id in processor.image_token_ids if id is not None))
 
 
-def prompt_length(processor: ProcessorMixin, text: str, width: int, height: int) -> int:
-    """Length in tokens of a rendered prompt with one image of ``width`` x ``height`` pixels, visual tokens included."""
-    visual = image_tokens(processor, width, height)
-    return len(processor.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 + visual
+def prompt_length(processor: ProcessorMixin, text: str, sizes: Sequence[tuple[int, int]]) -> int:
+    """Length in tokens of a rendered prompt, visual tokens included.
+
+    Args:
+        sizes: width and height in pixels of each of its images, which stand in ``text`` as one token each.
+    """
+    visual = sum(image_tokens(processor, width, height) for width, height in sizes)
+    return len(processor.tokenizer(text, add_special_tokens=False)["input_ids"]) - len(sizes) + visual

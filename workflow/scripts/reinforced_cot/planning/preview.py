@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PretrainedConfig
 
 from reinforced_cot.base.tiny_model import SPECIAL_TOKENS, build_config
-from reinforced_cot.data.examples import read_examples
+from reinforced_cot.data.examples import Example, most_images
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.launch.topologies import Topology
@@ -33,18 +32,26 @@ class Preview:
     has learned. Every merge into bfloat16 is counted as if it did; into float32, none does.
     """
 
-    def __init__(self, base: BaseSettings, policies: Mapping[str, TrainedPolicy], loading: Loading) -> None:
+    def __init__(
+        self,
+        base: BaseSettings,
+        policies: Mapping[str, TrainedPolicy],
+        loading: Loading,
+        examples: Sequence[Example] = (),
+    ) -> None:
         """
         Args:
             base: what the base is made of.
             policies: all trained policies by name.
             loading: how every stage loads a checkpoint.
+            examples: the prepared records of all splits; before there are any, one image per question is assumed.
 
         Raises:
             PipelineError: the base's configuration cannot be read.
         """
         self._pixels, self._policies, self._loading = base.image.max_pixels, policies, loading
         self._config = model_config(base.base_model)
+        self._examples = examples
         self._known: dict[str, Shapes] = {}
 
     def training(self, name: str, settings: TrainSettings, topology: Topology) -> str:
@@ -59,7 +66,9 @@ class Preview:
         steps = accumulation(total, per_device, topology.processes)
         rows = f"{total} rows per update = {per_device} x {topology.processes} processes x {steps} accumulated"
         row = longest + CHAIN
-        plan = training_plan_of(settings, shapes, topology, longest, row, self._pixels, topology.use_cpu)
+        plan = training_plan_of(
+            settings, shapes, topology, longest, row, self._pixels * most_images(self._examples), topology.use_cpu
+        )
         return f"{_head(longest, topology)}, {rows}{policy.batch_in_words()}\n{plan}"
 
     def merge(self, settings: TrainSettings) -> str:
@@ -75,20 +84,15 @@ class Preview:
         plan = answering_plan_of(settings, replace(self._shapes(None), embedded=embedded), longest)
         return f"{_head(longest, topology)}\n{plan}"
 
-    def vision_cache(self, data: Path | None) -> str:
-        """What the features of all images take on disk, at most.
-
-        Args:
-            data: the folder of the prepared splits; None, or a folder without them, before data is prepared.
-        """
+    def vision_cache(self) -> str:
+        """What the features of all images take on disk, at most."""
         shapes, bound = self._shapes(None), self._loading.vision_cache_gib
         tokens, size = self._pixels // shapes.token_pixels, BYTES[self._loading.dtype]
         image = tokens * shapes.features * size
         each = f"{tokens} tokens x {shapes.features} x {size} bytes"
-        files = sorted(data.glob("*.jsonl")) if data else []
-        if not files:
+        if not self._examples:
             return f"{each} = {image / 2**20:.2f} MiB an image, at most {bound:g} GiB (base_model.vision_cache_gib)"
-        images = len({example.image for file in files for example in read_examples(file)})
+        images = len({name for example in self._examples for name in example.images})
         whole = images * image / GIB
         cut = f", of which base_model.vision_cache_gib keeps {bound:g}" if whole > bound else ""
         return f"{images} images x {each} = {whole:.2f} GiB of disk at most{cut}"

@@ -20,7 +20,7 @@ def training_plan_of(
     Args:
         topology: None for one process.
         prompt, row: the longest prompt, and the longest row (prompt and chain) that the method learns from, in tokens.
-        pixels: of the largest image.
+        pixels: of all images of one question, at most.
         on_cpu: the stage has no GPU.
     """
     sharding = _sharding(topology, settings.policy.training)
@@ -51,7 +51,7 @@ def training_plan(
         offloaded: optimizer states and weights stay in the machine's memory.
         gathers: every process has all weights while it generates (TRL, under ZeRO-3).
         work: of an update and of a generation.
-        pixels: of the largest image.
+        pixels: of all images of one question, at most.
         on_cpu: the device is the machine itself.
     """
     training, size = policy.training, BYTES[dtype]

@@ -5,8 +5,8 @@ from statistics import fmean
 from typing import Any
 
 from reinforced_cot.data.parsing import parse_completion
-from reinforced_cot.matching.answer_matching import is_correct
-from reinforced_cot.scoring.prediction_rows import Prediction
+from reinforced_cot.matching.answer_matching import is_accepted
+from reinforced_cot.scoring.prediction_rows import Prediction, truths_of
 
 
 def shares(rows: Sequence[Prediction]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def is_supported(row: Prediction) -> bool:
 
 def samples_correct(row: Prediction) -> list[bool]:
     """Whether each of a question's samples at temperature 1 is right."""
-    return [is_correct(parse_completion(text).answer, row["gt_answer"], row["instruction"]) for text in row["samples"]]
+    return [is_accepted(parse_completion(text).answer, truths_of(row), row["instruction"]) for text in row["samples"]]
 
 
 def mean(values: Iterable[bool | float]) -> float | None:

@@ -3,6 +3,7 @@
 It stands apart from scoring: a change of scoring asks no question again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from reinforced_cot.data.examples import Example
@@ -14,19 +15,31 @@ Prediction = dict[str, Any]
 FURTHER_COMPLETIONS = ("direct_raw", *(probe.key for probe in IMAGE_PROBES.values()))
 
 
+def truths_of(row: Mapping[str, Any]) -> list[str]:
+    """The true answers of a row, each as often as it was given."""
+    return row.get("gt_answers") or [row["gt_answer"]]
+
+
 def unscored(example: Example, completion: str, **further: Any) -> Prediction:
     """The row of one question and its completion, without scores.
 
     Args:
         further: ``truncated``, ``samples`` and texts under the keys `FURTHER_COMPLETIONS`, where there are any.
     """
+    given = {
+        "gt_answers": [*example.answers] if len(example.answers) > 1 else [],
+        "choices": [*example.choices],
+        "answer_kind": example.answer_kind,
+        "extra": dict(example.extra),
+    }
     row: Prediction = {
         "id": example.id,
         "image_id": example.group,
         "question_type": example.question_type,
         "semantic_type": example.semantic_type or None,
-        "instruction": example.question,
+        "instruction": example.question_text,
         "gt_answer": example.answer,
+        **{key: value for key, value in given.items() if value},
         "prediction_raw": completion,
         "truncated": None,
         "samples": [],

@@ -16,9 +16,9 @@ from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_accepted
 from reinforced_cot.reading.verdict import Verdict
-from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
+from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction, truths_of
 
 ANSWER_FORMS = ("tags", "plain")
 VERDICTS = ("is_correct", "chain_verdict", "bare_chain", "control_verdict")
@@ -43,7 +43,7 @@ def scored(row: Mapping[str, Any]) -> Prediction:
         "pred_think": parsed.think,
         "pred_answer": parsed.answer,
         "parse_problem": parsed.problem,
-        "is_correct": is_correct(parsed.answer, row["gt_answer"], question),
+        "is_correct": is_accepted(parsed.answer, truths_of(row), question),
         "is_consist": verdict is Verdict.SUPPORT if may_have_chain else None,
         "chain_verdict": verdict.value if may_have_chain else None,
         "bare_chain": bare if may_have_chain else None,
@@ -130,6 +130,10 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
         **{key: raw_row[key] if isinstance(raw_row.get(key), str) else None for key in FURTHER_COMPLETIONS},
     }
     row["image_id"] = row["image_id"] or row["id"]
+    if truths := raw_row.get("gt_answers"):
+        if not _are_texts(truths) or not all(map(can_be_matched, truths)):
+            raise DataError(f"{place}: `gt_answers` must be a list of answers, and is {json.dumps(truths)[:80]}")
+        row["gt_answers"] = truths
     if (form := raw_row["answer_form"]) not in ANSWER_FORMS:
         raise DataError(f"{place}: `answer_form` is {form!r}; it must be one of {', '.join(ANSWER_FORMS)}")
     if form != "tags":

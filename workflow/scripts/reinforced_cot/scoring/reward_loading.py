@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.scoring.rewards import REWARDS, Reward
 
 Weights = Mapping[str, float | None]
+RECORD_FIELDS = ("answers", "choices", "answer_kind", "extra")  # no columns of a data set: lists, or any JSON
 
 
 def used_weights(rewards: str | Weights) -> dict[str, float]:
@@ -59,17 +61,21 @@ def _module_file(module: str) -> Path:
     return Path(*module.split(".")).with_suffix(".py")
 
 
-def load_rewards(rewards: str | Weights, **constants: Any) -> tuple[list[Reward], list[float]]:
+def load_rewards(
+    rewards: str | Weights, examples: Sequence[Example] = (), **constants: Any
+) -> tuple[list[Reward], list[float]]:
     """The functions that have a weight, each wrapped in `checked`, and their weights, in the order of the config.
 
     Args:
+        examples: the records that will be asked about; every reward gets their `RECORD_FIELDS`.
         constants: arguments that every reward receives besides the columns.
 
     Raises:
         PipelineError: a reward of the user's own cannot be imported.
     """
     weights = used_weights(rewards)
-    functions = [checked(name, REWARDS.get(name) or _imported(name), **constants) for name in weights]
+    records = {example.id: example for example in examples}
+    functions = [checked(name, REWARDS.get(name) or _imported(name), records, **constants) for name in weights]
     return functions, list(weights.values())
 
 
@@ -94,14 +100,19 @@ def _imported(name: str) -> Reward:
     return reward
 
 
-def checked(name: str, reward: Reward, **constants: Any) -> Reward:
+def checked(name: str, reward: Reward, records: Mapping[str, Example] | None = None, **constants: Any) -> Reward:
     """Wrap ``reward`` so that anything but one finite number per completion raises a `PipelineError`.
+
+    It gets a list per name of `RECORD_FIELDS` besides the columns, from the records by their ids.
 
     TRL logs a reward under its ``__name__``: a reward of the user's own gets its module and function as name.
     """
 
     @functools.wraps(reward)
     def function(completions: Sequence[Any], **columns: Any) -> list[float]:
+        if records:
+            asked_about = [records[id] for id in columns["id"]]
+            columns |= {name: [getattr(record, name) for record in asked_about] for name in RECORD_FIELDS}
         columns = {**columns, **constants}
         try:
             values = reward(completions=completions, **columns)

@@ -5,13 +5,13 @@ are the data set's columns, repeated for the G completions of a prompt. Weights 
 `reward_loading` finds the functions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from reinforced_cot.data.completions import TAGS
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import is_correct
+from reinforced_cot.matching.answer_matching import is_accepted
 from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.original import legacy_reward
 
@@ -30,24 +30,46 @@ def format_reward(completions: Completions, **columns: Any) -> list[float]:
     return [float(parse_completion(text).well_formed) for text in _texts(completions)]
 
 
-def correctness_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
-    """1 for the true answer, else 0; leaving the answer out costs as much as a wrong one."""
+def correctness_reward(
+    completions: Completions,
+    question: list[str],
+    answer: list[str],
+    answers: list[Sequence[str]] | None = None,
+    **columns: Any,
+) -> list[float]:
+    """1 for a true answer, else 0; leaving the answer out costs as much as a wrong one.
+
+    Args:
+        answers: all true answers of each question; without them, ``answer`` is the only one.
+    """
     return [
-        float(is_correct(parse_completion(text).answer, truth, question_text))
-        for text, question_text, truth in zip(_texts(completions), question, answer, strict=True)
+        float(is_accepted(parse_completion(text).answer, truths, question_text))
+        for text, question_text, truths in zip(_texts(completions), question, _truths(answer, answers), strict=True)
     ]
 
 
-def consistency_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
+def consistency_reward(
+    completions: Completions,
+    question: list[str],
+    answer: list[str],
+    answers: list[Sequence[str]] | None = None,
+    **columns: Any,
+) -> list[float]:
     """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0.
 
     A chain that only copies the answer earns nothing: it agrees with whatever is answered. A malformed completion
     counts as a contradiction: leaving the answer out must not pay.
     """
-    return [_consistency_value(*row) for row in zip(_texts(completions), question, answer, strict=True)]
+    return [
+        _consistency_value(*row) for row in zip(_texts(completions), question, _truths(answer, answers), strict=True)
+    ]
 
 
-def _consistency_value(text: str, question: str, truth: str) -> float:
+def _truths(answer: list[str], answers: list[Sequence[str]] | None) -> list[Sequence[str]]:
+    return answers or [(truth,) for truth in answer]
+
+
+def _consistency_value(text: str, question: str, truths: Sequence[str]) -> float:
     parsed = parse_completion(text)
     if parsed.think is None or parsed.answer is None:
         return -1.0
@@ -56,7 +78,7 @@ def _consistency_value(text: str, question: str, truth: str) -> float:
         return -1.0
     if verdict is Verdict.UNKNOWN or is_bare(parsed.think, parsed.answer, question):
         return 0.0
-    return float(is_correct(parsed.answer, truth, question))
+    return float(is_accepted(parsed.answer, truths, question))
 
 
 def brevity_reward(completions: Completions, **columns: Any) -> list[float]:

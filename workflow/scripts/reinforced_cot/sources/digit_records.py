@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from reinforced_cot.data.preparation import RawRecord
+from reinforced_cot.data.records import Place, RawRecord
 from reinforced_cot.seeds import mixed
 from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, make_records, make_scenes
 
@@ -24,11 +24,11 @@ def make_digit_records(
     for scene, record in zip(scenes, records, strict=True):
         yield RawRecord(
             id=record["id"],
-            source=f"digit scene {scene.id}",
-            image=scene.render(),
+            place=Place(f"digit scene {scene.id}"),
+            images=(scene.render(),),
             question=record["question"],
-            answer=record["answer"],
-            cot=record["cot"],
+            answers=(record["answer"],),
+            chain=record["cot"],
             question_type=record["question_type"],
-            cot_answer=record["cot_answer"],
+            chain_answer=record["cot_answer"],
         )

@@ -5,13 +5,27 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.text_cleaning import canonical
 
 _SHOWN = 3  # of the names that a message lists
 _SEPARATORS = "/\\:\n\t"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+
+
+def find_named_image(folder: Path, name: str) -> Path:
+    """The image that a record names by its file, with or without suffix, in ``folder`` or in a folder below it.
+
+    Raises:
+        ImageRejected: as `find_image`; or the name leads out of the folder.
+    """
+    parts = PurePosixPath(name).parts
+    if "\\" in name or not parts or PurePosixPath(name).is_absolute() or ".." in parts:
+        raise ImageRejected("image name is a path", f"{name!r} must be a file within {folder}, with / between folders")
+    has_suffix = parts[-1].lower().endswith(IMAGE_SUFFIXES)
+    return find_image(folder.joinpath(*parts[:-1]), parts[-1], [""] if has_suffix else IMAGE_SUFFIXES)
 
 
 def find_image(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
@@ -51,9 +65,13 @@ def _is_file(path: Path) -> bool:
 def _names_by_look(folder: Path) -> dict[str, list[str]]:
     """The names of a folder's files by how they look; read once, when the first image is not found."""
     names = defaultdict(list)
-    with os.scandir(folder) as entries:
-        for name in sorted(entry.name for entry in entries):
-            names[canonical(name)].append(name)
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entry.name for entry in entries)
+    except OSError:  # it does not exist
+        return names
+    for name in found:
+        names[canonical(name)].append(name)
     return names
 
 

@@ -1,8 +1,10 @@
 """The section ``data``: where questions and images come from."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Count, Section, Seed, Share, Text
@@ -10,8 +12,15 @@ from reinforced_cot.section import Count, Section, Seed, Share, Text
 QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "choose", "compare"]
 
 
-class Split(Section):
-    """One split. Digits need only `size`; `gqa_cot` needs `file` and `images`."""
+Size = Count | Annotated[float, Field(gt=0, lt=1)]
+SourceName = Literal["digits", "gqa_cot"]
+
+
+class Source(Section):
+    """One source of questions. Digits need only `size`; `gqa_cot` needs `file` and `images`."""
+
+    source: SourceName | None = None
+    """Where the questions come from; null for `data.source`."""
 
     file: Text | None = None
     """gqa_cot: the JSONL file of questions."""
@@ -22,18 +31,74 @@ class Split(Section):
     """
 
     part: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
-    """gqa_cot: [from, to], the share of the images (by content hash) that belongs to this split; null for all."""
+    """[from, to], the share of the images (by content hash) that belongs to this split; null for all."""
 
-    size: Count | None = None
-    """How many questions, drawn at random; null for all of the file (digits need a number)."""
+    size: Size | None = None
+    """How many questions, drawn at random: a number, or below 1 a share of the source; null for all (digits need a
+    number).
+    """
+
+    @property
+    def read_files(self) -> list[str]:
+        """The files whose content decides what is prepared."""
+        return [self.file] if self.file else []
+
+    @property
+    def image_folders(self) -> list[str]:
+        """The folders of images."""
+        return [self.images] if self.images else []
+
+
+class Reads(NamedTuple):
+    """Which keys a source reads beside `part` and `size`, and why it cannot do without some of them."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    why: Mapping[str, str]
+
+
+READS = {
+    "digits": Reads(("size",), (), {"size": "digits are generated, say how many questions"}),
+    "gqa_cot": Reads(
+        ("file", "images"),
+        ("part", "size"),
+        {"file": "`source: gqa_cot` reads it", "images": "`source: gqa_cot` reads it"},
+    ),
+}
+SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
+PATH_FIELDS = ("file", "images")  # that must exist
+GQA_SOURCES = ("gqa_cot",)  # whose question ids are GQA's
+
+
+def source_names(sources: Sequence[Source]) -> list[str]:
+    """A short name for each of several sources: that of its file, with a number where two have the same."""
+    names = [PurePath(source.file).stem if source.file else str(source.source) for source in sources]
+    return [
+        name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    ]
+
+
+Split = Annotated[
+    Annotated[Source, Tag("<one>")]
+    | Annotated[tuple[Source, ...], Field(strict=False, min_length=1), Tag("<several>")],
+    Discriminator(lambda value: "<several>" if isinstance(value, list | tuple) else "<one>"),
+]
 
 
 class Splits(Section):
-    """SFT and RL learn from train, SFT chooses its checkpoint on val, every policy is evaluated on test."""
+    """SFT and RL learn from train, SFT chooses its checkpoint on val, every policy is evaluated on test. A split is one
+    source, or a list of several.
+    """
 
     train: Split
     val: Split
     test: Split
+
+    def __getitem__(self, name: str) -> tuple[Source, ...]:
+        """The sources of a split."""
+        split: Split = getattr(self, name)
+        return split if isinstance(split, tuple) else (split,)
 
 
 class Digits(Section):
@@ -51,8 +116,10 @@ class Digits(Section):
 class DataSettings(Section):
     """Where questions and images come from."""
 
-    source: Literal["digits", "gqa_cot"]
-    """`digits` generates scenes of handwritten digits; `gqa_cot` reads JSONL beside an image folder."""
+    source: SourceName | None = None
+    """Where questions of splits come from that do not say it themselves: `digits` generates scenes of handwritten
+    digits; `gqa_cot` reads JSONL beside an image folder.
+    """
 
     splits: Splits
 
@@ -61,13 +128,19 @@ class DataSettings(Section):
     max_rejected_share: Share = 0.02
     """A split with a larger share of bad records is refused."""
 
+    def sources(self, split: str) -> tuple[Source, ...]:
+        """The sources of a split, each with its name."""
+        return tuple(
+            source if source.source else source.model_copy(update={"source": self.source})
+            for source in self.splits[split]
+        )
+
 
 class PreparedSplit(Section):
     """The keys that `prepare_data` reads for one split; those of the other splits are not among them."""
 
     seed: Seed
     image: PixelBudget
-    source: str
     digits: Digits | None
     max_rejected_share: float
-    split: Split
+    sources: Annotated[tuple[Source, ...], Field(strict=False)]

@@ -12,7 +12,7 @@ from datasets import Dataset
 from transformers import ProcessorMixin
 from trl import GRPOConfig
 
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, most_images
 from reinforced_cot.errors import DataError
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.launch.vllm_server import ready_server, server_arguments, vllm_context
@@ -30,6 +30,7 @@ from reinforced_cot.training.preflight import (
     checked_lengths,
     find_start,
     load_start,
+    pixels_per_question,
     processor_of,
 )
 from reinforced_cot.training.probe_callback import ProbeCallback
@@ -94,12 +95,22 @@ def train(
     examples = subset(examples, policy.examples, settings.seed)
     processor, new_tokens = processor_of(settings, start), policy.training["max_completion_length"]
     longest = max(checked_lengths(settings, start, processor, examples, data, new_tokens), default=0)
-    check_fits(settings, start, topology, processor, longest, longest + new_tokens, output, resume_from)
-    functions, weights = load_rewards(policy.rewards or {}, max_completion_length=new_tokens)
+    check_fits(
+        settings,
+        start,
+        topology,
+        pixels_per_question(processor, examples),
+        longest,
+        longest + new_tokens,
+        output,
+        resume_from,
+    )
+    functions, weights = load_rewards(policy.rewards or {}, examples, max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     check_whole_groups(policy.refill_generations, arguments)
     check_enough_questions(examples, arguments, data)
-    remember_images(processor, arguments.generation_batch_size // arguments.num_generations)
+    questions = arguments.generation_batch_size // arguments.num_generations
+    remember_images(processor, questions * most_images(examples))
     model, adapter = load_start(settings, start, topology)
     with ready_server(policy.training, rank() == 0):
         trainer = ResumableGRPOTrainer(

@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, ProcessorMixin, Trainer
 
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, most_images
 from reinforced_cot.disk_space import check_room
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.rendering import prompt_lengths
@@ -81,7 +81,7 @@ def check_fits(
     settings: TrainSettings,
     start: Start,
     topology: Topology | None,
-    processor: ProcessorMixin,
+    pixels: int,
     prompt: int,
     row: int,
     output: Path,
@@ -92,6 +92,7 @@ def check_fits(
     Call it before TRL's arguments are made: under ZeRO-3, they split every model that is built after them.
 
     Args:
+        pixels: of all images of one question, at most.
         prompt, row: the longest prompt and the longest training row, in tokens.
         output: ``results/{policy}``.
         resume_from: a checkpoint of this very run, or None.
@@ -100,7 +101,7 @@ def check_fits(
         PipelineError: the memory plan does not fit, or the disk has too little room.
     """
     shapes, on_cpu = shapes_of(start.model, settings.base_model, settings.policy.lora), device().type == "cpu"
-    plan = training_plan_of(settings, shapes, topology, prompt, row, max_pixels(processor), on_cpu)
+    plan = training_plan_of(settings, shapes, topology, prompt, row, pixels, on_cpu)
     check_memory(plan, local_world_size())
     checkpoint, published = written_bytes(settings, shapes, topology)
     # A run that goes on may have saved its last checkpoint already.
@@ -113,6 +114,11 @@ def check_fits(
         possible=kept * checkpoint + published,
         freed=unfinished_checkpoints(output / "checkpoints"),
     )
+
+
+def pixels_per_question(processor: ProcessorMixin, examples: Sequence[Example]) -> int:
+    """The area of all images of one question, in pixels, at most."""
+    return max_pixels(processor) * most_images(examples)
 
 
 def written_bytes(settings: TrainSettings, shapes: Shapes, topology: Topology | None) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
-from reinforced_cot.data.examples import Example
+from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.data.prompts import prompt_messages
@@ -24,7 +24,7 @@ from reinforced_cot.scoring.hack_probes import (
 )
 from reinforced_cot.scoring.rewards import Reward
 from reinforced_cot.seeds import subset
-from reinforced_cot.training.trainer_data import REWARD_COLUMNS
+from reinforced_cot.training.trainer_data import reward_columns
 from reinforced_cot.training.trl_hooks import next_log
 
 
@@ -51,14 +51,17 @@ class ProbeCallback(TrainerCallback):
         self._rewards = list(zip(rewards, weights, strict=True))
         self._examples = subset(examples, probes.questions, seed)
         self._images = {name: probe.images(self._examples, seed) for name, probe in IMAGE_PROBES.items()}
+        rows = [reward_columns(example) for example in self._examples]
         # The arguments that TRL passes besides the completions; made once, since some fifty constants are tried.
         self._columns = {
-            "prompts": [prompt_messages(example.question, self._prompt) for example in self._examples],
-            "image": [opened(data / example.image) for example in self._examples],
+            "prompts": [
+                prompt_messages(example.question, len(example.images), self._prompt) for example in self._examples
+            ],
+            "images": [[opened(data / name) for name in example.images] for example in self._examples],
             "log_extra": lambda *_: None,  # a reward must not log a probe as if it were the policy
             "log_metric": lambda *_: None,
             "environments": None,
-            **{name: [getattr(example, name) for example in self._examples] for name in REWARD_COLUMNS},
+            **{name: [row[name] for row in rows] for name in rows[0]},
         }
         # The reward of a constant answer does not depend on the policy.
         constants = constant_answers([example.answer for example in self._examples])
@@ -80,11 +83,13 @@ class ProbeCallback(TrainerCallback):
         earned = {name: self._mean_reward(texts) for name, texts in answers.items()}
         kept = [parse_completion(text).answer or "" for text in answers["policy"]]
         for name, complete in TEXT_PROBES.items():
-            texts = [complete(example.question, answer) for example, answer in zip(self._examples, kept, strict=True)]
+            texts = [
+                complete(example.question_text, answer) for example, answer in zip(self._examples, kept, strict=True)
+            ]
             earned[name] = self._mean_reward(texts)
         return {**earned, f"best_{CONSTANT_ANSWER}": self._constant}
 
-    def _ask(self, images: Sequence[str | None] | None) -> list[str]:
+    def _ask(self, images: Sequence[ShownImages] | None) -> list[str]:
         completions = generate_together(
             self._trainer,
             self._examples,

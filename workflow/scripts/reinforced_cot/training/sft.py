@@ -34,6 +34,7 @@ from reinforced_cot.training.preflight import (
     checked_lengths,
     find_start,
     load_start,
+    pixels_per_question,
     processor_of,
 )
 from reinforced_cot.training.trainer import (
@@ -183,7 +184,7 @@ def train(
             ``topology`` says.
     """
     policy, start = settings.policy, find_start(settings, origin)
-    chains = subset([example for example in train_examples if example.cot], policy.examples, settings.seed)
+    chains = subset([example for example in train_examples if example.chain], policy.examples, settings.seed)
     if not chains:
         raise DataError("SFT needs chains of thought, and no training example has one")
     val_questions = subset(val_examples, policy.selection.examples, settings.seed)
@@ -193,7 +194,16 @@ def train(
     check_cut_off(policy.selection, completions)
     prompts = checked_lengths(settings, start, processor, chains, data, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
-    check_fits(settings, start, topology, processor, max(prompts), max(lengths), output, resume_from)
+    check_fits(
+        settings,
+        start,
+        topology,
+        pixels_per_question(processor, chains),
+        max(prompts),
+        max(lengths),
+        output,
+        resume_from,
+    )
     arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
     model, adapter = load_start(settings, start, topology)
     trainer = AnswerSelectingTrainer(
@@ -252,5 +262,5 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
 
 def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
     end = processor.tokenizer.eos_token + "\n"  # chat templates end a turn with these two
-    texts = [completion_text(example.cot, example.taught_answer) + end for example in examples]
+    texts = [completion_text(example.chain, example.taught_answer) + end for example in examples]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]

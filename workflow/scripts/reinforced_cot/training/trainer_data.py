@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from datasets import Dataset, Features, Image, Value
+from datasets import Dataset, Features, Image, List, Value
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl.trainer.utils import RepeatSampler
 
@@ -13,8 +13,8 @@ from reinforced_cot.data.prompts import completion_messages, prompt_messages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.seeds import mixed
 
-REWARD_COLUMNS = ("id", "question", "answer", "question_type")  # what reward functions receive
 _MESSAGES = [{"role": Value("string"), "content": Value("string")}]
+_PARTS = [{"role": Value("string"), "content": [{"type": Value("string"), "text": Value("string")}]}]
 
 
 def sft_dataset(examples: Sequence[Example], data: Path, prompt: Prompt, lengths: Sequence[int]) -> Dataset:
@@ -25,29 +25,36 @@ def sft_dataset(examples: Sequence[Example], data: Path, prompt: Prompt, lengths
         prompt,
         {"completion": _MESSAGES, "length": Value("int32")},
         lambda i, example: {
-            "completion": completion_messages(example.cot, example.taught_answer),
+            "completion": completion_messages(example.chain, example.taught_answer),
             "length": lengths[i],
         },
     )
 
 
 def rl_dataset(examples: Sequence[Example], data: Path, prompt: Prompt) -> Dataset:
-    """Prompts with images, and the `REWARD_COLUMNS`."""
-    return _dataset(
-        examples,
-        data,
-        prompt,
-        dict.fromkeys(REWARD_COLUMNS, Value("string")),
-        lambda i, example: {column: getattr(example, column) for column in REWARD_COLUMNS},
-    )
+    """Prompts with images, and the `reward_columns`."""
+    columns = dict.fromkeys(reward_columns(examples[0]), Value("string"))
+    return _dataset(examples, data, prompt, columns, lambda i, example: reward_columns(example))
+
+
+def reward_columns(example: Example) -> dict[str, str]:
+    """What reward functions receive of a record; they get lists and other values by its id (`reward_loading`)."""
+    return {
+        "id": example.id,
+        "question": example.question_text,
+        "answer": example.answer,
+        "question_type": example.question_type,
+    }
 
 
 def _dataset(examples, data, prompt, columns, row) -> Dataset:  # type: ignore[no-untyped-def]
-    features = Features({"prompt": _MESSAGES, "image": Image(), **columns})
+    features = Features({"prompt": _PARTS, "images": List(Image()), **columns})
     rows = [
         {
-            "prompt": prompt_messages(example.question, prompt),
-            "image": str(data / example.image),  # decoded when a batch is built: images never sit in memory
+            "prompt": prompt_messages(example.question, len(example.images), prompt),
+            "images": [
+                str(data / name) for name in example.images
+            ],  # decoded when a batch is built: images never sit in memory
             **row(i, example),
         }
         for i, example in enumerate(examples)

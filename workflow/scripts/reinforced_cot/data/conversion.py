@@ -1,0 +1,98 @@
+"""One raw record in the form that every stage reads, or the reason why it cannot be used."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from reinforced_cot.data.examples import Example, most_frequent_first
+from reinforced_cot.data.image_places import PLACE, place_count, without_leading_places, without_places
+from reinforced_cot.data.question_types import infer_question_type
+from reinforced_cot.data.records import RawRecord, Rejection
+from reinforced_cot.data.text_cleaning import canonical, find_special_token, is_text
+from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
+
+MAX_EXTRA_CHARACTERS = 100_000
+
+
+def converted(record: RawRecord) -> Example | Rejection:
+    """The record with canonical texts and without images, or why it is set aside."""
+    fault = next(_faults(record), None)
+    return Rejection(record.id, record.place, *fault) if fault else _example(record)
+
+
+def _example(record: RawRecord) -> Example:
+    question = without_leading_places(canonical(record.question))
+    choices = tuple(map(canonical, record.choices))
+    question = with_choices(question, choices)
+    answers = most_frequent_first([canonical(answer) for answer in record.answers])
+    chain_answer = canonical(record.chain_answer)
+    return Example(
+        id=record.id,
+        images=(),
+        question=question,
+        answers=answers,
+        question_type=record.question_type or infer_question_type(without_places(question), answers[0]),
+        chain=canonical(record.chain),
+        chain_answer=chain_answer if chain_answer != answers[0] else "",
+        choices=choices,
+        answer_kind=record.answer_kind,
+        semantic_type=record.semantic_type,
+        extra=record.extra,
+    )
+
+
+def with_choices(question: str, choices: Sequence[str]) -> str:
+    """A question that names its choices: they are added, a line with a letter each, unless its text has them all.
+
+    >>> with_choices("What is it?", ["cat", "dog"])
+    'What is it?\\nA. cat\\nB. dog'
+    >>> with_choices("Is it a cat or a dog?", ["cat", "dog"])
+    'Is it a cat or a dog?'
+    """
+    text = question.casefold()
+    if all(choice.casefold() in text for choice in choices):
+        return question
+    return "\n".join([question, *(f"{chr(ord('A') + number)}. {choice}" for number, choice in enumerate(choices))])
+
+
+def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
+    """The kind and the detail of each fault of the texts; a later check may rely on the ones before it."""
+    texts = [
+        ("question", record.question),
+        *(("answer", answer) for answer in record.answers),
+        ("chain", record.chain),
+        ("chain_answer", record.chain_answer),
+        *(("choice", choice) for choice in record.choices),
+    ]
+    for name, text in texts:
+        if not is_text(text):
+            yield "not text", f"the {name} holds half a character (a lone surrogate)"
+    if not canonical(record.question).replace(PLACE, "").strip():
+        yield "empty question", "the question has no visible character"
+    if not record.answers or not all(map(canonical, record.answers)):
+        yield "missing answer", "the answer has no visible character"
+    for name, text in texts:
+        shown = canonical(text)
+        if token := find_special_token(shown.replace(PLACE, "") if name == "question" else shown):
+            yield "special token", f"the {name} contains {token}"
+    for answer in record.answers:
+        if not can_be_matched(canonical(answer)):
+            yield "unmatchable answer", f"the answer {UNMATCHABLE}"
+    if len(record.choices) > 26:
+        yield "too many choices", f"the question has {len(record.choices)} choices; 26 have a letter"
+    places, images = place_count(record.question), len(record.images)
+    if not images:
+        yield "missing image", "the record names no image"
+    elif places not in (0, images):
+        yield "image places", f"the question has {places} places {PLACE}, and the record has {images} images"
+    if record.extra:
+        yield from _faults_of_extra(record)
+
+
+def _faults_of_extra(record: RawRecord) -> Iterator[tuple[str, str]]:
+    try:
+        text = json.dumps(record.extra, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        yield "malformed extra", f"extra cannot be written as JSON: {error}"
+        return
+    if len(text) > MAX_EXTRA_CHARACTERS:
+        yield "malformed extra", f"extra has {len(text)} characters as JSON, more than {MAX_EXTRA_CHARACTERS}"

@@ -1,0 +1,74 @@
+"""The images of a split in one folder: each is decoded once, in threads, and written in the order of the records."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from reinforced_cot.data.images import EncodedImage, ImageRejected, encoded
+from reinforced_cot.data.records import ImageSource
+from reinforced_cot.data.settings import PixelBudget
+
+_Known = Future[EncodedImage] | str | ImageRejected
+
+
+class ImageStore:
+    """Saves images of equal content once, whatever their files are called.
+
+    Attributes:
+        written: size and sha256 of each file, by its name.
+    """
+
+    def __init__(self, folder: Path, budget: PixelBudget, pool: ThreadPoolExecutor) -> None:
+        self._folder, self._budget, self._pool = folder, budget, pool
+        self._by_path: dict[Path, _Known] = {}
+        self.written: dict[str, dict[str, Any]] = {}
+
+    def begin(self, images: Sequence[ImageSource], place: str) -> list["Path | Future[EncodedImage]"]:
+        """Let threads decode the images of one question, unless they are known.
+
+        Args:
+            place: where the question stands, for messages about images without a file.
+
+        Returns:
+            What `finish` takes.
+        """
+        begun: list[Path | Future[EncodedImage]] = []
+        for image in images:
+            if not isinstance(image, Path):
+                begun.append(self._pool.submit(encoded, image, f"an image of {place}", self._budget))
+                continue
+            if image not in self._by_path:
+                self._by_path[image] = self._pool.submit(encoded, image, str(image), self._budget)
+            begun.append(image)
+        return begun
+
+    def finish(self, begun: Sequence["Path | Future[EncodedImage]"]) -> tuple[str, ...]:
+        """Write the images of one question, unless they are written, and return the names of their files.
+
+        Questions must be finished in the order of the records: of two files with equal pixels, the first one is kept.
+
+        Raises:
+            ImageRejected: an image cannot be used.
+        """
+        return tuple(self._name(image) for image in begun)
+
+    def _name(self, image: "Path | Future[EncodedImage]") -> str:
+        if isinstance(image, Future):
+            return self._write(image.result())
+        known = self._by_path[image]
+        if isinstance(known, Future):
+            try:
+                known = self._write(known.result())
+            except ImageRejected as error:
+                known = error
+            self._by_path[image] = known  # without the file's content
+        if isinstance(known, ImageRejected):
+            raise known
+        return known
+
+    def _write(self, image: EncodedImage) -> str:
+        if image.name not in self.written:
+            (self._folder / image.name).write_bytes(image.content)
+            self.written[image.name] = {"bytes": len(image.content), "sha256": image.sha256}
+        return image.name
