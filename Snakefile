@@ -24,6 +24,7 @@ include: "rules/evaluate.smk"
 include: "rules/compare.smk"
 include: "rules/report.smk"
 include: "rules/plan.smk"
+include: "rules/look.smk"
 include: "rules/configuration.smk"
 include: "rules/seeds.smk"
 

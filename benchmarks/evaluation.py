@@ -71,7 +71,7 @@ def measure(examples: Sequence[Example], work: Path, samples: int, tokens: int) 
 
 def make_checkpoint(examples: Sequence[Example], policy: Path) -> None:
     """Write a random model to disk, in the form of a policy."""
-    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.chain)], 2000)
     torch.manual_seed(1)
     build_model(tokenizer, SIZES).save_pretrained(policy / "model")
     build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS).save_pretrained(policy / "model")
@@ -89,8 +89,8 @@ def as_the_original(
 ) -> None:
     """Answer one batch, padded to one length."""
     inputs = processor(
-        text=[rendered_prompt(processor, example.question, PROMPT) for example in examples],
-        images=[opened(data / example.image) for example in examples],
+        text=[rendered_prompt(processor, example, PROMPT) for example in examples],
+        images=[[opened(data / name) for name in example.images] for example in examples],
         **{"padding": "max_length", "max_length": PADDED, "padding_side": "left", "return_tensors": "pt"},
     )
     model.generate(**inputs, max_new_tokens=tokens, **sampling)

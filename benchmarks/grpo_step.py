@@ -97,7 +97,7 @@ def make_trainer(
         disable_tqdm=True,
         logging_steps=1000,
     )
-    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.chain)], 2000)
     processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
     torch.manual_seed(1)
     model = build_model(tokenizer, SIZES)

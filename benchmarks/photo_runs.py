@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def arguments(description: str, script: str) -> argparse.ArgumentParser:
 
 def photo_examples(sample: Path, work: Path, count: int = 64) -> list[Example]:
     """The first questions of the sample, with their chains; their images are written below ``work``."""
-    rows = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:count]
-    prepare(rows, BUDGET, work, "train", 0.5)
+    file, images = sample / "train_data.jsonl", sample / "images"
+    prepare(lambda: islice(read_gqa_cot(file, images), count), BUDGET, work, "train", 0.5)
     return list(read_examples(work / "train.jsonl"))
 
 

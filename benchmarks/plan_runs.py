@@ -12,7 +12,8 @@ from merge import LORA, make_policies
 from PIL import Image
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.data.preparation import RawRecord, prepare
+from reinforced_cot.data.preparation import prepare
+from reinforced_cot.data.records import Place, RawRecord
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.lora.merge import merge
 from reinforced_cot.models.settings import ModelSizes
@@ -53,7 +54,8 @@ class Shape:
 def run(shape: Shape, work: Path) -> tuple[Plan, int]:
     """Run a stage below ``work``; return the plan that it made, and the largest bytes of tensors at one time."""
     make_policies(work, shape.sizes, shape.vocabulary, 4e9)
-    prepare(map(record, range(QUESTIONS), [shape.chain] * QUESTIONS), PixelBudget(), work / "data", "train", 0.0)
+    records = [record(number, shape.chain) for number in range(QUESTIONS)]
+    prepare(lambda: iter(records), PixelBudget(), work / "data", "train", 0.0)
     plans = Plans()
     stage_memory.log.addHandler(plans)
     level = stage_memory.log.level
@@ -84,8 +86,8 @@ class Plans(logging.Handler):
 def record(number: int, words: int) -> RawRecord:
     """A question whose image is its own, and whose chain has this many words."""
     image = Image.linear_gradient("L").rotate(7 * number).resize((SIDE, SIDE)).convert("RGB")
-    source, chain = f"line {number}", " ".join((QUESTION.split() * words)[:words])
-    return RawRecord(f"q{number}", source, image=image, question=QUESTION, answer="red", cot=chain)
+    chain = " ".join((QUESTION.split() * words)[:words])
+    return RawRecord(f"q{number}", Place("plan", number), (image,), QUESTION, ("red",), chain)
 
 
 def settings(shape: Shape, policy: dict[str, Any], system: str | None = None) -> dict[str, Any]:

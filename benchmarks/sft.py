@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     claim_devices(0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        examples = [example for example in photo_examples(args.sample, work, 2 * args.rows) if example.cot][: args.rows]
+        asked = photo_examples(args.sample, work, 2 * args.rows)
+        examples = [example for example in asked if example.chain][: args.rows]
         results = measure(examples, work, args.batch, args.repeats)
     publish(args.out, {"rows": len(examples), "batch": args.batch, "repeats": args.repeats, **results}, page)
 
@@ -93,7 +94,7 @@ def measure(examples: Sequence[Example], work: Path, batch: int, repeats: int) -
 
 def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path, batch: int, steps: int) -> SFTTrainer:
     """A trainer of a random model, the same one each time; image features are kept beside ``output``."""
-    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.chain)], 2000)
     processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
     torch.manual_seed(1)
     model = build_model(tokenizer, SIZES)
@@ -101,7 +102,7 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
         **{"per_device_train_batch_size": batch, "max_steps": steps, "save_strategy": "no", "disable_tqdm": True},
         **{"logging_steps": 1000, "gradient_checkpointing": False, "learning_rate": 1.0e-4},
     }
-    completions = [len(tokenizer(completion_text(one.cot, one.answer))["input_ids"]) for one in examples]
+    completions = [len(tokenizer(completion_text(one.chain, one.answer))["input_ids"]) for one in examples]
     prompts = prompt_lengths(processor, examples, data, PROMPT, SIZES.max_position_embeddings, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
     dataset = sft_dataset(examples, data, PROMPT, lengths)

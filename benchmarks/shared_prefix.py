@@ -21,7 +21,7 @@ from photo_runs import LORA, MAX_PIXELS, MIN_PIXELS, PROMPT, SIZES, arguments, g
 
 from reinforced_cot.base.tiny_model import build_model, build_processor, build_tokenizer
 from reinforced_cot.data.examples import Example
-from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config
@@ -68,14 +68,14 @@ def measure(sample: Path, work: Path, size: int, repeats: int) -> dict[str, Any]
 
 def make_trainer(examples: Sequence[Example], work: Path) -> tuple[ResumableGRPOTrainer, Any]:
     """A real trainer of a random model, whose adapter is not zero."""
-    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], 2000)
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.chain)], 2000)
     processor = build_processor(tokenizer, MIN_PIXELS, MAX_PIXELS)
     model = build_model(tokenizer, SIZES)
     trainer = ResumableGRPOTrainer(
         model=model,
         reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
         args=grpo_config(grpo_settings(), [1.0], processor, work / "grpo"),
-        train_dataset=Dataset.from_list([{"prompt": "", "image": None}] * 64),
+        train_dataset=Dataset.from_list([{"prompt": "", "images": None}] * 64),
         processing_class=processor,
         peft_config=lora_config(LORA, model),
     )
@@ -90,9 +90,9 @@ def make_trainer(examples: Sequence[Example], work: Path) -> tuple[ResumableGRPO
 def make_inputs(examples: Sequence[Example], data: Path, processor: Any, size: int) -> dict[str, Any]:
     """Rows in TRL's form after a generation: each prompt ``size`` times, completions padded on the right."""
     draw = random.Random(1)
-    messages = [with_image(prompt_messages(example.question, PROMPT)) for example in examples]
+    messages = [prompt_messages(example.question, len(example.images), PROMPT) for example in examples]
     texts = [processor.apply_chat_template(m, tokenize=False, add_generation_prompt=True) for m in messages]
-    images = [opened(data / example.image) for example in examples]
+    images = [[opened(data / name) for name in example.images] for example in examples]
     batch = processor(
         text=[text for text in texts for _ in range(size)],
         images=[image for image in images for _ in range(size)],

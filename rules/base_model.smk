@@ -8,6 +8,8 @@ rule base_model:
     input:
         settings="<results>/base/train.yaml",
         made_from=base_files,
+        # What is wrong with the data is found before a model is made or fetched.
+        checked=ancient("<results>/data/summary.json"),
     output:
         model=directory("<results>/base/model"),
         manifest="<results>/base/model.json",

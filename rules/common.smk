@@ -34,7 +34,7 @@ from reinforced_cot.code_hashes import code_hashes, module_hashes
 from reinforced_cot.config import stage_settings
 from reinforced_cot.config.checks import warnings_of
 from reinforced_cot.config.composition import checked, compose, shared_results, whole
-from reinforced_cot.config.data_checks import missing_data
+from reinforced_cot.config.data_checks import missing_chains, missing_data
 from reinforced_cot.config.interrupted_runs import abandoned_checkpoints
 from reinforced_cot.config.launch_checks import missing_packages, stage_topology
 from reinforced_cot.config.validation import refuse_policy
@@ -77,6 +77,7 @@ if workflow.is_main_process:
     for warning in [
         *shared_results(composition),
         *warnings_of(settings),
+        *missing_chains(settings),
         *abandoned_checkpoints(settings),
     ]:
         logger.warning(warning)

@@ -67,7 +67,9 @@ rule check_data:
         splits=SPLITS,
         data=subpath(output[0], parent=True),
         chains=["--chains-for", *LEARN_FROM_CHAINS] if LEARN_FROM_CHAINS else [],
+        near_duplicates=settings.data.max_near_duplicate_share,
         gqa=[f"--gqa-{name}={path}" for name, path in gqa_files().items()],
     shell:
         "exec python {params.scripts:q}/check_data.py --data {params.data:q} --splits {params.splits:q}"
-        " --output {output:q} {params.chains:q} {params.gqa:q} > {log:q} 2>&1"
+        " --output {output:q} --max-near-duplicate-share {params.near_duplicates} {params.chains:q} {params.gqa:q}"
+        " > {log:q} 2>&1"

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -136,14 +136,14 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_data(sample: Path, image: PixelBudget, data: Path, size: int | None) -> list[Example]:
     """The sample as the training split."""
-    records = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", None))[:size]
-    prepare(records, image, data, "train", 0.1)
+    file, images = sample / "train_data.jsonl", sample / "images"
+    prepare(lambda: islice(read_gqa_cot(file, images), size), image, data, "train", 0.1)
     return read_examples(data / "train.jsonl")
 
 
 def make_base(config: Config, examples: Sequence[Example], base: Path, tiny: bool) -> None:
     """The 3B model's shape, or a tiny one, with random weights, as a complete checkpoint."""
-    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.cot)], TOKENIZER)
+    tokenizer = build_tokenizer([text for example in examples for text in (example.question, example.chain)], TOKENIZER)
     ids = tokenizer.get_vocab()
     shape = build_config(len(tokenizer), ids, ModelSizes(max_position_embeddings=4096))
     if not tiny:

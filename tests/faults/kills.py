@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # Files whose appearance is a critical moment, relative to the folder of the job's outputs: what is about to be written,
 # what is half written, what has just been published while the rest has not.
 MOMENTS: dict[str, tuple[str, ...]] = {
-    "prepare_data": ("images/.{subject}.*.tmp", "images/{subject}", "{subject}.jsonl"),
+    "prepare_data": ("images/.{subject}.*.tmp", "images/{subject}", "sources.{subject}.jsonl", "{subject}.jsonl"),
     "check_data": (".summary.json.*.tmp", "summary.json"),
     "base_model": (".model.*.tmp", ".model.*.tmp/model.safetensors", "model", "model.json"),
     "sft": (

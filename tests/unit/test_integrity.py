@@ -21,6 +21,7 @@ from tiny_run import TinyRun
 from reinforced_cot import integrity
 from reinforced_cot.data.preparation import prepare
 from reinforced_cot.errors import DataError
+from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.integrity import STAMPS, check_published, check_split, check_start, record_split
 from reinforced_cot.manifests import write_manifest
@@ -157,8 +158,7 @@ def test_the_file_behind_a_link_is_named(policy: Path, tmp_path: Path) -> None:
 def test_data_of_another_origin_has_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("{}\n")
     check_split(tmp_path, "train")
-    (tmp_path / "images/train").mkdir(parents=True)
-    record_split(tmp_path, "train")
+    record_split(tmp_path, "train", {})
     (tmp_path / "train.jsonl").write_text("[]\n")
     with pytest.raises(DataError, match=r"train\.jsonl is damaged: .*delete \S*train\.jsonl and give"):
         check_split(tmp_path, "train")
@@ -199,7 +199,9 @@ def run(tiny_run: TinyRun, tmp_path: Path) -> Run:
         text = (tmp_path / "data/train.jsonl").read_text().replace("images/train", f"images/{split}")
         (tmp_path / f"data/{split}.jsonl").write_text(text)
         shutil.copytree(tmp_path / "data/images/train", tmp_path / f"data/images/{split}")
-        record_split(tmp_path / "data", split)
+        images = read_json(tmp_path / "data/train.json")["files"]
+        named = {Path(name).name: stated for name, stated in images.items() if name.startswith("images/")}
+        record_split(tmp_path / "data", split, named)
     continuing = tiny_run.settings(grpo__start="adapter")
     stages = {name: getattr(continuing, name) for name in ("sft", "grpo", "merge", "answer", "base")}
     return Run(tmp_path, stages)
@@ -246,7 +248,7 @@ def test_preparing_a_split_again_mends_it(tiny_run: TinyRun, tmp_path: Path) -> 
     from tiny_run import SETTINGS, PixelBudget, make_record
 
     for damage in (flip, cut):
-        prepare(map(make_record, range(3)), PixelBudget(**SETTINGS["image"]), tmp_path, "train", 0.0)
+        prepare(lambda: map(make_record, range(3)), PixelBudget(**SETTINGS["image"]), tmp_path, "train", 0.0)
         check_split(tmp_path, "train")
         damage(tmp_path / "train.jsonl")
         with pytest.raises(DataError, match="delete"):

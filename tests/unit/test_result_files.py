@@ -57,7 +57,7 @@ def test_a_flipped_bit_in_a_valid_file_is_noticed(tmp_path: Path) -> None:
 
 def test_a_flipped_bit_in_an_answer_is_noticed(tmp_path: Path) -> None:
     path, asked = tmp_path / "answers.jsonl", tmp_path / "test.jsonl"
-    write_examples(asked, [Example("q1", "a.png", "What color is it?", "red", "", "query", "a")])
+    write_examples(asked, [Example("q1", ("a.png",), "What color is it?", ("red",), "query")])
     write_result_rows(path, [ANSWER])
     assert read_whole(path, asked)[0]["prediction_raw"] == ANSWER["prediction_raw"]
     path.write_bytes(path.read_bytes().replace(b"is red", b"is rdd"))

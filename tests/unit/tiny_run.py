@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.preparation import RawRecord, prepare
+from reinforced_cot.data.preparation import prepare
+from reinforced_cot.data.records import Place, RawRecord
 from reinforced_cot.data.settings import PixelBudget, Prompt
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading
@@ -133,10 +134,21 @@ class TinyRun:
         return TinySettings(content)
 
 
+def with_several_images(run: TinyRun) -> TinyRun:
+    """The run with questions about one to three images; every other one has places for them in its text."""
+    own, examples = [example.images[0] for example in run.examples], []
+    for number, example in enumerate(run.examples):
+        count = 1 + number % 3
+        images = tuple(own[(number + 5 * further) % len(own)] for further in range(count))
+        places = " as in " + " or ".join(["<image>"] * count) + "?" if number % 2 else ""
+        examples.append(replace(example, images=images, question=example.question + places))
+    return replace(run, examples=examples)
+
+
 def make_tiny_run(root: Path) -> TinyRun:
     """Write the data, the untrained base and an adapter of it under ``root``."""
     data, base, sft = root / "data", root / "base", root / "sft"
-    prepare(map(make_record, range(24)), PixelBudget(**SETTINGS["image"]), data, "train", 0.0)
+    prepare(lambda: map(make_record, range(24)), PixelBudget(**SETTINGS["image"]), data, "train", 0.0)
     examples = read_examples(data / "train.jsonl")
 
     from peft import PeftModel, get_peft_model
@@ -184,11 +196,11 @@ def make_record(number: int) -> RawRecord:
     steps = [f"SELECT({place}): {color} {number % 10}", *[f"RELATE({place}, left): {place}"] * (number % 5)]
     return RawRecord(
         id=f"q{number}",
-        source=f"line {number}",
-        image=image,
+        place=Place("patterns", number),
+        images=(image,),
         question=f"What color is the {place} digit {'to the left ' * (number % 3)}of the picture?",
-        answer=color,
-        cot="\n".join([*steps, f"QUERY(color): {color}"]),
+        answers=(color,),
+        chain="\n".join([*steps, f"QUERY(color): {color}"]),
         question_type="color",
     )
 

@@ -99,14 +99,14 @@ def is_tie(results: Path, settings: AnswerSettings, policy: str, id: str, key: s
 
     asked = next(asked for asked in passes(settings, read_examples(results / "data/test.jsonl")) if asked.name == key)
     shown = zip(asked.examples, asked.images, strict=True)
-    example, image = next((one, image) for one, image in shown if one.id == id)
+    example, images = next((one, images) for one, images in shown if one.id == id)
     processor = load_processor(results / policy / "model")
     model = load_model(results / policy / "model", settings.base_model)
-    prompt = rendered_prompt(processor, example.question, settings.prompt) + asked.options.get("begin", "")
-    images = shown_images(Batch(0, [example], [image]), results / "data")
+    prompt = rendered_prompt(processor, example, settings.prompt) + asked.options.get("begin", "")
+    opened = shown_images(Batch(0, [example], [images]), results / "data")
     with torch.no_grad():
         found = model.generate(
-            **processor(text=[prompt], images=images, return_tensors="pt"),
+            **processor(text=[prompt], images=opened, return_tensors="pt"),
             max_new_tokens=asked.options["max_new_tokens"],
             suppress_tokens=vision_token_ids(processor),
             do_sample=False,

@@ -158,5 +158,5 @@ def test_a_training_method_is_four_files(tmp_path: Path) -> None:
     assert "unknown key `policies.toy.exampels`; did you mean `examples`?" in text
     assert "unknown key `policies.toy.training.learning_rat`; did you mean `learning_rate`?" in text
 
-    workflow.edit(f"{PACKAGE}/training/toy.py", "cot=example.answer", "cot=example.question")
+    workflow.edit(f"{PACKAGE}/training/toy.py", "chain=example.answer", "chain=example.question")
     assert workflow.planned(EVAL) == {"toy": 1, "merge_lora": 1, "answer": 1, "evaluate": 1}

@@ -288,4 +288,4 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
     assert "SFT needs chains of thought, and no training example has one" in text
     (workflow.root / "photos.yaml").write_text(yaml.safe_dump({**config, "report": ["base", "sft"]}))
     text = workflow.snakemake("--cores", "2", check=False)
-    assert "no record of split 'train' has a chain of thought (cot), and the report needs policies that learn" in text
+    assert "no record of split 'train' has a chain of thought, and the report needs policies that learn" in text

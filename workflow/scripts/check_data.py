@@ -17,6 +17,7 @@ from reinforced_cot.files import read_jsonl
 from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.result_files import write_result
+from reinforced_cot.stage_script import start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,9 +27,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", required=True, help="names of the splits")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
     parser.add_argument("--chains-for", nargs="+", default=[], help="policies that learn from chains of thought")
+    parser.add_argument("--max-near-duplicate-share", type=float, default=1.0, help="of a split's images")
     parser.add_argument("--gqa-questions", help="GQA's questions file: it must hold the test split's ids")
     parser.add_argument("--gqa-choices", help="GQA's choices file: it must hold these questions")
     arguments = parser.parse_args(argv)
+    start()
 
     folder: Path = arguments.data
     for name in arguments.splits:
@@ -40,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_ids(questions, {example.id for example in splits["test"]})
         if choices is not None:
             check_choices(questions, choices)
-    write_result(arguments.output, check(splits, rejected, folder, arguments.chains_for))
+    summary = check(splits, rejected, folder, arguments.chains_for, arguments.max_near_duplicate_share)
+    write_result(arguments.output, summary)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def test_what_falls_short_is_said(changes: dict[str, Any], miss: str) -> None:
 
 def test_text_alone_answers_from_the_question() -> None:
     def example(question: str, answer: str) -> Example:
-        return Example("q", "x.png", question, answer, "", "color", "g")
+        return Example("q", ("x.png",), question, (answer,), "color")
 
     train = [example("a?", "red"), example("a?", "red"), example("b?", "blue"), example("b?", "blue")]
     train += [example("c?", "blue")]

@@ -4,16 +4,18 @@ import copy
 from typing import Any
 
 import pytest
-from config_samples import COMMIT, GRPO, LORA, ON_GPUS, TINY, changed, photos, problems
+from config_samples import COMMIT, GRPO, LORA, ON_GPUS, PHOTOS, TINY, changed, photos, problems
 from places import REPO
 
 from reinforced_cot.config.checks import warnings_of
 from reinforced_cot.config.stage_settings import with_trl_defaults
 from reinforced_cot.config.validation import refuse_policy, validated
 from reinforced_cot.errors import ConfigError
+from reinforced_cot.sources.settings import Source
 
 LATER = {"method": "grpo", "from": "sft", "lora": LORA, "training": {"num_iterations": 2, "save_steps": 7}}
-ALLOWED = [
+GENERATED = {"source": "digits", "size": 100}
+ALLOWED: list[dict[str, Any]] = [
     {},
     {"report": ["base", "sft"]},
     {"report": ["base"]},
@@ -28,6 +30,10 @@ ALLOWED = [
     {"seeds": [2, 3]},
     photos(),
     photos(val={"file": "b.jsonl", "images": "photos"}),
+    photos(val=[{**PHOTOS, "part": [0.5, 0.6]}, {**PHOTOS, "file": "b.jsonl", "part": [0.1, 0.3], "size": 0.5}]),
+    photos(test=[{"source": "digits", "size": 5}, {**PHOTOS, "part": [0.7, 1], "size": 7}]),
+    {"data.splits.test": {"source": "gqa_cot", **PHOTOS}},
+    {"data.source": None, "data.splits": {split: [GENERATED] for split in ("train", "val", "test")}},
     {
         "base_model.path": "Qwen/Qwen2.5-VL-3B-Instruct",
         "base_model.revision": COMMIT,
@@ -68,7 +74,8 @@ def test_defaults_are_filled_in_a_copy() -> None:
     assert config == before
     assert (result.seed, result.report, result.rewards) == (1, ("base", "sft", "grpo", "gspo"), {"format": 1.0})
     assert result.made == ["sft", "grpo", "gspo"]
-    assert result.data.splits.val.as_dict() == {"size": 100, "file": None, "images": None, "part": None}
+    [source] = result.data.sources("val")
+    assert source.as_dict() == dict.fromkeys(Source.model_fields) | {"source": "digits", "size": 100}
     assert result.base_model.tiny.architecture.hidden_size == 96
     assert result.launch.of("merge_lora").as_dict() == {"topology": "cpu", "processes": None, "threads": 1}
     # TRL's and PEFT's defaults stay theirs, but for the fields that stage scripts read.

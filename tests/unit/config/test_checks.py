@@ -1,5 +1,6 @@
 """The configuration: mistakes that span several keys get their literal message, too."""
 
+import json
 from typing import Any
 
 import pytest
@@ -337,11 +338,36 @@ CASES = [
     ),
     (
         {"data.splits.val.file": "a.jsonl"},
-        "`data.splits.val.file` is only read with `data.source: gqa_cot`; set it null or change the source",
+        "`data.splits.val.file` is not read by source digits, only by gqa_cot; remove it",
+    ),
+    (
+        {"data.splits.val": [{"size": 3}, {"size": 4, "images": "photos"}]},
+        "`data.splits.val.1.images` is not read by source digits, only by gqa_cot; remove it",
+    ),
+    (
+        {"data.splits.val": {"source": "gqa_cot", "file": "a.jsonl"}},
+        "`data.splits.val.images` is missing; `source: gqa_cot` reads it",
+    ),
+    (
+        {"data.source": None, "data.splits.val.source": "digits", "data.splits.test.source": "digits"},
+        "`data.splits.train.source` is missing; name the source there, or one for all splits as `data.source`",
+    ),
+    (
+        photos(test=[{**PHOTOS, "file": "b.jsonl"}, {**PHOTOS, "file": "./a.jsonl", "part": [0.6, 1]}]),
+        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.1.part` [0.6, 1] overlap, and both read a.jsonl; give "
+        "parts that share nothing",
+    ),
+    (
+        {"data.splits.test": []},
+        "`data.splits.test` is []; it must have at least 1 entry",
+    ),
+    (
+        {"data.splits.train": [{"size": 3}, {"size": 4}], "report": ["base", "sft", "grpo"]},
+        "`data.splits.train.size` is 7; one generation of `policies.grpo` takes 8 different prompts",
     ),
     (
         photos(val={"file": "a.jsonl", "part": [0.5, 0.7]}),
-        "`data.splits.val.images` is missing; `data.source: gqa_cot` reads it",
+        "`data.splits.val.images` is missing; `source: gqa_cot` reads it",
     ),
     (
         photos(val={**PHOTOS, "part": [0.7, 0.5]}),
@@ -377,8 +403,8 @@ CASES = [
     ({"seeds": [3, 3]}, "`seeds` is [3, 3]; it names an entry twice"),
     (
         {"evaluate.gqa_questions": "questions.json"},
-        "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: set "
-        "`data.source` gqa_cot, `data.splits.test.size` null and its `part` null",
+        "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: let "
+        "`data.splits.test` be one source, gqa_cot, with `size` null and `part` null",
     ),
     (
         {"evaluate.gqa_choices": "choices.json"},
@@ -409,3 +435,9 @@ CASES = [
 @pytest.mark.parametrize(("changes", "message"), CASES)
 def test_a_mistake_that_spans_keys_is_explained(changes: dict[str, Any], message: str) -> None:
     assert problems(changed(changes)) == [message]
+
+
+@pytest.mark.parametrize("size", [1.5, 0.0, -1, "3", True, [3]])
+def test_a_size_that_is_neither_a_number_nor_a_share_is_explained_in_one_line(size: Any) -> None:
+    [line] = problems(changed({"data.splits.test.size": size}))
+    assert line.startswith(f"`data.splits.test.size` is {json.dumps(size)}; it must be ") and not line.endswith(" be ")

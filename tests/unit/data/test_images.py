@@ -1,5 +1,6 @@
 """Images of every kind become the same upright RGB, and bad files are told apart by reason."""
 
+import hashlib
 import io
 import struct
 import zlib
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops, features
 from pydantic import ValidationError
 
-from reinforced_cot.data.images import ImageRejected, content_id, fit_budget, open_normalised, save
+from reinforced_cot.data.images import ImageRejected, content_id, encoded, fit_budget, open_normalised
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import DataError
 
@@ -41,6 +42,10 @@ def bomb_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
+def read(path: Path) -> Image.Image:
+    return open_normalised(path.read_bytes(), str(path))
+
+
 def largest_difference(one: Image.Image, other: Image.Image) -> int:
     return max(ImageChops.difference(one, other).tobytes())
 
@@ -64,7 +69,7 @@ def test_every_encoding_of_a_picture_becomes_the_same_rgb(
     tmp_path: Path, name: str, convert: Callable[[Image.Image], Image.Image], tolerance: int
 ) -> None:
     convert(photo()).save(tmp_path / name)
-    image = open_normalised(tmp_path / name)
+    image = read(tmp_path / name)
     assert image.mode == "RGB"
     assert largest_difference(image, photo()) <= tolerance
 
@@ -72,13 +77,13 @@ def test_every_encoding_of_a_picture_becomes_the_same_rgb(
 @pytest.mark.skipif(not features.check("webp"), reason="this Pillow has no WebP")
 def test_webp_is_read(tmp_path: Path) -> None:
     photo().save(tmp_path / "rgb.webp", lossless=True)
-    assert largest_difference(open_normalised(tmp_path / "rgb.webp"), photo()) == 0
+    assert largest_difference(read(tmp_path / "rgb.webp"), photo()) == 0
 
 
 def test_16_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
     values = [0, 256, 0x7FFF, 0xFFFF]
     Image.frombytes("I;16", (4, 1), struct.pack("<4H", *values)).save(tmp_path / "grey.png")
-    assert open_normalised(tmp_path / "grey.png").tobytes() == bytes([0, 0, 0, 1, 1, 1, 127, 127, 127, 255, 255, 255])
+    assert read(tmp_path / "grey.png").tobytes() == bytes([0, 0, 0, 1, 1, 1, 127, 127, 127, 255, 255, 255])
 
 
 @pytest.mark.parametrize(
@@ -92,14 +97,14 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
 )
 def test_alpha_is_composited_on_white(tmp_path: Path, mode: str, color: tuple[int, ...], expected: tuple[int]) -> None:
     Image.new(mode, (8, 8), color).save(tmp_path / "a.png")
-    assert open_normalised(tmp_path / "a.png").getpixel((3, 3)) == expected
+    assert read(tmp_path / "a.png").getpixel((3, 3)) == expected
 
 
 def test_transparent_palette_colour_is_white(tmp_path: Path) -> None:
     image = Image.new("P", (8, 8), 1)
     image.putpalette([0, 0, 0, 200, 0, 0])
     image.save(tmp_path / "p.png", transparency=1)
-    assert open_normalised(tmp_path / "p.png").getpixel((3, 3)) == (255, 255, 255)
+    assert read(tmp_path / "p.png").getpixel((3, 3)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -117,14 +122,14 @@ def test_exif_rotation_is_applied(tmp_path: Path, orientation: int) -> None:
     }
     stored = photo().transpose(undo[orientation]) if orientation in undo else photo()
     (tmp_path / "r.jpg").write_bytes(jpeg_bytes(stored, exif=exif))
-    image = open_normalised(tmp_path / "r.jpg")
+    image = read(tmp_path / "r.jpg")
     assert image.size == (64, 48)
     assert largest_difference(image, photo()) <= 6
 
 
 def test_damaged_exif_does_not_cost_the_image(tmp_path: Path) -> None:
     (tmp_path / "e.jpg").write_bytes(jpeg_bytes(photo(), exif=b"Exif\0\0garbage, not a TIFF header"))
-    assert open_normalised(tmp_path / "e.jpg").size == (64, 48)
+    assert read(tmp_path / "e.jpg").size == (64, 48)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,7 @@ def test_unusable_files_are_rejected_with_their_reason(tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ImageRejected) as caught:
-        open_normalised(path)
+        encoded(path, str(path), BUDGET)
     assert caught.value.reason == reason
     assert str(path) in caught.value.detail
 
@@ -156,15 +161,15 @@ def test_unusable_files_are_rejected_with_their_reason(tmp_path: Path, content: 
 def test_32_bit_samples_have_no_defined_range(tmp_path: Path) -> None:
     Image.new("F", (8, 8), 0.5).save(tmp_path / "f.tiff")
     with pytest.raises(ImageRejected, match="unsupported pixel format"):
-        open_normalised(tmp_path / "f.tiff")
+        read(tmp_path / "f.tiff")
 
 
 # above twice the limit Pillow raises another exception
 @pytest.mark.parametrize("size", [(10000, 9000), (20000, 20000)])
 def test_images_over_89_megapixels_are_refused_not_set_aside(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "bomb.png").write_bytes(bomb_png(*size))
-    with pytest.raises(DataError, match=r"bomb\.png.*pixels") as caught:
-        open_normalised(tmp_path / "bomb.png")
+    with pytest.raises(DataError, match=r"bomb\.png: .* scale the image down") as caught:
+        read(tmp_path / "bomb.png")
     assert not isinstance(caught.value, ImageRejected)
 
 
@@ -199,7 +204,7 @@ def test_budget_must_be_a_range() -> None:
 def test_content_id_knows_pixels_and_shape_only(tmp_path: Path) -> None:
     photo().save(tmp_path / "a.png")
     photo().save(tmp_path / "b.bmp")
-    assert content_id(open_normalised(tmp_path / "a.png")) == content_id(open_normalised(tmp_path / "b.bmp"))
+    assert content_id(read(tmp_path / "a.png")) == content_id(read(tmp_path / "b.bmp"))
     assert content_id(Image.new("RGB", (4, 2))) != content_id(Image.new("RGB", (2, 4)))
     assert content_id(Image.new("RGB", (1, 1))) == "0ec9b60f9066b286"  # ids in published files must stay valid
 
@@ -232,17 +237,31 @@ def rotated_jpeg(path: Path) -> None:
 def test_saved_file_has_the_pixels_of_its_name(
     tmp_path: Path, name: str, write: Callable[[Path], None], suffix: str, copied: bool
 ) -> None:
-    source, folder = tmp_path / name, tmp_path / "out"
-    folder.mkdir()
+    source = tmp_path / name
     write(source)
-    image = fit_budget(open_normalised(source), BUDGET)
-    saved = save(image, source, folder)
-    assert saved == content_id(image) + suffix
-    assert ((folder / saved).read_bytes() == source.read_bytes()) is copied
-    with Image.open(folder / saved) as again:
+    image = fit_budget(read(source), BUDGET)
+    saved = encoded(source, name, BUDGET)
+    assert saved.name == content_id(image) + suffix
+    assert (saved.content == source.read_bytes()) is copied
+    assert saved.sha256 == hashlib.sha256(saved.content).hexdigest()
+    assert encoded(source.read_bytes(), name, BUDGET) == saved  # the content without a file is the same
+    with Image.open(io.BytesIO(saved.content)) as again:
         assert again.mode == "RGB"
         assert again.tobytes() == image.tobytes()
 
 
-def test_generated_image_is_saved_as_png(tmp_path: Path) -> None:
-    assert save(photo(), None, tmp_path) == content_id(photo()) + ".png"
+def test_generated_image_is_saved_as_png() -> None:
+    saved = encoded(photo(), "scene", BUDGET)
+    assert saved.name == content_id(photo()) + ".png" and saved.content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "empty image file"), (b"<html>", "not an image")])
+def test_a_content_without_a_file_is_named_in_messages(content: bytes, reason: str) -> None:
+    with pytest.raises(ImageRejected, match="an image of row 7") as caught:
+        encoded(content, "an image of row 7", BUDGET)
+    assert caught.value.reason == reason
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(ImageRejected, match="missing image"):
+        encoded(tmp_path, "x", BUDGET)

@@ -1,9 +1,10 @@
 """Preparation loses nothing silently, publishes all or nothing, and writes the same bytes again."""
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ import yaml
 from PIL import Image
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.data.preparation import RawRecord, Rejection, draw, prepare
+from reinforced_cot.data.images import content_id
+from reinforced_cot.data.preparation import prepare
+from reinforced_cot.data.records import Place, RawRecord, Rejection
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.integrity import check_split
 from reinforced_cot.sources.digit_records import make_digit_records
 from reinforced_cot.sources.digit_scenes import SPLIT_BOUNDS, load_scans, scans_of_split
 
@@ -26,16 +30,20 @@ BUDGET = PixelBudget(min_pixels=784, max_pixels=50176)
 
 def raw(number: int = 0, **changes: Any) -> RawRecord:
     image = Image.new("RGB", (56, 56), (number % 256, number // 256, 0))
-    record = RawRecord(f"q{number}", f"line {number}", image, f"Is it {number}?", "yes", "It is.")
+    record = RawRecord(f"q{number}", Place("a.jsonl", number), (image,), f"Is it {number}?", ("yes",), "It is.")
     return replace(record, **changes)
 
 
-def run(records: Iterable[RawRecord | Rejection], folder: Path, share: float = 1.0) -> dict[str, int]:
-    return prepare(records, BUDGET, folder, "train", share)
+def run(records: Sequence[RawRecord | Rejection], folder: Path, share: float = 1.0, threads: int = 1) -> dict[str, int]:
+    return prepare(lambda: iter(records), BUDGET, folder, "train", share, threads)
 
 
 def rejected(folder: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (folder / "rejected.train.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -45,13 +53,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_records_become_examples_with_their_image(tmp_path: Path) -> None:
     records = [
         raw(1),
-        raw(2, question=" Is it red\u200b or blue? ", answer="Red", cot=""),
+        raw(2, question=" Is it red\u200b or blue? ", answers=("Red",), chain=""),
         raw(3, question_type="color"),
     ]
     assert run(records, tmp_path) == {"accepted": 3, "rejected": 0, "images": 3}
     first, second, third = read_examples(tmp_path / "train.jsonl")
-    assert (first.id, first.question_type, first.cot) == ("q1", "verify", "It is.")
-    assert (second.question, second.answer, second.cot, second.question_type) == (
+    assert (first.id, first.question_type, first.chain) == ("q1", "verify", "It is.")
+    assert (second.question, second.answer, second.chain, second.question_type) == (
         "Is it red or blue?",
         "Red",
         "",
@@ -59,25 +67,25 @@ def test_records_become_examples_with_their_image(tmp_path: Path) -> None:
     )
     assert third.question_type == "color"
     for example in (first, second, third):
-        assert example.image == f"images/train/{example.group}.png"
-        assert (tmp_path / example.image).is_file()
+        assert example.images == (f"images/train/{example.group}.png",)
+        assert (tmp_path / example.images[0]).is_file()
     assert rejected(tmp_path) == []  # always written
 
 
 @pytest.mark.parametrize(
     ("changes", "reason", "detail"),
     [
-        ({"answer": ""}, "missing answer", "visible"),
-        ({"answer": "\u200b \n"}, "missing answer", "visible"),
+        ({"answers": ("",)}, "missing answer", "visible"),
+        ({"answers": ("\u200b \n",)}, "missing answer", "visible"),
         ({"question": "  "}, "empty question", "visible"),
         ({"question": "Is the \ud83d sign red?"}, "not text", "the question holds half a character"),
-        ({"answer": "\ude00"}, "not text", "the answer holds half a character"),
-        ({"cot": "It is \ud83d."}, "not text", "the chain holds half a character"),
+        ({"answers": ("\ude00",)}, "not text", "the answer holds half a character"),
+        ({"chain": "It is \ud83d."}, "not text", "the chain holds half a character"),
         ({"question": "Is <|image_pad|> red?"}, "special token", "question contains <|image_pad|>"),
         ({"question": "Is <|im_\u200bstart|> red?"}, "special token", "question contains <|im_start|>"),
-        ({"answer": "yes</answer>"}, "special token", "answer contains </answer>"),
-        ({"cot": "<think>It is."}, "special token", "cot contains <think>"),
-        ({"image": Path("nowhere/x.jpg")}, "missing image", "nowhere/x.jpg"),
+        ({"answers": ("yes</answer>",)}, "special token", "answer contains </answer>"),
+        ({"chain": "<think>It is."}, "special token", "chain contains <think>"),
+        ({"images": (Path("nowhere/x.jpg"),)}, "missing image", "nowhere/x.jpg"),
     ],
 )
 def test_bad_records_are_set_aside_with_their_reason(
@@ -85,14 +93,14 @@ def test_bad_records_are_set_aside_with_their_reason(
 ) -> None:
     assert run([raw(1), raw(2, **changes), raw(3)], tmp_path)["rejected"] == 1
     (row,) = rejected(tmp_path)
-    assert (row["id"], row["source"], row["reason"]) == ("q2", "line 2", reason)
+    assert (row["id"], row["source"], row["reason"]) == ("q2", "a.jsonl, line 2", reason)
     assert detail in row["detail"]
     assert [example.id for example in read_examples(tmp_path / "train.jsonl")] == ["q1", "q3"]
 
 
 def test_a_bad_image_costs_each_of_its_questions(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"<html>")
-    run([raw(0), *(raw(number, image=tmp_path / "x.jpg") for number in (1, 2))], tmp_path / "out")
+    run([raw(0), *(raw(number, images=(tmp_path / "x.jpg",)) for number in (1, 2))], tmp_path / "out")
     assert [(row["id"], row["reason"]) for row in rejected(tmp_path / "out")] == [
         ("q1", "not an image"),
         ("q2", "not an image"),
@@ -100,27 +108,160 @@ def test_a_bad_image_costs_each_of_its_questions(tmp_path: Path) -> None:
 
 
 def test_rejections_of_the_reader_are_kept(tmp_path: Path) -> None:
-    run([raw(1), Rejection("q2", "line 2", "not text", "answer is int")], tmp_path)
-    assert rejected(tmp_path) == [{"id": "q2", "source": "line 2", "reason": "not text", "detail": "answer is int"}]
+    run([raw(1), Rejection("q2", Place("a.jsonl", 2), "not text", "answer is int")], tmp_path)
+    told = {"reason": "not text", "detail": "answer is int"}
+    assert rejected(tmp_path) == [{"id": "q2", "source": "a.jsonl, line 2", **told}]
 
 
 def test_an_image_is_stored_once_whatever_its_name(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (56, 56), "red").save(tmp_path / name)
-    records = [raw(number, image=tmp_path / name) for number, name in enumerate(("a.png", "b.png", "a.png"))]
+    records = [raw(number, images=(tmp_path / name,)) for number, name in enumerate(("a.png", "b.png", "a.png"))]
     assert run(records, tmp_path / "out")["images"] == 1
     assert len(list((tmp_path / "out/images/train").iterdir())) == 1
 
 
-@pytest.mark.parametrize("again", [raw(1), Rejection("q1", "line 9", "not text", "")])
+def plain(color: Any, size: tuple[int, int] = (56, 56)) -> Image.Image:
+    return Image.new("RGB", size, color)
+
+
+def test_several_images_keep_their_order_and_are_stored_once(tmp_path: Path) -> None:
+    red, blue, green = (plain(color) for color in ("red", "blue", "green"))
+    records = [raw(1, images=(red, blue)), raw(2, images=(green, red, green)), raw(3, images=(blue,))]
+    assert run(records, tmp_path) == {"accepted": 3, "rejected": 0, "images": 3}
+    names = {color: f"images/train/{content_id(plain(color))}.png" for color in ("red", "blue", "green")}
+    assert [example.images for example in read_examples(tmp_path / "train.jsonl")] == [
+        (names["red"], names["blue"]),
+        (names["green"], names["red"], names["green"]),
+        (names["blue"],),
+    ]
+    assert {str(path.relative_to(tmp_path)) for path in (tmp_path / "images").rglob("*.png")} == {*names.values()}
+    listed = json.loads((tmp_path / "train.json").read_text())["files"]
+    assert listed.keys() == {"train.jsonl", *names.values()}
+    check_split(tmp_path, "train")
+
+
+def test_questions_whose_images_are_connected_are_one_group(tmp_path: Path) -> None:
+    """Also through a question between them, wherever it stands in the file."""
+    shown = [("red", "blue"), ("black",), ("green", "white"), ("blue", "green"), ("white",), ("black",)]
+    records = [raw(n, images=tuple(map(plain, colors))) for n, colors in enumerate(shown)]
+    run(records, tmp_path)
+    groups = [example.group for example in read_examples(tmp_path / "train.jsonl")]
+    first = min(content_id(plain(color)) for color in ("red", "blue", "green", "white"))
+    assert groups == [first, content_id(plain("black")), first, first, first, content_id(plain("black"))]
+    assert not any("group" in row for row in rows(tmp_path, "train"))
+
+
+def test_equal_pixels_in_files_of_two_formats_are_one_image(tmp_path: Path) -> None:
+    """They connect questions, and count once."""
+    Image.effect_noise((56, 56), 90).convert("RGB").save(tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        same = image.convert("RGB")
+    shown = [(tmp_path / "a.jpg", plain((0, 0, n))) for n in range(8)] + [(same, plain((0, 9, n))) for n in range(8)]
+    assert run([raw(n, images=images) for n, images in enumerate(shown)], tmp_path / "out")["images"] == 17
+    assert len({example.group for example in read_examples(tmp_path / "out/train.jsonl")}) == 1
+
+
+def test_one_bad_image_of_several_costs_the_question(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    plain("red").save(good)
+    bad.write_bytes(b"")
+    assert run([raw(1), raw(2, images=(plain("blue"), good, bad)), raw(3, images=(good,))], tmp_path / "out") == {
+        "accepted": 2,
+        "rejected": 1,
+        "images": 2,
+    }
+    assert [(row["id"], row["reason"]) for row in rejected(tmp_path / "out")] == [("q2", "empty image file")]
+    shown = {name for example in read_examples(tmp_path / "out/train.jsonl") for name in example.images}
+    assert {f"images/train/{path.name}" for path in (tmp_path / "out/images/train").iterdir()} == shown
+
+
+def test_images_as_bytes_and_in_files_are_the_same(tmp_path: Path) -> None:
+    plain("red").save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    assert run([raw(1, images=(tmp_path / "a.png", content, plain("red")))], tmp_path / "out")["images"] == 1
+    (example,) = read_examples(tmp_path / "out/train.jsonl")
+    assert len({*example.images}) == 1 and len(example.images) == 3
+    assert (tmp_path / "out" / example.images[0]).read_bytes() == content  # the first is kept as it is
+
+
+def test_the_place_of_each_record_is_written(tmp_path: Path) -> None:
+    records = [raw(1), raw(2, place=Place("b.parquet", 7, "row")), raw(3, answers=()), raw(4, place=Place("scene 4"))]
+    run(records, tmp_path)
+    assert rows(tmp_path, "sources.train") == [
+        {"id": "q1", "file": "a.jsonl", "line": 1},
+        {"id": "q2", "file": "b.parquet", "row": 7},
+        {"id": "q4", "file": "scene 4"},
+    ]
+    assert [row["source"] for row in rejected(tmp_path)] == ["a.jsonl, line 3"]
+
+
+def test_threads_change_no_byte(tmp_path: Path) -> None:
+    """Of files with equal pixels the first is kept, whichever is decoded first; a bad one costs the same questions."""
+    noise = Image.effect_noise((300, 200), 90).convert("RGB")
+    noise.save(tmp_path / "large.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    for number in range(5):
+        plain((number, 0, 0)).save(tmp_path / f"{number}.png", compress_level=number)
+    paths = [tmp_path / name for name in ("large.png", "0.png", "bad.png", "1.png", "2.png", "3.png", "4.png")]
+    records = [
+        raw(n, images=(paths[n * 3 % 7], plain((n % 5, 0, 0)), paths[n * 5 % 7].read_bytes())) for n in range(100)
+    ]
+    found = [run(records, tmp_path / f"with {threads}", threads=threads) for threads in (1, 2, 5)]
+    assert found[0] == found[1] == found[2] and 0 < found[0]["rejected"] < 100
+    one, two, five = (contents(tmp_path / f"with {threads}") for threads in (1, 2, 5))
+    assert one == two == five and len(one) > 8
+
+
+def test_all_that_a_record_says_comes_back(tmp_path: Path) -> None:
+    given = raw(
+        1,
+        answers=("cat", " Kitten", "Kitten"),
+        choices=("cat", "dog"),
+        answer_kind="choice",
+        semantic_type="obj",
+        extra={"depth": [1, None], "name": {"de": "Käse"}},
+        chain_answer="dog",
+    )
+    run([given, raw(2)], tmp_path)
+    full, bare = read_examples(tmp_path / "train.jsonl")
+    assert (full.answers, full.answer, full.taught_answer) == (("Kitten", "Kitten", "cat"), "Kitten", "dog")
+    assert (full.choices, full.answer_kind, full.semantic_type) == (("cat", "dog"), "choice", "obj")
+    assert full.extra == {"depth": [1, None], "name": {"de": "Käse"}}
+    assert (bare.choices, bare.answer_kind, bare.extra, bare.taught_answer) == ((), "", {}, "yes")
+    assert rows(tmp_path, "train")[1].keys() == {"id", "images", "question", "answers", "question_type", "chain"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"group": "g"}, "missing or unknown keys ['group']"),
+        ({"image": "a.png"}, "missing or unknown keys ['image']"),
+        ({"images": []}, "images must be a list of texts"),
+        ({"images": "a.png"}, "images must be a list of texts"),
+        ({"answers": ["yes", 1]}, "answers must be a list of texts"),
+        ({"extra": []}, "extra must be a mapping"),
+        ({"chain": None}, "chain must be a string"),
+    ],
+)
+def test_records_of_another_form_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    run([raw(1), raw(2)], tmp_path)
+    first, second = rows(tmp_path, "train")
+    (tmp_path / "train.jsonl").write_text(f"{json.dumps(first)}\n{json.dumps({**second, **change})}\n")
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        read_examples(tmp_path / "train.jsonl")
+    assert str(caught.value).startswith(f"{tmp_path / 'train.jsonl'}, line 2: ")
+
+
+@pytest.mark.parametrize("again", [raw(1), Rejection("q1", Place("a.jsonl", 9), "not text", "")])
 def test_duplicate_id_is_refused(tmp_path: Path, again: RawRecord | Rejection) -> None:
-    with pytest.raises(DataError, match=r"'q1' occurs twice, first in line 1"):
+    with pytest.raises(DataError, match=r"'q1' occurs twice, first in a\.jsonl, line 1"):
         run([raw(1), again], tmp_path)
     assert contents(tmp_path) == {}
 
 
 def test_too_many_rejections_are_refused_with_reasons(tmp_path: Path) -> None:
-    records = [raw(0), *(raw(number, answer="") for number in range(1, 8)), raw(8, question="")]
+    records = [raw(0), *(raw(number, answers=("",)) for number in range(1, 8)), raw(8, question="")]
     with pytest.raises(DataError) as caught:
         run(records, tmp_path, share=0.5)
     message = str(caught.value)
@@ -135,11 +276,11 @@ def test_too_many_rejections_are_refused_with_reasons(tmp_path: Path) -> None:
 
 
 def test_share_at_the_limit_is_accepted(tmp_path: Path) -> None:
-    records = [raw(number, **({"answer": ""} if number == 0 else {})) for number in range(50)]
+    records = [raw(number, **({"answers": ("",)} if number == 0 else {})) for number in range(50)]
     assert run(records, tmp_path, share=0.02)["rejected"] == 1
 
 
-@pytest.mark.parametrize(("records", "message"), [([], "no question"), ([raw(1, answer="")], "1 of 1 questions")])
+@pytest.mark.parametrize(("records", "message"), [([], "no question"), ([raw(1, answers=("",))], "1 of 1 questions")])
 def test_empty_split_is_refused(tmp_path: Path, records: list[RawRecord], message: str) -> None:
     with pytest.raises(DataError, match=message):
         run(records, tmp_path, share=1.0)
@@ -153,41 +294,30 @@ def test_a_failed_run_leaves_the_previous_split(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-def test_draw_is_nested_and_keeps_the_order() -> None:
-    records = [raw(number) for number in range(50)]
-    assert draw(iter(records), None, 1) == records
-    chosen = {size: [record.id for record in draw(iter(records), size, 1)] for size in (5, 20, 50)}
-    assert chosen[50] == [record.id for record in records]
-    assert set(chosen[5]) < set(chosen[20])
-    assert chosen[20] == sorted(chosen[20], key=lambda name: int(name[1:]))
-    assert chosen[20] != chosen[50][:20]
-    assert chosen[20] != [record.id for record in draw(records, 20, 2)]
-
-
-def test_draw_of_more_than_there_are_is_refused() -> None:
-    with pytest.raises(DataError, match="2 questions, fewer than its size 3"):
-        draw([raw(1), raw(2)], 3, 1)
-
-
-def settings_file(folder: Path, source: str, split: dict[str, Any], **changes: Any) -> Path:
+def settings_file(folder: Path, *sources: dict[str, Any], **changes: Any) -> Path:
     """The settings file of `prepare_data` for one split."""
+    digits = {"shortcut_share": 0.5, "train_question_types": None}
     settings = {
         "seed": 1,
         "image": {"min_pixels": 784, "max_pixels": 50176},
-        "source": source,
-        "digits": {"shortcut_share": 0.5, "train_question_types": None} if source == "digits" else None,
+        "digits": digits if any(source["source"] == "digits" for source in sources) else None,
         "max_rejected_share": 0.02,
-        "split": split,
+        "sources": list(sources),
     }
     path = folder / "settings.yaml"
     path.write_text(yaml.safe_dump({**settings, **changes}), encoding="utf-8")
     return path
 
 
+def prepare_by_script(folder: Path, split: str, *sources: dict[str, Any], threads: int = 1, **changes: Any) -> None:
+    settings = settings_file(folder.parent, *sources, **changes)
+    arguments = ["--settings", str(settings), "--split", split, "--output", str(folder), "--threads", str(threads)]
+    prepare_data.main(arguments)
+
+
 def run_stages(source: str, splits: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
     for split, split_settings in splits.items():
-        settings = settings_file(folder.parent, source, split_settings)
-        prepare_data.main(["--settings", str(settings), "--split", split, "--output", str(folder)])
+        prepare_by_script(folder, split, {"source": source, **split_settings})
     summary = folder / "summary.json"
     check_data.main(["--data", str(folder), "--splits", *splits, "--output", str(summary)])
     result: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))["splits"]
@@ -228,8 +358,8 @@ def test_scans_are_those_that_were_published() -> None:
 
 def test_digit_scenes_of_a_larger_size_begin_with_the_smaller(tmp_path: Path) -> None:
     few, many = list(make_digit_records("val", 4, 1)), list(make_digit_records("val", 9, 1))
-    assert [(one.id, one.question, one.answer) for one in few] == [
-        (one.id, one.question, one.answer) for one in many[:4]
+    assert [(one.id, one.question, one.answers) for one in few] == [
+        (one.id, one.question, one.answers) for one in many[:4]
     ]
 
 
@@ -258,44 +388,42 @@ def test_size_draws_from_the_file(tmp_path: Path, repo: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "split", "message"),
+    ("source", "message"),
     [
-        ("coco", {"size": 5}, "'coco' is unknown; expected one of digits, gqa_cot"),
-        ("digits", {}, "data.splits.train.size is null"),
-        ("gqa_cot", {"file": "train.jsonl"}, "data.splits.train needs file and images"),
+        ({"source": "digits"}, "data.splits.train.size is None; digits are generated"),
+        ({"source": "digits", "size": 0.5}, r"data.splits.train.size is 0\.5; digits are generated"),
+        ({"source": "gqa_cot", "file": "train.jsonl"}, "data.splits.train needs file and images"),
     ],
 )
-def test_wrong_settings_are_refused(tmp_path: Path, source: str, split: dict[str, Any], message: str) -> None:
-    settings = settings_file(tmp_path, source, split)
+def test_wrong_settings_are_refused(tmp_path: Path, source: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        prepare_data.main(["--settings", str(settings), "--split", "train", "--output", str(tmp_path)])
+        prepare_by_script(tmp_path / "data", "train", source)
 
 
 def test_a_split_of_another_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = settings_file(tmp_path, "digits", {"size": 5})
     with pytest.raises(SystemExit):
-        prepare_data.main(["--settings", str(settings), "--split", "tset", "--output", str(tmp_path)])
+        prepare_by_script(tmp_path / "data", "tset", {"source": "digits", "size": 5})
     assert "invalid choice: 'tset' (choose from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("split", "changes", "key"),
+    ("source", "changes", "key"),
     [
         ({"size": 5}, {"data": {}}, "data"),  # the older form of the file, which held all splits
         ({"size": 5}, {"seed": "1"}, "seed"),
-        ({"sise": 5}, {}, r"split\.sise"),
+        ({"sise": 5}, {}, r"sources\.0\.sise"),
+        ({"source": "coco"}, {}, r"sources\.0\.source"),
     ],
 )
 def test_settings_of_another_form_are_refused(
-    tmp_path: Path, split: dict[str, Any], changes: dict[str, Any], key: str
+    tmp_path: Path, source: dict[str, Any], changes: dict[str, Any], key: str
 ) -> None:
-    settings = settings_file(tmp_path, "digits", split, **changes)
     with pytest.raises(DataError, match=rf"settings\.yaml: {key}: .*; `snakemake .*` writes the file anew"):
-        prepare_data.main(["--settings", str(settings), "--split", "train", "--output", str(tmp_path)])
+        prepare_by_script(tmp_path / "data", "train", {"source": "digits", **source}, **changes)
 
 
 def test_script_fails_with_one_clear_line(tmp_path: Path, repo: Path) -> None:
-    settings = settings_file(tmp_path, "gqa_cot", {"file": "absent.jsonl", "images": str(tmp_path)})
+    settings = settings_file(tmp_path, {"source": "gqa_cot", "file": "absent.jsonl", "images": str(tmp_path)})
     script = repo / "workflow/scripts/prepare_data.py"
     command = [sys.executable, str(script), "--settings", str(settings), "--split", "train", "--output", str(tmp_path)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -315,17 +443,17 @@ def test_checks_start_without_the_training_libraries(repo: Path) -> None:
 
 def test_a_chain_that_errs_keeps_its_own_answer_beside_the_truth() -> None:
     hasty = list(make_digit_records("train", 60, 1, shortcut_share=1.0))
-    wrong = [record for record in hasty if record.cot_answer != record.answer]
+    wrong = [record for record in hasty if record.chain_answer != record.answers[0]]
     assert 10 < len(wrong) < 40  # questions about two objects; now and then the shortcut is right by chance
     for record in wrong:
-        assert record.cot.endswith(f": {record.cot_answer}")
+        assert record.chain.endswith(f": {record.chain_answer}")
         assert record.question_type in ("neighbor_color", "neighbor_value", "compare")
-    assert all(record.cot_answer == record.answer for record in make_digit_records("train", 60, 1))
+    assert all(record.chain_answer == record.answers[0] for record in make_digit_records("train", 60, 1))
 
 
 @pytest.mark.parametrize("answer", ["the", "An.", "?!", "...", "x " * 300])
 def test_an_answer_that_no_completion_can_match_is_set_aside(tmp_path: Path, answer: str) -> None:
-    assert run([raw(1), raw(2, answer=answer), raw(3, answer="A")], tmp_path)["rejected"] == 1
+    assert run([raw(1), raw(2, answers=(answer,)), raw(3, answers=("A",))], tmp_path)["rejected"] == 1
     (rejection,) = rejected(tmp_path)
     assert (rejection["id"], rejection["reason"]) == ("q2", "unmatchable answer")
     assert rejection["detail"].startswith("the answer is empty, only articles and punctuation, or longer than 500")

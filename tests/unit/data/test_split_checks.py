@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,18 +11,19 @@ from reinforced_cot.data.split_checks import check
 from reinforced_cot.errors import DataError
 
 
-def example(split: str, number: int, **changes: str) -> Example:
+def example(split: str, number: int, **changes: Any) -> Example:
     group = f"{split}{number:03d}"
-    one = Example(f"{group}-0", f"images/{split}/{group}.png", "Is it red?", "yes", "It is so.", "verify", group)
+    image = f"images/{split}/{group}.png"
+    one = Example(f"{group}-0", (image,), "Is it red?", ("yes",), "verify", chain="It is so.", group=group)
     return replace(one, **changes)
 
 
 def put_images(folder: Path, splits: dict[str, list[Example]]) -> None:
     for examples in splits.values():
         for one in examples:
-            path = folder / one.image
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            for image in one.images:
+                (folder / image).parent.mkdir(parents=True, exist_ok=True)
+                (folder / image).touch()
 
 
 @pytest.fixture
@@ -30,8 +32,9 @@ def splits() -> dict[str, list[Example]]:
 
 
 def test_summary(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
-    splits["train"][0] = example("train", 0, answer="no", question="Is this one red?", question_type="query", cot="")
-    splits["train"][1] = example("train", 1, group="train000", cot_answer="no")
+    bare = {"answers": ("no",), "question": "Is <image> red?", "question_type": "query", "chain": ""}
+    splits["train"][0] = example("train", 0, **bare)
+    splits["train"][1] = example("train", 1, images=("images/train/train000.png",), chain_answer="no")
     put_images(tmp_path, splits)
     summary = check(splits, {"train": [{"reason": "missing answer"}, {"reason": "missing answer"}]}, tmp_path)
     assert summary["shared_images"] == {"train/val": 0, "train/test": 0, "val/test": 0}
@@ -52,7 +55,7 @@ def test_summary(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
 
 
 def test_split_without_chains_serves_evaluation(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
-    splits["test"] = [replace(one, cot="") for one in splits["test"]]
+    splits["test"] = [replace(one, chain="") for one in splits["test"]]
     put_images(tmp_path, splits)
     assert check(splits, {}, tmp_path)["splits"]["test"]["words"]["chain"] is None
 
@@ -64,7 +67,8 @@ def test_image_in_two_splits_is_refused(
 ) -> None:
     one, other = pair
     splits[other] = [
-        replace(second, group=first.group) for first, second in zip(splits[one], splits[other], strict=True)
+        replace(second, images=(*second.images, f"images/{other}/{first.group}.jpg"))
+        for first, second in zip(splits[one], splits[other], strict=True)
     ]
     put_images(tmp_path, splits)
     with pytest.raises(DataError, match=rf"'{one}' and '{other}' share 4 images") as caught:
@@ -72,15 +76,23 @@ def test_image_in_two_splits_is_refused(
     assert f"e.g. {one}000, {one}001, {one}002;" in str(caught.value)
 
 
-def test_id_in_two_splits_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+def test_splits_may_have_the_same_ids(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
     splits["test"][2] = replace(splits["test"][2], id="val001-0")
     put_images(tmp_path, splits)
-    with pytest.raises(DataError, match=r"'val' and 'test' share 1 ids, e\.g\. val001-0;"):
+    assert check(splits, {}, tmp_path)["splits"]["test"]["questions"] == 4
+
+
+def test_each_of_several_images_counts(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
+    splits["val"] = [example("val", 0, images=("images/val/a.png", "images/val/b.png", "images/val/a.jpg"))]
+    put_images(tmp_path, splits)
+    assert check(splits, {}, tmp_path)["splits"]["val"]["images"] == 2  # a.png and a.jpg have the same pixels
+    (tmp_path / "images/val/b.png").unlink()
+    with pytest.raises(DataError, match=r"val\.jsonl names 1 images that do not exist .* images/val/b\.png"):
         check(splits, {}, tmp_path)
 
 
 def test_train_without_any_chain_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
-    splits["train"] = [replace(one, cot="") for one in splits["train"]]
+    splits["train"] = [replace(one, chain="") for one in splits["train"]]
     put_images(tmp_path, splits)
     with pytest.raises(DataError, match="'train' has a chain"):
         check(splits, {}, tmp_path, ["sft"])
@@ -89,6 +101,6 @@ def test_train_without_any_chain_is_refused(tmp_path: Path, splits: dict[str, li
 
 def test_missing_image_file_is_refused(tmp_path: Path, splits: dict[str, list[Example]]) -> None:
     put_images(tmp_path, splits)
-    (tmp_path / splits["val"][1].image).unlink()
+    (tmp_path / splits["val"][1].images[0]).unlink()
     with pytest.raises(DataError, match=r"val\.jsonl names 1 images that do not exist .* images/val/val001\.png"):
         check(splits, {}, tmp_path)

@@ -15,7 +15,7 @@ def rows(pairs: list[tuple[str, str]], question: str = "Is there a cat?") -> lis
     return [
         scored(
             unscored(
-                Example(f"q{n}", "a.png", question, truth, "", "verify", f"g{n}", "", ""),
+                Example(f"q{n}", ("a.png",), question, (truth,), "verify", group=f"g{n}"),
                 completion_text("I look.", answer),
             )
         )

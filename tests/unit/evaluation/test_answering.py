@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny_run import TinyRun
+from tiny_run import TinyRun, with_several_images
 
 from reinforced_cot.data.examples import write_examples
 from reinforced_cot.errors import DataError
@@ -50,6 +50,17 @@ def test_one_row_per_question_with_all_passes_of_the_settings(tiny_run: TinyRun,
     greedy = ask(tiny_run, tmp_path / "greedy", answer__batch_size=2)
     further: dict[str, Any] = {"samples": [], "direct_raw": None, "blank_image_raw": None, "shuffled_image_raw": None}
     assert greedy == [row | further for row in rows]
+
+
+def test_questions_about_several_images_have_all_passes(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """One to three images per question in a batch, blank ones and others' among them."""
+    run = with_several_images(tiny_run)
+    rows = ask(run, tmp_path / "together", 12, **{**EVERYTHING, "answer__probes": 12, "answer__batch_size": 12})
+    assert all(row["direct_raw"] and row["blank_image_raw"] for row in rows)
+    assert sum(row["shuffled_image_raw"] is None for row in rows) == 0
+    assert rows[1]["instruction"].endswith("as in image 1 or image 2?")
+    alone = {**EVERYTHING, "answer__samples": 0, "answer__probes": 12, "answer__batch_size": 1}
+    assert ask(run, tmp_path / "alone", 12, **alone) == [{**row, "samples": []} for row in rows]
 
 
 @pytest.mark.parametrize("shards", [2, 3, 20])  # 20: more than there are batches

@@ -13,7 +13,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json, write_jsonl
 from reinforced_cot.scoring.prediction_rows import unscored
 
-EXAMPLES = [Example(f"q{i}", f"images/{i}.png", "Is it red?", "yes", "", "verify", str(i)) for i in range(4)]
+EXAMPLES = [Example(f"q{i}", (f"images/{i}.png",), "Is it red?", ("yes",), "verify", group=str(i)) for i in range(4)]
 
 
 @pytest.fixture

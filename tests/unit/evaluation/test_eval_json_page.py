@@ -25,7 +25,15 @@ def written() -> dict[str, Any]:
     right = completion_text("SELECT(a): red 7\nQUERY(color): red", "red")
     rows = [
         unscored(
-            Example(f"q{number}", "a.png", "What color is it?", "red", "", "color", f"g{number}", "", "attr"),
+            Example(
+                f"q{number}",
+                ("a.png",),
+                "What color is it?",
+                ("red",),
+                "color",
+                semantic_type="attr",
+                group=f"g{number}",
+            ),
             completion,
             samples=[right, completion],
             direct_raw="red",

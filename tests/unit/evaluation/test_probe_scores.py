@@ -36,7 +36,7 @@ def teacher() -> list[Prediction]:
         record = json.loads(line)
         question, answer = without_prefix(record["instruction"]), record["answer"]
         kind = infer_question_type(question, answer)
-        example = Example(f"q{number:03d}", "a.png", question, answer, "", kind, record["imageId"])
+        example = Example(f"q{number:03d}", ("a.png",), question, (answer,), kind, group=record["imageId"])
         completion = f"<think>{record['cot'][0]['text']}</think><answer>{answer}</answer>"
         rows.append(scored(unscored(example, completion)))
     return rows

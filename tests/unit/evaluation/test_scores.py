@@ -29,7 +29,9 @@ def evaluate(rows: Sequence[Prediction], *files: Any) -> dict[str, Any]:
 
 
 def row(number: int, completion: str, answer: str = "red", **further: Any) -> Prediction:
-    example = Example(f"q{number}", "a.png", "What color?", answer, "", "color", f"g{number // 2}", "", "attr")
+    example = Example(
+        f"q{number}", ("a.png",), "What color?", (answer,), "color", semantic_type="attr", group=f"g{number // 2}"
+    )
     return unscored(example, completion, **further)
 
 

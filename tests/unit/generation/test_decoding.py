@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_run import LOADING, PROMPT, TinyRun, with_large_weights
+from tiny_run import LOADING, PROMPT, TinyRun, with_large_weights, with_several_images
 from transformers import GenerationConfig
 
 from reinforced_cot.errors import PipelineError
@@ -43,8 +43,8 @@ def prompts(run: TinyRun, numbers: list[int]) -> dict[str, torch.Tensor]:
     """Questions of several lengths about images of several sizes."""
     processor = load_processor(run.base / "model")
     examples = [run.examples[number] for number in numbers]
-    texts = [rendered_prompt(processor, example.question, PROMPT) for example in examples]
-    images = [opened(run.data / example.image) for example in examples]
+    texts = [rendered_prompt(processor, example, PROMPT) for example in examples]
+    images = [[opened(run.data / name) for name in example.images] for example in examples]
     return dict(processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt"))
 
 
@@ -66,6 +66,14 @@ def test_greedy_completions_are_the_same_however_rows_are_dropped(tiny_run: Tiny
     assert len({len(ids) for ids in expected}) > 1  # they end at different times
     found = complete(model, prompts(tiny_run, [0, 1, 2, 5]), INDEX, TOKENS, ENDS, do_sample=False)
     assert found == expected
+
+
+def test_greedy_completions_are_the_same_with_several_images(tiny_run: TinyRun, model: Any) -> None:
+    """One to three images per prompt, in one batch."""
+    run = with_several_images(tiny_run)
+    expected = separate(model, run, NUMBERS, do_sample=False)
+    assert len({tuple(ids) for ids in expected}) > 2
+    assert complete(model, prompts(run, [0, 1, 2, 5]), INDEX, TOKENS, ENDS, do_sample=False) == expected
 
 
 def test_sampled_completions_are_the_same(tiny_run: TinyRun, model: Any, never_dropped: None) -> None:

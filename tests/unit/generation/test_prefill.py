@@ -42,10 +42,13 @@ def pictures() -> list[Image.Image]:
 
 
 def prompts(run: TinyRun, questions: Sequence[tuple[str, Sequence[int], str]], shown: Sequence[Image.Image]) -> Any:
-    """What a model takes for (words before, numbers of images, words after)."""
+    """What a model takes for (words before, numbers of images, words after); images without a place are between."""
     processor = load_processor(run.base / "model")
     image = "<|vision_start|><|image_pad|><|vision_end|>"
-    texts = [before + image * len(numbers) + after for before, numbers, after in questions]
+    texts = [
+        (before + "<image>" * (len(numbers) - (before + after).count("<image>")) + after).replace("<image>", image)
+        for before, numbers, after in questions
+    ]
     images = [shown[number] for _, numbers, _ in questions for number in numbers]
     options: Any = {"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"}
     return dict(processor(text=texts, images=images, **options))
@@ -66,8 +69,33 @@ QUESTIONS = [
 ]
 
 
+PLACED = [
+    ("is <image> as ", [0, 2], "<image>?"),
+    ("is <image> as ", [0, 2], "<image> on the left?"),  # ends otherwise
+    ("is <image> as ", [0, 3], "<image>?"),  # another second image
+    ("is <image> as ", [2, 0], "<image>?"),  # the same images turned round
+    ("is <image> or ", [0, 2], "<image>?"),  # other words between
+    ("is <image> red?", [0], ""),
+    ("is <image> as ", [0, 0], "<image>?"),
+    ("is <image> as ", [4, 5], "<image>?"),  # blank, of as many patches in other shapes
+    ("is <image> as ", [5, 4], "<image>?"),
+]
+
+
 @pytest.mark.parametrize(
-    "questions", [QUESTIONS, QUESTIONS[:1], QUESTIONS[4:6], QUESTIONS[1:2] + QUESTIONS[7:8], QUESTIONS[9:]]
+    "questions",
+    [
+        QUESTIONS,
+        QUESTIONS[:1],
+        QUESTIONS[4:6],
+        QUESTIONS[1:2] + QUESTIONS[7:8],
+        QUESTIONS[9:],
+        PLACED,
+        PLACED[:2],
+        PLACED[:3],
+        PLACED[7:],
+        QUESTIONS + PLACED,
+    ],
 )
 def test_keys_and_values_are_those_of_each_prompt_by_itself(
     tiny_run: TinyRun, model: Any, monkeypatch: pytest.MonkeyPatch, questions: Sequence[Any]

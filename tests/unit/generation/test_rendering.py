@@ -1,5 +1,6 @@
 """Records as conversations: what the template may not drop, and lengths counted before anything is loaded."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from tiny_run import PROMPT, TinyRun
 
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
+from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.rendering import prompt_lengths, rendered_prompt
 from reinforced_cot.models.processors import load_processor, prompt_length
 from reinforced_cot.training.trainer_data import rl_dataset, sft_dataset
@@ -19,13 +21,38 @@ def processor(tiny_run: TinyRun) -> Any:
     return load_processor(tiny_run.base / "model")
 
 
-def test_the_rendered_prompt(processor: Any) -> None:
+def test_the_rendered_prompt(tiny_run: TinyRun, processor: Any) -> None:
     prompt = Prompt(system="You see digits.", instruction="Think first.", max_tokens=512)
-    assert rendered_prompt(processor, "What color is it?", prompt) == (
+    example = replace(tiny_run.examples[0], question="What color is it?")
+    assert rendered_prompt(processor, example, prompt) == (
         "<|im_start|>system\nYou see digits.<|im_end|>\n"
         "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>What color is it?\nThink first.<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
+
+
+IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+
+
+@pytest.mark.parametrize(
+    ("question", "user"),
+    [
+        ("Are they alike?", f"{IMAGE}{IMAGE}Are they alike?"),
+        ("Is <image> as <image>?", f"Is {IMAGE} as {IMAGE}?"),
+        ("Which? <image> <image>", f"Which? {IMAGE} {IMAGE}"),
+    ],
+)
+def test_two_images_stand_in_their_places(
+    tiny_run: TinyRun, processor: Any, tmp_path: Path, question: str, user: str
+) -> None:
+    first, second, *_ = tiny_run.examples
+    example = replace(first, question=question, images=(*first.images, *second.images))
+    text = rendered_prompt(processor, example, PROMPT)
+    assert text == f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
+    images = [opened(tiny_run.data / name) for name in example.images]
+    assert images[0].size != images[1].size
+    ids = processor(text=[text], images=[images], add_special_tokens=False)["input_ids"][0]
+    assert prompt_lengths(processor, [example], tiny_run.data, PROMPT, 2048, 64) == [len(ids)]
 
 
 @pytest.mark.parametrize(
@@ -48,18 +75,18 @@ def test_templates_that_lose_something_are_refused(
 @pytest.mark.parametrize(
     "size", [(28, 28), (56, 56), (57, 83), (84, 56), (30, 100), (14, 14), (300, 200), (1000, 20), (112, 112)]
 )
-def test_prompt_length_is_the_processors_own_count(processor: Any, size: tuple[int, int]) -> None:
+def test_prompt_length_is_the_processors_own_count(tiny_run: TinyRun, processor: Any, size: tuple[int, int]) -> None:
     # the original counted one placeholder where about 234 tokens stood
-    text = rendered_prompt(processor, "What color is it?", PROMPT)
+    text = rendered_prompt(processor, tiny_run.examples[0], PROMPT)
     ids = processor(text=[text], images=[Image.new("RGB", size)], add_special_tokens=False)["input_ids"][0]
-    assert prompt_length(processor, text, *size) == len(ids)
+    assert prompt_length(processor, text, [size]) == len(ids)
 
 
 def test_prompt_lengths_follow_each_image(tiny_run: TinyRun, processor: Any) -> None:
     lengths = prompt_lengths(processor, tiny_run.examples, tiny_run.data, PROMPT, 2048, 64)
     for example, length in zip(tiny_run.examples[:6], lengths, strict=False):
-        text = rendered_prompt(processor, example.question, PROMPT)
-        with Image.open(tiny_run.data / example.image) as image:
+        text = rendered_prompt(processor, example, PROMPT)
+        with Image.open(tiny_run.data / example.images[0]) as image:
             assert length == len(processor(text=[text], images=[image], add_special_tokens=False)["input_ids"][0])
     assert len(lengths) == 24
 
@@ -88,20 +115,35 @@ def test_each_prompt_is_measured_with_its_own_completion(tiny_run: TinyRun, proc
 def test_rows_for_sft(tiny_run: TinyRun) -> None:
     examples = tiny_run.examples[:3]
     rows = sft_dataset(examples, tiny_run.data, PROMPT, [7, 8, 9])
-    assert rows.column_names == ["prompt", "image", "completion", "length"]
+    assert rows.column_names == ["prompt", "images", "completion", "length"]
     assert list(rows["length"]) == [7, 8, 9]
     row = rows[1]
-    assert row["prompt"] == [{"role": "user", "content": examples[1].question}]
-    chain = f"<think>\n{examples[1].cot}\n</think>\n<answer>\n{examples[1].answer}\n</answer>"
+    assert row["prompt"] == [
+        {
+            "role": "user",
+            "content": [{"type": "image", "text": None}, {"type": "text", "text": examples[1].question}],
+        }
+    ]
+    chain = f"<think>\n{examples[1].chain}\n</think>\n<answer>\n{examples[1].answer}\n</answer>"
     assert row["completion"] == [{"role": "assistant", "content": chain}]
-    assert row["image"].size == (56, 112)
+    assert [image.size for image in row["images"]] == [(56, 112)]
 
 
 def test_rows_for_rl_hold_what_rewards_need_and_no_chain(tiny_run: TinyRun) -> None:
     rows = rl_dataset(tiny_run.examples[:2], tiny_run.data, PROMPT)
-    assert rows.column_names == ["prompt", "image", "id", "question", "answer", "question_type"]
+    assert rows.column_names == ["prompt", "images", "id", "question", "answer", "question_type"]
     assert list(rows["answer"]) == [example.answer for example in tiny_run.examples[:2]]
-    assert not any(tiny_run.examples[0].cot in str(value) for value in rows[0].values())
+    assert not any(tiny_run.examples[0].chain in str(value) for value in rows[0].values())
+
+
+def test_rows_have_all_images_of_their_question_in_order(tiny_run: TinyRun) -> None:
+    first, second, *_ = tiny_run.examples
+    examples = [replace(first, images=(*second.images, *first.images), question="<image> or <image>?"), second]
+    for rows in (sft_dataset(examples, tiny_run.data, PROMPT, [7, 8]), rl_dataset(examples, tiny_run.data, PROMPT)):
+        assert [[image.size for image in row["images"]] for row in rows] == [[(56, 112), (84, 56)], [(56, 112)]]
+        kinds = [[part["type"] for part in row["prompt"][0]["content"]] for row in rows]
+        assert kinds == [["image", "text", "image", "text"], ["image", "text"]]
+    assert rows[0]["question"] == "image 1 or image 2?"  # rewards read words alone
 
 
 def test_a_missing_image_is_an_error(tiny_run: TinyRun, processor: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A vLLM server's life: which GPUs it gets, what becomes of the stage when it does not start, how it ends."""
 
+import json
 import os
 import sys
 import time
@@ -48,16 +49,17 @@ def rl_settings(training: dict[str, Any], start: str = "model") -> GrpoSettings:
 
 def test_a_server_is_told_what_the_policy_is(tmp_path: Path) -> None:
     training = {**SERVED, "max_completion_length": 20, "vllm_tensor_parallel_size": 2}
-    server = rollout_server(rl_settings(training), tmp_path / "sft", tmp_path / "grpo")
+    server = rollout_server(rl_settings(training), tmp_path / "sft", tmp_path / "grpo", 3)
     assert server is not None and server.gpus == 2
     told = dict(zip(server.arguments[1::2], server.arguments[2::2], strict=False))
     assert server.arguments[0] == str(tmp_path / "sft/model")
+    assert json.loads(told["--limit-mm-per-prompt"]) == {"image": 3, "video": 0}
     assert (told["--dtype"], told["--max-model-len"], told["--tensor-parallel-size"]) == ("bfloat16", "120", "2")
     (tmp_path / "sft").mkdir()
     (tmp_path / "sft/adapter.json").write_text('{"base": "base"}')
-    server = rollout_server(rl_settings(training, "adapter"), tmp_path / "sft", tmp_path / "grpo")
+    server = rollout_server(rl_settings(training, "adapter"), tmp_path / "sft", tmp_path / "grpo", 3)
     assert server is not None and server.arguments[0] == str(tmp_path / "base/model")
-    assert rollout_server(rl_settings({}), tmp_path / "sft", tmp_path / "grpo") is None
+    assert rollout_server(rl_settings({}), tmp_path / "sft", tmp_path / "grpo", 3) is None
 
 
 class Recorded(RolloutServer):

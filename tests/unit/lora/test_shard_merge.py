@@ -64,7 +64,7 @@ def untied(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def checkpoint(family: str, run: TinyRun, folder: Path, **changes: Any) -> Path:
-    published = published_checkpoint(family, [example.cot for example in run.examples], folder / "published")
+    published = published_checkpoint(family, [example.chain for example in run.examples], folder / "published")
     config = AutoConfig.from_pretrained(published)
     for name, value in changes.items():
         setattr(config, name, value)

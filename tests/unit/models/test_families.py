@@ -13,7 +13,18 @@ from peft import get_peft_model
 from PIL import Image
 from safetensors import safe_open
 from tiny_families import TILE, published_checkpoint
-from tiny_run import LOADING, LORA, MAX_PIXELS, MIN_PIXELS, PROMPT, TinyRun, alike, made_trainer, with_large_weights
+from tiny_run import (
+    LOADING,
+    LORA,
+    MAX_PIXELS,
+    MIN_PIXELS,
+    PROMPT,
+    TinyRun,
+    alike,
+    made_trainer,
+    with_large_weights,
+    with_several_images,
+)
 from trl import GRPOTrainer
 from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
@@ -46,7 +57,7 @@ LANGUAGE_MODEL = {f"{name}_proj" for name in ("q", "k", "v", "o", "up", "down", 
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def published(request: pytest.FixtureRequest, tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    texts = [text for example in tiny_run.examples for text in (example.question, example.cot)]
+    texts = [text for example in tiny_run.examples for text in (example.question, example.chain)]
     return published_checkpoint(request.param, texts, tmp_path_factory.mktemp(request.param) / "published")
 
 
@@ -90,15 +101,44 @@ def test_a_base_has_our_pixel_budget_and_the_files_of_the_stock_processor(
     "size", [(56, 56), (84, 56), (56, 112), (28, 28), (100, 33), (9, 160), (97, 131), (640, 480), (1, 150)]
 )
 def test_prompt_length_is_the_processors_own_count(run: TinyRun, processor: Any, size: tuple[int, int]) -> None:
-    text = rendered_prompt(processor, "What is\n\nleft of it?", PROMPT)
+    text = rendered_prompt(processor, replace(run.examples[0], question="What is\n\nleft of it?"), PROMPT)
     (ids,) = processor(text=[text], images=[Image.new("RGB", size)], add_special_tokens=False)["input_ids"]
-    assert prompt_length(processor, text, *size) == len(ids)
+    assert prompt_length(processor, text, [size]) == len(ids)
+
+
+def test_prompts_of_several_images_have_the_processors_own_count(run: TinyRun, processor: Any) -> None:
+    expected_prompts(with_several_images(run), processor)
+
+
+def test_several_images_per_question_are_answered_alike_in_one_batch(run: TinyRun, processor: Any) -> None:
+    """One to three images of several sizes, which InternVL cuts into different numbers of tiles."""
+    model, several = with_large_weights(loaded(run)), with_several_images(run)
+    answers = [
+        generate(model, processor, several.examples[:6], several.data, PROMPT, batch_size=size, max_new_tokens=8)
+        for size in (1, 6)
+    ]
+    assert answers[0] == answers[1] and len({answer.text for [answer] in answers[0]}) > 3
+
+
+def test_rl_on_several_images_per_question_asks_the_same_prompts(run: TinyRun, processor: Any, tmp_path: Path) -> None:
+    several = with_several_images(run)
+    settings = several.settings().grpo
+    trainer = made_trainer(grpo_stage, settings, several.examples, several.data, several.base, tmp_path / "rl", None)
+    drawn = [
+        trainer._generate_and_score_completions([trainer.train_dataset[start + n // 2] for n in range(4)])
+        for start in range(0, 8, 2)
+    ]
+    rows = [row for batch in drawn for row in zip(batch["prompt_ids"], batch["prompt_mask"], strict=True)]
+    assert [ids[mask.bool()].tolist() for ids, mask in rows][::2] == expected_prompts(several, processor)[:8]
+    for batch in drawn:
+        scored = trainer._get_per_token_logps_and_entropies(trainer.model, **as_rows(batch))[0]
+        assert torch.isfinite(scored[batch["completion_mask"].bool()]).all()
 
 
 def expected_prompts(run: TinyRun, processor: Any) -> list[list[int]]:
     """Each example's prompt as evaluation gives it to the model, of the length that was checked."""
-    texts = [rendered_prompt(processor, example.question, PROMPT) for example in run.examples]
-    images = [opened(run.data / example.image) for example in run.examples]
+    texts = [rendered_prompt(processor, example, PROMPT) for example in run.examples]
+    images = [[opened(run.data / name) for name in example.images] for example in run.examples]
     prompts = [
         processor(text=[text], images=[image], add_special_tokens=False)["input_ids"][0]
         for text, image in zip(texts, images, strict=True)
@@ -200,7 +240,8 @@ def test_visual_tokens_are_those_of_the_models_config(run: TinyRun, processor: A
     named = [value for key, value in config.items() if re.fullmatch(r"(image|video|vision_\w+)_token_id", key)]
     assert set(named) <= banned and config["image_token_id"] in banned
     assert set(processor.image_token_ids) <= banned
-    ids = processor(text=[rendered_prompt(processor, "?", PROMPT)], images=[Image.new("RGB", (56, 56))])["input_ids"][0]
+    text = rendered_prompt(processor, run.examples[0], PROMPT)
+    ids = processor(text=[text], images=[Image.new("RGB", (56, 56))])["input_ids"][0]
     special = {id for id, token in processor.tokenizer.added_tokens_decoder.items() if token.special}
     turns = set(processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"]))
     assert banned >= (set(ids) & special) - turns  # all that the processor and the template write for an image
@@ -308,7 +349,7 @@ def test_rows_of_two_generations_keep_their_images(
     data = tmp_path / "data"
     shutil.copytree(run.data, data)
     for number in range(2, 12, 3):
-        Image.new("RGB", (TILE, TILE), (20 * number, 0, 99)).save(data / run.examples[number].image)
+        Image.new("RGB", (TILE, TILE), (20 * number, 0, 99)).save(data / run.examples[number].images[0])
     trainer = made_trainer(grpo_stage, run.settings().grpo, run.examples, data, run.base, tmp_path / "rl", None)
     questions = [trainer.train_dataset[number] for number in numbers for _ in range(2)]
     drawn = [trainer._generate_and_score_completions(questions[start : start + 4]) for start in (0, 4)]
@@ -351,8 +392,8 @@ def test_image_features_are_kept_where_they_can_be(
     run: TinyRun, family: Family, processor: Any, tmp_path: Path
 ) -> None:
     """Qwen3-VL's enter several layers; InternVL's tiles are computed each time."""
-    texts = [rendered_prompt(processor, example.question, PROMPT) for example in run.examples[:3]]
-    images = [opened(run.data / example.image) for example in run.examples[:3]]
+    texts = [rendered_prompt(processor, example, PROMPT) for example in run.examples[:3]]
+    images = [opened(run.data / example.images[0]) for example in run.examples[:3]]
     inputs = processor(text=texts, images=images, padding=True, return_tensors="pt")
     model = loaded(run).requires_grad_(False)
     expected = model(**inputs).logits
@@ -377,12 +418,11 @@ def test_prompts_in_one_row_give_the_keys_of_separate_rows(
 ) -> None:
     """Three questions about one image, and one about another."""
     model = with_large_weights(loaded(run))
-    pairs = [(run.examples[0], run.examples[number].question) for number in range(3)] + [
-        (run.examples[4], run.examples[4].question)
-    ]
+    asked = [replace(run.examples[0], question=run.examples[number].question) for number in range(3)]
+    asked.append(run.examples[4])
     inputs = processor(
-        text=[rendered_prompt(processor, question, PROMPT) for _, question in pairs],
-        images=[opened(run.data / example.image) for example, _ in pairs],
+        text=[rendered_prompt(processor, example, PROMPT) for example in asked],
+        images=[opened(run.data / example.images[0]) for example in asked],
         **{"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"},
     )
     index, passes = torch.tensor([3, 0, 1, 2, 0]), []

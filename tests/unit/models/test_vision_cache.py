@@ -34,8 +34,8 @@ def load(run: TinyRun) -> Any:
 def inputs_of(run: TinyRun, numbers: list[int]) -> Any:
     processor = load_processor(run.base / "model")
     examples = [run.examples[number] for number in numbers]
-    texts = [rendered_prompt(processor, example.question, PROMPT) for example in examples]
-    images = [opened(run.data / example.image) for example in examples]
+    texts = [rendered_prompt(processor, example, PROMPT) for example in examples]
+    images = [opened(run.data / example.images[0]) for example in examples]
     return processor(text=texts, images=images, padding=True, return_tensors="pt")
 
 
@@ -215,7 +215,7 @@ def test_stages_share_what_was_computed(tiny_run: TinyRun, tmp_path: Path, monke
     examples = tiny_run.examples
     sft_stage.train(settings.sft, examples, examples, tiny_run.data, tiny_run.base, tmp_path / "sft", None)
     files = {path: path.stat().st_mtime_ns for path in files_of(tmp_path / VISION_CACHE)}
-    assert len(files) == len({example.image for example in tiny_run.examples}) == 24
+    assert len(files) == len({example.images for example in tiny_run.examples}) == 24
     grpo_stage.train(settings.grpo, tiny_run.examples, tiny_run.data, tiny_run.base, tmp_path / "grpo", None)
     (tmp_path / "base").symlink_to(tiny_run.base)
     log = tmp_path / "log"

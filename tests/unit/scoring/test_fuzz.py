@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from itertools import combinations
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
@@ -79,7 +80,8 @@ def completions() -> st.SearchStrategy[str]:
 
 def rewards(text: str, question: str, truth: str) -> list[float]:
     """Format, correctness and consistency of one completion."""
-    conversation, columns = [[{"role": "assistant", "content": text}]], {"question": [question], "answer": [truth]}
+    conversation: Any = [[{"role": "assistant", "content": text}]]
+    columns: dict[str, Any] = {"question": [question], "answer": [truth]}
     return [reward(conversation, **columns)[0] for reward in (format_reward, correctness_reward, consistency_reward)]
 
 

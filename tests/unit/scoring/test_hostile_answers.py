@@ -6,6 +6,7 @@ Each of 40 hostile texts is put to each of 25 questions, as answer, as chain and
 import time
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_no_hostile_answer_is_paid_or_breaks_anything(name: str, number: int) ->
     assert not is_correct(answer, truth, question), answer[:200]
     for chain, said in ((answer, truth), ("I look at it.", answer), (answer, answer)):
         text = completion_text(chain, said)
-        columns = {"question": [question], "answer": [truth]}
+        columns: dict[str, Any] = {"question": [question], "answer": [truth]}
         turn = [[{"role": "assistant", "content": text}]]
         for reward in (format_reward, correctness_reward, consistency_reward, brevity_reward):
             assert -1.0 <= reward(turn, **columns)[0] <= 1.0

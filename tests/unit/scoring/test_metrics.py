@@ -12,7 +12,7 @@ RED = completion_text("SELECT(a): red 7\nQUERY(color): red", "red")
 
 
 def row(completion: str, answer: str = "red", **further: object) -> Prediction:
-    return scored(unscored(Example("q", "a.png", "What color?", answer, "", "color", "g"), completion, **further))
+    return scored(unscored(Example("q", ("a.png",), "What color?", (answer,), "color"), completion, **further))
 
 
 def test_shares_of_four() -> None:

@@ -1,6 +1,7 @@
 """The predictions format: the original's keys, scores that follow from the texts, refusals that name line and key."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from reinforced_cot.scoring.prediction_rows import unscored
 from reinforced_cot.scoring.predictions import read_predictions, scored
 
 RED = completion_text("SELECT(a): red 7\nQUERY(color): red", "red")
-EXAMPLE = Example("q0", "images/test/a.png", "What color?", "red", "", "color", "g0")
+EXAMPLE = Example("q0", ("images/test/a.png",), "What color?", ("red",), "color", group="g0")
 ROW = {"instruction": "Is it red?", "gt_answer": "Yes", "prediction_raw": "<think>It is.</think><answer>yes</answer>"}
 
 
@@ -52,6 +53,25 @@ def test_a_chain_that_decides_nothing_is_not_consistent() -> None:
     assert (row["is_consist"], row["chain_verdict"]) == (False, "unknown")
 
 
+@pytest.mark.parametrize(
+    ("answers", "right"),
+    [(("blue", "red"), True), (("blue", "blue", "red"), False), (("blue",) * 4 + ("red",) * 3, True)],
+)
+def test_one_of_several_answers_that_count_is_right(tmp_path: Path, answers: tuple[str, ...], right: bool) -> None:
+    row = scored(unscored(replace(EXAMPLE, answers=answers), RED))
+    assert (row["gt_answer"], row["gt_answers"], row["is_correct"]) == ("blue", [*answers], right)
+    (again,) = read_predictions(write(tmp_path / "p.jsonl", row))
+    assert scored(again) == row
+
+
+def test_what_a_record_further_says_stands_in_its_row() -> None:
+    further: dict[str, Any] = {"choices": ("red", "blue"), "answer_kind": "choice", "extra": {"depth": 2}}
+    row = unscored(replace(EXAMPLE, **further, question="Is <image> as <image>?"), RED)
+    assert (row["choices"], row["answer_kind"], row["extra"]) == (["red", "blue"], "choice", {"depth": 2})
+    assert row["instruction"] == "Is image 1 as image 2?"  # judged by its words
+    assert not {"gt_answers", "choices", "answer_kind", "extra"} & unscored(EXAMPLE, RED).keys()
+
+
 def write(path: Path, *rows: Any) -> Path:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return path
@@ -81,6 +101,9 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"gt_answers": "Yes"}, "line 2: `gt_answers` must be a list of answers"),
+        ({"gt_answers": ["Yes", 1]}, "line 2: `gt_answers` must be a list of answers"),
+        ({"gt_answers": ["Yes", "the"]}, "line 2: `gt_answers` must be a list of answers"),
         ({"gt_answer": None}, "line 2: `gt_answer` must be text, and is null"),
         ({"gt_answer": " "}, "line 2: `gt_answer` is empty"),
         ({"gt_answer": "The."}, "line 2: `gt_answer` is empty, only articles and punctuation"),

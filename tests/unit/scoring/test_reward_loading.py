@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.scoring.reward_loading import checked, load_rewards, loading_problem, own_modules, used_weights
 
@@ -247,6 +248,27 @@ def test_columns_without_one_value_per_completion_stay_whole() -> None:
     with pytest.raises(PipelineError, match="ValueError: third for this completion: 'third'"):
         checked("mine", reward)(completions=completions, name="abc", pair=[1, 2])
     assert seen == [("abc", [1, 2])] * 4
+
+
+def test_rewards_get_what_records_say_beside_the_columns(folder: Path) -> None:
+    """Lists, and any values of the source, by the ids of the completions."""
+    code = (
+        "def mine(completions, answers, choices, answer_kind, extra, scale, **_):\n"
+        "    rows = zip(answers, choices, answer_kind, extra, strict=True)\n"
+        "    return [scale * (len(a) + 10 * len(c) + 100 * len(k) + 1000 * e.get('depth', 0)) for a, c, k, e in rows]\n"
+    )
+    (folder / "own_fields.py").write_text(code)
+    examples = [
+        Example("q1", ("a.png",), "?", ("red",), "query"),
+        Example("q2", ("a.png",), "?", ("a", "b"), "query", choices=("a", "b", "c"), answer_kind="no"),
+        Example("q3", ("a.png",), "?", ("a",) * 3, "query", extra={"depth": 0.5}),
+        Example("q4", ("a.png",), "?", ("a",) * 9, "query"),
+    ]
+    [mine, correct], _ = load_rewards({"own_fields:mine": 1.0, "correctness": 1.0}, examples[::-1], scale=2)
+    assert call(mine) == [2.0, 464.0, 1006.0]
+    columns = {"id": ["q2", "q2", "q3"], "answer": ["a", "a", "a"], "question": ["?"] * 3}
+    completions = [[{"role": "assistant", "content": completion_text("x", said)}] for said in ("b", "c", "b")]
+    assert correct(completions=completions, **columns) == [1.0, 0.0, 0.0]
 
 
 def test_an_own_module_is_never_taken_for_another_of_its_name(folder: Path) -> None:

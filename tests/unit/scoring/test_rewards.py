@@ -40,7 +40,7 @@ def call(reward: Callable[..., list[float]], *texts: str, truth: str = "red") ->
         answer=[truth] * len(texts),
         id=["q"] * len(texts),
         question_type=["color"] * len(texts),
-        image=[None] * len(texts),
+        images=[None] * len(texts),
         trainer_state=None,
         log_extra=None,
         log_metric=None,
@@ -85,9 +85,28 @@ def test_mixed_batches_keep_their_order() -> None:
 
 def test_each_completion_is_compared_with_its_own_answer() -> None:
     completions = [[{"role": "assistant", "content": text}] for text in (RIGHT, RIGHT, WRONG)]
-    columns = {"question": ["?"] * 3, "answer": ["red", "blue", "blue"]}
+    columns: dict[str, Any] = {"question": ["?"] * 3, "answer": ["red", "blue", "blue"]}
     assert correctness_reward(completions, **columns) == [1, 0, 1]
     assert consistency_reward(completions, **columns) == [1, 0, 0]  # blue by a chain of one step, which only copies
+
+
+@pytest.mark.parametrize(
+    ("answers", "paid"),
+    [
+        (["red"], 1),
+        (["blue", "red"], 1),  # each was given once: both count
+        (["blue", "blue", "red"], 0),
+        (["blue"] * 4 + ["red"] * 3, 1),  # three annotators are enough
+        (["blue"] * 4 + ["red"] * 2, 0),
+        (["blue", "green"], 0),
+    ],
+)
+def test_an_answer_is_right_if_it_is_one_of_those_that_count(answers: list[str], paid: int) -> None:
+    completions: Any = [[{"role": "assistant", "content": text}] for text in (RIGHT, RIGHT_INCONSISTENT)]
+    columns: dict[str, Any] = {"answer": answers[:1] * 2, "answers": [answers] * 2}
+    columns["question"] = ["What color is it?"] * 2
+    assert correctness_reward(completions, **columns) == [paid, paid]
+    assert consistency_reward(completions, **columns) == [paid, -1]
 
 
 def test_answers_that_do_not_match_the_completions_are_an_error() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from reinforced_cot.data.preparation import RawRecord, Rejection
+from reinforced_cot.data.records import Place, RawRecord, Rejection
 from reinforced_cot.data.text_cleaning import canonical, find_special_token
-from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.errors import DataError
 from reinforced_cot.sources.gqa_cot import read_gqa_cot
 
 PREFIX = "Please answer based on the image content: "
@@ -37,15 +37,16 @@ def test_a_record_and_its_texts(tmp_path: Path) -> None:
     file, images = write(tmp_path, row(), row(instruction="Where is it?", cot=[{"text": "a"}, {"text": "b"}]))
     first, second = read_gqa_cot(file, images)
     assert isinstance(first, RawRecord) and isinstance(second, RawRecord)
-    assert (first.id, first.source, first.image) == ("7-0", f"{file}, line 1", images / "7.jpg")
-    assert (first.question.strip(), first.answer, first.cot, first.question_type) == ("Is it red?", "Yes", "It is.", "")
-    assert (second.id, second.question, second.cot) == ("7-1", "Where is it?", "a\nb")
+    assert (first.id, first.place, first.images) == ("7-0", Place(str(file), 1), (images / "7.jpg",))
+    assert str(first.place) == f"{file}, line 1"
+    assert (first.question, first.answers, first.chain, first.question_type) == ("Is it red?", ("Yes",), "It is.", "")
+    assert (second.id, second.question, second.chain) == ("7-1", "Where is it?", "a\nb")
 
 
 @pytest.mark.parametrize("cot", [None, []])
 def test_chain_may_be_missing(tmp_path: Path, cot: Any) -> None:
     (record,) = read_gqa_cot(*write(tmp_path, row(cot=cot)))
-    assert isinstance(record, RawRecord) and record.cot == ""
+    assert isinstance(record, RawRecord) and record.chain == ""
 
 
 def test_bom_crlf_and_blank_lines_are_accepted(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_malformed_records_are_set_aside(tmp_path: Path, change: dict[str, Any],
     file, images = write(tmp_path, row(), row(**change) if None in change.values() else {**row(), **change})
     _, rejection = read_gqa_cot(file, images)
     assert isinstance(rejection, Rejection)
-    assert (rejection.reason, rejection.source) == (reason, f"{file}, line 2")
+    assert (rejection.reason, str(rejection.place)) == (reason, f"{file}, line 2")
 
 
 @pytest.mark.parametrize("bad", ['{"imageId": "7", "instr', "[1, 2]", "nonsense"])
@@ -85,7 +86,7 @@ def test_an_image_id_that_is_a_path_is_set_aside(tmp_path: Path, image_id: str) 
     file, images = write(tmp_path, row(), row(imageId=image_id))
     _, rejection = read_gqa_cot(file, images)
     assert isinstance(rejection, Rejection)
-    assert (rejection.reason, rejection.source) == ("image name is a path", f"{file}, line 2")
+    assert (rejection.reason, str(rejection.place)) == ("image name is a path", f"{file}, line 2")
     assert repr(image_id) in rejection.detail
 
 
@@ -109,7 +110,7 @@ def test_a_file_is_found_by_its_very_name_or_by_its_look(tmp_path: Path, image_i
     Image.new("RGB", (32, 32)).save(images / file)
     (record,) = read_gqa_cot(data, images)
     if found:
-        assert isinstance(record, RawRecord) and record.image == images / file
+        assert isinstance(record, RawRecord) and record.images == (images / file,)
     else:
         assert isinstance(record, Rejection) and record.reason == "missing image"
 
@@ -118,9 +119,9 @@ def test_names_that_look_alike_are_told_apart(tmp_path: Path) -> None:
     names = ("cup\u00a01", "cup 1")
     file, images = write(tmp_path, *(row(imageId=name) for name in names), images=names)
     records = list(read_gqa_cot(file, images))
-    assert [(record.id, record.image) for record in records if isinstance(record, RawRecord)] == [
-        ("cup 1-0", images / "cup\u00a01.jpg"),
-        ("cup 1-1", images / "cup 1.jpg"),
+    assert [(record.id, record.images) for record in records if isinstance(record, RawRecord)] == [
+        ("cup 1-0", (images / "cup\u00a01.jpg",)),
+        ("cup 1-1", (images / "cup 1.jpg",)),
     ]
     file.write_text(json.dumps(row(imageId="cup\u20021")))
     (rejection,) = read_gqa_cot(file, images)
@@ -184,39 +185,7 @@ def test_other_suffixes_and_integer_ids(tmp_path: Path) -> None:
     file, images = write(tmp_path, row(imageId=12))
     Image.new("RGB", (32, 32)).save(images / "12.png")
     (record,) = read_gqa_cot(file, images)
-    assert isinstance(record, RawRecord) and record.image == images / "12.png"
-
-
-@pytest.mark.parametrize("part", [(0.5, 0.5), (0.7, 0.2), (-0.1, 0.5), (0.0, 1.1)])
-def test_part_must_be_a_range(tmp_path: Path, part: tuple[float, float]) -> None:
-    with pytest.raises(ConfigError, match="part"):
-        list(read_gqa_cot(*write(tmp_path, row()), part))
-
-
-def test_parts_divide_the_questions_by_image(tmp_path: Path) -> None:
-    names = tuple(f"i{number}" for number in range(40))
-    lines = [row(imageId=name) for name in names for _ in range(3)] + [row(imageId="gone"), row(imageId=None)]
-    file, images = write(tmp_path, *lines, images=names)
-    parts = [list(read_gqa_cot(file, images, part)) for part in ((0.0, 0.5), (0.5, 0.8), (0.8, 1.0))]
-    ids = [record.id for part in parts for record in part]
-    assert sorted(ids) == sorted(record.id for record in read_gqa_cot(file, images))  # each exactly once, bad ones too
-    image_ids = [{record.id.rpartition("-")[0] for record in part} for part in parts]
-    assert sum(map(len, image_ids)) == len(names) + 2  # no image in two parts
-    assert 12 <= len(image_ids[0]) <= 30
-
-
-def test_copies_of_an_image_stay_together(tmp_path: Path) -> None:
-    names = tuple(f"i{number}" for number in range(30))
-    file, images = write(tmp_path, *[row(imageId=name) for name in names], images=names)
-    for name in names:
-        (images / f"{name}.jpg").write_bytes((images / "i0.jpg").read_bytes())
-    sizes = []
-    for part in ((0.0, 0.5), (0.5, 1.0)):
-        try:
-            sizes.append(len(list(read_gqa_cot(file, images, part))))
-        except DataError as error:  # the other part is empty: the message names file and part
-            assert f"{file} has " in str(error) and f"none falls into part {list(part)}" in str(error)
-    assert sizes == [30]
+    assert isinstance(record, RawRecord) and record.images == (images / "12.png",)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +239,6 @@ def test_the_real_sample_is_read_whole(repo: Path) -> None:
     records = list(read_gqa_cot(sample / "train_data.jsonl", sample / "images"))
     assert len(records) == len({record.id for record in records}) == 498
     for record in records:
-        assert isinstance(record, RawRecord) and isinstance(record.image, Path)
-        assert record.image.is_file() and record.answer and record.cot and not record.question.startswith("Please")
-    parts = [list(read_gqa_cot(sample / "train_data.jsonl", sample / "images", part)) for part in ((0, 0.7), (0.7, 1))]
-    assert sum(map(len, parts)) == 498
+        assert isinstance(record, RawRecord) and isinstance(record.images[0], Path)
+        assert record.images[0].is_file() and record.answers and record.chain
+        assert not record.question.startswith("Please")

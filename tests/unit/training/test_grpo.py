@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import LOADING, TinyRun, lottery
+from tiny_run import LOADING, TinyRun, lottery, made_trainer, with_several_images
 
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError, PipelineError
@@ -115,6 +115,23 @@ def sft_ids(run: TinyRun, settings: SftSettings, output: Path) -> list[list[int]
         for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
             found.append(ids[: int((labels != -100).nonzero()[0])].tolist())
     return found
+
+
+def test_questions_about_several_images_have_the_same_tokens_too(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """One to three images per question in one batch, at its beginning or in places of their own."""
+    run = with_several_images(tiny_run)
+    settings = run.settings(**SYSTEM)
+    asked = evaluation_ids(run, settings.answer.prompt)
+    assert sft_ids(run, settings.sft, tmp_path / "sft") == asked
+    made = made_trainer(grpo_stage, settings.grpo, run.examples, run.data, run.base, tmp_path / "rl", None)
+    prompts, counts = [], []
+    for start in range(0, 24, 2):
+        drawn = made._generate_and_score_completions([made.train_dataset[start + n // 2] for n in range(4)])
+        rows = zip(drawn["prompt_ids"], drawn["prompt_mask"], strict=True)
+        prompts += [ids[mask.bool()].tolist() for ids, mask in rows][::2]
+        counts += [int(count) for count in drawn["num_images"]][::2]
+    assert prompts == asked
+    assert counts == [len(example.images) for example in run.examples]
 
 
 def test_sft_rl_and_evaluation_ask_with_the_same_tokens(

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import TinyRun
+from tiny_run import TinyRun, with_several_images
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
@@ -56,9 +57,13 @@ def answers(monkeypatch: pytest.MonkeyPatch, right: Sequence[int]) -> list[list[
     return asked
 
 
-def test_labels_are_chain_answer_and_end_token(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:
+@pytest.mark.parametrize("of_run", [lambda run: run, with_several_images])
+def test_labels_are_chain_answer_and_end_token(
+    tiny_run: TinyRun, tmp_path: Path, trainers: list[Any], of_run: Callable[[TinyRun], TinyRun]
+) -> None:
     # in the original, image, question and padding tokens entered the loss; sizes could not be stacked
-    train(tiny_run, tmp_path, tiny_run.settings().sft)
+    run = of_run(tiny_run)
+    train(run, tmp_path, run.settings().sft)
     (trainer,) = trainers
     tokenizer = trainer.processing_class.tokenizer
     image, end, pad = tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|im_end|>", "<|endoftext|>"])
@@ -75,7 +80,7 @@ def test_labels_are_chain_answer_and_end_token(tiny_run: TinyRun, tmp_path: Path
             assert pad not in ids[learned] and mask[learned].all()
             assert tokenizer.decode(ids[: positions[0]]).endswith("<|im_start|>assistant\n")
             completions.append(tokenizer.decode(labels[learned]))
-    expected = [completion_text(example.cot, example.answer) + "<|im_end|>" for example in tiny_run.examples]
+    expected = [completion_text(example.chain, example.answer) + "<|im_end|>" for example in tiny_run.examples]
     assert sorted(completions) == sorted(expected)
     assert mixed, "no batch held images of different sizes"
 
@@ -269,19 +274,19 @@ def test_a_save_without_a_well_formed_answer_is_named(
 
 
 def test_data_without_chains_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
-    examples = [Example(**{**vars(example), "cot": ""}) for example in tiny_run.examples]
+    examples = [replace(example, chain="") for example in tiny_run.examples]
     with pytest.raises(DataError, match="SFT needs chains of thought"):
         sft_stage.train(tiny_run.settings().sft, examples, examples, tiny_run.data, tiny_run.base, tmp_path, None)
 
 
 def test_rows_without_a_chain_are_left_to_rl(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:
-    bare = [Example(**{**vars(example), "cot": ""}) for example in tiny_run.examples[:4]]
+    bare = [replace(example, chain="") for example in tiny_run.examples[:4]]
     examples = [*bare, *tiny_run.examples[4:]]
     settings = tiny_run.settings(sft__examples=7).sft
     sft_stage.train(settings, examples, examples, tiny_run.data, tiny_run.base, tmp_path, None)
     texts = [row[0]["content"] for row in trainers[0].train_dataset["completion"]]
     chosen = subset(tiny_run.examples[4:], 7, settings.seed)
-    assert texts == [completion_text(example.cot, example.answer) for example in chosen]
+    assert texts == [completion_text(example.chain, example.answer) for example in chosen]
 
 
 def test_only_the_adapter_is_trained(tiny_run: TinyRun, tmp_path: Path, trainers: list[Any]) -> None:

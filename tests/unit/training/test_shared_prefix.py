@@ -10,14 +10,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from stage_runs import series
-from tiny_run import PROMPT, TinyRun, lottery, made_trainer
+from tiny_run import PROMPT, TinyRun, lottery, made_trainer, with_several_images
 from trl import GRPOTrainer
 
 from reinforced_cot.attention.packing import Rows, pack
 from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees
-from reinforced_cot.data.prompts import prompt_messages, with_image
+from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
+from reinforced_cot.generation import decoding
 from reinforced_cot.models.processors import load_processor
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
@@ -37,10 +38,11 @@ def make_rows(
     texts, images = [], []
     for _ in range(groups):
         question = " ".join(draw.choices(WORDS, k=draw.randint(1, 9)))
-        [message] = with_image(prompt_messages(question, PROMPT))
         shown = [Image.effect_noise(draw.choice(SIZES), 90).convert("RGB") for _ in range(draw.randint(1, most_images))]
-        message["content"] = [{"type": "image"}] * (len(shown) - 1) + message["content"]
-        texts += [processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)] * size
+        if len(shown) > 1 and draw.random() < 0.5:  # words stand between the images
+            question = " <image> ".join([question, *draw.choices(WORDS, k=len(shown))])
+        messages = prompt_messages(question, len(shown), PROMPT)
+        texts += [processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)] * size
         images += [shown] * size
     order = draw.sample(range(groups * size), groups * size)
     batch = processor(
@@ -281,6 +283,30 @@ def test_training_is_the_same(tiny_run: TinyRun, tmp_path: Path, level: str, bet
         assert series(found, name) == pytest.approx(series(expected, name), abs=1e-5) and series(found, name), name
     for name, weight in wanted.items():
         assert torch.allclose(adapter[name], weight, atol=1e-5), name
+
+
+def test_training_on_several_images_per_question_is_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """Rollouts, old and policy passes of questions with one to three images, in one batch."""
+    run = with_several_images(tiny_run)
+    training = {"max_steps": 6, "save_steps": 6, "num_generations": 4, "generation_batch_size": 16}
+    changes = {f"grpo__training__{field}": value for field, value in training.items()}
+    settings = run.settings(grpo__rewards={"lottery": 1.0}, grpo__global_batch_size=8, **changes).grpo
+    found = []
+    for shared in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(REWARDS, "lottery", lottery)
+            if not shared:
+                for name in ("_get_per_token_logps_and_entropies", "_generate_single_turn"):
+                    patch.setattr(SharedPrefixTrainer, name, getattr(GRPOTrainer, name))
+            patch.setattr(decoding, "GOING_ON", 0.0)  # rows stay: the random numbers are those of the stock generate
+            output = tmp_path / str(shared)
+            grpo_stage.train(settings, run.examples, run.data, run.base, output, None)
+        history = [entry for entry in read_json(output / "metrics.json")["history"] if "loss" in entry]
+        found.append((history, load_file(output / "adapter/adapter_model.safetensors")))
+    (history, adapter), (expected, wanted) = found
+    for name in ("loss", "grad_norm", "reward", "entropy"):
+        assert series(history, name) == pytest.approx(series(expected, name), abs=1e-5) and series(history, name), name
+    assert all(torch.allclose(adapter[name], weight, atol=1e-5) for name, weight in wanted.items())
 
 
 def test_insisting_on_shared_prompts_that_cannot_be_shared_is_an_error(

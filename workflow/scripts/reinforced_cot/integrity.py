@@ -98,7 +98,7 @@ def record_split(data: Path, split: str, images: Mapping[str, Mapping[str, Any]]
     """Write the manifest of a split that was prepared just now.
 
     Args:
-        images: size and sha256 of each file in ``images/{split}``, as they were computed when it was written.
+        images: what the manifest says of each file in ``images/{split}``: size and sha256, and whatever else.
     """
     files = listed(data, [data / f"{split}.jsonl"]) | {
         f"images/{split}/{name}": images[name] for name in sorted(images)

@@ -11,7 +11,7 @@
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -22,40 +22,49 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 
 from reinforced_cot.base.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
-from reinforced_cot.base.tiny_texts import Texts, predictions, rope_positions, tokenize
+from reinforced_cot.base.tiny_texts import Scenes, Texts, predictions, rope_positions, tokenize
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.settings import Pretraining, PretrainingSteps
+from reinforced_cot.sources.digit_pairs import make_pair_records, make_pairs
 from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 log = logging.getLogger(__name__)
 
 CAPTION_PROMPT = "Describe the image."
+PAIR = "pair_"  # begins the names of kinds of text about two scenes
 
 
 class Asked(NamedTuple):
-    """Scenes with questions about each."""
+    """Scenes with questions about one and about two of them, which are given by their numbers."""
 
     scenes: Sequence[Scene]
-    questions: Sequence[Sequence[Record]]
+    questions: Sequence[tuple[Scenes, Record]]
+    pair_questions: Sequence[tuple[Scenes, Record]]
 
     @classmethod
     def drawn(
-        cls, drawing: str, scenes: int, per_scene: int, shortcut_share: float, question_types: Sequence[str]
+        cls, drawing: str, scenes: int, per_scene: int, shortcut_share: float, question_types: Sequence[str], pairs: int
     ) -> Self:
-        """Scenes of the scans of train."""
+        """Scenes of the scans of train, and after them those of the pairs."""
         drawn = make_scenes("train", scenes, drawing)
         records = make_records(drawn, drawing, per_scene, shortcut_share, question_types)
-        return cls(drawn, [records[i : i + per_scene] for i in range(0, len(records), per_scene)])
+        asked = make_pair_records(make_pairs("train", pairs, drawing), drawing)
+        return cls(
+            [*drawn, *(scene for pair, _ in asked for scene in pair)],
+            [((number // per_scene,), record) for number, record in enumerate(records)],
+            [((scenes + 2 * i, scenes + 2 * i + 1), record) for i, (_, record) in enumerate(asked)],
+        )
 
 
 def draw_scenes(settings: Pretraining, seed: int) -> tuple[Asked, Asked]:
     """Draw the scenes that the model is trained on, and the held-out ones. SFT and RL see neither."""
     types: Sequence[str] = settings.question_types or tuple(QUESTION_TYPES)
-    shortcut_share = settings.shortcut_share
+    scenes, held_out, per_scene = settings.scenes, settings.held_out_scenes, settings.questions_per_scene
+    pairs, held_out_pairs = (scenes, held_out) if settings.pair_share else (0, 0)
     return (
-        Asked.drawn(f"pretraining-{seed}", settings.scenes, settings.questions_per_scene, shortcut_share, types),
-        Asked.drawn(f"held-out-{seed}", settings.held_out_scenes, len(HELD_OUT_TYPES), 0.0, HELD_OUT_TYPES),
+        Asked.drawn(f"pretraining-{seed}", scenes, per_scene, settings.shortcut_share, types, pairs),
+        Asked.drawn(f"held-out-{seed}", held_out, len(HELD_OUT_TYPES), 0.0, HELD_OUT_TYPES, held_out_pairs),
     )
 
 
@@ -64,7 +73,7 @@ def pretrain(
     processor: Qwen2_5_VLProcessor,
     train: Asked,
     held_out: Asked,
-    settings: PretrainingSteps,
+    settings: Pretraining,
     seed: int,
 ) -> dict[str, Any]:
     """Train the model in place.
@@ -83,9 +92,10 @@ def pretrain(
     log.info("rendered %d scenes in %.1f s", len(train.scenes), time.perf_counter() - started)
     align_vision(model, processor, train.scenes, patches, grid, settings, generator)
     features = visual_features(model, patches, grid)
-    texts = tokenize_mix(processor, features.shape[1], train.scenes, train.questions)
+    texts = tokenize_mix(processor, features.shape[1], train)
     unseen = visual_features(model, *pixel_patches(processor, held_out.scenes))
-    reading = HeldOutQuestions.of(processor, held_out.questions, unseen, grid[:1])
+    kinds = [kind for kind in (held_out.questions, held_out.pair_questions) if kind]
+    reading = HeldOutQuestions.of(processor, kinds, unseen, grid[:1])
     steps, accuracy = train_language_model(model, texts, features, grid[:1], reading, settings, generator)
     model.eval()
     if accuracy < settings.lm_target_accuracy:
@@ -189,24 +199,39 @@ def visual_features(
     return torch.cat(features).view(len(patches), -1, model.config.text_config.hidden_size)
 
 
-def tokenize_mix(
-    processor: Qwen2_5_VLProcessor,
-    visual_tokens: int,
-    scenes: Sequence[Scene],
-    questions: Sequence[Sequence[Record]],
-) -> dict[str, Texts]:
-    """Tokenize captions, short answers and chains once, for all of training."""
-    numbered = [(number, record) for number, records in enumerate(questions) for record in records]
-    kinds = {
-        "caption": [(number, CAPTION_PROMPT, scene.caption()) for number, scene in enumerate(scenes)],
-        "short": [(number, record["question"], record["answer"]) for number, record in numbered],
-        "steps": [(number, record["question"], record["cot"]) for number, record in numbered],
+def tokenize_mix(processor: Qwen2_5_VLProcessor, visual_tokens: int, train: Asked) -> dict[str, Texts]:
+    """Tokenize captions, short answers and chains once, for all of training; those about two scenes as `PAIR` kinds."""
+    alone = len(train.scenes) - 2 * len(train.pair_questions)
+    kinds: dict[str, list[tuple[Scenes, str, str]]]
+    kinds = {"caption": [((number,), CAPTION_PROMPT, train.scenes[number].caption()) for number in range(alone)]}
+    kinds |= _answered(train.questions)
+    if train.pair_questions:
+        kinds |= {PAIR + kind: rows for kind, rows in _answered(train.pair_questions).items()}
+    return {kind: tokenize(processor, visual_tokens, rows) for kind, rows in kinds.items()}
+
+
+def _answered(asked: Sequence[tuple[Scenes, Record]]) -> dict[str, list[tuple[Scenes, str, str]]]:
+    return {
+        "short": [(scenes, record["question"], record["answer"]) for scenes, record in asked],
+        "steps": [(scenes, record["question"], record["cot"]) for scenes, record in asked],
         "chain": [
-            (number, record["question"], completion_text(record["cot"], record["cot_answer"]))
-            for number, record in numbered
+            (scenes, record["question"], completion_text(record["cot"], record["cot_answer"]))
+            for scenes, record in asked
         ],
     }
-    return {kind: tokenize(processor, visual_tokens, rows) for kind, rows in kinds.items()}
+
+
+def _shares(kinds: Iterable[str], settings: Pretraining) -> list[float]:
+    """How often each kind of text is drawn; texts about two scenes take `pair_share` of the whole."""
+    own = {kind: getattr(settings.mix, kind.removeprefix(PAIR)) for kind in kinds}
+    pairs = sum(share for kind, share in own.items() if kind.startswith(PAIR))
+    if not pairs:
+        return list(own.values())
+    total = sum(own.values()) - pairs
+    return [
+        share / pairs * settings.pair_share if kind.startswith(PAIR) else share / total * (1 - settings.pair_share)
+        for kind, share in own.items()
+    ]
 
 
 def train_language_model(
@@ -215,7 +240,7 @@ def train_language_model(
     features: torch.Tensor,
     grid: torch.Tensor,
     held_out: HeldOutQuestions,
-    settings: PretrainingSteps,
+    settings: Pretraining,
     generator: torch.Generator,
 ) -> tuple[int, float]:
     """Train the language model on cached visual features; the vision tower is not changed.
@@ -233,9 +258,11 @@ def train_language_model(
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.lm_learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
-    shares = torch.tensor([getattr(settings.mix, kind) for kind in texts])
+    shares = torch.tensor(_shares(texts, settings))
     kinds = torch.multinomial(shares, settings.lm_max_steps, replacement=True, generator=generator).tolist()
-    positions = {kind: rope_positions(model, batch.ids, grid) for kind, batch in texts.items()}
+    positions = {
+        kind: rope_positions(model, batch.ids, grid.repeat(batch.scene.shape[1], 1)) for kind, batch in texts.items()
+    }
     progress = tqdm([list(texts)[kind] for kind in kinds], desc="language model", mininterval=2)
     losses: dict[str, float] = {}
     end = settings.lm_max_steps

@@ -7,6 +7,8 @@ import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 
+Scenes = tuple[int, ...]  # numbers of scenes
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -15,7 +17,7 @@ class Texts:
     Attributes:
         ids: prompt and completion, padded on the right, shape `(rows, longest length)`.
         prompt_length, length: of each row's prompt, and of the whole row, shape `(rows,)`.
-        scene: number of the scene that each row is about, shape `(rows,)`.
+        scene: numbers of the scenes that each row is about, shape `(rows, images)`.
     """
 
     ids: torch.Tensor
@@ -25,15 +27,17 @@ class Texts:
 
 
 def tokenize(
-    processor: Qwen2_5_VLProcessor, visual_tokens: int, rows: Sequence[tuple[int, str, str]], begin: str = ""
+    processor: Qwen2_5_VLProcessor, visual_tokens: int, rows: Sequence[tuple[Scenes, str, str]], begin: str = ""
 ) -> Texts:
-    """Tokenize rows of (scene number, prompt, completion) as the chat template renders them, image first.
+    """Tokenize rows of (scene numbers, prompt, completion) as the chat template renders them, images first.
 
     Args:
+        rows: all about equally many scenes.
         begin: the start of the model's turn, which counts as prompt; completions do not include it.
     """
     tokenizer = processor.tokenizer
-    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "\0"}]}]
+    images = [{"type": "image"}] * len(rows[0][0])
+    message = [{"role": "user", "content": [*images, {"type": "text", "text": "\0"}]}]
     # Rendered once, around a mark: the template is slow, and its text is the same for every row.
     before, after = processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False).split("\0")
     before = before.replace(processor.image_token, processor.image_token * visual_tokens)
@@ -48,14 +52,14 @@ def tokenize(
     for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
         ids[row, : length[row]] = torch.tensor(prompt + completion)
     prompt_length = torch.tensor([len(prompt) for prompt in prompts])
-    return Texts(ids, prompt_length, length, torch.tensor([number for number, *_ in rows]))
+    return Texts(ids, prompt_length, length, torch.tensor([scenes for scenes, *_ in rows]))
 
 
 def rope_positions(model: Qwen2_5_VLForConditionalGeneration, ids: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """Multimodal rotary positions, shape `(3, 1, length)`, shared by all rows: the image is always at the same place.
+    """Multimodal rotary positions, shape `(3, 1, length)`, shared by all rows: images are always at the same places.
 
     Args:
-        grid: `image_grid_thw` of any one image, shape `(1, 3)`: all images have the same size.
+        grid: `image_grid_thw` of the images of one row, shape `(images, 3)`.
 
     Raises:
         ValueError: the image tokens are not at the same place in every row.

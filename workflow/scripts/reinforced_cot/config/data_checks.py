@@ -5,8 +5,14 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
+import yaml
+
 from reinforced_cot.config.configuration import Config
+from reinforced_cot.config.stage_settings import data_settings
+from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.settings import Evaluating
+from reinforced_cot.files import read_json
+from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.sources.settings import GQA_SOURCES, PATH_FIELDS, READS, SOURCE_FIELDS, DataSettings, Source, Splits
 
 
@@ -71,6 +77,26 @@ def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:
         yield (
             "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: let "
             f"`data.splits.test` be one source, {' or '.join(GQA_SOURCES)}, with `size` null and `part` null"
+        )
+
+
+def missing_chains(config: Config) -> Iterator[str]:
+    """A line where the splits are prepared as the configuration says, and have no chains for those who learn from them.
+
+    Changed data files are seen only when the split is prepared again.
+    """
+    learning = [name for name in config.made if METHODS[config.policies[name].method].learns_from_chains]
+    folder = Path(config.results) / "data"
+    try:
+        prepared = yaml.safe_load((folder / "train.yaml").read_text(encoding="utf-8"))
+        chains = read_json(folder / "summary.json")["splits"]["train"]["chains"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, PipelineError, KeyError, TypeError):
+        return  # not prepared yet, or damaged: the stages say so
+    if learning and chains == 0 and prepared == data_settings(config, "train").as_dict():
+        yield (
+            f"{folder / 'train.jsonl'} has no chain of thought, and the report needs policies that learn from chains: "
+            f"{', '.join(learning)}. Add chains to some records, or compare policies that need none, such as RL from "
+            "the base (`from: base`)"
         )
 
 

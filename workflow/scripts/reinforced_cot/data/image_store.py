@@ -9,6 +9,7 @@ from reinforced_cot.data.images import EncodedImage, ImageRejected, encoded
 from reinforced_cot.data.records import ImageSource
 from reinforced_cot.data.settings import PixelBudget
 
+DIFFERENCE_HASH = "difference_hash"  # the key in the split's manifest
 _Known = Future[EncodedImage] | str | ImageRejected
 
 
@@ -16,7 +17,7 @@ class ImageStore:
     """Saves images of equal content once, whatever their files are called.
 
     Attributes:
-        written: size and sha256 of each file, by its name.
+        written: size, sha256 and difference hash of each file, by its name.
     """
 
     def __init__(self, folder: Path, budget: PixelBudget, pool: ThreadPoolExecutor) -> None:
@@ -70,5 +71,9 @@ class ImageStore:
     def _write(self, image: EncodedImage) -> str:
         if image.name not in self.written:
             (self._folder / image.name).write_bytes(image.content)
-            self.written[image.name] = {"bytes": len(image.content), "sha256": image.sha256}
+            self.written[image.name] = {
+                "bytes": len(image.content),
+                "sha256": image.sha256,
+                DIFFERENCE_HASH: image.difference_hash,
+            }
         return image.name

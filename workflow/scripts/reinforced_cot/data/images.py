@@ -16,6 +16,7 @@ MAX_ASPECT_RATIO = 200  # Qwen's image processor raises on more
 # Files are opened only as one of these, the common ones first: Pillow's plug-in for EPS starts an interpreter.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 _EXIF_ORIENTATION = 0x0112
+_HASH_SIDE = 8  # pixels
 
 
 class ImageRejected(DataError):
@@ -115,12 +116,36 @@ def content_id(image: Image.Image) -> str:
     return digest.hexdigest()[:16]
 
 
+def difference_hash(image: Image.Image) -> str:
+    """128 bits, as 32 hexadecimal digits, of which nearly equal images share most.
+
+    Each bit says whether a pixel of a tiny grey copy is brighter than the one before it, along rows or along
+    columns (N. Krawetz, "Kind of Like That", 2013).
+    """
+    grey, n = image.convert("L"), _HASH_SIDE
+    rows = grey.resize((n + 1, n), Image.Resampling.BOX).tobytes()
+    columns = grey.resize((n, n + 1), Image.Resampling.BOX).tobytes()
+    bits = [rows[y * (n + 1) + x + 1] > rows[y * (n + 1) + x] for y in range(n) for x in range(n)]
+    bits += [columns[place + n] > columns[place] for place in range(n * n)]
+    return f"{int(''.join(map(str, map(int, bits))), 2):0{n * n // 2}x}"
+
+
 class EncodedImage(NamedTuple):
-    """An image as it is stored: the name of its file, the file's content, and the hexadecimal sha256 of that."""
+    """An image as it is stored.
+
+    Attributes:
+        name: of its file.
+        content: of its file.
+        sha256: of the content, hexadecimal.
+        difference_hash: as the function of this name gives it.
+        sizes: width and height in pixels, of the source and of the stored image.
+    """
 
     name: str
     content: bytes
     sha256: str
+    difference_hash: str
+    sizes: tuple[tuple[int, int], tuple[int, int]]
 
 
 def encoded(source: ImageSource, name: str, budget: PixelBudget) -> EncodedImage:
@@ -143,13 +168,20 @@ def encoded(source: ImageSource, name: str, budget: PixelBudget) -> EncodedImage
     else:
         content = _read(source) if isinstance(source, Path) else source
         image = open_normalised(content, name)
+    size = image.size
     image = fit_budget(image, budget)
     suffix = _plain_suffix(content, image.size) if content else None
     if content is None or suffix is None:
         file = BytesIO()
         image.save(file, format="PNG")
         content, suffix = file.getvalue(), ".png"
-    return EncodedImage(content_id(image) + suffix, content, hashlib.sha256(content).hexdigest())
+    return EncodedImage(
+        name=content_id(image) + suffix,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        difference_hash=difference_hash(image),
+        sizes=(size, image.size),
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """Checks over all splits together, before anything is trained, and the summary that the report shows."""
 
+import logging
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.data.examples import Example
+from reinforced_cot.data.image_store import DIFFERENCE_HASH
+from reinforced_cot.data.near_duplicates import near_duplicates
 from reinforced_cot.errors import DataError
+from reinforced_cot.files import read_json
+from reinforced_cot.integrity import split_manifest
+
+log = logging.getLogger(__name__)
+
+_SHOWN_PAIRS = 20
 
 
 def check(
@@ -16,6 +25,7 @@ def check(
     rejected: Mapping[str, Sequence[Mapping[str, Any]]],
     folder: Path,
     learn_from_chains: Sequence[str] = (),
+    max_near_duplicate_share: float = 1.0,
 ) -> dict[str, Any]:
     """Refuse data on which results would be meaningless, and describe all other data.
 
@@ -24,15 +34,17 @@ def check(
         rejected: the lines of ``rejected.{split}.jsonl`` by split.
         folder: the folder that the records' image paths are relative to.
         learn_from_chains: names of those policies to be made that learn from chains of thought.
+        max_near_duplicate_share: of a split's images, that may be nearly the same as images of an earlier split.
 
     Returns:
         ``splits``: per split the number of questions, images, chains and erring chains (whose conclusion differs from
         the true answer), question types, the answers' distribution, lengths in words, rejections by reason;
-        ``shared_images``: 0 for every pair.
+        ``shared_images``: 0 for every pair; ``near_duplicates``: for every pair, how many images of the second split
+        are nearly the same as one of the first, and some of them.
 
     Raises:
-        DataError: an image occurs in two splits, an image is missing, or no record of ``train`` has a chain
-            though some policy learns from chains.
+        DataError: an image occurs in two splits, too many are nearly the same, an image is missing, or no record of
+            ``train`` has a chain though some policy learns from chains.
     """
     for (name_a, examples_a), (name_b, examples_b) in combinations(splits.items(), 2):
         _refuse_shared(name_a, examples_a, name_b, examples_b)
@@ -47,7 +59,39 @@ def check(
     return {
         "splits": {name: _describe(examples, rejected.get(name, ())) for name, examples in splits.items()},
         "shared_images": {f"{a}/{b}": 0 for a, b in combinations(splits, 2)},
+        "near_duplicates": {
+            f"{a}/{b}": _near_duplicates(a, b, folder, max_near_duplicate_share) for a, b in combinations(splits, 2)
+        },
     }
+
+
+def _near_duplicates(name_a: str, name_b: str, folder: Path, max_share: float) -> dict[str, Any]:
+    hashes_a, hashes_b = (_difference_hashes(folder, name) for name in (name_a, name_b))
+    pairs = near_duplicates(hashes_a, hashes_b, folder)
+    shown = [f"{pair.first} and {pair.second}" for pair in pairs[:_SHOWN_PAIRS]]
+    if pairs:
+        log.warning(
+            "%d of %d images of %s are nearly the same as images of %s, e.g. %s",
+            len(pairs),
+            len(hashes_b),
+            name_b,
+            name_a,
+            "; ".join(shown[:3]),
+        )
+    if len(pairs) > max_share * len(hashes_b):
+        raise DataError(
+            f"{len(pairs)} of {len(hashes_b)} images of split {name_b!r} are nearly the same as images of {name_a!r} "
+            f"(below {folder}), e.g. {'; '.join(shown[:3])}: a policy would be tested on what it has learned. Put them "
+            "into one split, or raise data.max_near_duplicate_share"
+        )
+    return {"images": len(pairs), "pairs": shown}
+
+
+def _difference_hashes(folder: Path, split: str) -> dict[str, str]:
+    """The hash of each image of a split, from its manifest; data that this pipeline has not prepared has none."""
+    manifest = split_manifest(folder, split)
+    files = read_json(manifest)["files"] if manifest.is_file() else {}
+    return {name: entry[DIFFERENCE_HASH] for name, entry in files.items() if DIFFERENCE_HASH in entry}
 
 
 def _refuse_shared(name_a: str, examples_a: Sequence[Example], name_b: str, examples_b: Sequence[Example]) -> None:

@@ -133,6 +133,9 @@ class Pretraining(PretrainingSteps):
     shortcut_share: Share = 0.55
     """How often a chain about two objects skips the way to the second one."""
 
+    pair_share: Share = 0.0
+    """Share of the texts about one scene that give way to texts about two scenes, as `data.digits.images: 2` asks."""
+
 
 class TinyModel(Section):
     """The tiny Qwen2.5-VL that is built where `path` is null."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from reinforced_cot.data.records import Place, RawRecord
 from reinforced_cot.seeds import mixed
-from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, make_records, make_scenes
+from reinforced_cot.sources.digit_pairs import make_pair_records, make_pairs
+from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 
 def make_digit_records(
@@ -22,13 +23,23 @@ def make_digit_records(
     question_seed = mixed(seed, "questions", split)  # per split: else all ask the same types in one order
     records = make_records(scenes, question_seed, 1, shortcut_share, question_types)
     for scene, record in zip(scenes, records, strict=True):
-        yield RawRecord(
-            id=record["id"],
-            place=Place(f"digit scene {scene.id}"),
-            images=(scene.render(),),
-            question=record["question"],
-            answers=(record["answer"],),
-            chain=record["cot"],
-            question_type=record["question_type"],
-            chain_answer=record["cot_answer"],
-        )
+        yield _raw(record, scene)
+
+
+def make_digit_pair_records(split: str, size: int, seed: int) -> Iterator[RawRecord]:
+    """Yield ``size`` questions about two scenes each (`digit_pairs`)."""
+    for pair, record in make_pair_records(make_pairs(split, size, seed), mixed(seed, "pairs", split)):
+        yield _raw(record, *pair)
+
+
+def _raw(record: Record, *scenes: Scene) -> RawRecord:
+    return RawRecord(
+        id=record["id"],
+        place=Place(f"digit scene {' and '.join(scene.id for scene in scenes)}"),
+        images=tuple(scene.render() for scene in scenes),
+        question=record["question"],
+        answers=(record["answer"],),
+        chain=record["cot"],
+        question_type=record["question_type"],
+        chain_answer=record["cot_answer"],
+    )

@@ -64,7 +64,7 @@ def _is_file(path: Path) -> bool:
 @lru_cache(maxsize=4)
 def _names_by_look(folder: Path) -> dict[str, list[str]]:
     """The names of a folder's files by how they look; read once, when the first image is not found."""
-    names = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
     try:
         with os.scandir(folder) as entries:
             found = sorted(entry.name for entry in entries)

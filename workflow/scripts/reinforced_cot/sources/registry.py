@@ -14,12 +14,15 @@ from reinforced_cot.sources.settings import Digits, PreparedSplit, Source, sourc
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
     from reinforced_cot.sources.digit_records import (  # only this source needs NumPy
         QUESTION_TYPES,
+        make_digit_pair_records,
         make_digit_records,
     )
 
     digits, size = settings.digits or Digits(), source.size
     if not isinstance(size, int):
         raise ConfigError(f"data.splits.{split}.size is {size}; digits are generated: set the number of questions")
+    if digits.images == 2:
+        return lambda: make_digit_pair_records(split, size, settings.seed)
     types: tuple[str, ...] = tuple(QUESTION_TYPES)
     if split == "train" and digits.train_question_types:
         types = digits.train_question_types
@@ -63,10 +66,19 @@ def read_split(settings: PreparedSplit, split: str) -> Records:
     return together
 
 
+def whole_sources(settings: PreparedSplit, split: str) -> list[Records]:
+    """All records of each source of a split, whatever its `part` and `size`; arguments and errors as `read_split`."""
+    return [_whole(source, settings, split) for source in settings.sources]
+
+
 def _chosen(source: Source, settings: PreparedSplit, split: str) -> Records:
-    if source.source not in READERS:
-        raise ConfigError(f"data.splits.{split}: source {source.source!r} is unknown; expected {', '.join(READERS)}")
-    records = READERS[source.source](source, settings, split)
+    records = _whole(source, settings, split)
     if source.source == "digits":  # makes as many as asked
         return records
-    return draw(in_part(records, source.part, source.file or source.source), source.size, settings.seed)
+    return draw(in_part(records, source.part, source.in_words()), source.size, settings.seed)
+
+
+def _whole(source: Source, settings: PreparedSplit, split: str) -> Records:
+    if source.source not in READERS:
+        raise ConfigError(f"data.splits.{split}: source {source.source!r} is unknown; expected {', '.join(READERS)}")
+    return READERS[source.source](source, settings, split)

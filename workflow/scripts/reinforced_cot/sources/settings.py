@@ -43,6 +43,13 @@ class Source(Section):
         """The files whose content decides what is prepared."""
         return [self.file] if self.file else []
 
+    def in_words(self) -> str:
+        """The source and what a split takes of it."""
+        taken = [f"part {list(self.part)}"] if self.part else []
+        taken += [f"size {self.size:g}"] if self.size else []
+        named = f"{self.file or self.source}" + (f", source {self.source}" if self.file else "")
+        return f"{named}{''.join(f', {one}' for one in taken)}"
+
     @property
     def image_folders(self) -> list[str]:
         """The folders of images."""
@@ -104,6 +111,11 @@ class Splits(Section):
 class Digits(Section):
     """The generated scenes; read only with `source: digits`."""
 
+    images: Literal[1, 2] = 1
+    """How many scenes a question shows. With 2, it compares the digits at one place of both: neither scene alone tells
+    the answer.
+    """
+
     train_question_types: Annotated[tuple[QuestionType, ...], Field(strict=False, min_length=1)] | None = None
     """Question types that train draws from evenly; a type that is named twice is drawn twice as often. null for all
     types.
@@ -127,6 +139,11 @@ class DataSettings(Section):
 
     max_rejected_share: Share = 0.02
     """A split with a larger share of bad records is refused."""
+
+    max_near_duplicate_share: Share = 0.05
+    """Splits are refused if a larger share of one's images is nearly the same as images of another (another size or
+    compression, or neighbouring frames of a film). Fewer are listed in the log and in `data/summary.json`.
+    """
 
     def sources(self, split: str) -> tuple[Source, ...]:
         """The sources of a split, each with its name."""

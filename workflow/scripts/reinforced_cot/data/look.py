@@ -1,0 +1,133 @@
+"""What a source holds, from its first records: what would be prepared, and what would be set aside and why."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from reinforced_cot.data.conversion import converted
+from reinforced_cot.data.examples import Example
+from reinforced_cot.data.images import ImageRejected, encoded
+from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records, Rejection
+from reinforced_cot.data.settings import PixelBudget
+
+READ = 2000  # records
+SHOWN = 5
+_WIDTH = 96  # characters of a text that is shown
+_NUMBER = re.compile(r"[-+]?[\d.,]+ ?%?")
+
+
+@dataclass
+class Look:
+    """The first records of a source.
+
+    Attributes:
+        read: how many were read.
+        shown: some of those that would be prepared, with their places, and the sizes of their images in pixels as they
+            are and as they would be.
+        rejected: those that would be set aside.
+        answers, kinds: how often each answer and each kind of answer occurs.
+        chains, choices, several_images: how many records have them.
+        is_whole: whether these are all records of the source.
+    """
+
+    read: int = 0
+    shown: list[tuple[Place, Example, list[str]]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    chains: int = 0
+    choices: int = 0
+    several_images: int = 0
+    is_whole: bool = False
+
+    @property
+    def kept(self) -> int:
+        """How many would be prepared."""
+        return self.read - len(self.rejected)
+
+
+def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
+    """Read the first ``count`` records; only the images of those that are shown are opened."""
+    look, reader = Look(), records()
+    for record in islice(reader, count):
+        look.read += 1
+        result = record if isinstance(record, Rejection) else converted(record)
+        sizes: list[str] = []
+        if isinstance(record, RawRecord) and isinstance(result, Example) and len(look.shown) < SHOWN:
+            try:
+                sizes = [_sizes(image, record.place, budget) for image in record.images]
+            except ImageRejected as error:
+                result = Rejection(record.id, record.place, error.reason, error.detail)
+        if isinstance(result, Rejection):
+            look.rejected.append(result)
+            continue
+        if len(look.shown) < SHOWN:
+            look.shown.append((record.place, result, sizes))
+        look.answers[result.answer] += 1
+        look.kinds[kind_of(result)] += 1
+        look.chains += bool(result.chain)
+        look.choices += bool(result.choices)
+        look.several_images += isinstance(record, RawRecord) and len(record.images) > 1
+    look.is_whole = next(reader, None) is None
+    return look
+
+
+def _sizes(image: ImageSource, place: Place, budget: PixelBudget) -> str:
+    before, after = encoded(image, f"an image of {place}", budget).sizes
+    return f"{before[0]}x{before[1]}" + (f" -> {after[0]}x{after[1]}" if before != after else "")
+
+
+def kind_of(example: Example) -> str:
+    """The kind of a record's answer in words, for a first look.
+
+    >>> kind_of(Example(id="1", images=(), question="?", answers=("3 %",), question_type=""))
+    'a number'
+    """
+    answer = example.answer.casefold().rstrip(".")
+    if example.choices:
+        return "one of several choices"
+    if answer in ("yes", "no"):
+        return "yes or no"
+    if _NUMBER.fullmatch(answer):
+        return "a number"
+    return "a word or two" if len(answer.split()) <= 2 else "a phrase" if len(answer.split()) <= 8 else "a longer text"
+
+
+def as_text(name: str, look: Look) -> str:
+    """A look in words, for the terminal."""
+    return "\n".join(_lines(name, look))
+
+
+def _lines(name: str, look: Look) -> Iterator[str]:
+    yield name
+    yield f"  {'all' if look.is_whole else 'the first'} {look.read:,} records of it:"
+    if look.rejected:
+        reasons = Counter(rejected.reason for rejected in look.rejected)
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+        yield f"  {len(look.rejected):,} would be set aside: {counts}; the first are"
+        yield from (f"    {one.place}: {one.reason}: {one.detail}" for one in look.rejected[:SHOWN])
+    if not look.kept:
+        yield "  none would be prepared"
+        return
+    kinds = ", ".join(f"{kind} {count / look.kept:.0%}" for kind, count in look.kinds.most_common())
+    answer, count = look.answers.most_common(1)[0]
+    yield f"  answers: {kinds}"
+    yield f"  {len(look.answers):,} different answers; the most frequent is {_cut(answer)!r}, {count / look.kept:.0%}"
+    yield f"  chains of thought: {look.chains:,} of {look.kept:,}"
+    if look.several_images:
+        yield f"  several images: {look.several_images:,} of {look.kept:,}"
+    for place, example, sizes in look.shown:
+        yield f"  {place}: {', '.join(sizes)} pixels"
+        yield f"    question: {_cut(example.question)}"
+        others = f" (of {len(example.answers)})" if len(example.answers) > 1 else ""
+        yield f"    answer:   {_cut(example.answer)}{others}"
+        if example.chain:
+            yield f"    chain:    {_cut(example.chain)}"
+
+
+def _cut(text: str, marks: Sequence[str] = ("\n", "\t")) -> str:
+    for mark in marks:
+        text = text.replace(mark, " / " if mark == "\n" else " ")
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
