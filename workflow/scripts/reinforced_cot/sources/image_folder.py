@@ -44,8 +44,10 @@ class ImageFolder:
         try:
             return find_image(self._folder, names[0], IMAGE_SUFFIXES)
         except ImageRejected as error:
-            others = "".join(f"; there is no {name}.jpg either" for name in names[1:])
-            return ImageRejected(error.reason, error.detail + others)
+            if error.reason != "missing image" or not names[1:]:
+                return error
+            others = ", ".join(f"{name}.jpg" for name in names[1:])
+            return ImageRejected(error.reason, f"{error.detail}; there is no {others} either")
 
 
 def coco_names(image_id: str, subset: str = "") -> tuple[str, ...]:

@@ -65,7 +65,12 @@ def _boxed(text: str) -> Stated:
 
 def _before(text: str) -> str:
     """A text without the signs at its end that open a formula or emphasis."""
-    text = text.rstrip(_BEFORE)
-    while text.endswith(("\\(", "\\[")):
-        text = text[:-2].rstrip(_BEFORE)
-    return text.strip()
+    end = len(text)
+    while end:
+        if text[end - 1] in _BEFORE:
+            end -= 1
+        elif text.startswith(("\\(", "\\["), end - 2) and end > 1:
+            end -= 2
+        else:
+            break
+    return text[:end].strip()
