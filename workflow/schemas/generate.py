@@ -36,7 +36,7 @@ from reinforced_cot.policies.inheritance import LIKE
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import TrainedPolicy
 from reinforced_cot.scoring.rewards import REWARDS
-from reinforced_cot.sources.settings import DataSettings
+from reinforced_cot.sources.settings import DataSettings, Source
 
 FIELDS, SCHEMA = HERE / "trl_fields.json", HERE / "config.schema.json"
 README = REPOSITORY / "config" / "README.md"
@@ -219,8 +219,11 @@ def tables() -> dict[str, str]:
         section = nested_section(field.annotation)
         if section is not None and name not in ("policies", "launch", "data"):
             written[name] = "\n".join(rows(section, name))
-    data = [re.sub(r"splits\.(train|val|test)\.", "splits.<split>.", row) for row in rows(DataSettings, "data")]
-    written["data"] = "\n".join(dict.fromkeys(data))
+    data = list(rows(DataSettings, "data"))
+    first = next(number for number, row in enumerate(data) if "`data.splits." in row)
+    others = [row for row in data if "`data.splits." not in row]
+    # A split is a source or a list of them: their keys stand once for all.
+    written["data"] = "\n".join([*others[:first], *rows(Source, "data.splits.<split>"), *others[first:]])
     shared = "\n".join(rows(TrainedPolicy, "policies.<policy>"))
     like = f"| `policies.<policy>.like` | text or `null` | `null` | {LIKE['description']} |"
     written["policies"] = f"{like}\n{shared}"

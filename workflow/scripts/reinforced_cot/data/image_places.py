@@ -1,6 +1,9 @@
 """Places of images in a question's text, as many data sets write them: ``<image>``."""
 
+import re
+
 PLACE = "<image>"
+_LEADING = re.compile(rf"\A(?:\s*{PLACE})*")
 
 
 def parted(question: str) -> list[str]:
@@ -19,9 +22,8 @@ def without_leading_places(question: str) -> str:
     >>> without_leading_places("<image>\\nWhat is it?"), without_leading_places("Is <image> red?")
     ('What is it?', 'Is <image> red?')
     """
-    rest = question.replace(PLACE, "").strip()
-    between = question.partition(rest)[0] if rest else question
-    return rest if between.count(PLACE) == place_count(question) else question
+    rest = _LEADING.sub("", question)
+    return question if PLACE in rest else rest.strip()
 
 
 def without_places(question: str) -> str:

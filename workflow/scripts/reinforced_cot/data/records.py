@@ -11,10 +11,13 @@ ImageSource = Path | bytes | Image.Image  # a file, a file's content, or an imag
 
 
 class Place(NamedTuple):
-    """Where a record comes from: a file with its line or row, counted from 1, or the name of a generated scene."""
+    """Where a record comes from: a file with its line, row or entry, or the name of a generated scene.
+
+    Lines, rows and entries of an array are counted from 1; an entry of an object is named by its key.
+    """
 
     file: str
-    line: int | None = None
+    line: int | str | None = None
     unit: str = "line"
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from reinforced_cot.data.text_cleaning import canonical, is_text, without_prefix
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.sources.image_files import find_image
+from reinforced_cot.sources.row_values import name_of
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -59,17 +60,6 @@ def read_gqa_cot(file: Path, images: Path) -> Iterator[RawRecord | Rejection]:
             yield Rejection(record_id, place, image.reason, image.detail)
         else:
             yield _record(row, record_id, place, image)
-
-
-def name_of(value: Any) -> str:
-    """An id or a name as text; pandas writes whole numbers as 12.0 in a column with gaps.
-
-    >>> [name_of(value) for value in ("007", 12, 12.0, 0.5, True, None)]
-    ['007', '12', '12', '', '', '']
-    """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _fault_of_names(image_id: str, names: str) -> tuple[str, str] | None:

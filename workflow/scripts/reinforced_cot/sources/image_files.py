@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from reinforced_cot.data.images import ImageRejected
-from reinforced_cot.data.text_cleaning import canonical
+from reinforced_cot.data.text_cleaning import canonical, is_text
 
 _SHOWN = 3  # of the names that a message lists
+_MANY = 5000  # files in a folder, beyond which no similar names are searched
 _SEPARATORS = "/\\:\n\t"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 
@@ -21,6 +22,8 @@ def find_named_image(folder: Path, name: str) -> Path:
     Raises:
         ImageRejected: as `find_image`; or the name leads out of the folder.
     """
+    if not is_text(name):
+        raise ImageRejected("not text", "the image's name holds half a character (a lone surrogate)")
     parts = PurePosixPath(name).parts
     if "\\" in name or not parts or PurePosixPath(name).is_absolute() or ".." in parts:
         raise ImageRejected("image name is a path", f"{name!r} must be a file within {folder}, with / between folders")
@@ -38,11 +41,13 @@ def find_image(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
         ImageRejected: there is no such file, or several look like it; or the name is a path, which could lead out of
             the folder. The message lists what was looked for, and what is there.
     """
+    if not is_text(name):
+        raise ImageRejected("not text", "the image's name holds half a character (a lone surrogate)")
     if any(character in name for character in _SEPARATORS) or ".." in name:
         raise ImageRejected("image name is a path", f"{name!r} must be a file name within {folder}")
     wanted = [f"{name}{suffix}" for suffix in suffixes]
     for file in wanted:
-        if _is_file(folder / file):
+        if is_file(folder / file):
             return folder / file
     by_look = _names_by_look(folder)
     for suffix in suffixes:
@@ -54,7 +59,8 @@ def find_image(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
     raise ImageRejected("missing image", f"looked for {', '.join(wanted)} in {folder}; {_instead(name, by_look)}")
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; also of a name that no file can have."""
     try:
         return path.is_file()
     except OSError:  # such as a name that is too long
@@ -68,7 +74,7 @@ def _names_by_look(folder: Path) -> dict[str, list[str]]:
     try:
         with os.scandir(folder) as entries:
             found = sorted(entry.name for entry in entries)
-    except OSError:  # it does not exist
+    except (OSError, ValueError):  # it does not exist, or no folder can have its name
         return names
     for name in found:
         names[canonical(name)].append(name)
@@ -77,6 +83,8 @@ def _names_by_look(folder: Path) -> dict[str, list[str]]:
 
 def _instead(name: str, by_look: dict[str, list[str]]) -> str:
     """What a folder holds in place of an image: the same name with another suffix or case, else similar names."""
+    if len(by_look) > _MANY:  # a search of each would take hours where a whole data set's images are missing
+        return f"none of its {len(by_look)} files has such a name"
     near = [look for look in by_look if Path(look).stem.casefold() == canonical(name).casefold()]
     near = near or difflib.get_close_matches(canonical(name), by_look, _SHOWN, cutoff=0.7)
     if near:

@@ -8,7 +8,7 @@ from reinforced_cot.data.records import RawRecord, Records, Rejection
 from reinforced_cot.data.selection import draw
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.sources.parts import in_part
-from reinforced_cot.sources.settings import Digits, PreparedSplit, Source, source_names
+from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source, source_names
 
 
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
@@ -37,8 +37,51 @@ def _gqa_cot(source: Source, settings: PreparedSplit, split: str) -> Records:
     return lambda: read_gqa_cot(Path(source.file or ""), Path(source.images or ""))
 
 
+def _gqa(source: Source, settings: PreparedSplit, split: str) -> Records:
+    from reinforced_cot.sources.gqa import gqa_records
+
+    return gqa_records(_path(source, "file"), _path(source, "images"), bool(source.balanced_only))
+
+
+def _vqa(source: Source, settings: PreparedSplit, split: str) -> Records:
+    from reinforced_cot.sources.vqa import vqa_records
+
+    return vqa_records(_path(source, "file"), _path(source, "annotations"), _path(source, "images"))
+
+
+def _choices(source: Source, settings: PreparedSplit, split: str) -> Records:
+    from reinforced_cot.sources.choices import choice_records
+
+    return choice_records(_path(source, "file"), _path(source, "images"), source.subset, split)
+
+
+def _conversations(source: Source, settings: PreparedSplit, split: str) -> Records:
+    from reinforced_cot.sources.conversations import conversation_records
+
+    return conversation_records(_path(source, "file"), Path(source.images) if source.images else None)
+
+
+def _path(source: Source, key: str) -> Path:
+    """A file or folder that the source must have.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    value = getattr(source, key)
+    if value is None:
+        raise ConfigError(f"source {source.source} needs {key}: {READS[str(source.source)].why[key]}")
+    return Path(value)
+
+
 # Each takes a source's settings, those of the whole split, and the split's name, on which generated scenes depend.
-READERS: dict[str, Callable[[Source, PreparedSplit, str], Records]] = {"digits": _digits, "gqa_cot": _gqa_cot}
+READERS: dict[str, Callable[[Source, PreparedSplit, str], Records]] = {
+    "digits": _digits,
+    "gqa_cot": _gqa_cot,
+    "gqa": _gqa,
+    "vqa": _vqa,
+    "choices": _choices,
+    "conversations": _conversations,
+}
 
 
 def read_split(settings: PreparedSplit, split: str) -> Records:

@@ -1,33 +1,50 @@
 """The section ``data``: where questions and images come from."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, Tag
 
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Count, Section, Seed, Share, Text
+from reinforced_cot.sources.chunks import chunk_files
 
 QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "choose", "compare"]
 
 
 Size = Count | Annotated[float, Field(gt=0, lt=1)]
-SourceName = Literal["digits", "gqa_cot"]
+SourceName = Literal["digits", "gqa_cot", "gqa", "vqa", "choices", "conversations"]
+Subset = Literal["train", "val", "test"]
 
 
 class Source(Section):
-    """One source of questions. Digits need only `size`; `gqa_cot` needs `file` and `images`."""
+    """One source of questions. Digits need `size`; all others need `file`, and all but `conversations` `images`."""
 
     source: SourceName | None = None
     """Where the questions come from; null for `data.source`."""
 
     file: Text | None = None
-    """gqa_cot: the JSONL file of questions."""
+    """The file of questions. gqa_cot: JSONL. gqa: a question file of GQA, or the folder of its chunks. vqa: VQAv2's or
+    OK-VQA's questions. choices: A-OKVQA's file or ScienceQA's `problems.json`. conversations: LLaVA's, ShareGPT's or
+    OpenAI's form, as a JSON array or JSON lines.
+    """
+
+    annotations: Text | None = None
+    """vqa: the file of all annotators' answers, `v2_mscoco_val2014_annotations.json` or alike."""
 
     images: Text | None = None
-    """gqa_cot: the folder that holds `{imageId}.jpg`. Its files are not watched: after you replace some, add
-    `--forcerun prepare_data`.
+    """The folder of images. gqa_cot, gqa: it holds `{imageId}.jpg`. vqa, choices: COCO's images, or ScienceQA's folder
+    of `train`, `val` and `test`. conversations: what names of images are relative to; null for the file's folder. Its
+    files are not watched: after you replace some, add `--forcerun prepare_data`.
+    """
+
+    balanced_only: bool | None = None
+    """gqa: whether only questions with `isBalanced` are read, as GQA's official metrics do; null for false."""
+
+    subset: Subset | None = None
+    """choices: the rows of this `split` are read. null for the split that reads them in ScienceQA, and for all rows in
+    A-OKVQA, which has a file for each split. ScienceQA's splits share images: give them `part`s as well.
     """
 
     part: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
@@ -41,7 +58,10 @@ class Source(Section):
     @property
     def read_files(self) -> list[str]:
         """The files whose content decides what is prepared."""
-        return [self.file] if self.file else []
+        if not self.file:
+            return []
+        chunks = [str(path) for path in chunk_files(Path(self.file))] if self.source == "gqa" else []
+        return [*(chunks or [self.file]), *([self.annotations] if self.annotations else [])]
 
     def in_words(self) -> str:
         """The source and what a split takes of it."""
@@ -71,10 +91,33 @@ READS = {
         ("part", "size"),
         {"file": "`source: gqa_cot` reads it", "images": "`source: gqa_cot` reads it"},
     ),
+    "gqa": Reads(
+        ("file", "images"),
+        ("part", "size", "balanced_only"),
+        {"file": "name GQA's question file, or the folder of its chunks", "images": "name the folder of GQA's images"},
+    ),
+    "vqa": Reads(
+        ("file", "annotations", "images"),
+        ("part", "size"),
+        {
+            "file": "name the file of questions",
+            "annotations": "the answers stand in a file of their own, v2_mscoco_val2014_annotations.json or alike",
+            "images": "name the folder of COCO's images",
+        },
+    ),
+    "choices": Reads(
+        ("file", "images"),
+        ("part", "size", "subset"),
+        {
+            "file": "name A-OKVQA's file or ScienceQA's problems.json",
+            "images": "name the folder of COCO's images, or that of ScienceQA's train, val and test",
+        },
+    ),
+    "conversations": Reads(("file",), ("part", "size", "images"), {"file": "name the file of conversations"}),
 }
 SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
-PATH_FIELDS = ("file", "images")  # that must exist
-GQA_SOURCES = ("gqa_cot",)  # whose question ids are GQA's
+PATH_FIELDS = ("file", "annotations", "images")  # that must exist
+GQA_SOURCES = ("gqa_cot", "gqa")  # whose question ids are GQA's
 
 
 def source_names(sources: Sequence[Source]) -> list[str]:
@@ -130,7 +173,8 @@ class DataSettings(Section):
 
     source: SourceName | None = None
     """Where questions of splits come from that do not say it themselves: `digits` generates scenes of handwritten
-    digits; `gqa_cot` reads JSONL beside an image folder.
+    digits; `gqa_cot` reads JSONL beside an image folder; `gqa`, `vqa` (also OK-VQA) and `choices` (A-OKVQA, ScienceQA)
+    read these data sets as they are downloaded; `conversations` reads LLaVA's, ShareGPT's and OpenAI's forms.
     """
 
     splits: Splits
