@@ -23,7 +23,7 @@ def _example(record: RawRecord) -> Example:
     question = without_leading_places(canonical(record.question))
     choices = tuple(map(canonical, record.choices))
     question = with_choices(question, choices)
-    answers = most_frequent_first([canonical(answer) for answer in record.answers])
+    answers = most_frequent_first(_usable_answers(record))
     chain_answer = canonical(record.chain_answer)
     return Example(
         id=record.id,
@@ -56,9 +56,10 @@ def with_choices(question: str, choices: Sequence[str]) -> str:
 
 def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
     """The kind and the detail of each fault of the texts; a later check may rely on the ones before it."""
+    answers = _usable_answers(record)
     texts = [
         ("question", record.question),
-        *(("answer", answer) for answer in record.answers),
+        *(("answer", answer) for answer in answers or record.answers),
         ("chain", record.chain),
         ("chain_answer", record.chain_answer),
         *(("choice", choice) for choice in record.choices),
@@ -68,24 +69,29 @@ def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
             yield "not text", f"the {name} holds half a character (a lone surrogate)"
     if not canonical(record.question).replace(PLACE, "").strip():
         yield "empty question", "the question has no visible character"
-    if not record.answers or not all(map(canonical, record.answers)):
+    if not any(is_text(answer) and canonical(answer) for answer in record.answers):
         yield "missing answer", "the answer has no visible character"
     for name, text in texts:
         shown = canonical(text)
         if token := find_special_token(shown.replace(PLACE, "") if name == "question" else shown):
             yield "special token", f"the {name} contains {token}"
-    for answer in record.answers:
-        if not can_be_matched(canonical(answer)):
-            yield "unmatchable answer", f"the answer {UNMATCHABLE}"
+    if not answers:
+        yield "unmatchable answer", f"the answer {UNMATCHABLE}"
     if len(record.choices) > 26:
         yield "too many choices", f"the question has {len(record.choices)} choices; 26 have a letter"
-    places, images = place_count(record.question), len(record.images)
+    places, images = place_count(canonical(record.question)), len(record.images)
     if not images:
         yield "missing image", "the record names no image"
     elif places not in (0, images):
         yield "image places", f"the question has {places} places {PLACE}, and the record has {images} images"
     if record.extra:
         yield from _faults_of_extra(record)
+
+
+def _usable_answers(record: RawRecord) -> list[str]:
+    """The answers that can be compared with others: one of ten annotators may have written a blank, or a long remark."""
+    texts = [canonical(answer) for answer in record.answers if is_text(answer)]
+    return [text for text in texts if text and can_be_matched(text) and not find_special_token(text)]
 
 
 def _faults_of_extra(record: RawRecord) -> Iterator[tuple[str, str]]:
