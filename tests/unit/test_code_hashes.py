@@ -203,8 +203,8 @@ def closures() -> dict[str, set[str]]:
         ("evaluation.probe_scores", {"score"}),
         ("base.tiny_pretraining", {"base_model"}),
         ("base.tiny_evaluation", {"base_model"}),
-        ("sources.gqa_cot", {"prepare_data"}),
-        ("sources.digit_scenes", {"prepare_data", "base_model"}),
+        ("sources.gqa_cot", {"prepare_data", "look"}),
+        ("sources.digit_scenes", {"prepare_data", "base_model", "look"}),
         # A change of one method's settings does not rerun the other method.
         ("policies.sft", {"sft", "plan", "config"}),
         ("policies.grpo", {"grpo", "plan", "config"}),
@@ -220,8 +220,9 @@ def test_a_module_is_read_by_the_stages_that_need_it(
 
 def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
     assert closures["check_data"] == {
-        *("data.examples", "data.split_checks", "disk_space", "errors", "evaluation.gqa_metrics", "files"),
-        *("integrity", "interpreter", "manifests", "processes", "result_files", "seeds"),
+        *("data.examples", "data.image_groups", "data.image_places", "data.near_duplicates", "data.split_checks"),
+        *("disk_space", "errors", "evaluation.gqa_metrics", "files", "integrity", "interpreter", "manifests"),
+        *("processes", "result_files", "section", "seeds", "stage_script"),
     }
     # A change of scoring asks no question again.
     scoring = {

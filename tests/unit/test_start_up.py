@@ -16,12 +16,13 @@ HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels"}
 # The libraries of HEAVY that each stage without torch imports: each takes a tenth of a second, pandas half of one.
 WITHOUT_TORCH = {
     "prepare_data": {"numpy"},
-    "check_data": set(),
+    "check_data": {"numpy"},  # nearly equal images
     "score": set(),
     "compare": set(),
     "seeds": set(),
     "report": {"numpy", "pandas", "matplotlib"},
     "config": set(),
+    "look": {"numpy"},  # digit scenes
     "prune": set(),
 }
 WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "plan"}

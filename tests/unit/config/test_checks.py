@@ -338,11 +338,11 @@ CASES = [
     ),
     (
         {"data.splits.val.file": "a.jsonl"},
-        "`data.splits.val.file` is not read by source digits, only by gqa_cot; remove it",
+        "`data.splits.val.file` is not read by source digits; remove it, or name another source",
     ),
     (
         {"data.splits.val": [{"size": 3}, {"size": 4, "images": "photos"}]},
-        "`data.splits.val.1.images` is not read by source digits, only by gqa_cot; remove it",
+        "`data.splits.val[1].images` is not read by source digits; remove it, or name another source",
     ),
     (
         {"data.splits.val": {"source": "gqa_cot", "file": "a.jsonl"}},
@@ -354,7 +354,7 @@ CASES = [
     ),
     (
         photos(test=[{**PHOTOS, "file": "b.jsonl"}, {**PHOTOS, "file": "./a.jsonl", "part": [0.6, 1]}]),
-        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.1.part` [0.6, 1] overlap, and both read a.jsonl; give "
+        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test[1].part` [0.6, 1] overlap, and both read a.jsonl; give "
         "parts that share nothing",
     ),
     (
@@ -404,7 +404,7 @@ CASES = [
     (
         {"evaluate.gqa_questions": "questions.json"},
         "`evaluate.gqa_questions` asks for GQA's official metrics, which need all of the test split: let "
-        "`data.splits.test` be one source, gqa_cot, with `size` null and `part` null",
+        "`data.splits.test` be one source, gqa_cot or gqa, with `size` null and `part` null",
     ),
     (
         {"evaluate.gqa_choices": "choices.json"},

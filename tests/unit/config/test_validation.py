@@ -97,7 +97,7 @@ VALUE_CASES = [
     ({"data.splits.val": {"sise": 3, "size": 3}}, "unknown key `data.splits.val.sise`; did you mean `size`?"),
     (
         {"data.splits.val": [{"size": 3}, {"size": 3, "sise": 3}]},
-        "unknown key `data.splits.val.1.sise`; did you mean `size`?",
+        "unknown key `data.splits.val[1].sise`; did you mean `size`?",
     ),
     ({"data.splits.valid": {"size": 3}}, "unknown key `data.splits.valid`; did you mean `val`?"),
     (

@@ -35,6 +35,7 @@ def rejection(**changes: Any) -> Rejection:
         ("What is it?\nA. cat\nB. dog", ("cat", "dog"), "What is it?\nA. cat\nB. dog"),
         ("Is it a Cat or a DOG?", ("cat", "dog"), "Is it a Cat or a DOG?"),
         ("Is it a cat?", ("cat", "dog"), "Is it a cat?\nA. cat\nB. dog"),
+        ("Is it in there?", ("in", "he"), "Is it in there?\nA. in\nB. he"),
         ("Which?", tuple("zyx"), "Which?\nA. z\nB. y\nC. x"),
     ],
 )
@@ -94,10 +95,12 @@ def test_a_hidden_place_counts_as_the_question_is_read() -> None:
         ({"question": "<image>"}, "empty question"),
         ({"question": "<image> \u200b<image>", "images": TWO}, "empty question"),
         ({"answers": ()}, "missing answer"),
-        ({"answers": ("cat", " ")}, "missing answer"),
-        ({"answers": ("cat", "the")}, "unmatchable answer"),
-        ({"answers": ("cat", "\ud83d")}, "not text"),
-        ({"answers": ("cat", "<image>")}, "special token"),
+        ({"answers": (" ", "\u200b")}, "missing answer"),
+        ({"answers": ("the", "a" * 600)}, "unmatchable answer"),
+        ({"answers": ("\ud83d",)}, "not text"),
+        ({"answers": ("<image>",)}, "special token"),
+        ({"choices": ("cat", " ")}, "empty choice"),
+        ({"extra": {1: 2}}, "malformed extra"),
         ({"chain": "It is <image>."}, "special token"),
         ({"choices": ("cat", "<image>")}, "special token"),
         ({"choices": ("cat", "\ude00")}, "not text"),
@@ -121,6 +124,11 @@ def test_faults_have_their_reason(changes: dict[str, Any], reason: str) -> None:
 )
 def test_extra_that_is_no_json_is_set_aside(extra: Any) -> None:
     assert rejection(extra=extra).reason == "malformed extra"
+
+
+@pytest.mark.parametrize("other", [" ", "the", "\ud83d", "<image>", "a" * 600])
+def test_one_bad_answer_of_several_is_left_out(other: str) -> None:
+    assert example(answers=("cat", other, "cat", "dog")).answers == ("cat", "cat", "dog")
 
 
 def test_extra_that_never_ends_is_set_aside() -> None:

@@ -179,5 +179,5 @@ def test_official_metrics_take_it(tmp_path: Path) -> None:
     splits["test"] = {**split, "file": "t", "subset": "val"}
     data = DataSettings.model_validate({"source": "gqa", "splits": splits})
     assert list(data_problems(data)) == [
-        "`data.splits.test.subset` is not read by source gqa, only by choices; remove it"
+        "`data.splits.test.subset` is not read by source gqa; remove it, or name another source"
     ]

@@ -20,6 +20,7 @@ from reinforced_cot.result_files import made_again
 
 log = logging.getLogger(__name__)
 
+DIFFERENCE_HASH = "difference_hash"  # the key of an image's hash in the manifest of its split
 STAMPS = ".verified.json"  # in a policy's folder; not declared, and harmless to delete
 LARGE = 2**24  # bytes; hashing a smaller file takes some hundredths of a second
 _SETTLED = 2.0  # seconds; a file that was written just now may change again within one tick of its time

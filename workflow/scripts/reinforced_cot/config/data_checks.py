@@ -28,8 +28,7 @@ def data_problems(data: DataSettings) -> Iterator[str]:
                 yield f"`{key}.{field}` is {'null' if field == 'size' else 'missing'}; {reads.why[field]}"
         for field in SOURCE_FIELDS:
             if getattr(source, field) is not None and field not in (*reads.required, *reads.optional):
-                others = ", ".join(name for name, other in READS.items() if field in (*other.required, *other.optional))
-                yield f"`{key}.{field}` is not read by source {source.source}, only by {others}; remove it"
+                yield f"`{key}.{field}` is not read by source {source.source}; remove it, or name another source"
         if source.part and source.part[0] >= source.part[1]:
             yield f"`{key}.part` is {list(source.part)}; it must be [from, to] with from below to"
     if any(source.source == "digits" for _, source in sources_by_key(data)):
@@ -38,11 +37,11 @@ def data_problems(data: DataSettings) -> Iterator[str]:
 
 
 def sources_by_key(data: DataSettings) -> Iterator[tuple[str, Source]]:
-    """Each source with the key under which it stands, such as ``data.splits.train`` or ``data.splits.test.1``."""
+    """Each source with the key under which it stands, such as ``data.splits.train`` or ``data.splits.test[1]``."""
     for split in Splits.model_fields:
         several = isinstance(getattr(data.splits, split), tuple)
         for number, source in enumerate(data.sources(split)):
-            yield f"data.splits.{split}.{number}" if several else f"data.splits.{split}", source
+            yield f"data.splits.{split}[{number}]" if several else f"data.splits.{split}", source
 
 
 def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
@@ -57,7 +56,7 @@ def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
 def _overlaps(data: DataSettings) -> Iterator[str]:
     read = [(key, source, os.path.normpath(source.file)) for key, source in sources_by_key(data) if source.file]
     for (first, a, file), (second, b, other) in combinations(read, 2):
-        splits = first.split(".")[2], second.split(".")[2]
+        splits = first.split(".")[2].partition("[")[0], second.split(".")[2].partition("[")[0]
         if file != other or splits[0] == splits[1]:
             continue
         if a.source == b.source == "choices" and (a.subset or splits[0]) != (b.subset or splits[1]):

@@ -1,6 +1,7 @@
 """One raw record in the form that every stage reads, or the reason why it cannot be used."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from reinforced_cot.data.examples import Example, most_frequent_first
@@ -48,8 +49,7 @@ def with_choices(question: str, choices: Sequence[str]) -> str:
     >>> with_choices("Is it a cat or a dog?", ["cat", "dog"])
     'Is it a cat or a dog?'
     """
-    text = question.casefold()
-    if all(choice.casefold() in text for choice in choices):
+    if all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", question, re.IGNORECASE) for choice in choices):
         return question
     return "\n".join([question, *(f"{chr(ord('A') + number)}. {choice}" for number, choice in enumerate(choices))])
 
@@ -77,6 +77,8 @@ def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
             yield "special token", f"the {name} contains {token}"
     if not answers:
         yield "unmatchable answer", f"the answer {UNMATCHABLE}"
+    if not all(map(canonical, record.choices)):
+        yield "empty choice", "a choice has no visible character"
     if len(record.choices) > 26:
         yield "too many choices", f"the question has {len(record.choices)} choices; 26 have a letter"
     places, images = place_count(canonical(record.question)), len(record.images)
@@ -89,7 +91,7 @@ def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
 
 
 def _usable_answers(record: RawRecord) -> list[str]:
-    """The answers that can be compared with others: one of ten annotators may have written a blank, or a long remark."""
+    """The answers that can be compared with others: one of ten annotators may have written a blank or a remark."""
     texts = [canonical(answer) for answer in record.answers if is_text(answer)]
     return [text for text in texts if text and can_be_matched(text) and not find_special_token(text)]
 
@@ -100,5 +102,7 @@ def _faults_of_extra(record: RawRecord) -> Iterator[tuple[str, str]]:
     except (TypeError, ValueError, RecursionError) as error:
         yield "malformed extra", f"extra cannot be written as JSON: {error}"
         return
+    if not is_text(text) or json.loads(text) != record.extra:
+        yield "malformed extra", "extra is no JSON: its keys must be texts, and lists must be lists"
     if len(text) > MAX_EXTRA_CHARACTERS:
         yield "malformed extra", f"extra has {len(text)} characters as JSON, more than {MAX_EXTRA_CHARACTERS}"

@@ -87,8 +87,13 @@ def read_examples(path: Path) -> list[Example]:
         examples[example.id] = example
     if not examples:
         raise DataError(f"{path} holds no examples")
-    groups = connected_images(example.images for example in examples.values())
-    return [replace(example, group=Path(groups[example.images[0]]).stem) for example in examples.values()]
+    groups = connected_images([*map(content_of, example.images)] for example in examples.values())
+    return [replace(example, group=groups[content_of(example.images[0])]) for example in examples.values()]
+
+
+def content_of(image: str) -> str:
+    """What identifies a stored image by its content: the stem of its file."""
+    return Path(image).stem
 
 
 def _example(row: Mapping[str, Any], place: str) -> Example:
@@ -159,6 +164,6 @@ def other_images(examples: Sequence[Example], seed: int) -> list[ShownImages]:
     others: dict[tuple[str, ...], ShownImages] = {}
     for alike in by_count.values():
         for place, images in enumerate(alike):
-            following = [*alike[place + 1 :], *alike[:place]]
+            following = (alike[(place + step) % len(alike)] for step in range(1, len(alike)))
             others[images] = next((other for other in following if not {*other} & {*images}), None)
     return [others[example.images] for example in examples]

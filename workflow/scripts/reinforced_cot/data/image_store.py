@@ -8,8 +8,8 @@ from typing import Any
 from reinforced_cot.data.images import EncodedImage, ImageRejected, encoded
 from reinforced_cot.data.records import ImageSource
 from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.integrity import DIFFERENCE_HASH
 
-DIFFERENCE_HASH = "difference_hash"  # the key in the split's manifest
 _Known = Future[EncodedImage] | str | ImageRejected
 
 
@@ -52,21 +52,29 @@ class ImageStore:
         Raises:
             ImageRejected: an image cannot be used.
         """
+        for image in begun:  # none is written if one of them cannot be used
+            self._check(image)
         return tuple(self._name(image) for image in begun)
+
+    def _check(self, image: "Path | Future[EncodedImage]") -> None:
+        known = self._by_path[image] if isinstance(image, Path) else image
+        if isinstance(known, Future):
+            try:
+                known.result()
+            except ImageRejected as error:
+                if isinstance(image, Path):
+                    self._by_path[image] = error
+                raise
+        elif isinstance(known, ImageRejected):
+            raise known
 
     def _name(self, image: "Path | Future[EncodedImage]") -> str:
         if isinstance(image, Future):
             return self._write(image.result())
         known = self._by_path[image]
         if isinstance(known, Future):
-            try:
-                known = self._write(known.result())
-            except ImageRejected as error:
-                known = error
-            self._by_path[image] = known  # without the file's content
-        if isinstance(known, ImageRejected):
-            raise known
-        return known
+            known = self._by_path[image] = self._write(known.result())  # without the file's content
+        return str(known)
 
     def _write(self, image: EncodedImage) -> str:
         if image.name not in self.written:

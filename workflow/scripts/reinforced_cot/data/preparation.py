@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from reinforced_cot.data.conversion import converted
-from reinforced_cot.data.examples import Example, as_row
+from reinforced_cot.data.examples import Example, as_row, content_of
 from reinforced_cot.data.image_places import without_places
 from reinforced_cot.data.image_store import ImageStore
 from reinforced_cot.data.images import ImageRejected
@@ -75,11 +75,7 @@ def prepare(
         writer.warn_of_a_common_end()
         split_manifest(folder, split).unlink(missing_ok=True)  # of the split that is replaced now
     record_split(folder, split, store.written)
-    return {"accepted": writer.accepted, "rejected": writer.rejected, "images": len({*map(_stem, store.written)})}
-
-
-def _stem(name: str) -> str:
-    return Path(name).stem
+    return {"accepted": writer.accepted, "rejected": writer.rejected, "images": len({*map(content_of, store.written)})}
 
 
 def _count(records: Records) -> int:

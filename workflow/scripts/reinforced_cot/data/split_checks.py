@@ -8,12 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.data.examples import Example
-from reinforced_cot.data.image_store import DIFFERENCE_HASH
-from reinforced_cot.data.near_duplicates import near_duplicates
+from reinforced_cot.data.examples import Example, content_of
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json
-from reinforced_cot.integrity import split_manifest
+from reinforced_cot.integrity import DIFFERENCE_HASH, split_manifest
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +64,8 @@ def check(
 
 
 def _near_duplicates(name_a: str, name_b: str, folder: Path, max_share: float) -> dict[str, Any]:
+    from reinforced_cot.data.near_duplicates import near_duplicates  # the only check that needs NumPy
+
     hashes_a, hashes_b = (_difference_hashes(folder, name) for name in (name_a, name_b))
     pairs = near_duplicates(hashes_a, hashes_b, folder)
     shown = [f"{pair.first} and {pair.second}" for pair in pairs[:_SHOWN_PAIRS]]
@@ -95,11 +95,11 @@ def _difference_hashes(folder: Path, split: str) -> dict[str, str]:
 
 
 def _refuse_shared(name_a: str, examples_a: Sequence[Example], name_b: str, examples_b: Sequence[Example]) -> None:
-    images = {Path(image).stem for example in examples_a for image in example.images}
-    shared = {image: example for example in examples_b for image in example.images if Path(image).stem in images}
+    images = {content_of(image) for example in examples_a for image in example.images}
+    shared = {image: example for example in examples_b for image in example.images if content_of(image) in images}
     if shared:
         questions = {example.id for example in shared.values()}
-        contents = sorted({Path(image).stem for image in shared})
+        contents = sorted({*map(content_of, shared)})
         raise DataError(
             f"splits {name_a!r} and {name_b!r} share {len(contents)} images by content ({len(questions)} questions of "
             f"{name_b!r}), e.g. {_three(contents)}; split by image (data.splits.*.part) or remove the copies"
@@ -126,7 +126,7 @@ def _describe(examples: Sequence[Example], rejected: Sequence[Mapping[str, Any]]
     chains = [example.chain for example in examples if example.chain]
     return {
         "questions": len(examples),
-        "images": len({Path(image).stem for example in examples for image in example.images}),
+        "images": len({content_of(image) for example in examples for image in example.images}),
         "chains": len(chains),
         "erring_chains": sum(bool(example.chain_answer) for example in examples),
         "question_types": dict(Counter(example.question_type for example in examples)),

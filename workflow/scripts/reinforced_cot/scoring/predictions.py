@@ -5,7 +5,7 @@ these texts, so that a file of any other system is scored like this pipeline's o
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,9 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
         if not _are_texts(truths) or not all(map(can_be_matched, truths)):
             raise DataError(f"{place}: `gt_answers` must be a list of answers, and is {json.dumps(truths)[:80]}")
         row["gt_answers"] = truths
+    for key, is_kind in _CARRIED.items():
+        if raw_row.get(key) and is_kind(raw_row[key]):
+            row[key] = raw_row[key]
     if (form := raw_row["answer_form"]) not in ANSWER_FORMS:
         raise DataError(f"{place}: `answer_form` is {form!r}; it must be one of {', '.join(ANSWER_FORMS)}")
     if form != "tags":
@@ -160,3 +163,11 @@ def _text(raw_row: Mapping[str, Any], key: str, place: str) -> str:
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+# Keys of this pipeline's own files that are handed on, and when a value has the right type.
+_CARRIED: dict[str, Callable[[Any], bool]] = {
+    "choices": _are_texts,
+    "answer_kind": lambda value: isinstance(value, str),
+    "extra": lambda value: isinstance(value, dict),
+}

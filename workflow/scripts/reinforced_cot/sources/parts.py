@@ -49,7 +49,7 @@ def in_part(records: Records, part: tuple[float, float] | None, name: str) -> Re
                 digest = _hash_of(str(record.place))
             if part[0] <= int(digest, 16) / 2**256 < part[1]:
                 yield record
-            elif isinstance(record, RawRecord):
+            elif isinstance(record, RawRecord) and record.images:
                 missed += 1
         if images and images == missed:
             raise DataError(

@@ -2,18 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from reinforced_cot.data.settings import PixelBudget
-from reinforced_cot.section import Count, Section, Seed, Share, Text
+from reinforced_cot.section import Section, Seed, Share, Text
 from reinforced_cot.sources.chunks import chunk_files
 
 QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "choose", "compare"]
 
 
-Size = Count | Annotated[float, Field(gt=0, lt=1)]
+def _is_size(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not (0 < value < 1 or (isinstance(value, int) and value >= 1)):
+        raise PydanticCustomError(
+            "explained", "it must be a whole number of questions, or below 1 a share of the source"
+        )
+    return value
+
+
+Size = Annotated[
+    Any,
+    AfterValidator(_is_size),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}]}
+    ),
+]
 SourceName = Literal["digits", "gqa_cot", "gqa", "vqa", "choices", "conversations"]
 Subset = Literal["train", "val", "test"]
 
