@@ -88,6 +88,9 @@ def resize(folder: Path, size: str) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
 
 
+_SAYS_SO = r"the disk of \S+ (is full|has [\d.]+ [GM]iB free, and)"  # while it writes, or before it begins
+
+
 def perform(trial: FullDiskTrial, run: WorkflowCopy, jobs: Mapping[str, Job], root: Path) -> FullDiskTrial:
     """Carry a trial out in a copy of the finished run at ``root``, which is deleted if nothing went wrong."""
     started, job = time.monotonic(), jobs[trial.job]
@@ -103,7 +106,7 @@ def perform(trial: FullDiskTrial, run: WorkflowCopy, jobs: Mapping[str, Job], ro
         trial.said = errors[0] if errors else ""
         if code == 0:
             trial.problem = "the disk was large enough"
-        elif "Traceback (most recent call last)" in text or len(errors) != 1 or "full" not in errors[0]:
+        elif "Traceback (most recent call last)" in text or len(errors) != 1 or not re.search(_SAYS_SO, errors[0]):
             trial.problem = f"not one line that says that the disk is full: {text[-400:]}"
         resize(folder, _ENOUGH)
         second = Run(copy, job, "script")

@@ -42,7 +42,7 @@ def test_training_is_refused_before_a_model_is_loaded(
     changes = {f"{name}__lora": None} if lora == "in full" else {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preflight, "load_model", fails_if_called)
-        message = rf"the disk of {nearly_full} has [\d.]+ GiB free, and its checkpoint and the trained weights take"
+        message = rf"the disk of {nearly_full} has [\d.]+ MiB free, and its checkpoint and the trained weights take"
         with pytest.raises(PipelineError, match=message):
             train(tiny_run, name, nearly_full / name, **changes)
         # A run that goes on has saved checkpoints; the adapter alone fits.
@@ -61,7 +61,7 @@ def test_a_merge_is_refused_before_a_model_is_loaded(
     (nearly_full / "filler").write_bytes(bytes(2**20 - used - 8 * 4096))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merging, "load_processor", fails_if_called)
-        with pytest.raises(PipelineError, match=r"free, and the merged weights take [\d.]+ GiB: make room"):
+        with pytest.raises(PipelineError, match=r"free, and the merged weights take [\d.]+ MiB: make room"):
             merge(tiny_run.settings().merge, tiny_run.base, nearly_full / "sft")
     assert sorted(path.name for path in (nearly_full / "sft").iterdir()) == ["adapter", "adapter.json"]
 

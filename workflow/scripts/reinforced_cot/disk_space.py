@@ -39,13 +39,22 @@ def check_room(folder: Path, certain: float, what: str, *, possible: float = 0.0
     free = shutil.disk_usage(place).free + left
     if free < certain:
         raise PipelineError(
-            f"the disk of {place} has {free / GIB:.2f} GiB free, and {what} take {certain / GIB:.2f} GiB: make room, "
-            "then give the same command again"
+            f"the disk of {place} has {in_words(free)} free, and {what} take {in_words(certain)}: make room, then give "
+            "the same command again"
         )
     if free < possible:
         log.warning(
-            "the disk of %s has %.2f GiB free, and %s may take %.2f GiB", place, free / GIB, what, possible / GIB
+            "the disk of %s has %s free, and %s may take %s", place, in_words(free), what, in_words(possible)
         )
+
+
+def in_words(size: float) -> str:
+    """A number of bytes in GiB, or MiB where it is small.
+
+    >>> in_words(3 * 2**30), in_words(400_000)
+    ('3.00 GiB', '0.38 MiB')
+    """
+    return f"{size / GIB:.2f} GiB" if size >= 0.1 * GIB else f"{size / 2**20:.2f} MiB"
 
 
 def full_disk(error: BaseException) -> str | None:
@@ -61,7 +70,7 @@ def full_disk(error: BaseException) -> str | None:
         failed = any(text in str(cause) for text in _SAY_FAILED) and usage.free < _NEARLY_NOTHING
         if is_full or failed or any(text in str(cause) for text in _SAY_FULL):
             return (
-                f"the disk of {place} is full ({usage.free / 2**20:.0f} MiB of {usage.total / 2**30:.1f} GiB free): "
+                f"the disk of {place} is full ({in_words(usage.free)} of {in_words(usage.total)} free): "
                 f"make room, then give the same command again, which goes on from what is complete ({cause})"
             )
     return None

@@ -7,6 +7,7 @@ locale or PYTHONOPTIMIZE would end a run in the middle of a library.
 import os
 import sys
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from reinforced_cot.disk_space import full_disk
 from reinforced_cot.errors import PipelineError
@@ -33,11 +34,19 @@ def exit_with_message(main: Callable[[], None]) -> None:
     try:
         main()
     except PipelineError as error:
-        sys.exit(f"error: {error}")
+        _exit(str(error))
     except Exception as error:
         if message := full_disk(error):
-            sys.exit(f"error: {message}")
+            _exit(message)
         raise
+
+
+def _exit(message: str) -> NoReturn:
+    """End with a message on a line of its own: an unfinished progress bar ends first."""
+    if tqdm := getattr(sys.modules.get("tqdm"), "tqdm", None):
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
+    sys.exit(f"error: {message}")
 
 
 def _as_stage() -> None:
