@@ -15,7 +15,7 @@ from reinforced_cot.data.preparation import prepare
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.sources.registry import read_split
 from reinforced_cot.sources.settings import PreparedSplit, Splits
-from reinforced_cot.stage_script import read_settings
+from reinforced_cot.stage_script import read_settings, start
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="that decode images")
     arguments = parser.parse_args(argv)
 
+    start()
     settings = read_settings(arguments.settings, PreparedSplit)
-    records = read_split(settings, arguments.split)
+    records = read_split(settings, arguments.split, arguments.output)
     counts = prepare(
         records, settings.image, arguments.output, arguments.split, settings.max_rejected_share, arguments.threads
     )

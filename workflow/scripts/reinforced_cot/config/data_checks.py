@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from reinforced_cot.config.configuration import Config
+from reinforced_cot.config.table_checks import table_file_problems, table_problems
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.sources.settings import GQA_SOURCES, PATH_FIELDS, READS, SOURCE_FIELDS, DataSettings, Source, Splits
 
@@ -24,6 +25,8 @@ def data_problems(data: DataSettings) -> Iterator[str]:
             if getattr(source, field) is not None and field not in (*reads.required, *reads.optional):
                 others = ", ".join(name for name, other in READS.items() if field in (*other.required, *other.optional))
                 yield f"`{key}.{field}` is not read by source {source.source}, only by {others}; remove it"
+        if source.source == "table":
+            yield from table_problems(key, source)
         if source.part and source.part[0] >= source.part[1]:
             yield f"`{key}.part` is {list(source.part)}; it must be [from, to] with from below to"
     if any(source.source == "digits" for _, source in sources_by_key(data)):
@@ -75,7 +78,10 @@ def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:
 
 
 def missing_data(config: Config) -> Iterator[str]:
-    """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date."""
+    """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date.
+
+    Also one per table whose file or folder cannot be one.
+    """
     paths = [
         (f"{key}.{field}", path)
         for key, source in sources_by_key(config.data)
@@ -86,3 +92,6 @@ def missing_data(config: Config) -> Iterator[str]:
     for key, path in paths:
         if path is not None and not Path(path).exists():
             yield f"`{key}` is {path}, which does not exist; correct it"
+    for key, source in sources_by_key(config.data):
+        if source.source == "table":
+            yield from table_file_problems(key, source)

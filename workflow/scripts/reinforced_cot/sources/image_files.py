@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.text_cleaning import canonical
+from reinforced_cot.sources.suffixes import IMAGE_SUFFIXES
 
 _SHOWN = 3  # of the names that a message lists
 _SEPARATORS = "/\\:\n\t"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 
 
 def find_named_image(folder: Path, name: str) -> Path:
@@ -64,7 +64,7 @@ def _is_file(path: Path) -> bool:
 @lru_cache(maxsize=4)
 def _names_by_look(folder: Path) -> dict[str, list[str]]:
     """The names of a folder's files by how they look; read once, when the first image is not found."""
-    names = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
     try:
         with os.scandir(folder) as entries:
             found = sorted(entry.name for entry in entries)

@@ -1,34 +1,69 @@
 """The section ``data``: where questions and images come from."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, Tag
 
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Count, Section, Seed, Share, Text
+from reinforced_cot.sources.column_settings import Columns
+from reinforced_cot.sources.suffixes import is_archive
+from reinforced_cot.sources.table_files import table_files
 
 QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "choose", "compare"]
 
 
 Size = Count | Annotated[float, Field(gt=0, lt=1)]
-SourceName = Literal["digits", "gqa_cot"]
+SourceName = Literal["digits", "gqa_cot", "table"]
+OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+HubId = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 class Source(Section):
-    """One source of questions. Digits need only `size`; `gqa_cot` needs `file` and `images`."""
+    """One source of questions. Digits need only `size`; `gqa_cot` needs `file` and `images`; `table` needs `file`, or
+    `hub` with `revision`.
+    """
 
     source: SourceName | None = None
     """Where the questions come from; null for `data.source`."""
 
     file: Text | None = None
-    """gqa_cot: the JSONL file of questions."""
+    """gqa_cot: the JSONL file of questions. table: a file (.jsonl, .json, .csv, .tsv, .parquet, .arrow), a folder of
+    such files, of images, or of a saved data set, or an archive (.zip, .tar, .tar.gz) of these.
+    """
+
+    member: Text | None = None
+    """table: the file or folder within the archive `file`; null for all of it."""
 
     images: Text | None = None
-    """gqa_cot: the folder that holds `{imageId}.jpg`. Its files are not watched: after you replace some, add
+    """gqa_cot: the folder that holds `{imageId}.jpg`. table: the folder or the archive from which the file names its
+    images; null for the folder of `file`. The files of a folder are not watched: after you replace some, add
     `--forcerun prepare_data`.
     """
+
+    columns: Columns | None = None
+    """table: which column holds what, as far as its name does not say so."""
+
+    question: Text | None = None
+    """table: the question of every record, for data without questions."""
+
+    convert: OwnFunction | None = None
+    """table: a function of your own, `module:function`, from a row to a record, in place of `columns`."""
+
+    hub: HubId | None = None
+    """table: a data set on the Hugging Face Hub, `owner/name`, in place of `file`."""
+
+    revision: Commit | None = None
+    """table: the commit of `hub`."""
+
+    hub_config: Text | None = None
+    """table: the configuration of `hub`; null for its default."""
+
+    hub_split: Text | None = None
+    """table: the split of `hub`; null for the one of the same name (val: validation)."""
 
     part: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
     """[from, to], the share of the images (by content hash) that belongs to this split; null for all."""
@@ -40,13 +75,21 @@ class Source(Section):
 
     @property
     def read_files(self) -> list[str]:
-        """The files whose content decides what is prepared."""
-        return [self.file] if self.file else []
+        """The files whose content decides what is prepared; errors as for `table_files`."""
+        files = [self.images] if self.images and is_archive(self.images) else []
+        if not self.file:
+            return files
+        if self.source != "table" or not Path(self.file).is_dir():
+            return [self.file, *files]
+        found = table_files(Path(self.file))
+        return [*map(str, found.rows), *map(str, found.others), *files]
 
     @property
     def image_folders(self) -> list[str]:
         """The folders of images."""
-        return [self.images] if self.images else []
+        if self.images:
+            return [] if is_archive(self.images) else [self.images]
+        return [self.file] if self.file and Path(self.file).is_dir() else []
 
 
 class Reads(NamedTuple):
@@ -64,15 +107,37 @@ READS = {
         ("part", "size"),
         {"file": "`source: gqa_cot` reads it", "images": "`source: gqa_cot` reads it"},
     ),
+    "table": Reads(
+        (),
+        (
+            "file",
+            "member",
+            "images",
+            "columns",
+            "question",
+            "convert",
+            "hub",
+            "revision",
+            "hub_config",
+            "hub_split",
+            "part",
+            "size",
+        ),
+        {},
+    ),
 }
 SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
 PATH_FIELDS = ("file", "images")  # that must exist
+CONVERSION = "conversion"  # what the function under `convert` is to the user
 GQA_SOURCES = ("gqa_cot",)  # whose question ids are GQA's
 
 
 def source_names(sources: Sequence[Source]) -> list[str]:
     """A short name for each of several sources: that of its file, with a number where two have the same."""
-    names = [PurePath(source.file).stem if source.file else str(source.source) for source in sources]
+    names = [
+        PurePath(source.file).stem if source.file else (source.hub or str(source.source)).rpartition("/")[2]
+        for source in sources
+    ]
     return [
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
         for place, name in enumerate(names)
@@ -118,7 +183,7 @@ class DataSettings(Section):
 
     source: SourceName | None = None
     """Where questions of splits come from that do not say it themselves: `digits` generates scenes of handwritten
-    digits; `gqa_cot` reads JSONL beside an image folder.
+    digits; `gqa_cot` reads JSONL beside an image folder; `table` reads data of nearly any form.
     """
 
     splits: Splits
