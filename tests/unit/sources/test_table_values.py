@@ -62,8 +62,8 @@ def test_an_answer_may_name_a_choice(answer: Any, choices: Any, expected: Any, t
 def test_a_number_in_csv_names_a_choice_too(tmp_path: Path) -> None:
     make_images(tmp_path)
     (tmp_path / "t.csv").write_text(
-        'image,question,answer,choices\nphoto0.png,What?,1,cat|dog\nphoto0.png,What?,1,1|2\n"[""photo0.png"", ""photo1.png""]",'
-        'What?,"[""a"", ""b""]",\nphoto0.png,What?,"[1, 2]",\n',
+        "image,question,answer,choices\nphoto0.png,What?,1,cat|dog\nphoto0.png,What?,1,1|2\n"
+        '"[""photo0.png"", ""photo1.png""]",What?,"[""a"", ""b""]",\nphoto0.png,What?,"[1, 2]",\n',
         encoding="utf-8",
     )
     found = records(tmp_path / "t.csv")

@@ -8,7 +8,16 @@ from pathlib import Path
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.table_checks import table_file_problems, table_problems
 from reinforced_cot.evaluation.settings import Evaluating
-from reinforced_cot.sources.settings import GQA_SOURCES, PATH_FIELDS, READS, SOURCE_FIELDS, DataSettings, Source, Splits
+from reinforced_cot.sources.settings import (
+    GQA_SOURCES,
+    PATH_FIELDS,
+    READS,
+    SOURCE_FIELDS,
+    SPLITS_OF_HUB,
+    DataSettings,
+    Source,
+    Splits,
+)
 
 
 def data_problems(data: DataSettings) -> Iterator[str]:
@@ -52,16 +61,24 @@ def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
 
 
 def _overlaps(data: DataSettings) -> Iterator[str]:
-    read = [(key, source, os.path.normpath(source.file)) for key, source in sources_by_key(data) if source.file]
-    for (first, a, file), (second, b, other) in combinations(read, 2):
-        if file != other or first.split(".")[2] == second.split(".")[2]:
+    read = [(key, source, what) for key, source in sources_by_key(data) if (what := _data_of(key, source))]
+    for (first, a, what), (second, b, other) in combinations(read, 2):
+        if other != what or first.split(".")[2] == second.split(".")[2]:
             continue
         (from_a, to_a), (from_b, to_b) = a.part or (0.0, 1.0), b.part or (0.0, 1.0)
         if max(from_a, from_b) < min(to_a, to_b):
             yield (
                 f"`{first}.part` [{from_a:g}, {to_a:g}] and `{second}.part` [{from_b:g}, {to_b:g}] overlap, and both "
-                f"read {a.file}; give parts that share nothing"
+                f"read {a.file or a.hub}; give parts that share nothing"
             )
+
+
+def _data_of(key: str, source: Source) -> tuple[str | None, ...]:
+    """What identifies the questions that a source reads; empty where they are generated."""
+    if source.file:
+        return os.path.normpath(source.file), source.member
+    split = source.hub_split or SPLITS_OF_HUB.get(key.split(".")[2], key.split(".")[2])
+    return (source.hub, source.hub_config, split) if source.hub else ()
 
 
 def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import difflib
 import fcntl
+import gzip
 import logging
 import os
 import shutil
@@ -29,6 +30,7 @@ _MOST_FILES = 5_000_000
 _LARGEST_RATIO = 200  # text shrinks to a twentieth, images hardly
 _ALWAYS_ALLOWED = 1 << 30  # bytes
 _PIECE = 1 << 20
+_GZIP = b"\x1f\x8b"
 _SHOWN = 5
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError)
 
@@ -192,7 +194,29 @@ def _members(archive: Path) -> Generator[_Member, None, None]:
                 with content.open(info) as file:
                     yield _Member(info.filename, False, file)
         return
-    with tarfile.open(archive, "r|*") as packed:  # as a stream: an index would need a second pass
-        while (entry := packed.next()) is not None:
-            packed.members = []  # type: ignore[attr-defined]  # else tarfile keeps every entry
-            yield _Member(entry.name, entry.isdir(), packed.extractfile(entry) if entry.isreg() else None)
+    with open(archive, "rb") as file:
+        is_gzip = file.read(2) == _GZIP
+    # A stream of tarfile's own would take the end of a cut gzip file for the end of the archive.
+    with gzip.open(archive) if is_gzip else open(archive, "rb") as file:
+        watched = _Watched(file)
+        with tarfile.open(fileobj=watched, mode="r|") as packed:  # type: ignore[call-overload]  # as a stream: no index
+            while (entry := packed.next()) is not None:
+                packed.members = []  # else tarfile keeps every entry
+                yield _Member(entry.name, entry.isdir(), packed.extractfile(entry) if entry.isreg() else None)
+        if watched.last.strip(b"\0"):
+            raise tarfile.ReadError("it ends without the mark of its end")
+        while watched.read(_PIECE):  # to the checksum of gzip
+            pass
+
+
+class _Watched:
+    """A file that remembers the last bytes that were read: a whole tar archive ends with zeros."""
+
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
+        self._file = file
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self.last = content[-tarfile.BLOCKSIZE :] or self.last
+        return content

@@ -195,5 +195,5 @@ def _not_found(missing: Sequence[str], tops: Sequence[str], table: str) -> str:
     constant = "; data without questions needs `question`" if "question" in missing else ""
     return (
         f"{table}: no column is known to hold {' or '.join(names)}; the columns are {', '.join(tops[:_SHOWN])}: write "
-        f" `columns: {{{mapping}}}` with their names{constant}"
+        f"`columns: {{{mapping}}}` with their names{constant}"
     )

@@ -19,7 +19,6 @@ _NO_HUB = {
     "LocalEntryNotFoundError",
 }
 _BROKEN = {"ChecksumVerificationError", "SplitsVerificationError", "DatasetGenerationError", "ArrowInvalid"}
-SPLITS = {"val": "validation"}  # as most data sets call it
 
 
 class HubTable(NamedTuple):

@@ -15,6 +15,7 @@ NumberedRows = Iterator[tuple[int, dict[str, Any]]]
 _CHUNK = 1 << 20  # characters
 _MAX_VALUE = 1 << 28  # characters; a larger record is rather a broken file
 _NEAR_THE_END = 32  # characters: an error there may be a value whose rest has not been read
+_LONGEST_GAP = 4096  # characters between the bracket of a list and its first record
 _BLANK = re.compile(r"[ \t\n\r]*")
 _RECORDS = re.compile(r"\[[ \t\n\r]*\{")
 
@@ -88,9 +89,10 @@ def _items(reader: "_Reader") -> NumberedRows:
 
 
 def _only_list(reader: "_Reader") -> NumberedRows:
-    """The records of the one list of records in an object whose opening brace is taken; its other values are skipped.
+    """The records of the only list of records in an object whose opening brace is taken; its other values are skipped.
 
-    An empty list counts only where no other value is one.
+    Raises:
+        DataError: it has none or several, or is no valid JSON.
     """
     name, keys = "", []
     if reader.next_character() == "}":
@@ -166,12 +168,12 @@ class _Reader:
     def begins_records(self) -> bool:
         """Whether a list of objects comes next."""
         self.next_character()
-        while True:
-            if _RECORDS.match(self._text, self._at):
-                return True
-            rest = self._text[self._at :] if len(self._text) - self._at < _CHUNK else "no"
-            if rest[:1] != "[" or rest[1:].strip() or not self._read_on():  # the list's beginning is in memory
+        while not _RECORDS.match(self._text, self._at):
+            rest = self._text[self._at : self._at + _LONGEST_GAP]
+            is_open = rest[:1] == "[" and not rest[1:].strip() and len(rest) < _LONGEST_GAP
+            if not is_open or not self._read_on():
                 return False
+        return True
 
     def value(self) -> Any:
         """Take one JSON value."""

@@ -8,9 +8,9 @@ from reinforced_cot.data.records import Place
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.sources.arrow_rows import arrow_rows
 from reinforced_cot.sources.csv_rows import csv_rows
-from reinforced_cot.sources.hub import SPLITS, hub_table
+from reinforced_cot.sources.hub import hub_table
 from reinforced_cot.sources.json_rows import json_rows
-from reinforced_cot.sources.settings import Source
+from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
 from reinforced_cot.sources.suffixes import TEXT_FORMATS
 from reinforced_cot.sources.table_files import TableFiles, image_paths, table_files
 from reinforced_cot.sources.table_images import TableImages
@@ -52,7 +52,7 @@ def opened(source: Source, split: str) -> Table:
     """
     folders = _image_folders(Path(source.images)) if source.images else []
     if source.hub is not None and source.revision is not None:
-        hub_split = source.hub_split or SPLITS.get(split, split)
+        hub_split = source.hub_split or SPLITS_OF_HUB.get(split, split)
         return _of_hub(source.hub, source.revision, source.hub_config, hub_split, folders)
     if source.file is None:
         raise ConfigError(f"the table of {split} needs `file`, or `hub` with `revision`")

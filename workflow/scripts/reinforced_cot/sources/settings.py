@@ -128,6 +128,7 @@ READS = {
 }
 SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
 PATH_FIELDS = ("file", "images")  # that must exist
+SPLITS_OF_HUB = {"val": "validation"}  # as most data sets call it
 CONVERSION = "conversion"  # what the function under `convert` is to the user
 GQA_SOURCES = ("gqa_cot",)  # whose question ids are GQA's
 
