@@ -55,8 +55,8 @@ def test_the_configuration_goes_before_common_names(tmp_path: Path) -> None:
         "answer": "conversations.1.value",
         "question_type": "meta.kind.name",
         "answer_kind": "a.b",
-        "id": False,
-        "chain": False,
+        "id": "",
+        "chain": "",
     }
     found = one_row(tmp_path, row, columns=columns)
     assert isinstance(found, RawRecord)

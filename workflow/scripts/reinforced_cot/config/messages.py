@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reinforced_cot.sources.settings import HUB_ID, OWN_FUNCTION
+
 Schema = Mapping[str, Any]
 _TYPE_NAMES = {
     "integer": "a whole number",
@@ -19,8 +21,10 @@ _TYPE_NAMES = {
     "array": "a list",
     "object": "a mapping of keys to values",
 }
-_TAGS = ("<word>", "<weights>", "<one>", "<several>")  # of a union's members, which pydantic puts into the path
+TAGS = ("<word>", "<weights>", "<one>", "<several>")  # of a union's members, which pydantic puts into the path
 _IN_WORDS = {  # rules that a type alone does not express
+    OWN_FUNCTION: "write it as module:function",
+    HUB_ID: "write it as owner/name",
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
 
@@ -50,7 +54,7 @@ def explained(error: ValidationError, key: str, root: Schema) -> Iterator[str]:
     for one in errors:
         if one["type"] == "too_short" and any(other and other[:-1] == one["loc"] for other in wrong):
             continue  # entries that are wrong were not counted
-        path = tuple(part for part in one["loc"] if part not in _TAGS)
+        path = tuple(part for part in one["loc"] if part not in TAGS)
         place = dotted((key, *path))
         if one["type"] == "invalid_key" or path[-1:] == ("[key]",):
             yield f"`{dotted((key, *path)).removesuffix('.[key]')}`: a key must be text; write it in quotes"

@@ -52,7 +52,7 @@ def table_file_problems(key: str, source: Source) -> Iterator[str]:
         return
     path = Path(source.file)
     if path.is_file() and (problem := suffix_problem(source.file)):
-        yield f"`{key}.file` is {problem}"
+        yield f"`{key}.file` is refused: {problem}"
         return
     try:
         files = table_files(path)

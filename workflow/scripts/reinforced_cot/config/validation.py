@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from reinforced_cot.config import checks
 from reinforced_cot.config.configuration import Config, Launch
-from reinforced_cot.config.messages import Schema, explained, missing, reserved_or_unknown, wrong_value
+from reinforced_cot.config.messages import TAGS, Schema, explained, missing, reserved_or_unknown, wrong_value
 from reinforced_cot.config.old_form import OLD_KEYS
 from reinforced_cot.config.trl_fields import field_problems, trl_fields
 from reinforced_cot.errors import ConfigError
@@ -117,7 +117,7 @@ def _without_unknown(adapter: TypeAdapter[Any], value: Any, error: ValidationErr
             return None
         *path, last = one["loc"]
         parent = left
-        for part in path:
+        for part in (part for part in path if part not in TAGS):
             parent = parent[part]
         del parent[last]
     return adapter.validate_python(left)

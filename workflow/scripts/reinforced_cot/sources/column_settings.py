@@ -1,17 +1,17 @@
 """The key `columns` of a source: which column of a table holds what."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from reinforced_cot.section import Section, Text
 
-Column = Text | Literal[False] | None
+Column = str | None
 
 
 class Columns(Section):
     """Which column of a table holds what. A column is named as it stands in the file; `meta.q` and
-    `conversations.0.value` name what lies within one. null: found by its name where that is common; false: none.
+    `conversations.0.value` name what lies within one. null: found by its name where that is common; "": none.
     """
 
     id: Column = None

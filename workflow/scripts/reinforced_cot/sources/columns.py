@@ -84,7 +84,7 @@ def chosen_columns(wanted: Columns, rows: Callable[[], Iterable[Row]], table: st
     given = {name: getattr(wanted, name) for name in Columns.model_fields if name != "extra"}
     named = {ALIASES.get(name, name): column for name, column in given.items() if column is not None}
     tops = {name: None for row in islice(rows(), _SAMPLED) for name in row}
-    paths = {name: column for name, column in named.items() if column is not False}
+    paths = {name: column for name, column in named.items() if column}
     _check(paths, extra, rows, tops, table)
     for name, common in COMMON_NAMES.items():
         if name in named or (name == "question" and is_asked):

@@ -17,8 +17,9 @@ QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "ch
 
 Size = Count | Annotated[float, Field(gt=0, lt=1)]
 SourceName = Literal["digits", "gqa_cot", "table"]
-OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-HubId = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+OWN_FUNCTION, HUB_ID = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", r"^[\w.-]+/[\w.-]+$"
+OwnFunction = Annotated[str, Field(pattern=OWN_FUNCTION)]
+HubId = Annotated[str, Field(pattern=HUB_ID)]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
