@@ -1,6 +1,7 @@
 """A table of any kind as rows that can be read again and again: files of every format, folders of images, the hub."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +12,11 @@ from reinforced_cot.sources.csv_rows import csv_rows
 from reinforced_cot.sources.hub import hub_table
 from reinforced_cot.sources.json_rows import json_rows
 from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
-from reinforced_cot.sources.suffixes import TEXT_FORMATS
+from reinforced_cot.sources.suffixes import JSON_FORMATS, TEXT_FORMATS
 from reinforced_cot.sources.table_files import TableFiles, image_paths, table_files
 from reinforced_cot.sources.table_images import TableImages
+
+_ENOUGH = 1000  # rows of a table whose rows are alike
 
 
 class Row(NamedTuple):
@@ -31,16 +34,19 @@ class Table(NamedTuple):
         rows: reads it from its beginning.
         images: finds its images.
         is_text_format: every value is a text.
+        is_uniform: every row has the same columns.
     """
 
     name: str
     rows: Callable[[], Iterator[Row]]
     images: TableImages
     is_text_format: bool = False
+    is_uniform: bool = True
 
-    def sound_rows(self) -> Iterator[dict[str, Any]]:
-        """The values of the rows with which nothing is wrong."""
-        return (row.values for row in self.rows() if isinstance(row.values, dict))
+    def rows_for_columns(self) -> Iterator[dict[str, Any]]:
+        """The values of sound rows: as many as it takes to know all columns."""
+        rows = (row.values for row in self.rows() if isinstance(row.values, dict))
+        return islice(rows, _ENOUGH) if self.is_uniform else rows
 
 
 def opened(source: Source, split: str) -> Table:
@@ -59,8 +65,8 @@ def opened(source: Source, split: str) -> Table:
     files = table_files(Path(source.file))
     images = TableImages(folders or _image_folders(files.folder), [files.folder])
     if files.rows:
-        is_text_format = files.rows[0].suffix.lower() in TEXT_FORMATS
-        return Table(source.file, lambda: _rows(files), images, is_text_format)
+        suffix = files.rows[0].suffix.lower()
+        return Table(source.file, lambda: _rows(files), images, suffix in TEXT_FORMATS, suffix not in JSON_FORMATS)
     if source.images:
         raise ConfigError(f"{source.file} is a folder of images itself: remove `images`")
     return Table(source.file, lambda: _classified(files.folder), images)
@@ -89,10 +95,10 @@ def _rows(files: TableFiles) -> Iterator[Row]:
         name, suffix = str(path), path.suffix.lower()
         if suffix in TEXT_FORMATS:
             yield from (Row(Place(name, line), values) for line, values in csv_rows(path))
-        elif suffix in (".parquet", ".arrow", ".feather"):
-            yield from (Row(Place(name, number, "row"), values) for number, values in arrow_rows(path))
-        else:
+        elif suffix in JSON_FORMATS:
             yield from (Row(Place(name, line), values) for line, values in json_rows(path))
+        else:
+            yield from (Row(Place(name, number, "row"), values) for number, values in arrow_rows(path))
 
 
 def _classified(folder: Path) -> Iterator[Row]:

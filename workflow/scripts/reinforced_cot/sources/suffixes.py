@@ -3,7 +3,8 @@
 from pathlib import PurePath
 
 TEXT_FORMATS = (".csv", ".tsv")  # every value is a text
-FORMATS = (".jsonl", ".ndjson", ".json", *TEXT_FORMATS, ".parquet", ".arrow", ".feather")
+JSON_FORMATS = (".jsonl", ".ndjson", ".json")
+FORMATS = (*JSON_FORMATS, *TEXT_FORMATS, ".parquet", ".arrow", ".feather")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".webm", ".mkv")

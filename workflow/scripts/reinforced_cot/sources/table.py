@@ -66,7 +66,7 @@ def read_table(source: Source, split: str) -> Records:
 
 def _by_columns(table: Table, source: Source) -> Convert:
     columns = chosen_columns(
-        source.columns or Columns(), table.sound_rows, table.name, is_asked=source.question is not None
+        source.columns or Columns(), table.rows_for_columns, table.name, is_asked=source.question is not None
     )
 
     def convert(row: dict[str, Any], place: Place) -> dict[str, Any]:
