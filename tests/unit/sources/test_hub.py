@@ -28,7 +28,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "home/datasets")
-    monkeypatch.setattr(datasets.config, "HF_CACHE_HOME", str(tmp_path / "home"))
     return tmp_path / "home/datasets"
 
 

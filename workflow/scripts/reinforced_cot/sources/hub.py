@@ -22,10 +22,10 @@ _BROKEN = {"ChecksumVerificationError", "SplitsVerificationError", "DatasetGener
 
 
 class HubTable(NamedTuple):
-    """A data set's rows, and the folder below which its image files lie."""
+    """A data set's rows, and the folders below which its image files lie."""
 
     rows: Callable[[], Iterator[tuple[int, dict[str, Any]]]]
-    store: Path
+    stores: tuple[Path, ...]
 
 
 def hub_table(hub: str, revision: str, config: str | None, split: str) -> HubTable:
@@ -36,6 +36,7 @@ def hub_table(hub: str, revision: str, config: str | None, split: str) -> HubTab
     """
     # By its name: the library takes seconds to import, and only this kind of table needs it.
     datasets = importlib.import_module("datasets")
+    hub_constants = importlib.import_module("huggingface_hub.constants")
     # A cache of its own for each commit: offline, the library takes the latest commit that its cache has.
     cache = Path(datasets.config.HF_DATASETS_CACHE, "pinned", revision)
     try:
@@ -50,7 +51,7 @@ def hub_table(hub: str, revision: str, config: str | None, split: str) -> HubTab
         tables = arrow.iter(batch_size=_BATCH)
         return rows_of(batch for table in tables for batch in table.combine_chunks().to_batches())
 
-    return HubTable(rows, Path(datasets.config.HF_CACHE_HOME))
+    return HubTable(rows, (Path(datasets.config.HF_DATASETS_CACHE), Path(hub_constants.HF_HUB_CACHE)))
 
 
 def _remedy(error: BaseException, hub: str, cache: Path) -> str:

@@ -87,7 +87,7 @@ def _of_hub(hub: str, revision: str, config: str | None, split: str, folders: li
     def rows() -> Iterator[Row]:
         return (Row(Place(name, number, "row"), values) for number, values in data.rows())
 
-    return Table(name, rows, TableImages(folders, [data.store]))
+    return Table(name, rows, TableImages(folders, data.stores))
 
 
 def _rows(files: TableFiles) -> Iterator[Row]:
