@@ -102,6 +102,9 @@ def test_a_number_in_csv_names_a_choice_too(tmp_path: Path) -> None:
         ({"image": "/etc/passwd"}, "image name is a path", "lies outside"),
         ({"image": "http://example.com/a.png"}, "image is a URL", "download the images first"),
         ({"image": {"bytes": None, "path": None}}, "missing image", "neither a path nor a content"),
+        ({"image": {"bytes": [1, 2]}}, "malformed image", "must be a path"),
+        ({"image": {"bytes": "t?xt"}}, "malformed image", "neither a path nor base64"),
+        ({"image": "x y?" * 1000}, "missing image", "looked for"),
         ({"image": {"url": "a"}}, "malformed image", "must be a path"),
         ({"image": True}, "malformed image", "must be a path"),
         ({"image": "data:image/png;base64,%%%"}, "malformed image", "neither a path nor base64"),
@@ -133,6 +136,7 @@ def test_images_in_every_form(tmp_path: Path) -> None:
         (f"data:image/png;base64,{written}", content),
         (long, (tmp_path / "below/x.bmp").read_bytes()),
         ({"bytes": None, "path": "photo1.png"}, tmp_path / "photo1.png"),
+        ({"bytes": written}, content),
     ]
     file = write_jsonl(tmp_path / "t.jsonl", [{**GOOD, "image": value} for value, _ in values])
     assert [record.images for record in records(file)] == [(image,) for _, image in values]

@@ -27,7 +27,7 @@ def arrow_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from rows_of(batches)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:  # also of a text that is no UTF-8
         raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}; is it damaged?") from None
 
 
@@ -94,5 +94,6 @@ def _arrow(path: Path) -> "Iterator[pyarrow.RecordBatch]":
         else:
             read = iter(ipc.open_stream(file))
         for batch in read:
+            batch.validate(full=True)  # a damaged one would end the process without a message
             for start in range(0, batch.num_rows, _BATCH):
                 yield batch.slice(start, _BATCH)

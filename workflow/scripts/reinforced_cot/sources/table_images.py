@@ -19,6 +19,7 @@ from reinforced_cot.sources.table_values import ValueRejected, from_text, is_mis
 
 NO_VIDEO = "videos are not supported: use data with images, such as single frames"
 _LONGEST_PATH = 4096  # characters; a longer text can only be an image written as base64
+_LONGEST_DETAIL = 400  # characters: a column of texts may be taken for one of images
 _Found = tuple[Path, str] | ValueRejected  # a file with its name below the folder of images
 _URLS = ("http://", "https://", "s3://", "gs://", "ftp://", "hf://")
 
@@ -54,10 +55,12 @@ class TableImages:
 
     def _one(self, value: Any) -> tuple[ImageSource, str]:
         if isinstance(value, dict) and ("bytes" in value or "path" in value):
-            path = value.get("path")
-            if value.get("bytes") is not None:
-                return value["bytes"], path if isinstance(path, str) and path else _hash(value["bytes"])
-            value = path
+            path, content = value.get("path"), value.get("bytes")
+            if isinstance(content, str):  # JSON has no bytes
+                content = _from_base64(content)
+            if isinstance(content, bytes):
+                return content, path if isinstance(path, str) and path else _hash(content)
+            value = path if content is None else content
         if isinstance(value, bytes):
             return value, _hash(value)
         if isinstance(value, Image.Image):
@@ -116,7 +119,7 @@ def _find(folder: Path, name: str) -> _Found:
     try:
         return find_named_image(folder, name), name
     except ImageRejected as error:
-        return ValueRejected(error.reason, error.detail)
+        return ValueRejected(error.reason, f"{error.detail:.{_LONGEST_DETAIL}}")
 
 
 def _from_base64(value: str) -> bytes:
