@@ -41,11 +41,12 @@ from reinforced_cot.config.validation import refuse_policy
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import sha256_of, write_text
 from reinforced_cot.manifests import checkpoint_files
+from reinforced_cot.own_code import own_modules
 from reinforced_cot.policies.graph import adapter_base, ancestors
 from reinforced_cot.policies.grpo import server_gpus
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE
-from reinforced_cot.scoring.reward_loading import own_modules
+from reinforced_cot.scoring import reward_loading
 
 # Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is
 # not written into the rules' commands, where another machine's path would make every job rerun. Python's UTF-8 mode
@@ -138,7 +139,18 @@ def own_rewards(wildcards):
     rewards = stage_settings.rewards(settings, POLICIES[wildcards.policy])
     return [
         f"{name} {digest}"
-        for name, digest in module_hashes(own_modules(rewards), Path()).items()
+        for name, digest in module_hashes(
+            reward_loading.own_modules(rewards), Path()
+        ).items()
+    ]
+
+
+def own_conversions(wildcards):
+    """The same hashes for a user's own functions that make records of the split's tables."""
+    names = [source.convert or "" for source in settings.data.sources(wildcards.split)]
+    return [
+        f"{name} {digest}"
+        for name, digest in module_hashes(own_modules(names), Path()).items()
     ]
 
 

@@ -8,9 +8,9 @@ rule prepare_data:
     """
     Bring questions, answers and chains of one split into one form, and its images into the pixel budget.
 
-    Needs: the raw files that data.splits names (digits: the scans). Makes: {results}/data/{split}.jsonl,
-    images/{split}/, rejected.{split}.jsonl (records set aside, with the reason) and sources.{split}.jsonl (the file and
-    line of each record; nothing reads it).
+    Needs: the raw files that data.splits names (digits: the scans), and the user's own module that `convert` names.
+    Makes: {results}/data/{split}.jsonl, images/{split}/, rejected.{split}.jsonl (records set aside, with the reason)
+    and sources.{split}.jsonl (the file and line of each record; nothing reads it). Archives are unpacked into .unpacked/.
     """
     input:
         settings="<results>/data/{split}.yaml",
@@ -31,6 +31,7 @@ rule prepare_data:
     params:
         *code("prepare_data.py"),
         scripts=unrecorded(SCRIPTS),
+        own_conversions=own_conversions,
         scans=lambda wildcards: scans(
             any(
                 source.source == "digits"

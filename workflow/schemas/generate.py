@@ -70,7 +70,7 @@ def models() -> dict[str, type[BaseModel]]:
         if isinstance(model, type) and issubclass(model, BaseModel) and model.__name__ not in sections:
             sections[model.__name__] = model
             for field in model.model_fields.values():
-                queue += [field.annotation, *getattr(field.annotation, "__args__", ())]
+                queue += members(field.annotation)
     return sections
 
 
@@ -174,10 +174,15 @@ def rows(model: type[BaseModel], path: str) -> Iterator[str]:
         yield f"| `{place}` | {in_words(entry, schema)} | {default} | {text} |"
 
 
+def members(annotation: Any) -> list[Any]:
+    """A type and the members of a union, each without what is annotated to it."""
+    both = [annotation, *getattr(annotation, "__args__", ())]
+    return [member.__origin__ if hasattr(member, "__metadata__") else member for member in both]
+
+
 def nested_section(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds, or None for a plain value."""
-    members = [annotation, *getattr(annotation, "__args__", ())]
-    sections = [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
+    sections = [member for member in members(annotation) if isinstance(member, type) and issubclass(member, BaseModel)]
     return sections[0] if len(sections) == 1 else None
 
 
@@ -196,7 +201,7 @@ def member_in_words(member: Mapping[str, Any]) -> str:
     """One member of a union."""
     values = member.get("enum", [member["const"]] if "const" in member else [])
     if values:
-        return ", ".join(f"`{json.dumps(v) if v in ('on', 'off') else v}`" for v in values)
+        return ", ".join(f"`{v if isinstance(v, str) and v not in ('on', 'off') else json.dumps(v)}`" for v in values)
     names = {"integer": "whole number", "string": "text", "array": "list", "object": "mapping", "null": "`null`"}
     if member.get("type") == "boolean":
         return "`true`, `false`"
@@ -207,7 +212,9 @@ def member_in_words(member: Mapping[str, Any]) -> str:
     if low is not None:
         return f"{name} ≥ {low:g}"
     if above is not None:
-        return f"{name} > {above:g}" + (f" and ≤ {high:g}" if high is not None else "")
+        below = member.get("exclusiveMaximum")
+        bound = f" and ≤ {high:g}" if high is not None else f" and < {below:g}" if below is not None else ""
+        return f"{name} > {above:g}{bound}"
     return name
 
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     names: dict[str, list[str]] = {}
     looks: dict[str, Look] = {}
     for name, settings in splits.items():
-        for source, records in zip(settings.sources, whole_sources(settings, name), strict=True):
+        for source, records in zip(settings.sources, whole_sources(settings, name, arguments.data), strict=True):
             key = source.model_copy(update={"part": None, "size": None}).model_dump_json() + str(settings.image)
             names.setdefault(key, []).append(f"{name}: {source.in_words()}")
             if key not in looks:

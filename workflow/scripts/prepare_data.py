@@ -28,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     start()
 
+    start()
     settings = read_settings(arguments.settings, PreparedSplit)
-    records = read_split(settings, arguments.split)
+    records = read_split(settings, arguments.split, arguments.output)
     counts = prepare(
         records, settings.image, arguments.output, arguments.split, settings.max_rejected_share, arguments.threads
     )

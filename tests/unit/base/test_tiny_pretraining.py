@@ -40,7 +40,7 @@ FAST: dict[str, Any] = {
 def untrained() -> tuple[Any, Any, Asked, Asked]:
     train, held_out = draw_scenes(Pretraining(**FAST), 1)
     texts = [CAPTION_PROMPT, *(scene.caption() for scene in train.scenes)]
-    texts += [text for (record,) in train.questions for text in (record["question"], record["cot"])]
+    texts += [text for _, record in train.questions for text in (record["question"], record["cot"])]
     tokenizer = tiny_model.build_tokenizer(texts, 400)
     sizes = ModelSizes(hidden_size=32, num_hidden_layers=1, intermediate_size=48, vision_depth=1)
     return tiny_model.build_model(tokenizer, sizes, 1), tiny_model.build_processor(tokenizer), train, held_out
@@ -79,14 +79,14 @@ def test_a_base_that_has_not_learned_to_read_is_warned_about(
 def test_held_out_scenes_are_new_and_have_one_right_chain() -> None:
     train, held_out = draw_scenes(Pretraining(scenes=300, held_out_scenes=50), 3)
     assert not {scene.render().tobytes() for scene in train.scenes} & {s.render().tobytes() for s in held_out.scenes}
-    records = [record for records in held_out.questions for record in records]
+    records = [record for _, record in held_out.questions]
     assert len(records) == 100 and {record["question_type"] for record in records} == set(HELD_OUT_TYPES)
     assert all(record["cot"].count("SELECT") == 1 and record["cot_answer"] == record["answer"] for record in records)
 
 
 def test_question_types_are_drawn_as_often_as_they_are_named() -> None:
     settings = Pretraining(scenes=400, question_types=("color", "compare", "compare", "compare"))
-    drawn = Counter(record["question_type"] for records in draw_scenes(settings, 3)[0].questions for record in records)
+    drawn = Counter(record["question_type"] for _, record in draw_scenes(settings, 3)[0].questions)
     assert set(drawn) == {"color", "compare"} and drawn["compare"] / 800 == pytest.approx(0.75, abs=0.05)
 
 
@@ -95,7 +95,7 @@ def test_accuracy_counts_completions_that_are_right_in_every_token(
 ) -> None:
     model, processor, _, held_out = untrained
     patches, grid = pixel_patches(processor, held_out.scenes)
-    questions = HeldOutQuestions.of(processor, held_out.questions, visual_features(model, patches, grid), grid[:1])
+    questions = HeldOutQuestions.of(processor, [held_out.questions], visual_features(model, patches, grid), grid[:1])
     real, seen = tiny_evaluation.predictions, {}
 
     def right_but_for_two_rows(*args: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

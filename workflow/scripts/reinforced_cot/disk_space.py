@@ -43,9 +43,7 @@ def check_room(folder: Path, certain: float, what: str, *, possible: float = 0.0
             "the same command again"
         )
     if free < possible:
-        log.warning(
-            "the disk of %s has %s free, and %s may take %s", place, in_words(free), what, in_words(possible)
-        )
+        log.warning("the disk of %s has %s free, and %s may take %s", place, in_words(free), what, in_words(possible))
 
 
 def in_words(size: float) -> str:

@@ -9,11 +9,21 @@ import yaml
 
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.stage_settings import data_settings
+from reinforced_cot.config.table_checks import table_file_problems, table_problems
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.files import read_json
 from reinforced_cot.policies.methods import METHODS
-from reinforced_cot.sources.settings import GQA_SOURCES, PATH_FIELDS, READS, SOURCE_FIELDS, DataSettings, Source, Splits
+from reinforced_cot.sources.settings import (
+    GQA_SOURCES,
+    PATH_FIELDS,
+    READS,
+    SOURCE_FIELDS,
+    SPLITS_OF_HUB,
+    DataSettings,
+    Source,
+    Splits,
+)
 
 
 def data_problems(data: DataSettings) -> Iterator[str]:
@@ -29,6 +39,8 @@ def data_problems(data: DataSettings) -> Iterator[str]:
         for field in SOURCE_FIELDS:
             if getattr(source, field) is not None and field not in (*reads.required, *reads.optional):
                 yield f"`{key}.{field}` is not read by source {source.source}; remove it, or name another source"
+        if source.source == "table":
+            yield from table_problems(key, source)
         if source.part and source.part[0] >= source.part[1]:
             yield f"`{key}.part` is {list(source.part)}; it must be [from, to] with from below to"
     if any(source.source == "digits" for _, source in sources_by_key(data)):
@@ -54,10 +66,10 @@ def type_problems(key: str, types: Sequence[str] | None) -> Iterator[str]:
 
 
 def _overlaps(data: DataSettings) -> Iterator[str]:
-    read = [(key, source, os.path.normpath(source.file)) for key, source in sources_by_key(data) if source.file]
-    for (first, a, file), (second, b, other) in combinations(read, 2):
+    read = [(key, source, what) for key, source in sources_by_key(data) if (what := _data_of(key, source))]
+    for (first, a, what), (second, b, other) in combinations(read, 2):
         splits = first.split(".")[2].partition("[")[0], second.split(".")[2].partition("[")[0]
-        if file != other or splits[0] == splits[1]:
+        if other != what or splits[0] == splits[1]:
             continue
         if a.source == b.source == "choices" and (a.subset or splits[0]) != (b.subset or splits[1]):
             continue  # other rows; that ScienceQA's share images is found when the splits are compared
@@ -65,8 +77,16 @@ def _overlaps(data: DataSettings) -> Iterator[str]:
         if max(from_a, from_b) < min(to_a, to_b):
             yield (
                 f"`{first}.part` [{from_a:g}, {to_a:g}] and `{second}.part` [{from_b:g}, {to_b:g}] overlap, and both "
-                f"read {a.file}; give parts that share nothing"
+                f"read {a.file or a.hub}; give parts that share nothing"
             )
+
+
+def _data_of(key: str, source: Source) -> tuple[str | None, ...]:
+    """What identifies the questions that a source reads; empty where they are generated."""
+    if source.file:
+        return os.path.normpath(source.file), source.member
+    split = source.hub_split or SPLITS_OF_HUB.get(key.split(".")[2], key.split(".")[2])
+    return (source.hub, source.hub_config, split) if source.hub else ()
 
 
 def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:
@@ -103,7 +123,10 @@ def missing_chains(config: Config) -> Iterator[str]:
 
 
 def missing_data(config: Config) -> Iterator[str]:
-    """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date."""
+    """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date.
+
+    Also one per table whose file or folder cannot be one.
+    """
     paths = [
         (f"{key}.{field}", path)
         for key, source in sources_by_key(config.data)
@@ -114,3 +137,6 @@ def missing_data(config: Config) -> Iterator[str]:
     for key, path in paths:
         if path is not None and not Path(path).exists():
             yield f"`{key}` is {path}, which does not exist; correct it"
+    for key, source in sources_by_key(config.data):
+        if source.source == "table":
+            yield from table_file_problems(key, source)

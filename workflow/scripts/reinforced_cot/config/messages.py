@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reinforced_cot.sources.settings import HUB_ID, OWN_FUNCTION
+
 Schema = Mapping[str, Any]
 _TYPE_NAMES = {
     "integer": "a whole number",
@@ -21,6 +23,8 @@ _TYPE_NAMES = {
 }
 TAGS = ("<word>", "<weights>", "<one>", "<several>")  # of a union's members, which pydantic puts into the path
 _IN_WORDS = {  # rules that a type alone does not express
+    OWN_FUNCTION: "write it as module:function",
+    HUB_ID: "write it as owner/name",
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
 

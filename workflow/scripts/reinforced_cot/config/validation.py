@@ -117,7 +117,7 @@ def _without_unknown(adapter: TypeAdapter[Any], value: Any, error: ValidationErr
             return None
         *path, last = (part for part in one["loc"] if part not in TAGS)
         parent = left
-        for part in path:
+        for part in (part for part in path if part not in TAGS):
             parent = parent[part]
         del parent[last]
     return adapter.validate_python(left)

@@ -89,7 +89,10 @@ def _count(records: Records) -> int:
     for record in records():
         if record.id in seen:
             first = next(other.place for other in records() if other.id == record.id)
-            raise DataError(f"{record.place}: id {record.id!r} occurs twice, first in {first}")
+            raise DataError(
+                f"{record.place}: id {record.id!r} occurs twice, first in {first}; give each question an id of its own "
+                '(of a table, `columns: {id: ""}` leaves the ids out)'
+            )
         seen.add(record.id)
         count += 1
     return count

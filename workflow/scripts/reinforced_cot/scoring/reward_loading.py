@@ -4,15 +4,12 @@ A reward that raises, or returns anything but one finite number per completion, 
 reward and the completion: TRL would leave a None out of the sum and let a NaN into the gradient.
 """
 
-import ast
 import functools
-import importlib.util
 import math
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from reinforced_cot import own_code
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.scoring.rewards import REWARDS, Reward
@@ -34,31 +31,12 @@ def used_weights(rewards: str | Weights) -> dict[str, float]:
 
 def own_modules(rewards: str | Weights) -> list[str]:
     """The modules of the user's own rewards; a change of their code makes a policy stale."""
-    return sorted({name.partition(":")[0] for name in used_weights(rewards) if ":" in name})
+    return own_code.own_modules(used_weights(rewards))
 
 
 def loading_problem(name: str) -> str | None:
-    """Why a ``module:function`` cannot be loaded, by its source, which is not run; None if it is defined.
-
-    The module's file is looked for from the working directory: ``my_rewards:polite`` is ``polite`` in my_rewards.py
-    beside the Snakefile.
-    """
-    module, _, function = name.partition(":")
-    path = _module_file(module)
-    if not path.is_file():
-        return f"{path} does not exist; a reward of your own is module:function, found from the working directory"
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        return f"{path} is not Python: {error}"
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    if function not in names:
-        return f"{path} defines no function {function}; it has {', '.join(names) or 'none'}"
-    return None
-
-
-def _module_file(module: str) -> Path:
-    return Path(*module.split(".")).with_suffix(".py")
+    """Why a user's own reward cannot be loaded (`own_code.loading_problem`); None if it is defined."""
+    return own_code.loading_problem(name, "reward")
 
 
 def load_rewards(
@@ -75,29 +53,10 @@ def load_rewards(
     """
     weights = used_weights(rewards)
     records = {example.id: example for example in examples}
-    functions = [checked(name, REWARDS.get(name) or _imported(name), records, **constants) for name in weights]
+    functions = [
+        checked(name, REWARDS.get(name) or own_code.imported(name, "reward"), records, **constants) for name in weights
+    ]
     return functions, list(weights.values())
-
-
-def _imported(name: str) -> Reward:
-    if problem := loading_problem(name):
-        raise PipelineError(f"reward {name}: {problem}")
-    module_name, _, function = name.partition(":")
-    path = _module_file(module_name)
-    if (folder := str(Path.cwd())) not in sys.path:
-        # For modules that it imports; last, so that no folder of the repository hides a library.
-        sys.path.append(folder)
-    # It is imported from its file: the name `score` or `statistics` would import another module.
-    spec = importlib.util.spec_from_file_location(f"own_rewards.{module_name}", path.resolve())
-    if spec is None or spec.loader is None:
-        raise PipelineError(f"reward {name}: {path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise PipelineError(f"reward {name}: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    reward: Reward = getattr(module, function)
-    return reward
 
 
 def checked(name: str, reward: Reward, records: Mapping[str, Example] | None = None, **constants: Any) -> Reward:

@@ -7,8 +7,11 @@ from pathlib import Path
 from reinforced_cot.data.records import RawRecord, Records, Rejection
 from reinforced_cot.data.selection import draw
 from reinforced_cot.errors import ConfigError
+from reinforced_cot.sources.archives import with_folders
 from reinforced_cot.sources.parts import in_part
 from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source, source_names
+
+UNPACKED = ".unpacked"  # below the folder of prepared data; may be deleted at any time
 
 
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
@@ -73,6 +76,12 @@ def _path(source: Source, key: str) -> Path:
     return Path(value)
 
 
+def _table(source: Source, settings: PreparedSplit, split: str) -> Records:
+    from reinforced_cot.sources.table import read_table
+
+    return read_table(source, split)
+
+
 # Each takes a source's settings, those of the whole split, and the split's name, on which generated scenes depend.
 READERS: dict[str, Callable[[Source, PreparedSplit, str], Records]] = {
     "digits": _digits,
@@ -81,22 +90,24 @@ READERS: dict[str, Callable[[Source, PreparedSplit, str], Records]] = {
     "vqa": _vqa,
     "choices": _choices,
     "conversations": _conversations,
+    "table": _table,
 }
 
 
-def read_split(settings: PreparedSplit, split: str) -> Records:
+def read_split(settings: PreparedSplit, split: str, data: Path = Path()) -> Records:
     """The raw records of one split: of each of its sources the records of `part`, and of these `size`.
 
     Where there are several sources, the ids of each begin with its name.
 
     Args:
         split: its name under ``data.splits``.
+        data: the folder of prepared data; archives are unpacked below it.
 
     Raises:
         ConfigError: there is no such source, or the split lacks what its source reads.
         DataError: when it is read, if the raw data cannot be read.
     """
-    parts = [_chosen(source, settings, split) for source in settings.sources]
+    parts = [_chosen(source, settings, split, data) for source in settings.sources]
     if len(parts) == 1:
         return parts[0]
     names = source_names(settings.sources)
@@ -109,19 +120,20 @@ def read_split(settings: PreparedSplit, split: str) -> Records:
     return together
 
 
-def whole_sources(settings: PreparedSplit, split: str) -> list[Records]:
+def whole_sources(settings: PreparedSplit, split: str, data: Path) -> list[Records]:
     """All records of each source of a split, whatever its `part` and `size`; arguments and errors as `read_split`."""
-    return [_whole(source, settings, split) for source in settings.sources]
+    return [_whole(source, settings, split, data) for source in settings.sources]
 
 
-def _chosen(source: Source, settings: PreparedSplit, split: str) -> Records:
-    records = _whole(source, settings, split)
+def _chosen(source: Source, settings: PreparedSplit, split: str, data: Path) -> Records:
+    records = _whole(source, settings, split, data)
     if source.source == "digits":  # makes as many as asked
         return records
     return draw(in_part(records, source.part, source.in_words()), source.size, settings.seed)
 
 
-def _whole(source: Source, settings: PreparedSplit, split: str) -> Records:
+def _whole(source: Source, settings: PreparedSplit, split: str, data: Path) -> Records:
     if source.source not in READERS:
         raise ConfigError(f"data.splits.{split}: source {source.source!r} is unknown; expected {', '.join(READERS)}")
-    return READERS[source.source](source, settings, split)
+    read = with_folders(source, data / UNPACKED) if "member" in READS[source.source].optional else source
+    return READERS[source.source](read, settings, split)

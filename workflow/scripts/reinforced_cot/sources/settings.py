@@ -10,6 +10,9 @@ from pydantic_core import PydanticCustomError
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Section, Seed, Share, Text
 from reinforced_cot.sources.chunks import chunk_files
+from reinforced_cot.sources.column_settings import Columns
+from reinforced_cot.sources.suffixes import is_archive
+from reinforced_cot.sources.table_files import table_files
 
 QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "choose", "compare"]
 
@@ -30,29 +33,40 @@ Size = Annotated[
         {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}]}
     ),
 ]
-SourceName = Literal["digits", "gqa_cot", "gqa", "vqa", "choices", "conversations"]
+SourceName = Literal["digits", "table", "conversations", "gqa", "gqa_cot", "vqa", "choices"]
 Subset = Literal["train", "val", "test"]
+OWN_FUNCTION, HUB_ID = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", r"^[\w.-]+/[\w.-]+$"
+OwnFunction = Annotated[str, Field(pattern=OWN_FUNCTION)]
+HubId = Annotated[str, Field(pattern=HUB_ID)]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 class Source(Section):
-    """One source of questions. Digits need `size`; all others need `file`, and all but `conversations` `images`."""
+    """One source of questions. Digits need `size`; `table` needs `file`, or `hub` with `revision`; all others need
+    `file`, and all but `conversations` `images`.
+    """
 
     source: SourceName | None = None
     """Where the questions come from; null for `data.source`."""
 
     file: Text | None = None
-    """The file of questions. gqa_cot: JSONL. gqa: a question file of GQA, or the folder of its chunks. vqa: VQAv2's or
-    OK-VQA's questions. choices: A-OKVQA's file or ScienceQA's `problems.json`. conversations: LLaVA's, ShareGPT's or
-    OpenAI's form, as a JSON array or JSON lines.
+    """The file of questions. table: .jsonl, .json, .csv, .tsv, .parquet or .arrow, a folder of such files or of images,
+    or a saved data set. conversations: LLaVA's, ShareGPT's or OpenAI's form, as a JSON array or JSON lines. gqa: a
+    question file of GQA, or the folder of its chunks. gqa_cot: JSONL. vqa: VQAv2's or OK-VQA's questions. choices:
+    A-OKVQA's file or ScienceQA's `problems.json`. It may stand in an archive (.zip, .tar, .tar.gz).
     """
+
+    member: Text | None = None
+    """The file or folder within the archive `file`; null for all of it."""
 
     annotations: Text | None = None
     """vqa: the file of all annotators' answers, `v2_mscoco_val2014_annotations.json` or alike."""
 
     images: Text | None = None
-    """The folder of images. gqa_cot, gqa: it holds `{imageId}.jpg`. vqa, choices: COCO's images, or ScienceQA's folder
-    of `train`, `val` and `test`. conversations: what names of images are relative to; null for the file's folder. Its
-    files are not watched: after you replace some, add `--forcerun prepare_data`.
+    """The folder, or the archive, of images. table, conversations: what names of images are relative to; null for the
+    folder of `file`. gqa_cot, gqa: it holds `{imageId}.jpg`. vqa, choices: COCO's images, or ScienceQA's folder of
+    `train`, `val` and `test`. The files of a folder are not watched: after you replace some, add
+    `--forcerun prepare_data`.
     """
 
     balanced_only: bool | None = None
@@ -62,6 +76,27 @@ class Source(Section):
     """choices: the rows of this `split` are read. null for the split that reads them in ScienceQA, and for all rows in
     A-OKVQA, which has a file for each split. ScienceQA's splits share images: give them `part`s as well.
     """
+
+    columns: Columns | None = None
+    """table: which column holds what, as far as its name does not say so."""
+
+    question: Text | None = None
+    """table: the question of every record, for data without questions."""
+
+    convert: OwnFunction | None = None
+    """table: a function of your own, `module:function`, from a row to a record, in place of `columns`."""
+
+    hub: HubId | None = None
+    """table: a data set on the Hugging Face Hub, `owner/name`, in place of `file`."""
+
+    revision: Commit | None = None
+    """table: the commit of `hub`."""
+
+    hub_config: Text | None = None
+    """table: the configuration of `hub`; null for its default."""
+
+    hub_split: Text | None = None
+    """table: the split of `hub`; null for the one of the same name (val: validation)."""
 
     part: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
     """[from, to], the share of the images (by content hash) that belongs to this split; null for all."""
@@ -73,23 +108,33 @@ class Source(Section):
 
     @property
     def read_files(self) -> list[str]:
-        """The files whose content decides what is prepared."""
+        """The files whose content decides what is prepared; errors as for `table_files`."""
+        files = [self.images] if self.images and is_archive(self.images) else []
+        files += [self.annotations] if self.annotations else []
         if not self.file:
-            return []
-        chunks = [str(path) for path in chunk_files(Path(self.file))] if self.source == "gqa" else []
-        return [*(chunks or [self.file]), *([self.annotations] if self.annotations else [])]
+            return files
+        if self.source == "gqa":
+            return [*map(str, chunk_files(Path(self.file)) or [Path(self.file)]), *files]
+        if self.source != "table" or not Path(self.file).is_dir():
+            return [self.file, *files]
+        found = table_files(Path(self.file))
+        return [*map(str, found.rows), *map(str, found.others), *files]
 
     def in_words(self) -> str:
         """The source and what a split takes of it."""
-        taken = [f"part {list(self.part)}"] if self.part else []
+        taken = [self.member] if self.member else []
+        taken += [f"part {list(self.part)}"] if self.part else []
         taken += [f"size {self.size:g}"] if self.size else []
-        named = f"{self.file or self.source}" + (f", source {self.source}" if self.file else "")
-        return f"{named}{''.join(f', {one}' for one in taken)}"
+        place = self.file or self.hub
+        named = f"{place}, source {self.source}" if place else str(self.source)
+        return ", ".join([named, *taken])
 
     @property
     def image_folders(self) -> list[str]:
         """The folders of images."""
-        return [self.images] if self.images else []
+        if self.images:
+            return [] if is_archive(self.images) else [self.images]
+        return [self.file] if self.file and Path(self.file).is_dir() else []
 
 
 class Reads(NamedTuple):
@@ -104,17 +149,17 @@ READS = {
     "digits": Reads(("size",), (), {"size": "digits are generated, say how many questions"}),
     "gqa_cot": Reads(
         ("file", "images"),
-        ("part", "size"),
+        ("part", "size", "member"),
         {"file": "`source: gqa_cot` reads it", "images": "`source: gqa_cot` reads it"},
     ),
     "gqa": Reads(
         ("file", "images"),
-        ("part", "size", "balanced_only"),
+        ("part", "size", "member", "balanced_only"),
         {"file": "name GQA's question file, or the folder of its chunks", "images": "name the folder of GQA's images"},
     ),
     "vqa": Reads(
         ("file", "annotations", "images"),
-        ("part", "size"),
+        ("part", "size", "member"),
         {
             "file": "name the file of questions",
             "annotations": "the answers stand in a file of their own, v2_mscoco_val2014_annotations.json or alike",
@@ -123,22 +168,45 @@ READS = {
     ),
     "choices": Reads(
         ("file", "images"),
-        ("part", "size", "subset"),
+        ("part", "size", "member", "subset"),
         {
             "file": "name A-OKVQA's file or ScienceQA's problems.json",
             "images": "name the folder of COCO's images, or that of ScienceQA's train, val and test",
         },
     ),
-    "conversations": Reads(("file",), ("part", "size", "images"), {"file": "name the file of conversations"}),
+    "conversations": Reads(("file",), ("part", "size", "member", "images"), {"file": "name the file of conversations"}),
+    "table": Reads(
+        (),
+        (
+            "file",
+            "member",
+            "images",
+            "columns",
+            "question",
+            "convert",
+            "hub",
+            "revision",
+            "hub_config",
+            "hub_split",
+            "part",
+            "size",
+        ),
+        {},
+    ),
 }
 SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
 PATH_FIELDS = ("file", "annotations", "images")  # that must exist
+SPLITS_OF_HUB = {"val": "validation"}  # as most data sets call it
+CONVERSION = "conversion"  # what the function under `convert` is to the user
 GQA_SOURCES = ("gqa_cot", "gqa")  # whose question ids are GQA's
 
 
 def source_names(sources: Sequence[Source]) -> list[str]:
     """A short name for each of several sources: that of its file, with a number where two have the same."""
-    names = [PurePath(source.file).stem if source.file else str(source.source) for source in sources]
+    names = [
+        PurePath(source.file).stem if source.file else (source.hub or str(source.source)).rpartition("/")[2]
+        for source in sources
+    ]
     return [
         name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
         for place, name in enumerate(names)
@@ -189,8 +257,9 @@ class DataSettings(Section):
 
     source: SourceName | None = None
     """Where questions of splits come from that do not say it themselves: `digits` generates scenes of handwritten
-    digits; `gqa_cot` reads JSONL beside an image folder; `gqa`, `vqa` (also OK-VQA) and `choices` (A-OKVQA, ScienceQA)
-    read these data sets as they are downloaded; `conversations` reads LLaVA's, ShareGPT's and OpenAI's forms.
+    digits; `table` reads data of nearly any form, `conversations` LLaVA's, ShareGPT's and OpenAI's forms; `gqa`, `vqa`
+    (also OK-VQA) and `choices` (A-OKVQA, ScienceQA) read these data sets as they are downloaded; `gqa_cot` reads the
+    original system's JSONL.
     """
 
     splits: Splits

@@ -1,0 +1,74 @@
+"""A function of the user's own makes records of rows; what it does wrong stops the run and is named with its place."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from table_helpers import GOOD, make_images, read, write_jsonl
+
+from reinforced_cot.data.records import RawRecord, Rejection
+from reinforced_cot.errors import DataError, PipelineError
+
+ROWS = [{"q": "Is it red?", "a": 1}, {"q": "Is it?", "a": 0}, {"q": "", "a": 1}]
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_images(tmp_path)
+    return write_jsonl(tmp_path / "t.jsonl", ROWS)
+
+
+def write(body: str) -> None:
+    Path("mine.py").write_text(f"from PIL import Image\ndef record(row):\n    {body}\n", encoding="utf-8")
+
+
+def test_a_record_is_made_of_a_row(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(
+        "return None if not row['q'] else {'id': row['q'][-3:], 'question': row['q'], 'answer': bool(row['a']), "
+        "'image': ['photo0.png', Image.new('RGB', (32, 32))], 'extra': {'n': row['a']}, 'choices': ['yes', 'no'], "
+        "'chain': 'I look.'}"
+    )
+    with caplog.at_level(logging.INFO):
+        first, second = read(file, convert="mine:record")
+    assert isinstance(first, RawRecord) and isinstance(second, RawRecord)
+    assert (first.id, first.question, first.answers, first.choices) == ("ed?", "Is it red?", ("yes",), ("yes", "no"))
+    assert (second.answers, second.extra, second.chain, len(second.images)) == (("no",), {"n": 0}, "I look.", 2)
+    assert caplog.text.count("mine:record left out 1 rows") == 1
+
+
+def test_its_values_are_checked_as_those_of_a_file(file: Path) -> None:
+    write("return {'question': row['q'], 'answers': ['a'], 'images': 'gone.png'}")
+    found = read(file, convert="mine:record")
+    assert all(isinstance(record, Rejection) and record.reason == "missing image" for record in found)
+    assert len({record.id for record in found}) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return row['nothing']", "raised KeyError: 'nothing'"),
+        ("raise SystemExit('stop')", "raised SystemExit: stop"),
+        ("return [row]", "must return a mapping or None, not ["),
+        ("return {'qestion': 'a'}", "a record has no 'qestion'; did you mean question?"),
+        ("return {'extra': 3}", "extra must be a mapping, not 3"),
+    ],
+)
+def test_what_it_does_wrong_stops_the_run(body: str, says: str, file: Path) -> None:
+    write(body)
+    with pytest.raises(DataError) as refusal:
+        read(file, convert="mine:record")
+    assert str(refusal.value).startswith(f"conversion mine:record, {file}, line 1: ") and says in str(refusal.value)
+
+
+def test_a_module_that_cannot_be_imported_is_named(file: Path) -> None:
+    Path("mine.py").write_text("import nothing_of_this_name\ndef record(row): ...\n")
+    with pytest.raises(PipelineError, match=r"conversion mine:record: mine\.py cannot be imported: ModuleNot"):
+        read(file, convert="mine:record")
+    with pytest.raises(PipelineError, match=r"conversion mine:rceord: mine\.py defines no function rceord"):
+        read(file, convert="mine:rceord")
+
+
+def test_the_table_need_not_have_known_columns(file: Path) -> None:
+    write(f"return {GOOD!r}")
+    assert len(read(file, convert="mine:record")) == 3

@@ -1,0 +1,48 @@
+"""A user's own function from a row of a table to the values of a record."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reinforced_cot.data.records import Place
+from reinforced_cot.errors import DataError
+from reinforced_cot.own_code import imported
+from reinforced_cot.sources.columns import ALIASES, COMMON_NAMES, nearest
+from reinforced_cot.sources.settings import CONVERSION
+
+log = logging.getLogger(__name__)
+
+_NAMES = (*COMMON_NAMES, *ALIASES, "extra")
+
+
+def own_conversion(name: str) -> Callable[[dict[str, Any], Place], dict[str, Any] | None]:
+    """The function ``module:function``, which returns a record's values by their names, or None to leave a row out.
+
+    Raises:
+        PipelineError: it cannot be imported.
+        DataError: when it is called, if it raises an exception or returns anything else.
+    """
+    function = imported(name, CONVERSION)
+
+    def convert(row: dict[str, Any], place: Place) -> dict[str, Any] | None:
+        try:
+            found = function(row)
+        except (Exception, SystemExit) as error:
+            raise DataError(f"{CONVERSION} {name}, {place}: raised {type(error).__name__}: {error}") from error
+        if found is None:
+            return None
+        if not isinstance(found, Mapping):
+            raise DataError(f"{CONVERSION} {name}, {place}: must return a mapping or None, not {found!r:.100}")
+        values: dict[str, Any] = {}
+        for key, value in found.items():
+            if key not in _NAMES:
+                raise DataError(
+                    f"{CONVERSION} {name}, {place}: a record has no {key!r}; "
+                    + nearest(str(key), _NAMES).replace("columns are", "names are")
+                )
+            values[ALIASES.get(str(key), str(key))] = value
+        if not isinstance(values.setdefault("extra", {}), Mapping):
+            raise DataError(f"{CONVERSION} {name}, {place}: extra must be a mapping, not {values['extra']!r:.100}")
+        return values
+
+    return convert

@@ -1,0 +1,88 @@
+"""A data set on the Hugging Face Hub at one commit, read by the ``datasets`` library; it works offline afterwards."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reinforced_cot.disk_space import full_disk
+from reinforced_cot.errors import DataError
+from reinforced_cot.sources.arrow_rows import first_line, rows_of
+
+_BATCH = 256
+# Types of errors by their names: the libraries are imported late.
+_NO_HUB = {
+    "OfflineModeIsEnabled",
+    "ConnectionError",
+    "ConnectError",
+    "TimeoutException",
+    "LocalEntryNotFoundError",
+}
+_BROKEN = {"ChecksumVerificationError", "SplitsVerificationError", "DatasetGenerationError", "ArrowInvalid"}
+
+
+class HubTable(NamedTuple):
+    """A data set's rows, and the folders below which its image files lie."""
+
+    rows: Callable[[], Iterator[tuple[int, dict[str, Any]]]]
+    stores: tuple[Path, ...]
+
+
+def hub_table(hub: str, revision: str, config: str | None, split: str) -> HubTable:
+    """Download one split of a data set, unless it is there; images stay as they were stored.
+
+    Raises:
+        DataError: it cannot be downloaded; the message says why, and what to do.
+    """
+    # By its name: the library takes seconds to import, and only this kind of table needs it.
+    datasets = importlib.import_module("datasets")
+    hub_constants = importlib.import_module("huggingface_hub.constants")
+    # A cache of its own for each commit: offline, the library takes the latest commit that its cache has.
+    cache = Path(datasets.config.HF_DATASETS_CACHE, "pinned", revision)
+    try:
+        data = datasets.load_dataset(hub, config, split=split, revision=revision, cache_dir=str(cache), streaming=False)
+        arrow = data.with_format("arrow")  # nothing is decoded
+    except Exception as error:  # of a dozen types, from four libraries
+        if full_disk(error):
+            raise
+        raise DataError(f"hub {hub}, revision {revision[:12]}, split {split}: {_remedy(error, hub, cache)}") from None
+
+    def rows() -> Iterator[tuple[int, dict[str, Any]]]:
+        tables = arrow.iter(batch_size=_BATCH)
+        return rows_of(batch for table in tables for batch in table.combine_chunks().to_batches())
+
+    return HubTable(rows, (Path(datasets.config.HF_DATASETS_CACHE), Path(hub_constants.HF_HUB_CACHE)))
+
+
+def _remedy(error: BaseException, hub: str, cache: Path) -> str:
+    """What went wrong, and what to do."""
+    causes = list(_causes(error))
+    names = {name for cause in causes for kind in type(cause).__mro__ for name in [kind.__name__]}
+    text = " ".join(str(cause) for cause in causes)
+    said = first_line(error)
+    if "GatedRepoError" in names or "gated dataset" in text:
+        return (
+            f"the data set is gated: accept its terms on https://huggingface.co/datasets/{hub}, then log in with "
+            "`hf auth login`"
+        )
+    if "RevisionNotFoundError" in names or "Revision '" in text:
+        return "there is no such commit; its page `Files and versions`, `History`, lists them"
+    if names & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
+        return "there is no such data set, or it is private: check `hub`, and log in with `hf auth login`"
+    if names & _NO_HUB:
+        return (
+            "the hub cannot be reached, and the data set was not downloaded before: run prepare_data once on a machine "
+            f"with a network, and let HF_HUB_OFFLINE be unset there ({said})"
+        )
+    if names & _BROKEN:
+        return f"the download is broken: delete {cache} and run again ({first_line(causes[-1])})"
+    if isinstance(error, ValueError):  # an unknown split or configuration; the library lists those there are
+        return " ".join(str(error).split())[:500].rstrip(".") + "; set `hub_split` or `hub_config`"
+    return f"the data set cannot be loaded: {type(error).__name__}: {said}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)

@@ -1,0 +1,22 @@
+"""What a file is by its name. Apart from the readers, so that a dry-run imports no library of theirs."""
+
+from pathlib import PurePath
+
+TEXT_FORMATS = (".csv", ".tsv")  # every value is a text
+JSON_FORMATS = (".jsonl", ".ndjson", ".json")
+FORMATS = (*JSON_FORMATS, *TEXT_FORMATS, ".parquet", ".arrow", ".feather")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".webm", ".mkv")
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file is an archive."""
+    return path.lower().endswith(ARCHIVES)
+
+
+def suffix_problem(path: str) -> str | None:
+    """Why a file cannot be a table; None if it can be one."""
+    if PurePath(path).suffix.lower() in FORMATS:
+        return None
+    return f"{path} has no suffix of a table; expected {', '.join(FORMATS)}, or a folder or an archive of such files"

@@ -1,0 +1,130 @@
+"""Reader of tables of nearly any form: what their columns hold becomes records."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
+from reinforced_cot.data.text_cleaning import without_prefix
+from reinforced_cot.errors import DataError
+from reinforced_cot.sources.column_settings import Columns
+from reinforced_cot.sources.columns import chosen_columns
+from reinforced_cot.sources.conversion import own_conversion
+from reinforced_cot.sources.opened_table import Table, opened
+from reinforced_cot.sources.settings import Source
+from reinforced_cot.sources.table_images import NO_VIDEO
+from reinforced_cot.sources.table_values import (
+    ValueRejected,
+    answers,
+    chain,
+    choices,
+    is_missing,
+    name,
+    record_id,
+    text,
+)
+
+log = logging.getLogger(__name__)
+
+Convert = Callable[[dict[str, Any], Place], dict[str, Any] | None]  # from a row to a record's values by their names
+
+
+def read_table(source: Source, split: str) -> Records:
+    """The records of one table; a row that makes no record comes as a rejection.
+
+    Ids are those of the file, else a hash of question, answers and images, so that a further row changes no other id.
+
+    Raises:
+        ConfigError: the source names no table.
+        DataError: here or when it is read, if the table or a column of it does not exist or cannot be read, or holds
+            videos, or if the conversion fails.
+        PipelineError: the conversion cannot be imported.
+    """
+    table = opened(source, split)
+    convert = own_conversion(source.convert) if source.convert else _by_columns(table, source)
+    told: list[int] = []
+
+    def records() -> Iterator[RawRecord | Rejection]:
+        ids, left_out = _ContentIds(), 0
+        for number, (place, row) in enumerate(table.rows(), start=1):
+            if isinstance(row, str):
+                yield Rejection(f"row-{number}", place, "malformed row", row)
+                continue
+            values = convert(row, place)
+            if values is None:
+                left_out += 1
+            else:
+                yield _record(values, place, f"row-{number}", table, source.question, ids)
+        if left_out and not told:  # the table is read several times
+            told.append(left_out)
+            log.info("%s: %s left out %d rows", table.name, source.convert, left_out)
+
+    return records
+
+
+def _by_columns(table: Table, source: Source) -> Convert:
+    columns = chosen_columns(
+        source.columns or Columns(), table.rows_for_columns, table.name, is_asked=source.question is not None
+    )
+
+    def convert(row: dict[str, Any], place: Place) -> dict[str, Any]:
+        for column in columns.videos:
+            if row.get(column):
+                raise DataError(f"{place}: column {column} holds a video; {NO_VIDEO}")
+        return columns.values(row)
+
+    return convert
+
+
+def _record(
+    values: dict[str, Any], place: Place, number: str, table: Table, question: str | None, ids: "_ContentIds"
+) -> RawRecord | Rejection:
+    """The record of one row, or why it is none.
+
+    Args:
+        number: names a rejected record without an id.
+        question: that of every record, or None.
+    """
+    found_id = ""
+    try:
+        if "id" in values:
+            if is_missing(values["id"]):
+                raise ValueRejected("missing id", "the row has no id")
+            found_id = record_id(values["id"])
+        question = without_prefix(question or text("question", values.get("question")))
+        offered = choices(values.get("choices"))
+        true = answers(values.get("answers"), offered, table.is_text_format)
+        led_to = answers(values.get("chain_answer"), offered, table.is_text_format)
+        images, names = table.images.of(values.get("images"))
+        return RawRecord(
+            id=found_id or ids.of(question, true, names),
+            place=place,
+            images=images,
+            question=question,
+            answers=true,
+            chain=chain(values.get("chain")),
+            question_type=name("question_type", values.get("question_type")),
+            chain_answer=led_to[0] if led_to else "",
+            choices=offered,
+            answer_kind=name("answer_kind", values.get("answer_kind")),
+            extra=values.get("extra") or {},
+        )
+    except ValueRejected as fault:
+        return Rejection(found_id or number, place, fault.reason, fault.detail)
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from None
+
+
+class _ContentIds:
+    """Ids of records without one, by their content; equal ones are numbered."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, int] = {}
+
+    def of(self, question: str, answers: Sequence[str], images: Sequence[str]) -> str:
+        """16 hexadecimal digits; the second record of the same content ends in -2, and so on."""
+        digest = sha256(json.dumps([question, answers, images]).encode()).digest()[:8]
+        times = self._seen[digest] = self._seen.get(digest, 0) + 1
+        return digest.hex() if times == 1 else f"{digest.hex()}-{times}"
