@@ -107,9 +107,9 @@ def test_accuracy_counts_completions_that_are_right_in_every_token(
         return one_hot(guess, logits.shape[-1]), true, row
 
     monkeypatch.setattr(tiny_evaluation, "predictions", right_but_for_two_rows)
-    rows = sum(map(len, held_out.questions))
+    rows = len(held_out.questions)
     assert questions.accuracy(model) == pytest.approx(1 - 2 / rows)
-    first = held_out.questions[0][0]
+    first = held_out.questions[0][1]
     assert seen["texts"][0] == completion_text(first["cot"], first["answer"]).removeprefix("<think>\n") + "<|im_end|>\n"
 
 
