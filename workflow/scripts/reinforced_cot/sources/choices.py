@@ -17,7 +17,7 @@ from typing import Any
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.sources.image_files import find_named_image
 from reinforced_cot.sources.image_folder import ImageFolder, coco_names
-from reinforced_cot.sources.json_stream import Entry, read_entries
+from reinforced_cot.sources.json_entries import Entry, read_entries
 from reinforced_cot.sources.row_values import (
     MalformedRow,
     name_of,

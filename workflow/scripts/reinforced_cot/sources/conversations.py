@@ -24,7 +24,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.sources.conversation_turns import Conversation, Exchange, conversation
 from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.json_stream import first_character, read_entries
+from reinforced_cot.sources.json_entries import first_character, read_entries
 from reinforced_cot.sources.row_values import MalformedRow, name_of, warn_once
 from reinforced_cot.sources.stated_answers import stated
 

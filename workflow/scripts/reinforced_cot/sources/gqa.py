@@ -14,7 +14,7 @@ from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.errors import DataError
 from reinforced_cot.sources.chunks import chunk_files
 from reinforced_cot.sources.image_folder import ImageFolder
-from reinforced_cot.sources.json_stream import read_entries
+from reinforced_cot.sources.json_entries import read_entries
 from reinforced_cot.sources.row_values import (
     MalformedRow,
     optional_text,

@@ -10,7 +10,7 @@ from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.sources.arrow_rows import arrow_rows
 from reinforced_cot.sources.csv_rows import csv_rows
 from reinforced_cot.sources.hub import hub_table
-from reinforced_cot.sources.json_rows import json_rows
+from reinforced_cot.sources.json_entries import json_rows
 from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
 from reinforced_cot.sources.suffixes import JSON_FORMATS, TEXT_FORMATS
 from reinforced_cot.sources.table_files import TableFiles, image_paths, table_files
