@@ -24,6 +24,7 @@ from reinforced_cot.sources.row_values import (
     optional_text,
     record_or_rejection,
     required_name,
+    shown,
     text_of,
     warn_once,
 )
@@ -123,9 +124,7 @@ def _right(row: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
     """The text of the right choice, whose number from 0 stands under ``key``."""
     number = name_of(row.get(key))
     if not number:
-        raise MalformedRow(
-            "missing answer", f"{key} is {repr(row.get(key))[:80]}; it must be the right choice's number"
-        )
+        raise MalformedRow("missing answer", f"{key} is {shown(row.get(key))}; it must be the right choice's number")
     if not number.isdecimal() or int(number) >= len(choices):
         raise MalformedRow("no such choice", f"{key} is {number[:80]}, and the choices are 0 to {len(choices) - 1}")
     return choices[int(number)]
