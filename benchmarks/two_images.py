@@ -3,7 +3,7 @@
     python benchmarks/two_images.py --seeds 1 2 3
 
 It runs the preset digits-two-images at each seed, under results/two_images/: a call continues where an earlier one
-stopped. The bound of one image is exact, since the scenes are drawn by rules (`sources.digit_pairs.ONE_IMAGE`).
+stopped. The bound of one image is exact, since the scenes are drawn by rules (`digits.digit_pairs.ONE_IMAGE`).
 """
 
 import argparse
@@ -15,8 +15,8 @@ from typing import Any
 from machine import machine
 from seed_runs import REPO, run_at_seeds  # which puts the package on the path
 
+from reinforced_cot.digits.digit_pairs import ONE_IMAGE
 from reinforced_cot.files import read_json, write_text
-from reinforced_cot.sources.digit_pairs import ONE_IMAGE
 
 POLICIES = ("base", "sft", "grpo")
 

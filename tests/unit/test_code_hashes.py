@@ -204,7 +204,7 @@ def closures() -> dict[str, set[str]]:
         ("base.tiny_pretraining", {"base_model"}),
         ("base.tiny_evaluation", {"base_model"}),
         ("sources.gqa_cot", {"prepare_data", "look"}),
-        ("sources.digit_scenes", {"prepare_data", "base_model", "look"}),
+        ("digits.digit_scenes", {"prepare_data", "base_model", "look"}),
         # A change of one method's settings does not rerun the other method.
         ("policies.sft", {"sft", "plan", "config"}),
         ("policies.grpo", {"grpo", "plan", "config"}),

@@ -18,8 +18,9 @@ import pytest
 from places import SCRIPTS
 
 PACKAGE = SCRIPTS / "reinforced_cot"
-# Not private names of a library: a method of Python's named tuples, and the end of some configuration keys.
-OTHERS = {"_asdict", "_heads"}
+# No hooks: a method of Python's named tuples, the end of some configuration keys, the open progress bars of tqdm (none
+# are closed without it), and keys of the files that the ``datasets`` library writes.
+OTHERS = {"_asdict", "_heads", "_instances", "_type", "_data_files"}
 # Modules that need packages which are installed only with GPUs.
 NOT_IMPORTED = {"reinforced_cot.generation.vllm_engine"}
 

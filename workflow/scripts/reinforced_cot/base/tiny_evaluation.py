@@ -9,7 +9,7 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 
 from reinforced_cot.base.tiny_texts import Scenes, Texts, predictions, rope_positions, tokenize
 from reinforced_cot.data.completions import THINK_OPEN, completion_text
-from reinforced_cot.sources.digit_scenes import Record
+from reinforced_cot.digits.digit_scenes import Record
 
 # Their chain has one right form. Where a question is about two objects, a shortcut is an expected answer, too.
 HELD_OUT_TYPES = ("color", "value")

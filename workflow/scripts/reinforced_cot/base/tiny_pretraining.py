@@ -24,10 +24,10 @@ from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProce
 from reinforced_cot.base.tiny_evaluation import HELD_OUT_TYPES, HeldOutQuestions
 from reinforced_cot.base.tiny_texts import Scenes, Texts, predictions, rope_positions, tokenize
 from reinforced_cot.data.completions import completion_text
+from reinforced_cot.digits.digit_pairs import make_pair_records, make_pairs
+from reinforced_cot.digits.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.models.settings import Pretraining, PretrainingSteps
-from reinforced_cot.sources.digit_pairs import make_pair_records, make_pairs
-from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 log = logging.getLogger(__name__)
 

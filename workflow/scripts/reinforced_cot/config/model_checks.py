@@ -7,10 +7,10 @@ from pathlib import Path
 from reinforced_cot.config.data_checks import type_problems
 from reinforced_cot.config.policy_checks import Candidate
 from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.digits.scene_size import SCENE_PIXELS
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.models.families import FAMILIES, Family, check_vllm_rollouts, family_of_checkpoint
 from reinforced_cot.models.settings import BaseModelSettings
-from reinforced_cot.sources.scene_size import SCENE_PIXELS
 
 
 def base_model_problems(base_model: BaseModelSettings) -> Iterator[str]:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
-from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.image_folder import ImageFolder, coco_names
-from reinforced_cot.sources.json_entries import Entry, read_entries
-from reinforced_cot.sources.row_values import (
+from reinforced_cot.raw_images.image_files import find_named_image
+from reinforced_cot.raw_images.image_folder import ImageFolder, coco_names
+from reinforced_cot.tables.json_entries import Entry, read_entries
+from reinforced_cot.tables.row_values import (
     MalformedRow,
     name_of,
     optional_text,

@@ -15,8 +15,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from reinforced_cot.data.image_places import PLACE, place_count
-from reinforced_cot.sources.row_values import MalformedRow
-from reinforced_cot.sources.videos import NO_VIDEO, VIDEO_COLUMNS
+from reinforced_cot.raw_images.videos import NO_VIDEO, VIDEO_COLUMNS
+from reinforced_cot.tables.row_values import MalformedRow
 
 _ROLES = {
     **{"human": "user", "user": "user"},

@@ -16,14 +16,14 @@ from typing import Any
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records, Rejection
 from reinforced_cot.files import read_jsonl
+from reinforced_cot.raw_images.image_files import find_named_image
+from reinforced_cot.raw_images.image_folder import check_image_folder
+from reinforced_cot.raw_images.videos import NO_VIDEO, is_video
+from reinforced_cot.raw_images.written_images import decoded, is_data_uri, local_name
 from reinforced_cot.sources.conversation_turns import Conversation, Exchange, conversation
-from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.image_folder import check_image_folder
-from reinforced_cot.sources.json_entries import first_character, read_entries
-from reinforced_cot.sources.row_values import MalformedRow, readable_id, shown, warn_once
 from reinforced_cot.sources.stated_answers import stated
-from reinforced_cot.sources.videos import NO_VIDEO, is_video
-from reinforced_cot.sources.written_images import decoded, is_data_uri, local_name
+from reinforced_cot.tables.json_entries import first_character, read_entries
+from reinforced_cot.tables.row_values import MalformedRow, readable_id, shown, warn_once
 
 _LONGEST_NAME = 1000  # characters; more is no file's name, but maybe an image's content without ``data:``
 

@@ -7,8 +7,8 @@ from typing import Any
 from reinforced_cot.data.records import Place
 from reinforced_cot.errors import DataError
 from reinforced_cot.own_code import imported
-from reinforced_cot.sources.columns import ALIASES, COMMON_NAMES, nearest
 from reinforced_cot.sources.settings import CONVERSION
+from reinforced_cot.tables.columns import ALIASES, COMMON_NAMES, nearest
 
 log = logging.getLogger(__name__)
 

@@ -12,16 +12,16 @@ from typing import Any
 
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.image_folder import ImageFolder
-from reinforced_cot.sources.json_entries import read_entries
-from reinforced_cot.sources.row_values import (
+from reinforced_cot.raw_images.image_folder import ImageFolder
+from reinforced_cot.tables.json_entries import read_entries
+from reinforced_cot.tables.row_values import (
     MalformedRow,
     optional_text,
     record_or_rejection,
     required_name,
     text_of,
 )
-from reinforced_cot.sources.table_files import chunk_files
+from reinforced_cot.tables.table_files import chunk_files
 
 
 def gqa_records(file: Path, images: Path, balanced_only: bool = False) -> Records:

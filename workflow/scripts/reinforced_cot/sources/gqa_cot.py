@@ -15,10 +15,10 @@ from reinforced_cot.data.records import Place, RawRecord, Rejection
 from reinforced_cot.data.text_cleaning import canonical, is_text, without_prefix
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
-from reinforced_cot.sources.image_files import find_image
-from reinforced_cot.sources.image_folder import ImageSearch, check_image_folder
-from reinforced_cot.sources.image_suffixes import PHOTO_SUFFIXES
-from reinforced_cot.sources.row_values import name_of
+from reinforced_cot.raw_images.image_files import find_image
+from reinforced_cot.raw_images.image_folder import ImageSearch, check_image_folder
+from reinforced_cot.raw_images.image_suffixes import PHOTO_SUFFIXES
+from reinforced_cot.tables.row_values import name_of
 
 
 def read_gqa_cot(file: Path, images: Path) -> Iterator[RawRecord | Rejection]:

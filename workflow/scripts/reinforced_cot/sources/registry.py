@@ -7,15 +7,16 @@ from pathlib import Path
 from reinforced_cot.data.records import RawRecord, Records, Rejection
 from reinforced_cot.data.selection import draw
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.sources.archives import with_folders
 from reinforced_cot.sources.parts import in_part
 from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source, source_names
+from reinforced_cot.tables.archives import unpacked, unpacked_member
+from reinforced_cot.tables.table_formats import is_archive
 
 UNPACKED = ".unpacked"  # below the folder of prepared data; may be deleted at any time
 
 
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
-    from reinforced_cot.sources.digit_records import (  # only this source needs NumPy
+    from reinforced_cot.digits.digit_records import (  # only this source needs NumPy
         QUESTION_TYPES,
         make_digit_pair_records,
         make_digit_records,
@@ -137,3 +138,17 @@ def _whole(source: Source, settings: PreparedSplit, split: str, data: Path) -> R
         raise ConfigError(f"data.splits.{split}: source {source.source!r} is unknown; expected {', '.join(READERS)}")
     read = with_folders(source, data / UNPACKED) if "member" in READS[source.source].optional else source
     return READERS[source.source](read, settings, split)
+
+
+def with_folders(source: Source, into: Path) -> Source:
+    """A source whose archives are unpacked below ``into``, and which names their folders.
+
+    Raises:
+        DataError: as for `unpacked_member`.
+    """
+    file, images = source.file, source.images
+    if file and is_archive(file):
+        file = str(unpacked_member(Path(file), into, source.member))
+    if images and is_archive(images):
+        images = str(unpacked(Path(images), into))
+    return source.model_copy(update={"file": file, "images": images})

@@ -9,15 +9,15 @@ from typing import Any
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.data.text_cleaning import without_prefix
-from reinforced_cot.errors import DataError
-from reinforced_cot.sources.column_settings import Columns
-from reinforced_cot.sources.column_values import answers, chain, choices, name, record_id
-from reinforced_cot.sources.columns import chosen_columns
+from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.raw_images.videos import NO_VIDEO
 from reinforced_cot.sources.conversion import own_conversion
-from reinforced_cot.sources.opened_table import Table, opened
-from reinforced_cot.sources.row_values import MalformedRow, is_missing, text
-from reinforced_cot.sources.settings import Source
-from reinforced_cot.sources.videos import NO_VIDEO
+from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
+from reinforced_cot.tables.column_settings import Columns
+from reinforced_cot.tables.column_values import answers, chain, choices, name, record_id
+from reinforced_cot.tables.columns import chosen_columns
+from reinforced_cot.tables.opened_table import Table, opened_file, opened_hub
+from reinforced_cot.tables.row_values import MalformedRow, is_missing, text
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def read_table(source: Source, split: str) -> Records:
             videos, or if the conversion fails.
         PipelineError: the conversion cannot be imported.
     """
-    table = opened(source, split)
+    table = _opened(source, split)
     convert = own_conversion(source.convert) if source.convert else _by_columns(table, source)
     told: list[int] = []
 
@@ -55,6 +55,15 @@ def read_table(source: Source, split: str) -> Records:
             log.info("%s: %s left out %d rows", table.name, source.convert, left_out)
 
     return records
+
+
+def _opened(source: Source, split: str) -> Table:
+    if source.hub is not None and source.revision is not None:
+        hub_split = source.hub_split or SPLITS_OF_HUB.get(split, split)
+        return opened_hub(source.hub, source.revision, source.hub_config, hub_split, source.images)
+    if source.file is None:
+        raise ConfigError(f"the table of {split} needs `file`, or `hub` with `revision`")
+    return opened_file(source.file, source.images)
 
 
 def _by_columns(table: Table, source: Source) -> Convert:

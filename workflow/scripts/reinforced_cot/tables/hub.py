@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from reinforced_cot.disk_space import full_disk
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.arrow_rows import first_line, rows_of
+from reinforced_cot.tables.arrow_rows import first_line, rows_of
 
 _BATCH = 256
 # Types of errors by their names: the libraries are imported late.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from reinforced_cot.digits import digit_scenes
+from reinforced_cot.digits.digit_scenes import COLORS, QUESTION_TYPES, Record, Scene, make_records, make_scenes
 from reinforced_cot.errors import DataError
 from reinforced_cot.paths import SCANS
-from reinforced_cot.sources import digit_scenes
-from reinforced_cot.sources.digit_scenes import COLORS, QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 PLACES = {"top left": (0, 0), "top right": (0, 1), "bottom left": (1, 0), "bottom right": (1, 1)}
 STEPS = {"to the left of": (0, -1), "to the right of": (0, 1), "above": (-1, 0), "below": (1, 0)}

@@ -9,9 +9,9 @@ from table_helpers import GOOD, make_images, read, records, write_jsonl
 
 from reinforced_cot.data.records import RawRecord, Rejection
 from reinforced_cot.errors import ConfigError, DataError
-from reinforced_cot.sources import json_entries
-from reinforced_cot.sources.json_entries import json_rows
 from reinforced_cot.sources.settings import Source
+from reinforced_cot.tables import json_entries
+from reinforced_cot.tables.json_entries import json_rows
 
 HEAD = "id,image,question,answer\n"
 ROW = "1,photo0.png,What?,cat\n"

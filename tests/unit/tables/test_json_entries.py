@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources import json_entries
-from reinforced_cot.sources.json_entries import first_character, read_entries, read_member
+from reinforced_cot.tables import json_entries
+from reinforced_cot.tables.json_entries import first_character, read_entries, read_member
 
 VALUES = [
     {"a": [1, 2.5, -3e2, True, None, "x\ty"], "b": {"c": {}}},

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from reinforced_cot.data.text_cleaning import canonical, is_text
-from reinforced_cot.sources.row_values import MalformedRow, is_missing, name_of, shown, text
+from reinforced_cot.tables.row_values import MalformedRow, is_missing, name_of, shown, text
 
 _LONGEST_ID = 200  # characters: ids become names in result files
 

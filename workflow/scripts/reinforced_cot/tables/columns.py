@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.column_settings import Columns
-from reinforced_cot.sources.videos import NO_VIDEO, VIDEO_COLUMNS
+from reinforced_cot.raw_images.videos import NO_VIDEO, VIDEO_COLUMNS
+from reinforced_cot.tables.column_settings import Columns
 
 log = logging.getLogger(__name__)
 

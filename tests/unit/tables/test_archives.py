@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources import archives
-from reinforced_cot.sources.archives import unpacked, with_folders
+from reinforced_cot.sources.registry import with_folders
 from reinforced_cot.sources.settings import Source
+from reinforced_cot.tables import archives
+from reinforced_cot.tables.archives import unpacked
 
 
 def zip_of(path: Path, *names: str, mode: int = 0) -> Path:

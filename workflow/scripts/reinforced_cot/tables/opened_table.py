@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 
 from reinforced_cot.data.records import Place
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.sources.arrow_rows import arrow_rows
-from reinforced_cot.sources.csv_rows import csv_rows
-from reinforced_cot.sources.hub import hub_table
-from reinforced_cot.sources.image_folder import check_image_folder
-from reinforced_cot.sources.json_entries import json_rows
-from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
-from reinforced_cot.sources.table_files import TableFiles, image_paths, table_files
-from reinforced_cot.sources.table_formats import JSON_FORMATS, TEXT_FORMATS
-from reinforced_cot.sources.table_images import TableImages
+from reinforced_cot.raw_images.image_folder import check_image_folder
+from reinforced_cot.tables.arrow_rows import arrow_rows
+from reinforced_cot.tables.csv_rows import csv_rows
+from reinforced_cot.tables.hub import hub_table
+from reinforced_cot.tables.json_entries import json_rows
+from reinforced_cot.tables.table_files import TableFiles, image_paths, table_files
+from reinforced_cot.tables.table_formats import JSON_FORMATS, TEXT_FORMATS
+from reinforced_cot.tables.table_images import TableImages
 
 _ENOUGH = 1000  # rows of a table whose rows are alike
 
@@ -50,37 +49,37 @@ class Table(NamedTuple):
         return islice(rows, _ENOUGH) if self.is_uniform else rows
 
 
-def opened(source: Source, split: str) -> Table:
-    """The table of a source; a data set of the hub is downloaded.
+def opened_file(name: str, images: str | None) -> Table:
+    """The table that is a file or a folder.
+
+    Args:
+        name: of the file or folder.
+        images: the folder of images; None for that of the table.
 
     Raises:
-        ConfigError: the source names neither a file nor a data set of the hub, or images where it has them itself.
-        DataError: a file or a folder does not exist or is no table, or the hub's data set cannot be had.
+        ConfigError: it is a folder of images, and ``images`` names another one.
+        DataError: a file or a folder does not exist or is no table.
     """
-    folders = _image_folders(Path(source.images)) if source.images else []
-    if source.hub is not None and source.revision is not None:
-        hub_split = source.hub_split or SPLITS_OF_HUB.get(split, split)
-        return _of_hub(source.hub, source.revision, source.hub_config, hub_split, folders)
-    if source.file is None:
-        raise ConfigError(f"the table of {split} needs `file`, or `hub` with `revision`")
-    files = table_files(Path(source.file))
-    images = TableImages(folders or _image_folders(files.folder), [files.folder])
+    files = table_files(Path(name))
+    found = TableImages(_image_folders(Path(images) if images else files.folder), [files.folder])
     if files.rows:
         suffix = files.rows[0].suffix.lower()
-        return Table(source.file, lambda: _rows(files), images, suffix in TEXT_FORMATS, suffix not in JSON_FORMATS)
-    if source.images:
-        raise ConfigError(f"{source.file} is a folder of images itself: remove `images`")
-    return Table(source.file, lambda: _classified(files.folder), images)
+        return Table(name, lambda: _rows(files), found, suffix in TEXT_FORMATS, suffix not in JSON_FORMATS)
+    if images:
+        raise ConfigError(f"{name} is a folder of images itself: remove `images`")
+    return Table(name, lambda: _classified(files.folder), found)
 
 
-def _image_folders(folder: Path) -> list[Path]:
-    """A folder of images, and the folder in it if that is all it has, as in many archives."""
-    check_image_folder(folder)
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    return [folder, *entries] if len(entries) == 1 and entries[0].is_dir() else [folder]
+def opened_hub(hub: str, revision: str, config: str | None, split: str, images: str | None) -> Table:
+    """The table of a data set on the hub, which is downloaded.
 
+    Args:
+        images: a folder of images that rows name; None if the data set has them itself.
 
-def _of_hub(hub: str, revision: str, config: str | None, split: str, folders: list[Path]) -> Table:
+    Raises:
+        DataError: it cannot be downloaded, or the folder does not exist.
+    """
+    folders = _image_folders(Path(images)) if images else []
     data = hub_table(hub, revision, config, split)
     name = f"{hub} {split}"
 
@@ -88,6 +87,13 @@ def _of_hub(hub: str, revision: str, config: str | None, split: str, folders: li
         return (Row(Place(name, number, "row"), values) for number, values in data.rows())
 
     return Table(name, rows, TableImages(folders, data.stores))
+
+
+def _image_folders(folder: Path) -> list[Path]:
+    """A folder of images, and the folder in it if that is all it has, as in many archives."""
+    check_image_folder(folder)
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    return [folder, *entries] if len(entries) == 1 and entries[0].is_dir() else [folder]
 
 
 def _rows(files: TableFiles) -> Iterator[Row]:

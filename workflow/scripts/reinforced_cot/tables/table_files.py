@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.image_suffixes import IMAGE_SUFFIXES
-from reinforced_cot.sources.table_formats import FORMATS, suffix_problem
+from reinforced_cot.raw_images.image_suffixes import IMAGE_SUFFIXES
+from reinforced_cot.tables.table_formats import FORMATS, suffix_problem
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # as the `datasets` library names them
 

@@ -23,9 +23,9 @@ from typing import TypedDict
 import numpy as np
 from PIL import Image
 
+from reinforced_cot.digits.scene_size import CELL_PX, GRID
 from reinforced_cot.errors import DataError
 from reinforced_cot.paths import SCANS
-from reinforced_cot.sources.scene_size import CELL_PX, GRID
 
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (230, 40, 40),

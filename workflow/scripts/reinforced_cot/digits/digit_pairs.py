@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from reinforced_cot.sources.digit_scenes import COLORS, Digit, Position, Record, Scene, make_scenes, name_position
+from reinforced_cot.digits.digit_scenes import COLORS, Digit, Position, Record, Scene, make_scenes, name_position
 
 
 class Pair(NamedTuple):

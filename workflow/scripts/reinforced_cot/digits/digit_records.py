@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from reinforced_cot.data.records import Place, RawRecord
+from reinforced_cot.digits.digit_pairs import make_pair_records, make_pairs
+from reinforced_cot.digits.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 from reinforced_cot.seeds import mixed
-from reinforced_cot.sources.digit_pairs import make_pair_records, make_pairs
-from reinforced_cot.sources.digit_scenes import QUESTION_TYPES, Record, Scene, make_records, make_scenes
 
 
 def make_digit_records(

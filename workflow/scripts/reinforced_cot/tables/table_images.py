@@ -11,12 +11,12 @@ from PIL import Image
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.records import ImageSource
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.column_values import from_text, plain
-from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.image_folder import ImageSearch
-from reinforced_cot.sources.row_values import is_missing, shown
-from reinforced_cot.sources.videos import NO_VIDEO, is_video
-from reinforced_cot.sources.written_images import decoded, is_data_uri, local_name
+from reinforced_cot.raw_images.image_files import find_named_image
+from reinforced_cot.raw_images.image_folder import ImageSearch
+from reinforced_cot.raw_images.videos import NO_VIDEO, is_video
+from reinforced_cot.raw_images.written_images import decoded, is_data_uri, local_name
+from reinforced_cot.tables.column_values import from_text, plain
+from reinforced_cot.tables.row_values import is_missing, shown
 
 _LONGEST_PATH = 4096  # characters; a longer text can only be an image written as base64
 _LONGEST_DETAIL = 400  # characters: a column of texts may be taken for one of images

@@ -21,8 +21,7 @@ from reinforced_cot.data.text_cleaning import is_text
 from reinforced_cot.disk_space import full_disk
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import sync_tree
-from reinforced_cot.sources.settings import Source
-from reinforced_cot.sources.table_formats import ARCHIVES, is_archive
+from reinforced_cot.tables.table_formats import ARCHIVES
 
 log = logging.getLogger(__name__)
 
@@ -83,26 +82,23 @@ def unpacked(archive: Path, into: Path) -> Path:
     return folder
 
 
-def with_folders(source: Source, into: Path) -> Source:
-    """A source whose archives are unpacked below ``into``, and which names their folders.
+def unpacked_member(archive: Path, into: Path, name: str | None) -> Path:
+    """A file or folder of an archive that is unpacked below ``into``.
+
+    Args:
+        name: of the member; None for everything, without the folder around it if there is one.
 
     Raises:
         DataError: as for `unpacked`, or the archive has no such member.
     """
-    file, images = source.file, source.images
-    if file and is_archive(file):
-        folder = unpacked(Path(file), into)
-        if source.member:
-            file = str(_member(file, folder, source.member))
-        else:
-            entries = list(folder.iterdir())
-            file = str(entries[0] if len(entries) == 1 and entries[0].is_dir() else folder)
-    if images and is_archive(images):
-        images = str(unpacked(Path(images), into))
-    return source.model_copy(update={"file": file, "images": images})
+    folder = unpacked(archive, into)
+    if name:
+        return _member(archive, folder, name)
+    entries = list(folder.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else folder
 
 
-def _member(archive: str, folder: Path, name: str) -> Path:
+def _member(archive: Path, folder: Path, name: str) -> Path:
     if ".." not in PurePosixPath(name).parts and not PurePosixPath(name).is_absolute() and (folder / name).exists():
         return folder / name
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]

@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.image_files import find_image, is_file
-from reinforced_cot.sources.image_suffixes import IMAGE_SUFFIXES
+from reinforced_cot.raw_images.image_files import find_image, is_file
+from reinforced_cot.raw_images.image_suffixes import IMAGE_SUFFIXES
 
 Found = TypeVar("Found")
 

@@ -1,0 +1,1 @@
+"""Generated scenes of handwritten digits, and questions about them."""
