@@ -354,8 +354,8 @@ CASES = [
     ),
     (
         photos(test=[{**PHOTOS, "file": "b.jsonl"}, {**PHOTOS, "file": "./a.jsonl", "part": [0.6, 1]}]),
-        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test[1].part` [0.6, 1] overlap, and both read a.jsonl; give "
-        "parts that share nothing",
+        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test[1].part` [0.6, 1] overlap, and both read a.jsonl; "
+        "give parts that share nothing",
     ),
     (
         {"data.splits.test": []},
@@ -375,8 +375,8 @@ CASES = [
     ),
     (
         photos(test={**PHOTOS, "file": "./a.jsonl", "part": [0.6, 1]}),
-        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.part` [0.6, 1] overlap, and both read a.jsonl; give "
-        "parts that share nothing",
+        "`data.splits.val.part` [0.5, 0.7] and `data.splits.test.part` [0.6, 1] overlap, and both read a.jsonl; "
+        "give parts that share nothing",
     ),
     (
         {"image": {"min_pixels": 60000}},

@@ -9,8 +9,8 @@ from table_helpers import GOOD, make_images, read, records, write_jsonl
 
 from reinforced_cot.data.records import RawRecord, Rejection
 from reinforced_cot.errors import ConfigError, DataError
-from reinforced_cot.sources import json_rows as module
-from reinforced_cot.sources.json_rows import json_rows
+from reinforced_cot.sources import json_entries
+from reinforced_cot.sources.json_entries import json_rows
 from reinforced_cot.sources.settings import Source
 
 HEAD = "id,image,question,answer\n"
@@ -24,19 +24,23 @@ ROW = "1,photo0.png,What?,cat\n"
         ("t.jsonl", "[1]\n", "line 1: expected a JSON object, found list"),
         ("t.jsonl", b'{"a": "\xff"}\n', "line 1: not UTF-8"),
         ("t.json", "", "is empty"),
-        ("t.json", "cat", "line 1: expected [ or {, found 'c'"),
-        ("t.json", '[\n{"a": 1},\n{"a": ', "line 3: not valid JSON"),
-        ("t.json", '[\n{"a": 1}\n{"a": 2}]', "line 3: not valid JSON (expected , or ], found {)"),
+        ("t.json", "cat", "line 1, the array or object: not valid JSON (expected { or [ at 'cat')"),
+        ("t.json", '[\n{"a": 1},\n{"a": ', "t.json ends within entry 2; is it truncated"),
+        ("t.json", '[\n{"a": 1}\n{"a": 2}]', "line 3, entry 1: not valid JSON (expected , or ] at '{"),
         ("t.json", '[\n{"a": 1},\n7]', "line 3: expected a JSON object, found int"),
-        ("t.json", '[{"a": 1}]\n[{"a": 2}]', "line 2: text after the end of the list"),
-        ("t.json", '[\n{"a": nul}]', "line 2: not valid JSON (Expecting value)"),
+        (
+            "t.json",
+            '[{"a": 1}]\n[{"a": 2}]',
+            "line 2, after the end of the JSON value: not valid JSON",
+        ),
+        ("t.json", '[\n{"a": nul}]', "line 2, entry 1: not valid JSON (Expecting value at 'nul"),
         ("t.json", b'[{"a": "\xff"}]', "not UTF-8"),
         ("t.json", '{"a": 1, "b": [1, 2]}', "no column is known"),
         ("t.json", '{\n"a": 1, "b": [1, 2]\n}', "none of its keys a, b has a list of records"),
         ("t.json", '{"a": [{"x": 1}],\n "b": [{"x": 1}]}', "has two lists of records, 'a' and 'b'"),
         ("t.json", "{\n}", "holds no record"),
-        ("t.json", '{\n"a": [{"x": 1}]\n', "line 3: not valid JSON (expected , or }, found the end of the file)"),
-        ("t.json", "[" * 100_000, "not valid JSON"),
+        ("t.json", '{\n"a": [{"x": 1}]\n', "t.json ends within entry 1; is it truncated"),
+        ("t.json", "[" * 100_000, "line 1, entry 1: not readable as JSON"),
         ("t.csv", "", "has no header"),
         ("t.csv", "\n\n", "has no header"),
         ("t.csv", "a,b,a\n", "the column 'a' occurs twice"),
@@ -100,7 +104,7 @@ def test_a_json_file_may_be_cut_anywhere_between_readings(
         expected = list(json_rows(file))
         assert [row for _, row in expected] == rows
         with monkeypatch.context() as patch:
-            patch.setattr(module, "_CHUNK", size)
+            patch.setattr(json_entries, "_CHUNK", size)
             assert list(json_rows(file)) == expected
 
 

@@ -9,8 +9,8 @@ from reinforced_cot.sources.column_settings import Columns
 from reinforced_cot.sources.columns import ALIASES, nearest
 from reinforced_cot.sources.csv_rows import header_of
 from reinforced_cot.sources.settings import CONVERSION, Source
-from reinforced_cot.sources.suffixes import TEXT_FORMATS, is_archive, suffix_problem
 from reinforced_cot.sources.table_files import table_files
+from reinforced_cot.sources.table_formats import TEXT_FORMATS, is_archive, suffix_problem
 
 _OF_HUB = ("revision", "hub_config", "hub_split")
 

@@ -22,7 +22,7 @@ from reinforced_cot.disk_space import full_disk
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import sync_tree
 from reinforced_cot.sources.settings import Source
-from reinforced_cot.sources.suffixes import ARCHIVES, is_archive
+from reinforced_cot.sources.table_formats import ARCHIVES, is_archive
 
 log = logging.getLogger(__name__)
 

@@ -17,13 +17,14 @@ from typing import Any
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.sources.image_files import find_named_image
 from reinforced_cot.sources.image_folder import ImageFolder, coco_names
-from reinforced_cot.sources.json_stream import Entry, read_entries
+from reinforced_cot.sources.json_entries import Entry, read_entries
 from reinforced_cot.sources.row_values import (
     MalformedRow,
     name_of,
     optional_text,
     record_or_rejection,
     required_name,
+    shown,
     text_of,
     warn_once,
 )
@@ -123,9 +124,7 @@ def _right(row: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
     """The text of the right choice, whose number from 0 stands under ``key``."""
     number = name_of(row.get(key))
     if not number:
-        raise MalformedRow(
-            "missing answer", f"{key} is {repr(row.get(key))[:80]}; it must be the right choice's number"
-        )
+        raise MalformedRow("missing answer", f"{key} is {shown(row.get(key))}; it must be the right choice's number")
     if not number.isdecimal() or int(number) >= len(choices):
         raise MalformedRow("no such choice", f"{key} is {number[:80]}, and the choices are 0 to {len(choices) - 1}")
     return choices[int(number)]

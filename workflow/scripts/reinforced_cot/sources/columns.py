@@ -8,6 +8,7 @@ from typing import Any
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.sources.column_settings import Columns
+from reinforced_cot.sources.videos import NO_VIDEO, VIDEO_COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class ColumnMap:
         self._readers = [(name, _reader(path, names)) for name, path in paths.items()]
         self._extra = [(path, _reader(path, names)) for path in extra]
         used = {*paths.values(), *extra}
-        self.videos = [name for name in names if name.lower() in ("video", "videos") and name not in used]
+        self.videos = [name for name in names if name.lower() in VIDEO_COLUMNS and name not in used]
 
     def values(self, row: Row) -> dict[str, Any]:
         """The values of a row by the record's names."""
@@ -188,8 +189,8 @@ def _has(row: Row, path: str) -> bool:
 
 
 def _not_found(missing: Sequence[str], tops: Sequence[str], table: str) -> str:
-    if any(top.lower() in ("video", "videos") for top in tops) and "images" in missing:
-        return f"{table} has a column of videos and none of images; videos are not supported"
+    if any(top.lower() in VIDEO_COLUMNS for top in tops) and "images" in missing:
+        return f"{table} has a column of videos and none of images; {NO_VIDEO}"
     names = [{"images": "image", "answers": "answer"}.get(name, name) for name in missing]
     mapping = ", ".join(f"{name}: ..." for name in names)
     constant = "; data without questions needs `question`" if "question" in missing else ""

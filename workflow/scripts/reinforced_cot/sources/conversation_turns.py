@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from reinforced_cot.data.image_places import PLACE, place_count
 from reinforced_cot.sources.row_values import MalformedRow
+from reinforced_cot.sources.videos import NO_VIDEO, VIDEO_COLUMNS
 
 _ROLES = {
     **{"human": "user", "user": "user"},
     **{"gpt": "assistant", "assistant": "assistant"},
     **{"system": "system"},
 }
-_VIDEO_KEYS = ("video", "videos")
 _VIDEO_PLACE = "<video>"
 
 
@@ -99,7 +99,7 @@ def _shown_images(row: dict[str, Any], users: Sequence[Turn]) -> list[list[str]]
 
 
 def _turns(row: dict[str, Any]) -> list[Turn]:
-    for key in _VIDEO_KEYS:
+    for key in VIDEO_COLUMNS:
         if row.get(key):
             raise _video(f"the row names one under {key!r}")
     keys = ("messages", "role", "content") if row.get("messages") else ("conversations", "from", "value")
@@ -163,4 +163,4 @@ def _listed_images(row: dict[str, Any]) -> list[str]:
 
 
 def _video(detail: str) -> MalformedRow:
-    return MalformedRow("video", f"{detail}; only images can be shown")
+    return MalformedRow("video", f"{detail}; {NO_VIDEO}")

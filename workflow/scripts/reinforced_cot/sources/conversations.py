@@ -8,29 +8,24 @@ then come before its text, and should make sense by itself. System turns are lef
 a whole; the preparation sets answers of more than 500 characters aside, since none can be compared with them.
 """
 
-import base64
-import binascii
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records, Rejection
-from reinforced_cot.data.text_cleaning import canonical, is_text
-from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.sources.conversation_turns import Conversation, Exchange, conversation
 from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.json_stream import first_character, read_entries
-from reinforced_cot.sources.row_values import MalformedRow, name_of, warn_once
+from reinforced_cot.sources.image_folder import check_image_folder
+from reinforced_cot.sources.json_entries import first_character, read_entries
+from reinforced_cot.sources.row_values import MalformedRow, readable_id, shown, warn_once
 from reinforced_cot.sources.stated_answers import stated
+from reinforced_cot.sources.videos import NO_VIDEO, is_video
+from reinforced_cot.sources.written_images import decoded, is_data_uri, local_name
 
 _LONGEST_NAME = 1000  # characters; more is no file's name, but maybe an image's content without ``data:``
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
 def conversation_records(file: Path, images: Path | None = None) -> Records:
@@ -50,14 +45,11 @@ def conversation_records(file: Path, images: Path | None = None) -> Records:
     folder = images or file.parent
 
     def read() -> Iterator[RawRecord | Rejection]:
-        if not folder.is_dir():
-            raise DataError(f"the image folder {folder} does not exist")
+        check_image_folder(folder)
         replies: Counter[str] = Counter()
         system_turns = 0
         for place, row in _rows(file):
-            name = canonical(name_of(row.get("id"))) if isinstance(row, dict) else ""
-            if not name or not is_text(name):
-                name = f"{place.unit}-{place.line}"
+            name = (readable_id(row.get("id")) if isinstance(row, dict) else "") or f"{place.unit}-{place.line}"
             try:
                 found = _conversation(row)
             except MalformedRow as error:
@@ -103,28 +95,17 @@ def _image(name: str, folder: Path) -> ImageSource:
     """The image that a conversation names: a file in ``folder``, or the content of a data URI (RFC 2397).
 
     Raises:
-        ImageRejected: there is no such file, it stands on the web, or the URI is damaged.
+        ImageRejected: there is no such file, it is a video or stands on the web, or the URI is damaged.
     """
-    if name[:5].lower() == "data:":
-        return _content(name)
+    if is_video(name):
+        raise ImageRejected("video", f"{shown(name)} is a video; {NO_VIDEO}")
+    if is_data_uri(name):
+        return decoded(name)
     if len(name) > _LONGEST_NAME:
         detail = f"{name[:40]!r}... has {len(name)} characters; name a file, or write data:image/png;base64, before it"
         raise ImageRejected("missing image", detail)
-    if name[:7].lower() == "file://":
-        name = unquote(name[7:])
-    elif _SCHEME.match(name):
-        raise ImageRejected("image on the web", f"{name!r}: download it first, and name its file")
+    name = local_name(name)
     path = PurePosixPath(name)
     if path.is_absolute() and path.is_relative_to(folder.absolute()):
         name = str(path.relative_to(folder.absolute()))
     return find_named_image(folder, name)
-
-
-def _content(uri: str) -> bytes:
-    head = _DATA.match(uri)
-    if not head:
-        raise ImageRejected("damaged data URI", f"{uri[:40]!r}... must begin with data:image/png;base64, or alike")
-    try:
-        return base64.b64decode(uri[head.end() :], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ImageRejected("damaged data URI", f"{uri[:40]!r}...: {error}") from None

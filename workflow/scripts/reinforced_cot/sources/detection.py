@@ -13,7 +13,7 @@ from reinforced_cot.files import read_lines
 from reinforced_cot.sources.chunks import chunk_files
 from reinforced_cot.sources.columns import COMMON_NAMES
 from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.json_stream import first_character, read_entries
+from reinforced_cot.sources.json_entries import has_one_record_per_line, read_entries
 from reinforced_cot.sources.opened_table import opened
 from reinforced_cot.sources.settings import Source
 
@@ -76,7 +76,7 @@ def _holds_vqa(file: Path) -> bool:
 
 def _entries(file: Path) -> Iterator[tuple[str | None, Any]]:
     """The first entries of a JSON file or of JSON lines, with their keys."""
-    if file.suffix.lower() == ".json" and not _is_lines(file):
+    if file.suffix.lower() == ".json" and not has_one_record_per_line(file):
         yield from ((entry.key, entry.value) for entry in read_entries(file))
         return
     for _, line in read_lines(file):
@@ -85,17 +85,6 @@ def _entries(file: Path) -> Iterator[tuple[str | None, Any]]:
                 yield None, json.loads(line)
             except ValueError:
                 return
-
-
-def _is_lines(file: Path) -> bool:
-    """Whether a file's first line is a whole object, as in JSON lines."""
-    if first_character(file) != "{":
-        return False
-    line = next((line for _, line in read_lines(file) if line.strip()), "")
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
 
 
 def with_columns(source: Source) -> Source:

@@ -12,9 +12,8 @@ from typing import Any
 
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.chunks import chunk_files
 from reinforced_cot.sources.image_folder import ImageFolder
-from reinforced_cot.sources.json_stream import read_entries
+from reinforced_cot.sources.json_entries import read_entries
 from reinforced_cot.sources.row_values import (
     MalformedRow,
     optional_text,
@@ -22,6 +21,7 @@ from reinforced_cot.sources.row_values import (
     required_name,
     text_of,
 )
+from reinforced_cot.sources.table_files import chunk_files
 
 
 def gqa_records(file: Path, images: Path, balanced_only: bool = False) -> Records:

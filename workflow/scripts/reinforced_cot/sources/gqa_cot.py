@@ -16,9 +16,9 @@ from reinforced_cot.data.text_cleaning import canonical, is_text, without_prefix
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.sources.image_files import find_image
+from reinforced_cot.sources.image_folder import ImageSearch, check_image_folder
+from reinforced_cot.sources.image_suffixes import PHOTO_SUFFIXES
 from reinforced_cot.sources.row_values import name_of
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def read_gqa_cot(file: Path, images: Path) -> Iterator[RawRecord | Rejection]:
@@ -34,10 +34,9 @@ def read_gqa_cot(file: Path, images: Path) -> Iterator[RawRecord | Rejection]:
         DataError: the file is missing or a line is no JSON object, the folder is missing, or an imageId differs from
             another only by case (one file on some file systems).
     """
-    if not images.is_dir():
-        raise DataError(f"the image folder {images} does not exist")
+    check_image_folder(images)
     first_spelling: dict[str, tuple[str, int]] = {}
-    image_files: dict[str, Path | ImageRejected] = {}
+    search = ImageSearch(lambda name: find_image(images, name, PHOTO_SUFFIXES))
     lines_seen: Counter[str] = Counter()
     for number, row in read_jsonl(file):
         place = Place(str(file), number)
@@ -51,13 +50,12 @@ def read_gqa_cot(file: Path, images: Path) -> Iterator[RawRecord | Rejection]:
             raise DataError(
                 f"{place}: imageId {image_id!r} differs only by case from {spelling!r} in line {line}; rename one"
             )
-        if name not in image_files:
-            image_files[name] = _found(images, name)
         record_id = canonical(question_id) or f"{image_id}-{lines_seen[image_id]}"
         lines_seen[image_id] += 1
-        image = image_files[name]
-        if isinstance(image, ImageRejected):
-            yield Rejection(record_id, place, image.reason, image.detail)
+        try:
+            image = search.find(name)
+        except ImageRejected as error:
+            yield Rejection(record_id, place, error.reason, error.detail)
         else:
             yield _record(row, record_id, place, image)
 
@@ -69,13 +67,6 @@ def _fault_of_names(image_id: str, names: str) -> tuple[str, str] | None:
     if not is_text(names):
         return "not text", "imageId or questionId holds half a character (a lone surrogate)"
     return None
-
-
-def _found(folder: Path, name: str) -> Path | ImageRejected:
-    try:
-        return find_image(folder, name, IMAGE_SUFFIXES)
-    except ImageRejected as error:
-        return error
 
 
 def _record(row: dict[str, Any], record_id: str, place: Place, image: Path) -> RawRecord | Rejection:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.text_cleaning import canonical, is_text
-from reinforced_cot.sources.suffixes import IMAGE_SUFFIXES
+from reinforced_cot.sources.image_suffixes import IMAGE_SUFFIXES
 
 _SHOWN = 3  # of the names that a message lists
 _SEARCHED = 300  # files: the search takes some 10 microseconds per file

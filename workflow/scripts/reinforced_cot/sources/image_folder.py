@@ -1,18 +1,58 @@
-"""The images of one folder, for sources with many questions an image: each image is looked for once."""
+"""Searches for images that are made once: an image may have many questions, and each is read several times."""
 
+from collections.abc import Callable
 from pathlib import Path, PurePath
+from typing import Generic, TypeVar
 
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.image_files import IMAGE_SUFFIXES, find_image, is_file
+from reinforced_cot.sources.image_files import find_image, is_file
+from reinforced_cot.sources.image_suffixes import IMAGE_SUFFIXES
+
+Found = TypeVar("Found")
+
+
+def check_image_folder(folder: Path) -> None:
+    """See that there is a folder of images.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not folder.is_dir():
+        raise DataError(f"the image folder {folder} does not exist")
+
+
+class ImageSearch(Generic[Found]):
+    """A search for images by their names that remembers what it found and what it refused."""
+
+    def __init__(self, search: Callable[..., Found]) -> None:
+        """Take the function that looks for an image, or raises `ImageRejected`."""
+        self._search = search
+        self._found: dict[tuple[str, ...], Found | ImageRejected] = {}
+
+    def find(self, *names: str) -> Found:
+        """What the search finds for the names of an image.
+
+        Raises:
+            ImageRejected: it refuses them.
+        """
+        if names not in self._found:
+            try:
+                self._found[names] = self._search(*names)
+            except ImageRejected as error:
+                self._found[names] = ImageRejected(error.reason, error.detail)
+        found = self._found[names]
+        if isinstance(found, ImageRejected):
+            raise ImageRejected(found.reason, found.detail)  # anew, since a kept exception would keep all its frames
+        return found
 
 
 class ImageFolder:
-    """Finds images by the names that they may have, and remembers each result for all readings of the records."""
+    """Finds images in one folder by the names that they may have."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._found: dict[tuple[str, ...], Path | ImageRejected] = {}
+        self._searches = ImageSearch(self._search)
 
     def check(self) -> None:
         """See that there is a folder.
@@ -20,8 +60,7 @@ class ImageFolder:
         Raises:
             DataError: there is none.
         """
-        if not self._folder.is_dir():
-            raise DataError(f"the image folder {self._folder} does not exist")
+        check_image_folder(self._folder)
 
     def find(self, *names: str) -> Path:
         """The first file ``{name}.jpg`` that there is; or else the first name's with another suffix or like look.
@@ -29,14 +68,9 @@ class ImageFolder:
         Raises:
             ImageRejected: there is none, or a name is a path.
         """
-        if names not in self._found:
-            self._found[names] = self._search(names)
-        found = self._found[names]
-        if isinstance(found, ImageRejected):
-            raise ImageRejected(found.reason, found.detail)  # anew, since a kept exception would keep all its frames
-        return found
+        return self._searches.find(*names)
 
-    def _search(self, names: tuple[str, ...]) -> Path | ImageRejected:
+    def _search(self, *names: str) -> Path:
         for name in names:
             file = f"{name}.jpg"
             if PurePath(file).name == file and is_file(self._folder / file):
@@ -45,9 +79,9 @@ class ImageFolder:
             return find_image(self._folder, names[0], IMAGE_SUFFIXES)
         except ImageRejected as error:
             if error.reason != "missing image" or not names[1:]:
-                return error
+                raise
             others = ", ".join(f"{name}.jpg" for name in names[1:])
-            return ImageRejected(error.reason, f"{error.detail}; there is no {others} either")
+            raise ImageRejected(error.reason, f"{error.detail}; there is no {others} either") from None
 
 
 def coco_names(image_id: str, subset: str = "") -> tuple[str, ...]:

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reinforced_cot.data.records import Place
-from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.errors import ConfigError
 from reinforced_cot.sources.arrow_rows import arrow_rows
 from reinforced_cot.sources.csv_rows import csv_rows
 from reinforced_cot.sources.hub import hub_table
-from reinforced_cot.sources.json_rows import json_rows
+from reinforced_cot.sources.image_folder import check_image_folder
+from reinforced_cot.sources.json_entries import json_rows
 from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
-from reinforced_cot.sources.suffixes import JSON_FORMATS, TEXT_FORMATS
 from reinforced_cot.sources.table_files import TableFiles, image_paths, table_files
+from reinforced_cot.sources.table_formats import JSON_FORMATS, TEXT_FORMATS
 from reinforced_cot.sources.table_images import TableImages
 
 _ENOUGH = 1000  # rows of a table whose rows are alike
@@ -74,8 +75,7 @@ def opened(source: Source, split: str) -> Table:
 
 def _image_folders(folder: Path) -> list[Path]:
     """A folder of images, and the folder in it if that is all it has, as in many archives."""
-    if not folder.is_dir():
-        raise DataError(f"the image folder {folder} does not exist")
+    check_image_folder(folder)
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     return [folder, *entries] if len(entries) == 1 and entries[0].is_dir() else [folder]
 

@@ -1,7 +1,9 @@
-"""Values of a row of JSON as a record needs them: texts, names and numbers, or what is wrong with them."""
+"""Values of a row as a record needs them: texts, names and numbers, or what is wrong with them."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -11,9 +13,11 @@ from reinforced_cot.data.text_cleaning import canonical, is_text
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 100  # characters
+
 
 class MalformedRow(Exception):
-    """A row that makes no record; it is set aside.
+    """A row, or a value of it, that makes no record; it is set aside.
 
     Attributes:
         reason: the kind of fault, by which rejected records are counted.
@@ -32,9 +36,25 @@ def name_of(value: Any) -> str:
     >>> [name_of(value) for value in ("007", 12, 12.0, 0.5, True, None)]
     ['007', '12', '12', '', '', '']
     """
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         value = int(value)
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def readable_id(value: Any) -> str:
+    """An id in the form that results have; empty where the value is none, or has no visible or whole characters."""
+    name = name_of(value)
+    return canonical(name) if is_text(name) else ""
+
+
+def is_missing(value: Any) -> bool:
+    """Whether there is no value: None, NaN (pandas' gap) or an empty text."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    return f"{value!r:.{_SHOWN}}"
 
 
 def record_or_rejection(
@@ -48,15 +68,13 @@ def record_or_rejection(
         place: where the row stands. Without an id, its rejection is named by its number or key.
         make: raises `MalformedRow` or `ImageRejected` where the row makes no record.
     """
-    name = name_of(value)
-    usable = is_text(name) and canonical(name)
+    usable = readable_id(value)
     record_id = usable or f"{place.unit}-{place.line}"
     try:
         if not isinstance(row, dict):
             raise MalformedRow("not an object", f"expected a JSON object, found {type(row).__name__}")
         if not usable:
-            shown = repr(value)[:80]
-            raise MalformedRow("missing id", f"the id is {shown}; it must be a text or a whole number")
+            raise MalformedRow("missing id", f"the id is {shown(value)}; it must be a text or a whole number")
         return make(row, record_id, place)
     except (MalformedRow, ImageRejected) as error:
         return Rejection(record_id, place, error.reason, error.detail)
@@ -79,10 +97,20 @@ def optional_text(row: Mapping[str, Any], key: str) -> str:
     Raises:
         MalformedRow: there is something else than a text.
     """
-    value = row.get(key)
-    if value is not None and not isinstance(value, str):
-        raise MalformedRow("not text", f"{key} is {type(value).__name__}, not a text")
-    return value or ""
+    return text(key, row.get(key))
+
+
+def text(key: str, value: Any) -> str:
+    """The text that a row has under ``key``; empty where there is none.
+
+    Raises:
+        MalformedRow: there is something else than a text.
+    """
+    if isinstance(value, str):
+        return value
+    if is_missing(value):
+        return ""
+    raise MalformedRow("not text", f"{key} is {type(value).__name__}: {shown(value)}")
 
 
 def required_name(row: Mapping[str, Any], key: str) -> str:
@@ -93,7 +121,7 @@ def required_name(row: Mapping[str, Any], key: str) -> str:
     """
     name = name_of(row.get(key))
     if not name:
-        raise MalformedRow(f"missing {key}", f"{key} is {repr(row.get(key))[:80]}; it must be a text or a whole number")
+        raise MalformedRow(f"missing {key}", f"{key} is {shown(row.get(key))}; it must be a text or a whole number")
     return name
 
 

@@ -9,10 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.section import Section, Seed, Share, Text
-from reinforced_cot.sources.chunks import chunk_files
 from reinforced_cot.sources.column_settings import Columns
-from reinforced_cot.sources.suffixes import is_archive
-from reinforced_cot.sources.table_files import table_files
+from reinforced_cot.sources.table_files import chunk_files, table_files
+from reinforced_cot.sources.table_formats import is_archive
 
 QuestionType = Literal["color", "value", "neighbor_color", "neighbor_value", "choose", "compare"]
 

@@ -6,25 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
+from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.data.text_cleaning import without_prefix
 from reinforced_cot.errors import DataError
 from reinforced_cot.sources.column_settings import Columns
+from reinforced_cot.sources.column_values import answers, chain, choices, name, record_id
 from reinforced_cot.sources.columns import chosen_columns
 from reinforced_cot.sources.conversion import own_conversion
 from reinforced_cot.sources.opened_table import Table, opened
+from reinforced_cot.sources.row_values import MalformedRow, is_missing, text
 from reinforced_cot.sources.settings import Source
-from reinforced_cot.sources.table_images import NO_VIDEO
-from reinforced_cot.sources.table_values import (
-    ValueRejected,
-    answers,
-    chain,
-    choices,
-    is_missing,
-    name,
-    record_id,
-    text,
-)
+from reinforced_cot.sources.videos import NO_VIDEO
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +84,7 @@ def _record(
     try:
         if "id" in values:
             if is_missing(values["id"]):
-                raise ValueRejected("missing id", "the row has no id")
+                raise MalformedRow("missing id", "the row has no id")
             found_id = record_id(values["id"])
         question = without_prefix(question or text("question", values.get("question")))
         offered = choices(values.get("choices"))
@@ -111,7 +104,7 @@ def _record(
             answer_kind=name("answer_kind", values.get("answer_kind")),
             extra=values.get("extra") or {},
         )
-    except ValueRejected as fault:
+    except (MalformedRow, ImageRejected) as fault:
         return Rejection(found_id or number, place, fault.reason, fault.detail)
     except DataError as error:
         raise DataError(f"{place}: {error}") from None

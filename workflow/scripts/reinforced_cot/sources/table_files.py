@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources.suffixes import FORMATS, IMAGE_SUFFIXES, suffix_problem
+from reinforced_cot.sources.image_suffixes import IMAGE_SUFFIXES
+from reinforced_cot.sources.table_formats import FORMATS, suffix_problem
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # as the `datasets` library names them
 
@@ -76,6 +78,21 @@ def _saved(folder: Path) -> TableFiles:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{state} does not list the files of a saved data set ({error!r}); save it again") from None
     return TableFiles(tuple(folder / name for name in names), folder, (state,))
+
+
+def chunk_files(file: Path) -> list[Path]:
+    """The file itself, or of a folder its ``.json`` files; those with numbers in the order of these.
+
+    GQA's training questions are ``train_all_questions/train_all_questions_0.json`` and so on.
+    """
+    if not file.is_dir():
+        return [file]
+    return sorted(file.glob("*.json"), key=lambda path: _by_number(path.name))
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """A key that sorts 2 before 10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def image_paths(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,5 @@
 """The images that a table names or holds."""
 
-import base64
-import binascii
 import os
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -13,15 +11,16 @@ from PIL import Image
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.records import ImageSource
 from reinforced_cot.errors import DataError
+from reinforced_cot.sources.column_values import from_text, plain
 from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.suffixes import VIDEO_SUFFIXES
-from reinforced_cot.sources.table_values import ValueRejected, from_text, is_missing, plain, shown
+from reinforced_cot.sources.image_folder import ImageSearch
+from reinforced_cot.sources.row_values import is_missing, shown
+from reinforced_cot.sources.videos import NO_VIDEO, is_video
+from reinforced_cot.sources.written_images import decoded, is_data_uri, local_name
 
-NO_VIDEO = "videos are not supported: use data with images, such as single frames"
 _LONGEST_PATH = 4096  # characters; a longer text can only be an image written as base64
 _LONGEST_DETAIL = 400  # characters: a column of texts may be taken for one of images
-_Found = tuple[Path, str] | ValueRejected  # a file with its name below the folder of images
-_URLS = ("http://", "https://", "s3://", "gs://", "ftp://", "hf://")
+_Found = tuple[Path, str]  # a file with its name below the folder of images
 
 
 class TableImages:
@@ -36,13 +35,13 @@ class TableImages:
         """
         self._folders = list(folders)
         self._roots = [os.path.abspath(folder) for folder in (*folders, *stores)]
-        self._found: dict[str, _Found] = {}
+        self._search = ImageSearch(self._look_for)
 
     def of(self, value: Any) -> tuple[tuple[ImageSource, ...], list[str]]:
         """The images of a value, and a name of each, which is the same wherever the data lies.
 
         Raises:
-            ValueRejected: the value stands for no image.
+            ImageRejected: the value stands for no image.
             DataError: it is a video.
         """
         images: list[ImageSource] = []
@@ -57,7 +56,7 @@ class TableImages:
         if isinstance(value, dict) and ("bytes" in value or "path" in value):
             path, content = value.get("path"), value.get("bytes")
             if isinstance(content, str):  # JSON has no bytes
-                content = _from_base64(content)
+                content = _decoded(content)
             if isinstance(content, bytes):
                 return content, path if isinstance(path, str) and path else _hash(content)
             value = path if content is None else content
@@ -67,42 +66,33 @@ class TableImages:
             return value, _hash(f"{value.mode}{value.size}".encode() + value.tobytes())
         name = None if isinstance(value, bool) else plain(value)
         if is_missing(value):
-            raise ValueRejected("missing image", "the image has neither a path nor a content")
+            raise ImageRejected("missing image", "the image has neither a path nor a content")
         if not name:
-            raise ValueRejected(
+            raise ImageRejected(
                 "malformed image", f"an image must be a path, a file's content, or both, not {shown(value)}"
             )
-        if name.startswith("data:") or len(name) > _LONGEST_PATH:
-            content = _from_base64(name)
+        if is_data_uri(name) or len(name) > _LONGEST_PATH:
+            content = _decoded(name)
             return content, _hash(content)
-        if name not in self._found:
-            self._found[name] = self._look_for(name)
-        found = self._found[name]
-        if isinstance(found, ValueRejected):
-            raise ValueRejected(found.reason, found.detail)  # anew: an exception keeps every traceback it had
-        return found
+        return self._search.find(name)
 
     def _look_for(self, name: str) -> _Found:
-        lower = name.lower()
-        if lower.endswith(VIDEO_SUFFIXES):
+        if is_video(name):
             raise DataError(f"{shown(name)} is a video; {NO_VIDEO}")
-        if lower.startswith(_URLS):
-            return ValueRejected(
-                "image is a URL", f"{shown(name)} is not in a folder; download the images first, and name the files"
-            )
+        name = local_name(name)
         if os.path.isabs(name):
             path = os.path.normpath(name)
             for root in self._roots:
                 if path.startswith(root.rstrip(os.sep) + os.sep):
                     return _find(Path(root), os.path.relpath(path, root))
-            return ValueRejected("image name is a path", f"{shown(name)} lies outside {' and '.join(self._roots)}")
-        fault: ValueRejected | None = None
+            raise ImageRejected("image name is a path", f"{shown(name)} lies outside {' and '.join(self._roots)}")
+        fault: ImageRejected | None = None
         for folder in self._folders:
-            found = _find(folder, name)
-            if isinstance(found, tuple):
-                return found
-            fault = fault or found
-        return fault or ValueRejected("missing image", f"{shown(name)} is in no folder; name that as `images`")
+            try:
+                return _find(folder, name)
+            except ImageRejected as error:
+                fault = fault or error
+        raise fault or ImageRejected("missing image", f"{shown(name)} is in no folder; name that as `images`")
 
 
 def _listed(value: Any) -> Iterator[Any]:
@@ -119,19 +109,13 @@ def _find(folder: Path, name: str) -> _Found:
     try:
         return find_named_image(folder, name), name
     except ImageRejected as error:
-        return ValueRejected(error.reason, f"{error.detail:.{_LONGEST_DETAIL}}")
+        raise ImageRejected(error.reason, f"{error.detail:.{_LONGEST_DETAIL}}") from None
 
 
-def _from_base64(value: str) -> bytes:
-    head, comma, body = value.partition(",") if value.startswith("data:") else ("data:;base64", ",", value)
-    if head.lower().startswith("data:video"):
-        raise DataError(f"{shown(value)} is a video; {NO_VIDEO}")
-    if not comma or not head.lower().endswith(";base64"):
-        raise ValueRejected("malformed image", f"{shown(value)} is not data:image/...;base64,...")
-    try:
-        return base64.b64decode("".join(body.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueRejected("malformed image", f"{shown(value)} is neither a path nor base64") from None
+def _decoded(text: str) -> bytes:
+    if is_video(text):
+        raise DataError(f"{shown(text)} is a video; {NO_VIDEO}")
+    return decoded(text)
 
 
 def _hash(content: bytes) -> str:

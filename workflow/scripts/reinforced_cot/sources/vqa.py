@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.errors import DataError
 from reinforced_cot.sources.image_folder import ImageFolder, coco_names
-from reinforced_cot.sources.json_stream import read_entries, read_member
+from reinforced_cot.sources.json_entries import read_entries, read_member
 from reinforced_cot.sources.row_values import (
     MalformedRow,
     name_of,

@@ -8,27 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from reinforced_cot.data.text_cleaning import canonical, is_text
+from reinforced_cot.sources.row_values import MalformedRow, is_missing, name_of, shown, text
 
 _LONGEST_ID = 200  # characters: ids become names in result files
-_SHOWN = 100
-
-
-class ValueRejected(Exception):
-    """A value that no record can have.
-
-    Attributes:
-        reason: the kind of fault, by which rejected records are counted.
-        detail: the fault of this value.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
-
-
-def is_missing(value: Any) -> bool:
-    """Whether there is no value: None, NaN (pandas' gap) or an empty text."""
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def plain(value: Any) -> str | None:
@@ -43,49 +25,33 @@ def plain(value: Any) -> str | None:
         return value
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value != int(value):
         return str(value)
-    if isinstance(value, float | Decimal) and math.isfinite(value):
-        return str(int(value)) if value == int(value) else str(value)
-    return None
-
-
-def text(key: str, value: Any) -> str:
-    """A text; empty where there is none."""
-    if isinstance(value, str):
-        return value
-    if is_missing(value):
-        return ""
-    raise ValueRejected("not text", f"{key} is {type(value).__name__}: {shown(value)}")
+    return name_of(value) or None
 
 
 def name(key: str, value: Any) -> str:
     """A short text or a number, as text; empty where there is none."""
     found = "" if is_missing(value) else plain(value)
     if found is None:
-        raise ValueRejected("not text", f"{key} is {type(value).__name__}: {shown(value)}")
+        raise MalformedRow("not text", f"{key} is {type(value).__name__}: {shown(value)}")
     return found
-
-
-def shown(value: Any) -> str:
-    """A value as a message shows it."""
-    return f"{value!r:.{_SHOWN}}"
 
 
 def record_id(value: Any) -> str:
     """An id: a text or a whole number."""
-    found = plain(value) if not isinstance(value, bool) else None
-    if found is None or (isinstance(value, float | Decimal) and "." in found):
-        raise ValueRejected("malformed id", f"the id must be a text or a whole number, not {shown(value)}")
+    found = name_of(value)
+    if not found:
+        raise MalformedRow("malformed id", f"the id must be a text or a whole number, not {shown(value)}")
     if not is_text(found):
-        raise ValueRejected("malformed id", "the id holds half a character (a lone surrogate)")
+        raise MalformedRow("malformed id", "the id holds half a character (a lone surrogate)")
     if "\0" in found or "/" in found or "\\" in found:
-        raise ValueRejected("malformed id", f"the id {shown(found)} has a NUL or a separator of paths")
+        raise MalformedRow("malformed id", f"the id {shown(found)} has a NUL or a separator of paths")
     found = canonical(found)
     if len(found) > _LONGEST_ID:
-        raise ValueRejected("malformed id", f"the id has {len(found)} characters; {_LONGEST_ID} are allowed")
+        raise MalformedRow("malformed id", f"the id has {len(found)} characters; {_LONGEST_ID} are allowed")
     if not found:
-        raise ValueRejected("missing id", "the id has no visible character")
+        raise MalformedRow("missing id", "the id has no visible character")
     return found
 
 
@@ -96,7 +62,7 @@ def chain(value: Any) -> str:
     steps = [step.get("text") if isinstance(step, dict) else step for step in value]
     texts = [step for step in steps if isinstance(step, str)]
     if len(texts) < len(steps):
-        raise ValueRejected(
+        raise MalformedRow(
             "malformed chain", f'chain must be a text or a list of texts or {{"text": ...}}: {shown(value)}'
         )
     return "\n".join(texts)
@@ -124,7 +90,7 @@ def answers(value: Any, offered: Sequence[str] = (), is_text_format: bool = Fals
             one = _chosen(one, offered, is_text_format)
         answer = plain(one)
         if answer is None:
-            raise ValueRejected("not text", f"the answer is {type(one).__name__}: {shown(one)}")
+            raise MalformedRow("not text", f"the answer is {type(one).__name__}: {shown(one)}")
         found.append(answer)
     return tuple(found)
 
@@ -145,7 +111,7 @@ def _chosen(answer: Any, offered: Sequence[str], is_text_format: bool) -> Any:
     if number is None:
         return answer
     if not 0 <= number < len(offered):
-        raise ValueRejected("answer is no choice", f"the answer {shown(answer)} names none of {len(offered)} choices")
+        raise MalformedRow("answer is no choice", f"the answer {shown(answer)} names none of {len(offered)} choices")
     return offered[number]
 
 
@@ -163,12 +129,12 @@ def choices(value: Any) -> tuple[str, ...]:
         if listed is None and "|" in value:
             listed = [part.strip() for part in value.split("|")]
     if not isinstance(listed, list | tuple):
-        raise ValueRejected(
+        raise MalformedRow(
             "malformed choices", f"choices must be a list, or a text with | between them, not {shown(value)}"
         )
     found = [plain(choice) for choice in listed]
     if not all(found):
-        raise ValueRejected("malformed choices", f"each choice must be a text or a number: {shown(value)}")
+        raise MalformedRow("malformed choices", f"each choice must be a text or a number: {shown(value)}")
     return tuple(map(str, found))
 
 

@@ -1,4 +1,4 @@
-"""What a file is by its name. Apart from the readers, so that a dry-run imports no library of theirs."""
+"""Which formats tables and archives have, by the suffixes of files. A dry-run reads it, and no library of a format."""
 
 from pathlib import PurePath
 
@@ -6,8 +6,6 @@ TEXT_FORMATS = (".csv", ".tsv")  # every value is a text
 JSON_FORMATS = (".jsonl", ".ndjson", ".json")
 FORMATS = (*JSON_FORMATS, *TEXT_FORMATS, ".parquet", ".arrow", ".feather")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".webm", ".mkv")
 
 
 def is_archive(path: str) -> bool:

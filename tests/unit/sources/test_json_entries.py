@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.sources import json_stream
-from reinforced_cot.sources.json_stream import first_character, read_entries, read_member
+from reinforced_cot.sources import json_entries
+from reinforced_cot.sources.json_entries import first_character, read_entries, read_member
 
 VALUES = [
     {"a": [1, 2.5, -3e2, True, None, "x\ty"], "b": {"c": {}}},
@@ -35,7 +35,7 @@ def written(folder: Path, text: str | bytes) -> Path:
 def test_entries_are_those_of_the_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, ascii: bool, indent: int | None
 ) -> None:
-    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
+    monkeypatch.setattr(json_entries, "_CHUNK", chunk)
     array = written(tmp_path, json.dumps(VALUES, ensure_ascii=ascii, indent=indent))
     assert list(read_entries(array)) == [(number, None, value) for number, value in enumerate(VALUES, start=1)]
     named = {f"k{number}\u00e9": value for number, value in enumerate(VALUES)}
@@ -54,7 +54,7 @@ def test_a_file_may_have_no_entries(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 4, 1 << 20])
 def test_a_file_that_ends_anywhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
+    monkeypatch.setattr(json_entries, "_CHUNK", chunk)
     whole = json.dumps({"first": {"a": [1, "x\u00e9"]}, "second": True})
     for end in range(len(whole)):
         with pytest.raises(DataError, match=r"data\.json.*truncated"):
@@ -106,15 +106,15 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, read: Any) -> None:
 
 
 def test_an_entry_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_stream, "_CHUNK", 16)
-    monkeypatch.setattr(json_stream, "_LONGEST", 1000)
+    monkeypatch.setattr(json_entries, "_CHUNK", 16)
+    monkeypatch.setattr(json_entries, "_LONGEST", 1000)
     with pytest.raises(DataError, match="entry 2: longer than 1000 characters"):
         list(read_entries(written(tmp_path, '[1, "' + "x" * 100_000)))
 
 
 def test_a_fault_is_found_where_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not make the reader take the rest of the file for the end of a long entry."""
-    monkeypatch.setattr(json_stream, "_CHUNK", 64)
+    monkeypatch.setattr(json_entries, "_CHUNK", 64)
     file = written(tmp_path, '[{"a": 1 "b": 2}, ' + "1, " * 100_000 + "1]")
     with pytest.raises(DataError, match="entry 1: not valid JSON"):
         list(read_entries(file))

@@ -14,12 +14,16 @@ from typing import Any, NamedTuple, TextIO
 from reinforced_cot.data.records import Place
 from reinforced_cot.data.text_cleaning import is_text
 from reinforced_cot.errors import DataError
+from reinforced_cot.files import read_jsonl
 
 _CHUNK = 1 << 20  # characters that are read at once
 _LONGEST = 1 << 28  # characters of one entry
 _NEAR_END = 16  # characters: a number, a word such as `false` or an escape that a chunk's end cuts is shorter
+_LONGEST_GAP = 4096  # characters between the bracket of a list and its first record
+_SHOWN = 80  # characters of a key
 _CLOSING = {"{": "}", "[": "]"}
 _SPACE = re.compile(r"[ \t\n\r]*")
+_RECORDS = re.compile(r"\[[ \t\n\r]*\{")
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -45,7 +49,8 @@ def read_entries(path: Path, within: str | None = None) -> Iterator[Entry]:
 
     Raises:
         DataError: the file cannot be read, ends too early, is not JSON, or has no array or object there; or an entry
-            is nested too deeply or longer than 268 million characters. The message names the file and the entry.
+            is nested too deeply or longer than 268 million characters. The message names the file, the line and the
+            entry.
     """
     with _opened(path) as text:
         if within is None:
@@ -87,12 +92,99 @@ def first_character(path: Path) -> str:
         return text.peek()
 
 
+def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the line at which each record of a table begins, and the record.
+
+    ``.jsonl`` and ``.ndjson`` hold a record per line. The content of ``.json`` decides whether it is such a file, a
+    list of records, or an object with one list of records, such as ``{"questions": [...]}``. A record that is a list
+    itself becomes an object with the keys "0", "1" and so on.
+
+    Raises:
+        DataError: as `read_entries`, or the file is none of these.
+    """
+    if path.suffix.lower() != ".json" or has_one_record_per_line(path):
+        yield from read_jsonl(path)
+        return
+    with _opened(path) as text:
+        first = text.peek()
+        if not first:
+            raise DataError(f"{path} is empty")
+        yield from _only_list(text) if first == "{" else _records(text, "")
+        text.expect_end()
+
+
+def has_one_record_per_line(path: Path) -> bool:
+    """Whether the first line of a file is a JSON object by itself, and not one around a list of records."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_CHUNK)
+            is_whole = not file.read(1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    first, feed, rest = head.decode("utf-8-sig", errors="replace").lstrip().partition("\n")
+    if not feed and not is_whole:
+        return False
+    try:
+        row = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and (bool(rest.strip()) or not is_whole or not any(map(_is_records, row.values())))
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _only_list(text: "_Text") -> Iterator[tuple[int, dict[str, Any]]]:
+    """The records of the only list of records in the object that begins here; its other values are skipped.
+
+    Raises:
+        DataError: it has none or several, or is no valid JSON.
+    """
+    name, keys = "", []
+    for number, key in _members(text, ""):
+        keys.append(str(key))
+        if not text.begins_records():
+            _skip(text, number, key)
+        elif name:
+            raise DataError(f"{text.path} has two lists of records, {name!r} and {key!r}: keep one of them in the file")
+        else:
+            name = str(key)
+            yield from _records(text, f" of {key!r}")
+    if not keys:
+        raise DataError(f"{text.path} holds no record")
+    if not name:
+        raise DataError(
+            f"{text.path} is one JSON object, and none of its keys {', '.join(keys[:8])} has a list of records; "
+            "write a list of records, or one record per line into a .jsonl file"
+        )
+
+
+def _records(text: "_Text", of: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The line and the value of each entry of the list that begins here."""
+    for number, key in _members(text, of):
+        text.peek()
+        line, value = text.line(), text.value(_name(number, key) + of)
+        if isinstance(value, list):  # its columns have no names but their numbers
+            value = {str(number): item for number, item in enumerate(value)}
+        if not isinstance(value, dict):
+            raise DataError(f"{text.path}, line {line}: expected a JSON object, found {type(value).__name__}")
+        yield line, value
+
+
 class _Text:
     """The file's text from the present place on."""
 
     def __init__(self, path: Path, file: TextIO) -> None:
-        self._path, self._file = path, file
+        self.path, self._file = path, file
         self._text, self._at = "", 0
+        self._line, self._counted = 1, 0  # line feeds are counted up to there
+
+    def line(self) -> int:
+        """The line of the present place."""
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
 
     def peek(self) -> str:
         """The next character that is no white space; empty at the end of the file."""
@@ -101,6 +193,16 @@ class _Text:
             self._at = match.end() if match else self._at
             if self._at < len(self._text) or not self._read_more(""):
                 return self._text[self._at : self._at + 1]
+
+    def begins_records(self) -> bool:
+        """Whether a list of objects comes next."""
+        self.peek()
+        while not _RECORDS.match(self._text, self._at):
+            rest = self._text[self._at : self._at + _LONGEST_GAP]
+            is_open = rest[:1] == "[" and not rest[1:].strip() and len(rest) < _LONGEST_GAP
+            if not is_open or not self._read_more(""):
+                return False
+        return True
 
     def take(self, expected: str, where: str) -> str:
         """Go past the next character, which must be one of ``expected``."""
@@ -130,9 +232,9 @@ class _Text:
                 self._at = error.pos
                 raise self._invalid(where, error.msg) from None
             except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
-                raise DataError(f"{self._path}, {where}: not readable as JSON ({error})") from None
-            cut = isinstance(value, int | float) and end + _NEAR_END > len(self._text)
-            if not (cut and self._read_more(where)):
+                raise DataError(f"{self._place(where)}: not readable as JSON ({error})") from None
+            is_cut = isinstance(value, int | float) and end + _NEAR_END > len(self._text)
+            if not (is_cut and self._read_more(where)):
                 self._at = end
                 return value
 
@@ -143,20 +245,28 @@ class _Text:
 
     def _read_more(self, where: str) -> bool:
         """Read as much again as is left of the text, so that a long value is tried only a few times."""
-        left = self._text[self._at :]
+        line, left = self.line(), self._text[self._at :]
         if len(left) > _LONGEST:
-            raise DataError(f"{self._path}, {where}: longer than {_LONGEST} characters; split the entry")
-        chunk = self._file.read(max(_CHUNK, len(left)))
+            raise DataError(f"{self._place(where)}: longer than {_LONGEST} characters; split the entry")
+        try:
+            chunk = self._file.read(max(_CHUNK, len(left)))
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.path}, after line {line}: it is not UTF-8 text: {error.reason}") from None
         if chunk:
-            self._text, self._at = left + chunk, 0
+            self._text, self._at, self._counted = left + chunk, 0, 0
         return bool(chunk)
 
+    def _place(self, where: str) -> str:
+        return f"{self.path}, line {self.line()}, {where}"
+
     def _cut(self, where: str) -> DataError:
-        return DataError(f"{self._path} ends within {where}; is it truncated? Get the file again")
+        return DataError(f"{self.path} ends within {where}; is it truncated? Get the file again")
 
     def _invalid(self, where: str, problem: str) -> DataError:
         near = self._text[self._at : self._at + 40]
-        return DataError(f"{self._path}, {where}: not valid JSON ({problem} at {near!r}); is it truncated or edited?")
+        return DataError(
+            f"{self._place(where)}: not valid JSON ({problem} at {near!r}); is the file truncated or edited?"
+        )
 
 
 @contextmanager
@@ -169,8 +279,6 @@ def _opened(path: Path) -> Iterator[_Text]:
         raise DataError(f"{path} does not exist") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}") from None
 
 
 def _members(text: _Text, of: str) -> Iterator[tuple[int, str | None]]:
@@ -212,8 +320,8 @@ def _skip(text: _Text, number: int, key: str | None) -> None:
 
 
 def _name(number: int, key: str | None) -> str:
-    return f"entry {number}" if key is None else f"entry {number} ({key[:80]!r})"
+    return f"entry {number}" if key is None else f"entry {number} ({key[:_SHOWN]!r})"
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(repr(name[:80]) for name in names[:8]) if names else "no key at all"
+    return ", ".join(repr(name[:_SHOWN]) for name in names[:8]) if names else "no key at all"
