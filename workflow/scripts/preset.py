@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=Path, help="the folder of images, if it is not that of the data")
     parser.add_argument("--test", type=Path, help="the same for the test split; without it, a tenth of the images")
     parser.add_argument("--annotations", type=Path, help="VQAv2's file of answers")
+    parser.add_argument("--convert", help="module:function, from a row to a record")
     parser.add_argument("--model", help="a hub id or the folder of a checkpoint; without it, the demo's tiny model")
     arguments = parser.parse_args(argv)
     start()
@@ -44,17 +45,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError(f"NAME is {arguments.name!r}; letters, digits, `-`, `_` and `.` make the name of a file")
     if file.exists():
         raise ConfigError(f"{file} exists: choose another NAME, or delete it")
-    data = source_of(arguments.data, arguments.images, arguments.annotations)
-    test = source_of(arguments.test, arguments.images, arguments.annotations) if arguments.test else None
+    files = [file for file in (arguments.data, arguments.test) if file is not None]
+    data, *test = (source_of(path, arguments.images, arguments.annotations, arguments.convert) for path in files)
     look = None
-    for key, source in (("DATA", data), ("TEST", test)):
-        if source is not None:
-            seen = _look(source)
-            print(as_text(f"{key}: {source.in_words()}", seen), end="\n\n")
-            look = look or seen
-            if not seen.kept:
-                raise DataError(f"{source.file}: none of its first {seen.read} records can be used; see above")
-    wanted = Wanted(arguments.name, data, test, arguments.model)
+    for source in (data, *test):
+        seen = _look(source)
+        print(as_text(source.in_words(), seen), end="\n\n")
+        look = look or seen
+        if not seen.kept:
+            raise DataError(f"{source.file}: none of its first {seen.read} records can be used; see above")
+    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model)
     assert look is not None
     write_text(file, preset_text(wanted, look))
     print(f"{file} is written. Read it, then\n\n    {command(wanted)} -n     # preview\n    {command(wanted)}")

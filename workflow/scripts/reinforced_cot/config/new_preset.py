@@ -157,7 +157,8 @@ def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
     yield f"      max_completion_length: {tokens}"
     if wanted.model is None:
         yield "      learning_rate: 1.0e-4"
-        yield f"      per_device_train_batch_size: {_GROUP * _prompts(train)}   # {_prompts(train)} questions x {_GROUP} completions"
+        prompts = _prompts(train)
+        yield f"      per_device_train_batch_size: {_GROUP * prompts}   # {prompts} questions x {_GROUP} completions"
     elif train is not None and train < _PROMPTS:
         yield f"      generation_batch_size: {_GROUP * max(1, train // 2)}   # there are few questions"
     yield ""

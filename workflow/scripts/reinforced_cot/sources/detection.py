@@ -10,12 +10,12 @@ from typing import Any
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_lines
-from reinforced_cot.sources.chunks import chunk_files
 from reinforced_cot.sources.columns import COMMON_NAMES
 from reinforced_cot.sources.image_files import find_named_image
 from reinforced_cot.sources.json_entries import has_one_record_per_line, read_entries
 from reinforced_cot.sources.opened_table import opened
 from reinforced_cot.sources.settings import Source
+from reinforced_cot.sources.table_files import chunk_files
 
 _ROWS = 200  # whose values are looked at
 _MOST = 0.9  # share of the values that must be of a kind
@@ -23,8 +23,13 @@ _HEAD = 4096  # characters
 _JSON = (".json", ".jsonl", ".ndjson")
 
 
-def source_of(file: Path, images: Path | None, annotations: Path | None = None) -> Source:
+def source_of(file: Path, images: Path | None, annotations: Path | None = None, convert: str | None = None) -> Source:
     """The source that reads a file or folder, with the columns that its names do not tell.
+
+    Args:
+        images: their folder, if it is not that of the file.
+        annotations: VQAv2's file of answers.
+        convert: ``module:function``, a user's own, from a row of a table to a record.
 
     Raises:
         DataError: it does not exist, or no source knows its form; the message says what is missing.
@@ -34,6 +39,8 @@ def source_of(file: Path, images: Path | None, annotations: Path | None = None) 
         listed = f"; {file.parent} holds {', '.join(near[:10])}" if near else f", and neither does {file.parent}"
         raise DataError(f"{file} does not exist{listed}")
     keys = {"file": str(file), "images": str(images) if images else None}
+    if convert:
+        return Source.model_validate({"source": "table", "convert": convert, **keys})
     name = _known_form(file)
     if name == "vqa":
         if annotations is None:
