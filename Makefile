@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_CPU := .venv-vllm-cpu
 
-.PHONY: run all config test test-vllm faults bench check vllm lock prune clean
+.PHONY: run all config preset test test-vllm faults bench check vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -19,6 +19,11 @@ all: $(READY)  ## every policy, and the report
 
 config: $(READY)  ## check FILE="..." without a run, and print the resulting configuration
 	@$(BIN)/python workflow/scripts/config.py $(FILE)
+
+preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.yaml (optional: IMAGES, TEST, CONVERT, MODEL)
+	@$(BIN)/python workflow/scripts/preset.py --data "$(DATA)" --name "$(NAME)" $(if $(IMAGES),--images "$(IMAGES)") \
+		$(if $(TEST),--test "$(TEST)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
+		$(if $(CONVERT),--convert "$(CONVERT)") $(if $(MODEL),--model "$(MODEL)")
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -48,8 +48,8 @@ def _lines(seeds: Sequence[int], runs: Mapping[int, Path]) -> Iterator[str]:
         fmean(read_json(runs[seed] / policy / "eval.json")["accuracy"] for seed in seeds) for policy in POLICIES[1:]
     ]
     yield ""
-    one = fmean(ONE_IMAGE.values())
-    yield f"Mean over seeds and types: SFT {means[0]:.3f}, GRPO {means[1]:.3f}; one image {one:.3f}."
+    bound = fmean(ONE_IMAGE.values())
+    yield f"Mean over seeds and types: SFT {means[0]:.3f}, GRPO {means[1]:.3f}; one image {bound:.3f}."
 
 
 def _shuffled(scores: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ class Look:
         rejected: those that would be set aside.
         answers, kinds: how often each answer and each kind of answer occurs.
         chains, choices, several_images: how many records have them.
+        longest_chain: its words.
         is_whole: whether these are all records of the source.
     """
 
@@ -38,6 +39,7 @@ class Look:
     answers: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     chains: int = 0
+    longest_chain: int = 0
     choices: int = 0
     several_images: int = 0
     is_whole: bool = False
@@ -68,6 +70,7 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
         look.answers[result.answer] += 1
         look.kinds[kind_of(result)] += 1
         look.chains += bool(result.chain)
+        look.longest_chain = max(look.longest_chain, len(result.chain.split()))
         look.choices += bool(result.choices)
         look.several_images += isinstance(record, RawRecord) and len(record.images) > 1
     look.is_whole = next(reader, None) is None

@@ -26,6 +26,8 @@ def canonical(text: str) -> str:
     >>> canonical("\u200b Cafe\u0301\r\n")
     'Café'
     """
+    if text.isascii() and text.isprintable():  # most texts: nothing to replace
+        return text.strip()
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return unicodedata.normalize("NFC", _SPACE.sub(" ", _CONTROL.sub("", text))).strip()
 

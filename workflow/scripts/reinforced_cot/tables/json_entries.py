@@ -96,12 +96,13 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the line at which each record of a table begins, and the record.
 
     ``.jsonl`` and ``.ndjson`` hold a record per line. The content of ``.json`` decides whether it is such a file, a
-    list of records, or an object with one list of records, such as ``{"questions": [...]}``.
+    list of records, or an object with one list of records, such as ``{"questions": [...]}``. A record that is a list
+    itself becomes an object with the keys "0", "1" and so on.
 
     Raises:
         DataError: as `read_entries`, or the file is none of these.
     """
-    if path.suffix.lower() != ".json" or _has_one_record_per_line(path):
+    if path.suffix.lower() != ".json" or has_one_record_per_line(path):
         yield from read_jsonl(path)
         return
     with _opened(path) as text:
@@ -112,7 +113,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         text.expect_end()
 
 
-def _has_one_record_per_line(path: Path) -> bool:
+def has_one_record_per_line(path: Path) -> bool:
     """Whether the first line of a file is a JSON object by itself, and not one around a list of records."""
     try:
         with open(path, "rb") as file:
@@ -164,6 +165,8 @@ def _records(text: "_Text", of: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, key in _members(text, of):
         text.peek()
         line, value = text.line(), text.value(_name(number, key) + of)
+        if isinstance(value, list):  # its columns have no names but their numbers
+            value = {str(number): item for number, item in enumerate(value)}
         if not isinstance(value, dict):
             raise DataError(f"{text.path}, line {line}: expected a JSON object, found {type(value).__name__}")
         yield line, value

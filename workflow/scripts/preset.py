@@ -1,0 +1,76 @@
+"""Write a preset for your own data, after a look at it.
+
+    make preset DATA=cars/train.csv NAME=cars
+    make preset DATA=cars/train.csv NAME=cars IMAGES=cars/photos TEST=cars/test.csv MODEL=Qwen/Qwen2.5-VL-3B-Instruct
+
+It reads the first records, prints some of them as they would be prepared, the kinds of answers, and what would be set
+aside and why. Then it writes config/presets/NAME.yaml and prints the next command.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.config.new_preset import Wanted, command, preset_text
+from reinforced_cot.data.look import Look, as_text, look_at
+from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.files import write_text
+from reinforced_cot.interpreter import run_script
+from reinforced_cot.paths import PRESETS
+from reinforced_cot.sources.detection import source_of
+from reinforced_cot.sources.registry import whole_sources
+from reinforced_cot.sources.settings import PreparedSplit, Source
+from reinforced_cot.stage_script import start
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Look, write, and say what comes next."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a file or folder of questions, or an archive of it")
+    parser.add_argument("--name", required=True, help="of the preset and of its results folder")
+    parser.add_argument("--images", type=Path, help="the folder of images, if it is not that of the data")
+    parser.add_argument("--test", type=Path, help="the same for the test split; without it, a tenth of the images")
+    parser.add_argument("--annotations", type=Path, help="VQAv2's file of answers")
+    parser.add_argument("--convert", help="module:function, from a row to a record")
+    parser.add_argument("--model", help="a hub id or the folder of a checkpoint; without it, the demo's tiny model")
+    arguments = parser.parse_args(argv)
+    start()
+    file = PRESETS / f"{arguments.name}.yaml"
+    if not _NAME.fullmatch(arguments.name):
+        raise ConfigError(f"NAME is {arguments.name!r}; letters, digits, `-`, `_` and `.` make the name of a file")
+    if file.exists():
+        raise ConfigError(f"{file} exists: choose another NAME, or delete it")
+    files = [file for file in (arguments.data, arguments.test) if file is not None]
+    data, *test = (source_of(path, arguments.images, arguments.annotations, arguments.convert) for path in files)
+    look = None
+    for source in (data, *test):
+        seen = _look(source)
+        print(as_text(source.in_words(), seen), end="\n\n")
+        look = look or seen
+        if not seen.kept:
+            raise DataError(f"{source.file}: none of its first {seen.read} records can be used; see above")
+    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model)
+    assert look is not None
+    write_text(file, preset_text(wanted, look))
+    print(f"{file} is written. Read it, then\n\n    {command(wanted)} -n     # preview\n    {command(wanted)}")
+    if not look.chains and arguments.model is None:
+        print(
+            "\nThe data has no chains of thought, and a tiny model with random weights earns no reward: RL from it "
+            "learns nothing. Give MODEL=..., or add chains (`convert`, config/README.md).",
+            file=sys.stderr,
+        )
+
+
+def _look(source: Source) -> Look:
+    settings = PreparedSplit(seed=1, image=PixelBudget(), digits=None, max_rejected_share=1.0, sources=(source,))
+    (records,) = whole_sources(settings, "train", Path("results/data"))
+    return look_at(records, settings.image)
+
+
+if __name__ == "__main__":
+    run_script(main)
