@@ -10,17 +10,17 @@ from typing import Any
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_lines
-from reinforced_cot.sources.columns import COMMON_NAMES
-from reinforced_cot.sources.image_files import find_named_image
-from reinforced_cot.sources.json_entries import has_one_record_per_line, read_entries
-from reinforced_cot.sources.opened_table import opened
+from reinforced_cot.raw_images.image_files import find_named_image
 from reinforced_cot.sources.settings import Source
-from reinforced_cot.sources.table_files import chunk_files
+from reinforced_cot.sources.table import opened
+from reinforced_cot.tables.columns import COMMON_NAMES
+from reinforced_cot.tables.json_entries import has_one_record_per_line, read_entries
+from reinforced_cot.tables.table_files import chunk_files
+from reinforced_cot.tables.table_formats import JSON_FORMATS
 
 _ROWS = 200  # whose values are looked at
 _MOST = 0.9  # share of the values that must be of a kind
 _HEAD = 4096  # characters
-_JSON = (".json", ".jsonl", ".ndjson")
 
 
 def source_of(file: Path, images: Path | None, annotations: Path | None = None, convert: str | None = None) -> Source:
@@ -54,7 +54,7 @@ def source_of(file: Path, images: Path | None, annotations: Path | None = None, 
 def _known_form(file: Path) -> str:
     """The name of the source, by the keys of the first entries."""
     chunks = chunk_files(file)
-    if not chunks or chunks[0].suffix.lower() not in _JSON:
+    if not chunks or chunks[0].suffix.lower() not in JSON_FORMATS:
         return "table"
     if _holds_vqa(chunks[0]):
         return "vqa"
@@ -125,7 +125,7 @@ def with_columns(source: Source) -> Source:
 
 
 def _columns(found: Mapping[str, str]) -> Any:
-    from reinforced_cot.sources.column_settings import Columns
+    from reinforced_cot.tables.column_settings import Columns
 
     return Columns.model_validate(dict(found))
 

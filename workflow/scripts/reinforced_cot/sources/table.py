@@ -35,7 +35,7 @@ def read_table(source: Source, split: str) -> Records:
             videos, or if the conversion fails.
         PipelineError: the conversion cannot be imported.
     """
-    table = _opened(source, split)
+    table = opened(source, split)
     convert = own_conversion(source.convert) if source.convert else _by_columns(table, source)
     told: list[int] = []
 
@@ -57,7 +57,13 @@ def read_table(source: Source, split: str) -> Records:
     return records
 
 
-def _opened(source: Source, split: str) -> Table:
+def opened(source: Source, split: str) -> Table:
+    """The table of a source; a data set of the hub is downloaded.
+
+    Raises:
+        ConfigError: the source names neither a file nor a data set of the hub, or images where it has them itself.
+        DataError: a file or a folder does not exist or is no table, or the hub's data set cannot be had.
+    """
     if source.hub is not None and source.revision is not None:
         hub_split = source.hub_split or SPLITS_OF_HUB.get(split, split)
         return opened_hub(source.hub, source.revision, source.hub_config, hub_split, source.images)
