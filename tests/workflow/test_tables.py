@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import zipfile
 from pathlib import Path
 
@@ -24,11 +25,12 @@ DATA = {"prepare_data": 1, "check_data": 1}
 def workflow(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
     root = tmp_path_factory.mktemp("tables")
     with zipfile.ZipFile(root / "all.zip", "w") as archive:
-        for number, split in enumerate(("train", "val", "test")):
+        for split in ("train", "val", "test"):
             rows = []
             for n in range(5):
                 name, file = f"{split}-{n}.png", io.BytesIO()
-                Image.new("RGB", (40, 40), (50 * n, 80 * number, 9)).save(file, format="PNG")
+                noise = random.Random(name).randbytes(3 * 40 * 40)  # plain images would be near-duplicates
+                Image.frombytes("RGB", (40, 40), noise).save(file, format="PNG")
                 archive.writestr(f"data/photos/{name}", file.getvalue())
                 rows.append(
                     {"n": n, "image": f"photos/{name}", "question": "Is it dark?", "answer": "yes", "cot": "I look."}
