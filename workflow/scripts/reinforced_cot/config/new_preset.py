@@ -157,6 +157,8 @@ def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
     yield f"      max_completion_length: {tokens}"
     if wanted.model is None:
         yield "      learning_rate: 1.0e-4"
+        if not look.chains:
+            yield "      entropy_coef: 0.01        # without reward, this alone moves the weights: nothing is learned"
         prompts = _prompts(train)
         yield f"      per_device_train_batch_size: {_GROUP * prompts}   # {prompts} questions x {_GROUP} completions"
     elif train is not None and train < _PROMPTS:

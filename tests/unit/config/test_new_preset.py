@@ -1,0 +1,110 @@
+"""The preset that is written for somebody's own data is sound, and fits the data."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import preset
+import pytest
+from PIL import Image
+
+from reinforced_cot.config.composition import checked, compose
+from reinforced_cot.config.configuration import Config
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.policies.grpo import GrpoPolicy
+
+
+@pytest.fixture
+def cars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of twenty photographs, from which a user calls `make preset`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preset, "PRESETS", tmp_path / "presets")
+    (tmp_path / "photos").mkdir()
+    for number in range(20):
+        Image.new("RGB", (80, 60), (number * 12, 40, 200 - number * 9)).save(tmp_path / f"photos/{number}.jpg")
+    return tmp_path
+
+
+def table(folder: Path, header: list[str], rows: list[list[Any]], name: str = "train.csv") -> None:
+    with open(folder / name, "w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def written(folder: Path, *arguments: str) -> Config:
+    preset.main(["--data", "train.csv", "--name", "cars", *arguments])
+    return checked(compose([folder / "presets/cars.yaml"]))
+
+
+def test_a_table_with_chains(cars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[f"{n % 20}.jpg", f"Is car {n} red?", "yes", "It is as red as a cherry."] for n in range(60)]
+    table(cars, ["image", "question", "answer", "cot"], rows)
+    config = written(cars, "--images", "photos")
+    assert list(config.report) == ["base", "sft", "grpo"]
+    train, val, test = (config.data.sources(split)[0] for split in ("train", "val", "test"))
+    assert (train.part, val.part, test.part) == ((0.0, 0.8), (0.8, 0.9), (0.9, 1.0))
+    assert train.columns is None and train.size is None
+    sft, grpo = config.policies["sft"], config.policies["grpo"]
+    assert sft.selection.max_new_tokens == config.answer.max_new_tokens >= 2 * 7
+    assert grpo.from_policy == "sft" and isinstance(grpo, GrpoPolicy)
+    assert "snakemake --configfile config/presets/cars.yaml --cores all" in capsys.readouterr().out
+
+
+def test_a_table_without_chains_and_with_other_names(cars: Path) -> None:
+    table(cars, ["pic", "what", "thing"], [[n, f"What is in picture {n}?", "car"] for n in range(20)])
+    config = written(cars, "--images", "photos")
+    assert list(config.report) == ["base", "grpo"] and config.policies["grpo"].from_policy == "base"
+    assert "<think>" in str(config.prompt.system)
+    columns = config.data.sources("train")[0].columns
+    assert columns is not None
+    assert (columns.images, columns.question, columns.answers) == ("pic", "what", "thing")
+    assert config.policies["grpo"].training["per_device_train_batch_size"] == 8 * 8  # of 16 questions, half
+
+
+def test_a_test_file_of_its_own(cars: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in range(20)], name)
+    config = written(cars, "--test", "test.csv")
+    assert config.data.sources("test")[0].part is None and config.data.sources("val")[0].part == (0.9, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "base"),
+    [
+        ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen/Qwen2.5-VL-3B-Instruct"),
+        ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-4B-Instruct"),
+        (".", "."),
+    ],
+)
+def test_a_model_of_ones_own(cars: Path, model: str, base: str) -> None:
+    table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in range(20)])
+    preset.main(["--data", "train.csv", "--name", "cars", "--model", model])
+    composed = compose([cars / "presets/cars.yaml"]).config
+    assert composed["base_model"]["path"] == base
+
+
+def test_unnamed_columns_of_json(cars: Path) -> None:
+    rows = [[f"is there a car in picture {n}?", "yes", n] for n in range(20)]
+    (cars / "train.json").write_text(json.dumps(rows))
+    preset.main(["--data", "train.json", "--name", "cars", "--images", "photos"])
+    columns = checked(compose([cars / "presets/cars.yaml"])).data.sources("train")[0].columns
+    assert columns is not None and (columns.question, columns.answers, columns.images) == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "tran.csv", "--name", "cars"], r"tran\.csv does not exist; \. holds .*train\.csv"),
+        (["--data", "train.csv", "--name", "my cars"], "NAME is 'my cars'"),
+        (["--data", "train.csv", "--name", "old"], r"old\.yaml exists"),
+        (["--data", "train.csv", "--name", "cars"], "none of its first 20 records can be used"),
+        (["--data", "empty.csv", "--name", "cars"], "empty.csv"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(cars: Path, arguments: list[str], message: str) -> None:
+    table(cars, ["image", "question", "answer"], [[f"{n}.jpg", "Is it?", "no"] for n in range(20)])  # not in photos/
+    (cars / "empty.csv").write_text("")
+    (cars / "presets").mkdir()
+    (cars / "presets/old.yaml").touch()
+    with pytest.raises(PipelineError, match=message):
+        preset.main(arguments)

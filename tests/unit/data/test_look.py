@@ -1,0 +1,71 @@
+"""A look reads the first records, and tells what would become of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from reinforced_cot.data.look import SHOWN, Look, as_text, look_at
+from reinforced_cot.data.records import Place, RawRecord, Rejection
+from reinforced_cot.data.settings import PixelBudget
+
+BUDGET = PixelBudget(min_pixels=784, max_pixels=2500)
+
+
+def record(number: int, **changes: Any) -> RawRecord:
+    values: dict[str, Any] = {
+        "id": f"q{number}",
+        "place": Place("cars.csv", number),
+        "images": (Image.new("RGB", (100, 50), "red"),),
+        "question": f"Is it car {number}?",
+        "answers": ("yes",),
+    }
+    return RawRecord(**{**values, **changes})
+
+
+def look(*records: RawRecord | Rejection, count: int = 100) -> Look:
+    return look_at(lambda: iter(records), BUDGET, count)
+
+
+def test_counts_and_texts() -> None:
+    found = look(
+        record(1),
+        record(2, answers=("3",), chain="I count one, two, three."),
+        record(3, answers=("",)),
+        Rejection("q4", Place("cars.csv", 4), "missing image", "looked for 4.jpg in photos; it is empty"),
+        record(5, answers=("a red car", "a red car"), choices=("a red car", "a bus")),
+        *(record(number, answers=("no",)) for number in range(6, 12)),
+    )
+    assert (found.read, found.kept, found.chains, found.longest_chain, found.is_whole) == (11, 9, 1, 5, True)
+    assert found.kinds == {"yes or no": 7, "a number": 1, "one of several choices": 1}
+    text = as_text("cars.csv, source table", found)
+    for line in (
+        "all 11 records of it",
+        "2 would be set aside: missing answer 1, missing image 1",
+        "cars.csv, line 4: missing image: looked for 4.jpg in photos; it is empty",
+        "chains of thought: 1 of 9",
+        "the most frequent is 'no', 67%",
+        "cars.csv, line 1: 100x50 -> 70x35 pixels",
+        "answer:   a red car (of 2)",
+        "chain:    I count one, two, three.",
+    ):
+        assert line in text, line
+    assert text.count("question:") == SHOWN
+
+
+def test_no_more_is_read_than_asked() -> None:
+    def records() -> Iterator[RawRecord]:
+        for number in range(1000):
+            assert number <= 20
+            yield record(number)
+
+    found = look_at(records, BUDGET, 20)
+    assert found.read == 20 and not found.is_whole
+    assert "the first 20 records" in as_text("x", found)
+
+
+def test_an_image_that_cannot_be_opened_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"<html>")
+    found = look(record(1, images=(tmp_path / "x.jpg",)))
+    assert found.kept == 0 and "none would be prepared" in as_text("x", found)
