@@ -98,6 +98,6 @@ def test_they_are_in_the_summary(tmp_path: Path) -> None:
 
 def test_too_many_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"1 of 10 images of split 'val' are nearly the same .* max_near_duplicate_share"
+        DataError, match=r"1 of 10 images of split 'val' are nearly the same .*max_near_duplicate_share"
     ):
         check(splits(tmp_path), {}, tmp_path, (), 0.05)
