@@ -18,7 +18,7 @@ all: $(READY)  ## every policy, and the report
 	$(BIN)/snakemake --cores all
 
 config: $(READY)  ## check FILE="..." without a run, and print the resulting configuration
-	@$(BIN)/python workflow/scripts/config.py $(FILE)
+	@$(BIN)/python workflow/scripts/config.py $(if $(FILE),"$(FILE)")
 
 preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.yaml (optional: IMAGES, TEST, CONVERT, MODEL)
 	@$(BIN)/python workflow/scripts/preset.py --data "$(DATA)" --name "$(NAME)" $(if $(IMAGES),--images "$(IMAGES)") \

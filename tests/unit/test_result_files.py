@@ -25,7 +25,7 @@ ANSWER = {**QUESTION, "prediction_raw": "<think> It is red. </think>"}
         ('{"a": {"b": [1, {}]}}', r"x\.json has no key a\.b\.1\.c: delete \S*x\.json and give the same command with"),
         ('{"a": {}}', r"x\.json has no key a\.b: delete"),
         ("{}", r"x\.json has no key a: delete"),
-        ('{"a": {"b": [1, {"c"', r"x\.json is not valid JSON: .*: delete"),
+        ('{"a": {"b": [1, {"c"', r"x\.json is not valid JSON, perhaps cut off: .*: delete"),
         ("null", r"x\.json holds null alone: delete"),
     ],
 )

@@ -73,7 +73,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_kept(
     changed = {"emptied": b"", "cut": content[: len(content) // 2], "flipped": b"#" + content[1:]}
     file.unlink() if damage == "missing" else file.write_bytes(changed[damage])
     assert resume_point(own, RUN) == own / "checkpoint-9"
-    assert "checkpoint-10 is damaged, and the one before it is tried" in caplog.text
+    assert "checkpoint-10 cannot be used" in caplog.text
     damaged = files(own / "checkpoint-10")
     claim_checkpoints(own, RUN, own / "checkpoint-9")
     assert files(own / "replaced-1/checkpoint-10") == damaged

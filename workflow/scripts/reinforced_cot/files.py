@@ -143,7 +143,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not valid JSON: {error}; is the file truncated?") from None
+        raise DataError(f"{path} is not valid JSON, perhaps cut off: {error}") from None
     except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
         raise DataError(f"{path} is not readable as JSON: {error}") from None
 

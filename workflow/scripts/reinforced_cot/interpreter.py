@@ -5,6 +5,7 @@ locale or PYTHONOPTIMIZE would end a run in the middle of a library.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -35,6 +36,10 @@ def exit_with_message(main: Callable[[], None]) -> None:
         main()
     except PipelineError as error:
         _exit(str(error))
+    except KeyboardInterrupt:
+        _end_bars()
+        print("interrupted: the same command goes on from what is complete", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if message := full_disk(error):
             _exit(message)
@@ -43,10 +48,15 @@ def exit_with_message(main: Callable[[], None]) -> None:
 
 def _exit(message: str) -> NoReturn:
     """End with a message on a line of its own: an unfinished progress bar ends first."""
+    _end_bars()
+    sys.exit(f"error: {message}")
+
+
+def _end_bars() -> None:
+    """Close the progress bars, each of which then ends its line."""
     if tqdm := getattr(sys.modules.get("tqdm"), "tqdm", None):
         for bar in list(getattr(tqdm, "_instances", ())):
             bar.close()
-    sys.exit(f"error: {message}")
 
 
 def _as_stage() -> None:

@@ -42,6 +42,9 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "policy": policy, "prompt": prompt, "base_model": base_model}
 
 
+_REMEDY = "the run goes on from the checkpoint before it, if there is one; nothing is to be done"
+
+
 def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
     """The newest undamaged checkpoint of the same run, or None to start afresh. Nothing is changed.
 
@@ -60,9 +63,9 @@ def resume_point(checkpoints: Path, expected: Mapping[str, Any]) -> Path | None:
         if _is_unfinished(folder):
             continue
         try:
-            check_manifest(folder, folder / MANIFEST, content=True)
+            check_manifest(folder, folder / MANIFEST, content=True, remedy=_REMEDY)
         except DataError as error:
-            log.warning("%s is damaged, and the one before it is tried: %s", folder, error)
+            log.warning("%s cannot be used: %s", folder, error)
             continue
         log.info("resuming from %s", folder)
         return folder

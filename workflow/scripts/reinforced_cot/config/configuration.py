@@ -1,5 +1,6 @@
 """The whole configuration as one object, and the key, type, default and meaning of what stands at its top level."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
@@ -27,10 +28,19 @@ def _without_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _plain_folder(path: str) -> str:
+    """A folder that has one spelling: to Snakemake, `results//x` and `results/x` are two files."""
+    if any(character in path for character in "{}") or path.startswith("~"):
+        raise PydanticCustomError("explained", "a folder may not contain { or }, or begin with ~; write it out")
+    if (plain := os.path.normpath(path)) != path:
+        raise PydanticCustomError("explained", "write {plain}", {"plain": plain})
+    return path
+
+
 class PathVars(Section):
     """Snakemake's own path variables: `<results>` in a rule's path."""
 
-    results: Text = "results"
+    results: Annotated[Text, AfterValidator(_plain_folder)] = "results"
     """Folder of everything that a run writes."""
 
 

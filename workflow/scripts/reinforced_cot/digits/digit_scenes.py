@@ -136,7 +136,7 @@ def _digit_labels() -> np.ndarray:
 @cache
 def _enlarged_scan(index: int) -> np.ndarray:
     """Ink of one scan in [0, 1], enlarged, shape `(SCAN_PX, SCAN_PX)`."""
-    scan = Image.fromarray(np.uint8(load_scans()[index] / 16 * 255))
+    scan = Image.fromarray((load_scans()[index] / 16 * 255).astype(np.uint8))
     return np.asarray(scan.resize((SCAN_PX, SCAN_PX), Image.Resampling.BILINEAR), dtype=np.float64) / 255
 
 

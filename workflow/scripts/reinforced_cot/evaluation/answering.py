@@ -1,5 +1,6 @@
 """Asking a checkpoint questions: a greedy completion each, and passes that show how much image and chain contribute."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from reinforced_cot.planning.model_shapes import shapes_of
 from reinforced_cot.planning.stage_memory import check_memory
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.seeds import subset
+
+log = logging.getLogger(__name__)
 
 NO_CHAIN = completion_text("", "").partition(ANSWER_OPEN)[0] + ANSWER_OPEN + "\n"  # the answer comes next
 DIRECT_TOKENS = 16  # as lmms-eval's GQA
@@ -92,6 +95,8 @@ def answer(
         tokens = [length + further for length in unchecked_lengths(processor, shown, data, prompt)]
         units += [(way, batch) for batch in batches_of_like_length(way.examples, budget, tokens, way.images)]
     remaining = [(way, batch) for way, batch in units[shard::shards] if (way.name, batch.number) not in done]
+    if done:
+        log.info("%d batches were answered before, and %d are left", len(done), len(remaining))
     if not remaining:
         return
     check_checkpoint(model)
