@@ -23,6 +23,7 @@ WITHOUT_TORCH = {
     "report": {"numpy", "pandas", "matplotlib"},
     "config": set(),
     "look": {"numpy"},  # digit scenes
+    "preset": {"numpy"},
     "prune": set(),
 }
 WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "plan"}
