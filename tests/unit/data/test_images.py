@@ -76,7 +76,7 @@ def test_every_encoding_of_a_picture_becomes_the_same_rgb(
 def test_a_tiff_that_pillow_12_cannot_read_is_set_aside(tmp_path: Path) -> None:
     """Uncompressed YCbCr (Pillow issue 9770, mended in 13)."""
     photo().convert("YCbCr").save(tmp_path / "ycbcr.tiff")
-    with pytest.raises(ImageRejected, match="damaged image: .*ycbcr.tiff"):
+    with pytest.raises(ImageRejected, match=r"damaged image: .*ycbcr\.tiff"):
         read(tmp_path / "ycbcr.tiff")
 
 
