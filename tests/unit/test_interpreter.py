@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
-from reinforced_cot.interpreter import stage_environment
+from reinforced_cot.errors import PipelineError
+from reinforced_cot.interpreter import exit_with_message, stage_environment
 from reinforced_cot.paths import SCRIPTS
 
 SCRIPT = '''"""A script."""
@@ -65,3 +67,24 @@ def test_an_option_that_forbids_it_is_refused_in_one_line(tmp_path: Path, option
 
 def test_all_else_of_the_environment_is_kept() -> None:
     assert stage_environment({"A": "1", "PYTHONOPTIMIZE": "1"}) == {"A": "1", "PYTHONUTF8": "1"}
+
+
+def test_an_interrupted_stage_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        exit_with_message(interrupted)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted: the same command goes on from what is complete\n"
+
+
+def test_an_error_stands_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        bar = tqdm(range(3), desc="reading")
+        next(iter(bar))
+        raise PipelineError("it is refused")
+
+    with pytest.raises(SystemExit, match=r"^error: it is refused$"):
+        exit_with_message(refused)
+    assert capsys.readouterr().err.endswith("\n")

@@ -59,6 +59,12 @@ def replace(file: str, old: str, new: str) -> Callable[[WorkflowCopy], list[str]
 STAGES = ("report.html", "eval.", "predictions", "/gspo/", "/grpo/", "/sft/", "/base/", "/data/")  # last stage first
 
 
+def without_model(workflow: WorkflowCopy) -> list[str]:
+    """gspo's, from which no other policy starts."""
+    (workflow.root / "results/smoke/gspo/model.json").unlink()
+    return []
+
+
 def touch_everything(workflow: WorkflowCopy) -> list[str]:
     """Give every file a new time, the earlier its stage the later: all inputs are newer than all outputs."""
     now = time.time()
@@ -189,6 +195,10 @@ ROWS = {
     "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),
     "order of keys": (reorder_keys, {}),
     "checkpoints that a finished run no longer needs": (prune, {}),
+    "a model that an interrupted merge has deleted": (
+        without_model,
+        {"merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED},
+    ),
     "touch, or a checkout restored with .snakemake": (touch_everything, {}),
 }
 

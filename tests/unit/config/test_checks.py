@@ -17,6 +17,16 @@ CASES = [
         {"report": ["base", "dapo_2"]},
         "`report` names dapo_2, which is no policy; add `policies.dapo_2` or remove the name",
     ),
+    ({"pathvars": {"results": "results/x/"}}, '`pathvars.results` is "results/x/"; write results/x'),
+    ({"pathvars": {"results": "results//x"}}, '`pathvars.results` is "results//x"; write results/x'),
+    (
+        {"pathvars": {"results": "~/x"}},
+        '`pathvars.results` is "~/x"; a folder may not contain { or }, or begin with ~; write it out',
+    ),
+    (
+        {"pathvars": {"results": "a{b}"}},
+        '`pathvars.results` is "a{b}"; a folder may not contain { or }, or begin with ~; write it out',
+    ),
     # the batch
     (
         {f"{GRPO}.num_generations": 7},
