@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.base.published import published_folder
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.integrity import check_split
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_split(args.data, "train")
     train = read_examples(args.data / "train.jsonl") if settings.base_model.path is None else []
     lock_folder(args.output)
+    if settings.base_model.path is not None:
+        published_folder(settings.base_model)  # a download that fails says so before libraries are imported for seconds
     from reinforced_cot.base.base_model import make_base
 
     make_base(settings, train, args.output)

@@ -27,8 +27,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="that decode images")
     arguments = parser.parse_args(argv)
     start()
-
-    start()
     settings = read_settings(arguments.settings, PreparedSplit)
     records = read_split(settings, arguments.split, arguments.output)
     counts = prepare(

@@ -90,8 +90,8 @@ def error(name: str, text: str, *bases: type[Exception]) -> Exception:
         ),
         (error("DatasetNotFoundError", "Revision '6628' doesn't exist for dataset"), "there is no such commit"),
         (error("DatasetNotFoundError", "doesn't exist on the Hub or cannot be accessed."), "or it is private"),
-        (ConnectionError("Couldn't reach 'a/b' on the Hub"), "the hub cannot be reached, and the data set was not"),
-        (error("OfflineModeIsEnabled", "offline", ConnectionError), "the hub cannot be reached"),
+        (ConnectionError("Couldn't reach 'a/b'"), "(Couldn't reach 'a/b'), and the data set was not downloaded"),
+        (error("OfflineModeIsEnabled", "offline", ConnectionError), "HF_HUB_OFFLINE is set, and the data set was not"),
         (error("NonMatchingChecksumError", "x", error("ChecksumVerificationError", "").__class__), "is broken: delete"),
         (error("DatasetGenerationError", "An error occurred"), "the download is broken: delete"),
         (
@@ -133,7 +133,7 @@ def test_without_a_network_the_pinned_commit_is_read_from_the_cache(cache: Path)
     (folder / "json-train.arrow").rename(folder / "data-train.arrow")
     # As the library names the folder of a data set of the hub: repository, configuration, version, hash.
     shutil.copytree(folder, cache / f"someone___data/default/0.0.0/{'0' * 40}")
-    with pytest.raises(DataError, match="the hub cannot be reached"):
+    with pytest.raises(DataError, match="HF_HUB_OFFLINE is set"):
         of_hub()
     shutil.copytree(folder, cache / f"pinned/{COMMIT}/someone___data/default/0.0.0/{COMMIT}")
     (found,) = of_hub()()

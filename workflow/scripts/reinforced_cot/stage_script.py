@@ -27,6 +27,7 @@ def start() -> None:
         format=f"%(asctime)s {f'rank {rank()} ' if is_rank() else ''}%(name)s: %(message)s",
         datefmt="%H:%M:%S",
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each file that is downloaded
 
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.base.chat_template import check_chat_template
+from reinforced_cot.base.published import published_folder
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 # Older names of files that `save_pretrained` writes. Some readers would take a wrong pixel budget from them.
 _LEGACY_PROCESSOR_FILES = ("preprocessor_config.json", "chat_template.json")
-_HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
 def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) -> None:
@@ -33,8 +33,8 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
         output: ``results/base``.
 
     Raises:
-        DataError: the checkpoint is incomplete, its family is unknown, its weights are pickles, or its chat template
-            writes another text than SFT means to teach.
+        DataError: the checkpoint cannot be downloaded or is incomplete, its family is unknown, its weights are pickles,
+            or its chat template writes another text than SFT means to teach.
     """
     base_model = settings.base_model
     model = output / "model"
@@ -55,17 +55,7 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
     """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget."""
     base_model, image = settings.base_model, settings.image
     path, revision = base_model.path or "", base_model.revision
-    source = Path(path)
-    if not source.is_dir():
-        from huggingface_hub import snapshot_download
-
-        source = Path(
-            snapshot_download(
-                path,
-                revision=revision,
-                allow_patterns=[*_HUB_PATTERNS, *(["*.py"] if base_model.trust_remote_code else [])],
-            )
-        )
+    source = published_folder(base_model)
     family_of_checkpoint(source)  # raises if the family is unknown
     refuse_pickles(source)
     if not list(source.glob("*.safetensors")):

@@ -10,6 +10,7 @@ from reinforced_cot.base.tiny_model import SPECIAL_TOKENS, build_config
 from reinforced_cot.data.examples import Example, most_images
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.generation.settings import AnswerSettings
+from reinforced_cot.hub_errors import hub_problem
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading, TinyModel
 from reinforced_cot.planning.answering_memory import answering_plan_of
@@ -134,5 +135,8 @@ def model_config(base_model: BaseCheckpoint) -> PretrainedConfig:
         return AutoConfig.from_pretrained(
             path, revision=base_model.revision, trust_remote_code=base_model.trust_remote_code
         )
-    except OSError as error:
-        raise PipelineError(f"the configuration of {path} cannot be read: {error}") from None
+    except Exception as error:  # of a dozen types, from three libraries
+        problem = hub_problem(error, "model", path)
+        if problem is None and not isinstance(error, OSError):
+            raise
+        raise PipelineError(f"the configuration of {path} cannot be read: {problem or error}") from None

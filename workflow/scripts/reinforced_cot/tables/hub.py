@@ -7,17 +7,11 @@ from typing import Any, NamedTuple
 
 from reinforced_cot.disk_space import full_disk
 from reinforced_cot.errors import DataError
+from reinforced_cot.hub_errors import causes_of, hub_problem, kinds_of
 from reinforced_cot.tables.arrow_rows import first_line, rows_of
 
 _BATCH = 256
 # Errors are told by the names of their types, since the libraries are imported late.
-_NO_HUB = {
-    "OfflineModeIsEnabled",
-    "ConnectionError",
-    "ConnectError",
-    "TimeoutException",
-    "LocalEntryNotFoundError",
-}
 _BROKEN = {"ChecksumVerificationError", "SplitsVerificationError", "DatasetGenerationError", "ArrowInvalid"}
 
 
@@ -56,33 +50,10 @@ def hub_table(hub: str, revision: str, config: str | None, split: str) -> HubTab
 
 def _remedy(error: BaseException, hub: str, cache: Path) -> str:
     """What went wrong, and what to do."""
-    causes = list(_causes(error))
-    names = {name for cause in causes for kind in type(cause).__mro__ for name in [kind.__name__]}
-    text = " ".join(str(cause) for cause in causes)
-    said = first_line(error)
-    if "GatedRepoError" in names or "gated dataset" in text:
-        return (
-            f"the data set is gated: accept its terms on https://huggingface.co/datasets/{hub}, then log in with "
-            "`hf auth login`"
-        )
-    if "RevisionNotFoundError" in names or "Revision '" in text:
-        return "there is no such commit; its page `Files and versions`, `History`, lists them"
-    if names & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
-        return "there is no such data set, or it is private: check `hub`, and log in with `hf auth login`"
-    if names & _NO_HUB:
-        return (
-            "the hub cannot be reached, and the data set was not downloaded before: run prepare_data once on a machine "
-            f"with a network, and let HF_HUB_OFFLINE be unset there ({said})"
-        )
-    if names & _BROKEN:
-        return f"the download is broken: delete {cache} and run again ({first_line(causes[-1])})"
+    if problem := hub_problem(error, "data set", hub):
+        return problem
+    if kinds_of(causes_of(error)) & _BROKEN:
+        return f"the download is broken: delete {cache} and run again ({first_line(error.__cause__ or error)})"
     if isinstance(error, ValueError):  # an unknown split or configuration; the library's message lists the known ones
         return " ".join(str(error).split())[:500].rstrip(".") + "; set `hub_split` or `hub_config`"
-    return f"the data set cannot be loaded: {type(error).__name__}: {said}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return f"the data set cannot be loaded: {type(error).__name__}: {first_line(error)}"
