@@ -1,6 +1,7 @@
 """The workflow run from another folder: its own files come from the clone, the user's from the working directory."""
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -49,8 +50,9 @@ def users_files(folder: Path) -> dict[str, object]:
     """Photographs, questions and a reward of the user's own in ``folder``; the whole configuration that names them."""
     (folder / "photos").mkdir(parents=True)
     splits = {}
-    for number, split in enumerate(("train", "val", "test")):
-        Image.new("RGB", (60, 40), (80 * number, 40, 90)).save(folder / "photos" / f"{split}.png")
+    for split in ("train", "val", "test"):
+        noise = random.Random(split).randbytes(3 * 60 * 40)  # plain images would be near-duplicates
+        Image.frombytes("RGB", (60, 40), noise).save(folder / "photos" / f"{split}.png")
         chain = [{"text": "It is dark."}]
         line = {"imageId": split, "instruction": "Is it dark?", "cot": chain, "answer": "Yes"}
         (folder / f"{split}.jsonl").write_text(json.dumps(line) + "\n")

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import random
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -107,11 +108,12 @@ def photographs(root: Path) -> dict[str, object]:
     """Six questions without chains in each split, as the section `data` reads them."""
     splits = {}
     (root / "photos").mkdir()
-    for number, split in enumerate(("train", "val", "test")):
+    for split in ("train", "val", "test"):
         lines = []
         for shade in range(6):
             name = f"{split}{shade}"
-            Image.new("RGB", (60, 40), (80 * number, 40 * shade, 90)).save(root / "photos" / f"{name}.png")
+            noise = random.Random(name).randbytes(3 * 60 * 40)  # plain images would be near-duplicates
+            Image.frombytes("RGB", (60, 40), noise).save(root / "photos" / f"{name}.png")
             lines.append({"imageId": name, "instruction": "Is it dark?", "answer": "Yes" if shade < 3 else "No"})
         (root / f"{split}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}

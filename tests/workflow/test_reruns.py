@@ -5,6 +5,7 @@ Each row edits a copy of a finished run and reads a dry-run; `settings` jobs (a 
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -256,11 +257,12 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
     photos = workflow.root / "photos"
     photos.mkdir(parents=True)
     splits = {}
-    for number, split in enumerate(("train", "val", "test")):
+    for split in ("train", "val", "test"):
         lines = []
         for shade in (0, 90):
             name = f"{split}{shade}"
-            Image.new("RGB", (60, 40), (80 * number, shade, 90)).save(photos / f"{name}.png")
+            noise = random.Random(name).randbytes(3 * 60 * 40)  # plain images would be near-duplicates
+            Image.frombytes("RGB", (60, 40), noise).save(photos / f"{name}.png")
             lines.append({"imageId": name, "instruction": "Is it dark?", "answer": "Yes"})
         (workflow.root / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         splits[split] = {"file": f"{split}.jsonl", "images": "photos", "part": None, "size": None}

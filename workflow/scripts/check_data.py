@@ -27,7 +27,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", required=True, help="names of the splits")
     parser.add_argument("--output", type=Path, required=True, help="the summary, JSON")
     parser.add_argument("--chains-for", nargs="+", default=[], help="policies that learn from chains of thought")
-    parser.add_argument("--max-near-duplicate-share", type=float, default=1.0, help="of a split's images")
+    parser.add_argument(
+        "--max-near-duplicate-share",
+        type=float,
+        default=1.0,
+        help="of a split's images, 0 to 1",
+    )
     parser.add_argument("--gqa-questions", help="GQA's questions file: it must hold the test split's ids")
     parser.add_argument("--gqa-choices", help="GQA's choices file: it must hold these questions")
     arguments = parser.parse_args(argv)

@@ -392,7 +392,7 @@ def test_size_draws_from_the_file(tmp_path: Path, repo: Path) -> None:
     [
         ({"source": "digits"}, "data.splits.train.size is None; digits are generated"),
         ({"source": "digits", "size": 0.5}, r"data.splits.train.size is 0\.5; digits are generated"),
-        ({"source": "gqa_cot", "file": "train.jsonl"}, "data.splits.train needs file and images"),
+        ({"source": "gqa_cot", "file": "train.jsonl"}, "source gqa_cot needs"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path: Path, source: dict[str, Any], message: str) -> None:

@@ -72,7 +72,7 @@ def test_part_and_size_are_those_of_each_source(tmp_path: Path) -> None:
     [
         ({"source": "digits"}, "data.splits.val.size is None; digits are generated: set the number of questions"),
         ({"source": "digits", "size": 0.5}, r"data.splits.val.size is 0\.5; digits are generated"),
-        ({"source": "gqa_cot", "images": "x"}, "data.splits.val needs file and images"),
+        ({"source": "gqa_cot", "images": "x"}, "source gqa_cot needs file"),
         ({}, "data.splits.val: source None is unknown; expected digits, gqa_cot"),
     ],
 )

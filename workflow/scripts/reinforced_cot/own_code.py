@@ -11,7 +11,7 @@ from reinforced_cot.errors import PipelineError
 
 
 def own_modules(names: Iterable[str]) -> list[str]:
-    """The modules of those names that are ``module:function``; a change of their code makes what they make stale."""
+    """The modules of the names that are ``module:function``; a change of their code makes what they produce stale."""
     return sorted({name.partition(":")[0] for name in names if ":" in name})
 
 

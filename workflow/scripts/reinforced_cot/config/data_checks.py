@@ -27,7 +27,7 @@ from reinforced_cot.sources.settings import (
 
 
 def data_problems(data: DataSettings) -> Iterator[str]:
-    """One line per source that says too little, or something that it does not read."""
+    """One line per key that a source lacks, or does not read."""
     for key, source in sources_by_key(data):
         if source.source is None:
             yield f"`{key}.source` is missing; name the source there, or one for all splits as `data.source`"
@@ -72,7 +72,7 @@ def _overlaps(data: DataSettings) -> Iterator[str]:
         if other != what or splits[0] == splits[1]:
             continue
         if a.source == b.source == "choices" and (a.subset or splits[0]) != (b.subset or splits[1]):
-            continue  # other rows; that ScienceQA's share images is found when the splits are compared
+            continue  # they read other rows; `check_data` finds images that ScienceQA's splits share
         (from_a, to_a), (from_b, to_b) = a.part or (0.0, 1.0), b.part or (0.0, 1.0)
         if max(from_a, from_b) < min(to_a, to_b):
             yield (
@@ -125,7 +125,7 @@ def missing_chains(config: Config) -> Iterator[str]:
 def missing_data(config: Config) -> Iterator[str]:
     """One line per raw file or folder that does not exist: Snakemake would call data made from it up to date.
 
-    Also one per table whose file or folder cannot be one.
+    There is also one line per table whose file or folder cannot be a table.
     """
     paths = [
         (f"{key}.{field}", path)

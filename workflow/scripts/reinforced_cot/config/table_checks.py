@@ -1,4 +1,4 @@
-"""Checks of the sources `table`: which keys go together, and what can be said of their files without reading them."""
+"""Checks of the source `table`: keys that do not go together, and faults of files that show before they are read."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ _OF_HUB = ("revision", "hub_config", "hub_split")
 
 
 def table_problems(key: str, source: Source) -> Iterator[str]:
-    """One line per mistake in the keys of one table, by these alone."""
+    """One line per mistake in the keys of one table, without a look at its file."""
     if source.file is None and source.hub is None:
         yield f"`{key}.file` is missing; name the table, or a data set of the hub as `{key}.hub`"
     if source.file is not None and source.hub is not None:

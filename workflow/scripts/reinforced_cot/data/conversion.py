@@ -42,7 +42,7 @@ def _example(record: RawRecord) -> Example:
 
 
 def with_choices(question: str, choices: Sequence[str]) -> str:
-    """A question that names its choices: they are added, a line with a letter each, unless its text has them all.
+    """A question that names its choices: unless its text has all of them, each is added on a line with its letter.
 
     >>> with_choices("What is it?", ["cat", "dog"])
     'What is it?\\nA. cat\\nB. dog'

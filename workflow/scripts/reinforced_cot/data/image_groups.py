@@ -13,7 +13,7 @@ def connected_images(questions: Iterable[Sequence[str]]) -> dict[str, str]:
         questions: the images of each question.
 
     >>> connected_images([("b", "c"), ("c", "a"), ("d",)])
-    {'b': 'a', 'c': 'a', 'd': 'd', 'a': 'a'}
+    {'b': 'a', 'c': 'a', 'a': 'a', 'd': 'd'}
     """
     parent: dict[str, str] = {}
 

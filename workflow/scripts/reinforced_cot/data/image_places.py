@@ -17,7 +17,8 @@ def place_count(question: str) -> int:
 
 
 def without_leading_places(question: str) -> str:
-    """A question whose places all stand at its beginning, without them: images come first anyway. Others as they are.
+    """A question whose places all stand at its beginning, without them: images come first anyway. Other questions
+    are returned as they are.
 
     >>> without_leading_places("<image>\\nWhat is it?"), without_leading_places("Is <image> red?")
     ('What is it?', 'Is <image> red?')

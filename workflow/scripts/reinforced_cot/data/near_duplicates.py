@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy
 from PIL import Image
 
-_FEW_BITS = 10  # of 128; JPEG at quality 15, or a third of the size, changes up to 5; other photographs, 40 and more
+_FEW_BITS = 10  # of 128; JPEG at quality 15 or a third of the size changes up to 5; other photographs differ in 40
 _THUMBNAIL = 16  # pixels per side of the colour copies
-_ALIKE = 0.985  # correlation of their pixels: .998 after the same changes; of other scenes with one shape each, .98
+_ALIKE = 0.985  # correlation of their pixels: .998 after these changes; .98 between scenes with one shape each
 _AT_ONCE = 2**22  # pairs that are compared in one step: 64 MiB
 
 

@@ -32,7 +32,7 @@ def check(
         rejected: the lines of ``rejected.{split}.jsonl`` by split.
         folder: the folder that the records' image paths are relative to.
         learn_from_chains: names of those policies to be made that learn from chains of thought.
-        max_near_duplicate_share: of a split's images, that may be nearly the same as images of an earlier split.
+        max_near_duplicate_share: the share of a split's images that may be nearly the same as those of an earlier one.
 
     Returns:
         ``splits``: per split the number of questions, images, chains and erring chains (whose conclusion differs from

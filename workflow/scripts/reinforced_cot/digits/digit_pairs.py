@@ -1,6 +1,6 @@
 """Questions about two digit scenes at once: neither image alone tells the answer.
 
-Who sees one image alone can guess the larger of two digits in .55 of the cases, and its colour in .63 (`ONE_IMAGE`).
+Whoever sees one image alone can guess the larger digit in 55 % of the cases, and its colour in 63 % (`ONE_IMAGE`).
 Images come before the text, as they do in `digit_scenes`' questions.
 """
 
@@ -35,7 +35,7 @@ def _color_of_larger(first: Digit, second: Digit, place: str) -> tuple[str, tupl
     return question, (f"LARGER({first.value}, {second.value}): {larger.value}", f"QUERY(color): {larger.color}")
 
 
-# Each takes the two digits and the name of their place, and gives the question and the steps after the digits are read.
+# Each takes two digits and the name of their place, and returns the question and the steps that follow their reading.
 PAIR_TYPES: dict[str, Callable[[Digit, Digit, str], tuple[str, tuple[str, ...]]]] = {
     "pair_larger": _larger,
     "pair_color": _color_of_larger,

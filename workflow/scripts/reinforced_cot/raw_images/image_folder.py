@@ -1,4 +1,4 @@
-"""Searches for images that are made once: an image may have many questions, and each is read several times."""
+"""Searches for each image once: many questions may show it, and each question is read several times."""
 
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -63,7 +63,8 @@ class ImageFolder:
         check_image_folder(self._folder)
 
     def find(self, *names: str) -> Path:
-        """The first file ``{name}.jpg`` that there is; or else the first name's with another suffix or like look.
+        """The first file ``{name}.jpg`` that there is; or else the file with the first name and another suffix, or
+        with a name that looks the same.
 
         Raises:
             ImageRejected: there is none, or a name is a path.
@@ -85,7 +86,7 @@ class ImageFolder:
 
 
 def coco_names(image_id: str, subset: str = "") -> tuple[str, ...]:
-    """The names of an image of COCO (cocodataset.org): those of 2014 begin with their part, those of 2017 do not.
+    """The names of an image of COCO (cocodataset.org): names of 2014 begin with their subset, names of 2017 do not.
 
     >>> coco_names("262148", "val2014")
     ('COCO_val2014_000000262148', '000000262148', '262148')

@@ -2,7 +2,8 @@
 
 `conversation_turns` gives the forms. Each reply of the assistant makes a record of its own, whose question is the
 user's turn before it. Earlier turns are not part of the prompt: a later question is asked with the same images, which
-then come before its text, and should make sense by itself. System turns are left out: `prompt` is the pipeline's own.
+then come before its text, so that it should make sense by itself. System turns are left out: `prompt` is the
+pipeline's own.
 
 `stated_answers` says how a reply gives its chain of thought and its answer. A long reply without either is an answer as
 a whole; the preparation sets answers of more than 500 characters aside, since none can be compared with them.
@@ -25,7 +26,7 @@ from reinforced_cot.sources.stated_answers import stated
 from reinforced_cot.tables.json_entries import first_character, read_entries
 from reinforced_cot.tables.row_values import MalformedRow, readable_id, shown, warn_once
 
-_LONGEST_NAME = 1000  # characters; more is no file's name, but maybe an image's content without ``data:``
+_LONGEST_NAME = 1000  # characters; a longer text is no file's name, but may be an image's content without ``data:``
 
 
 def conversation_records(file: Path, images: Path | None = None) -> Records:

@@ -58,7 +58,7 @@ def gqa_records(file: Path, images: Path, balanced_only: bool = False) -> Record
 
 def _record(row: dict[str, Any], id: str, place: Place, folder: ImageFolder, balanced_only: bool) -> RawRecord:
     if balanced_only and row.get("isBalanced") is not True:
-        raise MalformedRow("missing isBalanced", "isBalanced must be true or false, as balanced_only reads it")
+        raise MalformedRow("missing isBalanced", "isBalanced must be true or false, since balanced_only reads it")
     types = row.get("types") or {}
     if not isinstance(types, dict):
         raise MalformedRow("malformed types", 'types must be {"structural": ..., "semantic": ...}')

@@ -12,7 +12,7 @@ from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source
 from reinforced_cot.tables.archives import unpacked, unpacked_member
 from reinforced_cot.tables.table_formats import is_archive
 
-UNPACKED = ".unpacked"  # below the folder of prepared data; may be deleted at any time
+UNPACKED = ".unpacked"  # below the folder of prepared data; a user may delete it at any time
 
 
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
@@ -36,9 +36,8 @@ def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
 def _gqa_cot(source: Source, settings: PreparedSplit, split: str) -> Records:
     from reinforced_cot.sources.gqa_cot import read_gqa_cot
 
-    if source.file is None or source.images is None:
-        raise ConfigError(f"data.splits.{split} needs file and images")
-    return lambda: read_gqa_cot(Path(source.file or ""), Path(source.images or ""))
+    file, images = _path(source, "file"), _path(source, "images")
+    return lambda: read_gqa_cot(file, images)
 
 
 def _gqa(source: Source, settings: PreparedSplit, split: str) -> Records:
@@ -83,7 +82,7 @@ def _table(source: Source, settings: PreparedSplit, split: str) -> Records:
     return read_table(source, split)
 
 
-# Each takes a source's settings, those of the whole split, and the split's name, on which generated scenes depend.
+# Each reader takes the settings of a source and of its whole split, and the split's name, on which digit scenes depend.
 READERS: dict[str, Callable[[Source, PreparedSplit, str], Records]] = {
     "digits": _digits,
     "gqa_cot": _gqa_cot,
@@ -96,9 +95,9 @@ READERS: dict[str, Callable[[Source, PreparedSplit, str], Records]] = {
 
 
 def read_split(settings: PreparedSplit, split: str, data: Path = Path()) -> Records:
-    """The raw records of one split: of each of its sources the records of `part`, and of these `size`.
+    """The raw records of one split: from each of its sources, `size` of the records of its `part`.
 
-    Where there are several sources, the ids of each begin with its name.
+    Where a split has several sources, each id begins with the name of its source.
 
     Args:
         split: its name under ``data.splits``.
@@ -122,7 +121,7 @@ def read_split(settings: PreparedSplit, split: str, data: Path = Path()) -> Reco
 
 
 def whole_sources(settings: PreparedSplit, split: str, data: Path) -> list[Records]:
-    """All records of each source of a split, whatever its `part` and `size`; arguments and errors as `read_split`."""
+    """All records of each source of a split, without `part` and `size`; arguments and errors as for `read_split`."""
     return [_whole(source, settings, split, data) for source in settings.sources]
 
 

@@ -41,8 +41,8 @@ Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 class Source(Section):
-    """One source of questions. Digits need `size`; `table` needs `file`, or `hub` with `revision`; all others need
-    `file`, and all but `conversations` `images`.
+    """One source of questions. Digits need `size`; `table` needs `file`, or `hub` with `revision`; every other source
+    needs `file`, and, unless it is `conversations`, `images`.
     """
 
     source: SourceName | None = None
@@ -62,7 +62,7 @@ class Source(Section):
     """vqa: the file of all annotators' answers, `v2_mscoco_val2014_annotations.json` or alike."""
 
     images: Text | None = None
-    """The folder, or the archive, of images. table, conversations: what names of images are relative to; null for the
+    """The folder, or the archive, of images. table, conversations: names of images are relative to it; null for the
     folder of `file`. gqa_cot, gqa: it holds `{imageId}.jpg`. vqa, choices: COCO's images, or ScienceQA's folder of
     `train`, `val` and `test`. The files of a folder are not watched: after you replace some, add
     `--forcerun prepare_data`.
@@ -101,8 +101,8 @@ class Source(Section):
     """[from, to], the share of the images (by content hash) that belongs to this split; null for all."""
 
     size: Size | None = None
-    """How many questions, drawn at random: a number, or below 1 a share of the source; null for all (digits need a
-    number).
+    """How many questions are drawn at random: a whole number, or a share of the source if it is below 1; null for all
+    (digits need a number).
     """
 
     @property
@@ -194,10 +194,10 @@ READS = {
     ),
 }
 SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
-PATH_FIELDS = ("file", "annotations", "images")  # that must exist
-SPLITS_OF_HUB = {"val": "validation"}  # as most data sets call it
-CONVERSION = "conversion"  # what the function under `convert` is to the user
-GQA_SOURCES = ("gqa_cot", "gqa")  # whose question ids are GQA's
+PATH_FIELDS = ("file", "annotations", "images")  # which must exist
+SPLITS_OF_HUB = {"val": "validation"}  # the name that most data sets use
+CONVERSION = "conversion"  # how messages call the function under `convert`
+GQA_SOURCES = ("gqa_cot", "gqa")  # which keep GQA's ids of questions
 
 
 def source_names(sources: Sequence[Source]) -> list[str]:
@@ -255,10 +255,10 @@ class DataSettings(Section):
     """Where questions and images come from."""
 
     source: SourceName | None = None
-    """Where questions of splits come from that do not say it themselves: `digits` generates scenes of handwritten
-    digits; `table` reads data of nearly any form, `conversations` LLaVA's, ShareGPT's and OpenAI's forms; `gqa`, `vqa`
-    (also OK-VQA) and `choices` (A-OKVQA, ScienceQA) read these data sets as they are downloaded; `gqa_cot` reads the
-    original system's JSONL.
+    """Where the questions come from, for splits that do not name a source themselves: `digits` generates scenes of
+    handwritten digits; `table` reads data of nearly any form; `conversations` reads the forms of LLaVA, ShareGPT and
+    OpenAI; `gqa`, `vqa` (also OK-VQA) and `choices` (A-OKVQA, ScienceQA) read these data sets as they are downloaded;
+    `gqa_cot` reads the original system's JSONL.
     """
 
     splits: Splits

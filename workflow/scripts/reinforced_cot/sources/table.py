@@ -1,4 +1,4 @@
-"""Reader of tables of nearly any form: what their columns hold becomes records."""
+"""Reader of tables of nearly any form: each row becomes a record."""
 
 import json
 import logging
@@ -25,9 +25,9 @@ Convert = Callable[[dict[str, Any], Place], dict[str, Any] | None]  # from a row
 
 
 def read_table(source: Source, split: str) -> Records:
-    """The records of one table; a row that makes no record comes as a rejection.
+    """The records of one table; a row of which no record can be made becomes a rejection.
 
-    Ids are those of the file, else a hash of question, answers and images, so that a further row changes no other id.
+    Ids are those of the file, or else hashes of question, answers and images, so that a further row changes no id.
 
     Raises:
         ConfigError: the source names no table.
@@ -92,7 +92,7 @@ def _record(
     """The record of one row, or why it is none.
 
     Args:
-        number: names a rejected record without an id.
+        number: the name of a rejected record without an id.
         question: that of every record, or None.
     """
     found_id = ""

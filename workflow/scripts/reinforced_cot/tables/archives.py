@@ -1,4 +1,4 @@
-"""Archives of data, unpacked once: no member may leave the folder, be a link, or grow beyond a bound."""
+"""Unpacks archives of data once; no member may leave the folder, be a link, or grow beyond a bound."""
 
 import difflib
 import fcntl
@@ -26,7 +26,7 @@ from reinforced_cot.tables.table_formats import ARCHIVES
 log = logging.getLogger(__name__)
 
 _MOST_FILES = 5_000_000
-_LARGEST_RATIO = 200  # text shrinks to a twentieth, images hardly
+_LARGEST_RATIO = 200  # archives make text twenty times smaller, and images hardly smaller
 _ALWAYS_ALLOWED = 1 << 30  # bytes
 _PIECE = 1 << 20
 _GZIP = b"\x1f\x8b"
@@ -35,7 +35,7 @@ _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplem
 
 
 class _Member(NamedTuple):
-    """A member of an archive; ``file`` is its content, or None where it is no plain file."""
+    """A member of an archive; ``file`` is its content, or None where it is not a plain file."""
 
     name: str
     is_folder: bool
@@ -108,7 +108,7 @@ def _member(archive: Path, folder: Path, name: str) -> Path:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[bool]:
-    """Wait until no other process is in this block; false on a file system without locks, where that is not known."""
+    """Wait until no other process is in this block; yield False on a file system without locks, where none can know."""
     with open(lock, "a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -153,10 +153,10 @@ def _unpack(archive: Path, folder: Path, limit: int) -> None:
 
 
 def _safe_name(archive: Path, name: str) -> PurePosixPath | None:
-    """The path of a member within the folder; None for what macOS adds.
+    """The path of a member within the folder; None for a file that macOS has added.
 
     Raises:
-        DataError: the name leads out of the folder, or is none on every system.
+        DataError: the name leads out of the folder, or some system does not allow it.
     """
     path = PurePosixPath(name)
     fault = (

@@ -1,4 +1,4 @@
-"""The rows of Parquet and Arrow files, batch by batch."""
+"""Reads the rows of Parquet and Arrow files, batch by batch."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ def arrow_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from rows_of(batches)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
-    except (pyarrow.ArrowException, OSError, ValueError) as error:  # also of a text that is no UTF-8
+    except (pyarrow.ArrowException, OSError, ValueError) as error:  # also where a text is not UTF-8
         raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}; is it damaged?") from None
 
 
@@ -47,7 +47,7 @@ def rows_of(batches: "Iterable[pyarrow.RecordBatch]") -> Iterator[tuple[int, dic
         classes = _classes(batch.schema.metadata or {}) if classes is None else classes
         columns = []
         for name, column in zip(names, batch.columns, strict=True):
-            if column.type == pyarrow.float32():  # by its decimal text: 0.1 would be 0.10000000149
+            if column.type == pyarrow.float32():  # through its decimal text: 0.1 would become 0.10000000149
                 column = column.cast(pyarrow.string()).cast(pyarrow.float64())
             values = column.to_pylist()
             columns.append([_name(classes[name], value) for value in values] if name in classes else values)
@@ -61,7 +61,7 @@ def _classes(metadata: "dict[bytes, bytes]") -> dict[str, list[str]]:
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
         return {name: feature["names"] for name, feature in features.items() if feature.get("_type") == "ClassLabel"}
-    except (KeyError, TypeError, AttributeError, ValueError):  # there is none
+    except (KeyError, TypeError, AttributeError, ValueError):  # the file has no such metadata
         return {}
 
 
@@ -94,6 +94,6 @@ def _arrow(path: Path) -> "Iterator[pyarrow.RecordBatch]":
         else:
             read = iter(ipc.open_stream(file))
         for batch in read:
-            batch.validate(full=True)  # a damaged one would end the process without a message
+            batch.validate(full=True)  # a damaged batch would end the process without a message
             for start in range(0, batch.num_rows, _BATCH):
                 yield batch.slice(start, _BATCH)

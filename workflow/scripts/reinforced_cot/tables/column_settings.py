@@ -1,4 +1,4 @@
-"""The key `columns` of a source: which column of a table holds what."""
+"""The section `columns` of a source: which column of a table holds what."""
 
 from typing import Annotated
 
@@ -11,11 +11,11 @@ Column = str | None
 
 class Columns(Section):
     """Which column of a table holds what. A column is named as it stands in the file; `meta.q` and
-    `conversations.0.value` name what lies within one. null: found by its name where that is common; "": none.
+    `conversations.0.value` name what lies within one. null finds it by common names; "" says that there is none.
     """
 
     id: Column = None
-    """Names the record, once in the split; without ids, records are named by a hash of their content."""
+    """The name of the record, unique within the split. Records without ids are named by a hash of their content."""
 
     question: Column = None
     """The question; `<image>` in it is the place of an image."""
@@ -24,7 +24,7 @@ class Columns(Section):
     """One image or a list: a path, the file's content, or both as the `datasets` library stores them."""
 
     image: Column = None
-    """The same as `images`."""
+    """Another name for `images`."""
 
     answers: Column = None
     """The true answer, or a list of those that several people gave. With choices, a whole number counts them from 0,
@@ -32,10 +32,10 @@ class Columns(Section):
     """
 
     answer: Column = None
-    """The same as `answers`."""
+    """Another name for `answers`."""
 
     choices: Column = None
-    """What a multiple-choice question offers: a list, or a text with `|` between them."""
+    """What a multiple-choice question offers: a list, or a text with `|` between the choices."""
 
     chain: Column = None
     """The chain of thought."""
@@ -44,7 +44,7 @@ class Columns(Section):
     """The answer that the chain leads to, where it is not the true one."""
 
     question_type: Column = None
-    """The group by which metrics are broken down; without it, it is inferred from the wording."""
+    """The group by which metrics are broken down; without this column, it is inferred from the wording."""
 
     answer_kind: Column = None
     """How answers are compared, such as `number`."""

@@ -1,4 +1,4 @@
-"""The values of a table's columns as a record has them; a value of another kind sets its record aside."""
+"""Turns the values of a table's columns into those of a record; a value of another kind sets its record aside."""
 
 import ast
 import json
@@ -73,11 +73,11 @@ def answers(value: Any, offered: Sequence[str] = (), is_text_format: bool = Fals
 
     Args:
         offered: the choices of the question, of which a whole number or a letter names one.
-        is_text_format: the file holds nothing but texts, so that a list and a number are written as text.
+        is_text_format: every value of the file is a text, so that lists and numbers are written as texts.
     """
     if is_text_format and isinstance(value, str):
         listed = from_text(value)
-        # Only a list of quoted texts: [1, 2] may well be the answer itself.
+        # Only a list of quoted texts is taken for one: [1, 2] may well be the answer itself.
         if listed and all(isinstance(item, str | dict) for item in listed):
             value = listed
     items = value if isinstance(value, list | tuple) else [value]

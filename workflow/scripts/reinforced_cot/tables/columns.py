@@ -1,4 +1,4 @@
-"""Which column of a table holds what: as the configuration says, else by names in common use."""
+"""Finds which column of a table holds what: by the configuration, or else by common names."""
 
 import difflib
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 
-# What a record has under the names by which data sets call it, the most certain first; the case does not count.
+# The names by which data sets call the parts of a record, the most certain first; case does not count.
 COMMON_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "question_id", "questionId", "qid", "uid", "index"),
     "question": ("question", "problem", "query", "instruction", "prompt", "text"),
@@ -40,7 +40,7 @@ COMMON_NAMES: dict[str, tuple[str, ...]] = {
 }
 ALIASES = {"image": "images", "answer": "answers"}
 _NEEDED = ("question", "images", "answers")
-_SAMPLED = 100  # rows whose columns are searched for common names: not every row of a JSON file has all
+_SAMPLED = 100  # rows whose columns are searched for common names: a row of a JSON file may lack some
 _SHOWN = 40
 
 
@@ -76,7 +76,7 @@ def chosen_columns(wanted: Columns, rows: Callable[[], Iterable[Row]], table: st
     Args:
         rows: reads the table from its beginning.
         table: its name, for messages.
-        is_asked: the question is given; the table needs none.
+        is_asked: the configuration gives the question, so that the table needs none.
 
     Raises:
         DataError: a named column does not exist, or none was found for question, image or answer.

@@ -1,4 +1,4 @@
-"""The rows of a CSV or TSV file as texts: no value is taken for a number or for a missing one."""
+"""Reads the rows of CSV and TSV files as texts: no value is taken for a number or for a missing value."""
 
 import csv
 import sys

@@ -1,4 +1,4 @@
-"""A data set on the Hugging Face Hub at one commit, read by the ``datasets`` library; it works offline afterwards."""
+"""Reads a data set on the Hugging Face Hub at one commit; after the download, no network is needed."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from reinforced_cot.hub_errors import causes_of, hub_problem, kinds_of
 from reinforced_cot.tables.arrow_rows import first_line, rows_of
 
 _BATCH = 256
-# Types of errors by their names: the libraries are imported late.
+# Errors are told by the names of their types, since the libraries are imported late.
 _BROKEN = {"ChecksumVerificationError", "SplitsVerificationError", "DatasetGenerationError", "ArrowInvalid"}
 
 
@@ -28,7 +28,7 @@ def hub_table(hub: str, revision: str, config: str | None, split: str) -> HubTab
     Raises:
         DataError: it cannot be downloaded; the message says why, and what to do.
     """
-    # By its name: the library takes seconds to import, and only this kind of table needs it.
+    # It is imported by name: it takes seconds, and only this kind of table needs it.
     datasets = importlib.import_module("datasets")
     hub_constants = importlib.import_module("huggingface_hub.constants")
     # A cache of its own for each commit: offline, the library takes the latest commit that its cache has.
@@ -54,6 +54,6 @@ def _remedy(error: BaseException, hub: str, cache: Path) -> str:
         return problem
     if kinds_of(causes_of(error)) & _BROKEN:
         return f"the download is broken: delete {cache} and run again ({first_line(error.__cause__ or error)})"
-    if isinstance(error, ValueError):  # an unknown split or configuration; the library lists those there are
+    if isinstance(error, ValueError):  # an unknown split or configuration; the library's message lists the known ones
         return " ".join(str(error).split())[:500].rstrip(".") + "; set `hub_split` or `hub_config`"
     return f"the data set cannot be loaded: {type(error).__name__}: {first_line(error)}"

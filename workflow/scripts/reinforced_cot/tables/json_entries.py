@@ -1,4 +1,4 @@
-"""A JSON file read entry by entry: an array or an object of millions of records never stands in memory as a whole.
+"""Reads JSON files entry by entry: an array or object of millions of records is never in memory as a whole.
 
 Each entry is decoded by itself (RFC 8259 gives the grammar). The file may be an array or an object of records, or an
 object that holds them under one of its keys.

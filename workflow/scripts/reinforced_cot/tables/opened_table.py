@@ -1,4 +1,4 @@
-"""A table of any kind as rows that can be read again and again: files of every format, folders of images, the hub."""
+"""Opens a table of any kind: its rows can be read again and again, from files, folders of images, or the hub."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -44,7 +44,7 @@ class Table(NamedTuple):
     is_uniform: bool = True
 
     def rows_for_columns(self) -> Iterator[dict[str, Any]]:
-        """The values of sound rows: as many as it takes to know all columns."""
+        """The values of sound rows, as many as are needed to know all columns."""
         rows = (row.values for row in self.rows() if isinstance(row.values, dict))
         return islice(rows, _ENOUGH) if self.is_uniform else rows
 

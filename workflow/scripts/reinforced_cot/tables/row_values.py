@@ -42,7 +42,7 @@ def name_of(value: Any) -> str:
 
 
 def readable_id(value: Any) -> str:
-    """An id in the form that results have; empty where the value is none, or has no visible or whole characters."""
+    """An id in its canonical form; empty where the value is no id, has no visible character, or half a character."""
     name = name_of(value)
     return canonical(name) if is_text(name) else ""
 
@@ -60,7 +60,7 @@ def shown(value: Any) -> str:
 def record_or_rejection(
     row: Any, value: Any, place: Place, make: Callable[[dict[str, Any], str, Place], RawRecord]
 ) -> RawRecord | Rejection:
-    """What ``make`` makes of a row, its id and its place; a rejection if it is malformed or has no id.
+    """The record that ``make`` makes of a row, its id and its place; a rejection if the row is malformed or has no id.
 
     Args:
         row: of the file.
@@ -95,7 +95,7 @@ def optional_text(row: Mapping[str, Any], key: str) -> str:
     """A text, empty where the row has none.
 
     Raises:
-        MalformedRow: there is something else than a text.
+        MalformedRow: the value is not a text.
     """
     return text(key, row.get(key))
 
@@ -104,7 +104,7 @@ def text(key: str, value: Any) -> str:
     """The text that a row has under ``key``; empty where there is none.
 
     Raises:
-        MalformedRow: there is something else than a text.
+        MalformedRow: the value is not a text.
     """
     if isinstance(value, str):
         return value
@@ -114,10 +114,10 @@ def text(key: str, value: Any) -> str:
 
 
 def required_name(row: Mapping[str, Any], key: str) -> str:
-    """An id of something else, such as an image, that the row must have.
+    """The id of an image, or of something else, that the row must have.
 
     Raises:
-        MalformedRow: it has none, or one that is neither a text nor a whole number.
+        MalformedRow: it has none, or a value that is neither a text nor a whole number.
     """
     name = name_of(row.get(key))
     if not name:
@@ -127,5 +127,5 @@ def required_name(row: Mapping[str, Any], key: str) -> str:
 
 @cache
 def warn_once(message: str) -> None:
-    """Say something of a whole file, although its records are read several times."""
+    """Log a warning about a whole file once, although its records are read several times."""
     log.warning("%s", message)

@@ -1,4 +1,4 @@
-"""Which files a table consists of: one file, a folder of chunks, a saved data set, or a folder of images."""
+"""Finds the files of a table: one file, a folder of chunks, a saved data set, or a folder of images."""
 
 import json
 import os
@@ -19,8 +19,8 @@ class TableFiles(NamedTuple):
 
     Attributes:
         rows: those that hold rows, all of one format; none where each image of ``folder`` is a row.
-        folder: the images are looked for from there, unless the source says where.
-        others: further files whose content decides.
+        folder: images are looked for there, unless the source names a folder of images.
+        others: further files on whose content the table depends.
     """
 
     rows: tuple[Path, ...]
@@ -81,7 +81,7 @@ def _saved(folder: Path) -> TableFiles:
 
 
 def chunk_files(file: Path) -> list[Path]:
-    """The file itself, or of a folder its ``.json`` files; those with numbers in the order of these.
+    """The file itself, or the ``.json`` files of a folder, in the order of the numbers in their names.
 
     GQA's training questions are ``train_all_questions/train_all_questions_0.json`` and so on.
     """

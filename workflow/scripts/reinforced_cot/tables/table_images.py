@@ -1,4 +1,4 @@
-"""The images that a table names or holds."""
+"""Finds the images that a table names or holds."""
 
 import os
 from collections.abc import Iterator, Sequence
