@@ -189,7 +189,7 @@ ROWS = {
         {},
     ),
     "a docstring": (
-        replace(f"{PACKAGE}/scoring/rewards.py", '"""1 for the true answer', '"""One for the true answer'),
+        replace(f"{PACKAGE}/scoring/rewards.py", '"""1 for a true answer', '"""One for a true answer'),
         {},
     ),
     "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),

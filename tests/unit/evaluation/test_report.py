@@ -235,7 +235,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, repo: Path, file: str, key: str
     elif damage == "a missing key":
         text, message = text.replace(f'"{key}"', '"lost"'), rf"has no key (\S+\.)?{key}: "
     else:
-        text, message = text[: len(text) // 2], "is not valid JSON: .*: "
+        text, message = text[: len(text) // 2], "is not valid JSON, perhaps cut off: .*: "
     assert text != path.read_text()
     path.write_text(text)
     with pytest.raises(DataError, match=rf"{file} {message}delete \S*{file} and give the same command with"):
