@@ -111,7 +111,8 @@ def write_run(results: Path, policies: list[str]) -> None:
         write_json(results / policy / "merge.json", {**proof, "measured": measured if policy == "grpo" else None})
     write_json(results / "comparisons.json", [comparison(a, b) for a, b in pairwise(policies)])
     split = {"questions": 777, "images": 66, "chains": 555, "erring_chains": 44}
-    write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}})
+    near = {f"train/{HOSTILE}": {"images": 2, "pairs": [f"images/train/a.png and {HOSTILE}", "c and d"]}}
+    write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}, "near_duplicates": near})
 
 
 def page(results: Path, policies: list[str], repo: Path, *options: str, in_full: Sequence[str] = ()) -> str:
