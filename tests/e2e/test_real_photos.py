@@ -30,7 +30,7 @@ def test_every_question_is_in_one_split_and_no_image_in_two(results: Path) -> No
         for split in ("train", "val", "test")
     }
     assert sum(len(rows) for rows in splits.values()) == 498
-    images = [{row["group"] for row in rows} for rows in splits.values()]
+    images = [{Path(image).stem for row in rows for image in row["images"]} for rows in splits.values()]
     assert sum(map(len, images)) == len(set.union(*images)) == 60
 
 
