@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import SHARED
 from source_files import HALF, draw_images, only, prepared, rejection, write
 
 from reinforced_cot.config.data_checks import data_problems
@@ -292,8 +293,8 @@ def test_only_the_file_is_required() -> None:
     assert not list(data_problems(DataSettings.model_validate({"source": "conversations", "splits": splits})))
 
 
-def test_photographs_as_conversations_are_the_same_records(tmp_path: Path, repo: Path) -> None:
-    sample = next((path for path in (repo.parent / "shared", Path("/work/shared")) if path.is_dir()), Path()) / "data"
+def test_photographs_as_conversations_are_the_same_records(tmp_path: Path) -> None:
+    sample = SHARED / "data"
     if not (sample / "gqa-cot-sample").is_dir():
         pytest.skip("needs the sample of photographs")
     file, images = sample / "gqa-cot-sample/train_data.jsonl", sample / "gqa-cot-sample/images"
