@@ -21,7 +21,7 @@ from reinforced_cot.files import write_text
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.paths import PRESETS
 from reinforced_cot.sources.detection import source_of
-from reinforced_cot.sources.registry import whole_sources
+from reinforced_cot.sources.registry import UNPACKED, whole_sources
 from reinforced_cot.sources.settings import PreparedSplit, Source
 from reinforced_cot.stage_script import start
 
@@ -46,10 +46,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if file.exists():
         raise ConfigError(f"{file} exists: choose another NAME, or delete it")
     files = [file for file in (arguments.data, arguments.test) if file is not None]
-    data, *test = (source_of(path, arguments.images, arguments.annotations, arguments.convert) for path in files)
+    prepared = Path("results") / arguments.name / "data"  # of the run, which then finds archives unpacked
+    data, *test = (
+        source_of(path, prepared / UNPACKED, arguments.images, arguments.annotations, arguments.convert)
+        for path in files
+    )
     look = None
     for source in (data, *test):
-        seen = _look(source)
+        seen = _look(source, prepared)
         print(as_text(source.in_words(), seen), end="\n\n")
         look = look or seen
         if not seen.kept:
@@ -66,9 +70,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
 
-def _look(source: Source) -> Look:
+def _look(source: Source, prepared: Path) -> Look:
     settings = PreparedSplit(seed=1, image=PixelBudget(), digits=None, max_rejected_share=1.0, sources=(source,))
-    (records,) = whole_sources(settings, "train", Path("results/data"))
+    (records,) = whole_sources(settings, "train", prepared)
     return look_at(records, settings.image)
 
 

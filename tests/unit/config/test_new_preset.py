@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ def test_unnamed_columns_of_json(cars: Path) -> None:
     preset.main(["--data", "train.json", "--name", "cars", "--images", "photos"])
     columns = checked(compose([cars / "presets/cars.yaml"])).data.sources("train")[0].columns
     assert columns is not None and (columns.question, columns.answers, columns.images) == ("0", "1", "2")
+
+
+def test_an_archive_of_questions_and_photographs(cars: Path) -> None:
+    table(cars, ["pic", "what", "thing"], [[f"photos/{n}.jpg", f"What is in picture {n}?", "car"] for n in range(20)])
+    shutil.make_archive("packed", "zip", ".")
+    preset.main(["--data", "packed.zip", "--name", "cars"])
+    (source,) = checked(compose([cars / "presets/cars.yaml"])).data.sources("train")
+    assert source.file == "packed.zip" and source.columns is not None and source.columns.images == "pic"
+    assert list(Path("results/cars/data/.unpacked").glob("*/photos/0.jpg"))
 
 
 @pytest.mark.parametrize(

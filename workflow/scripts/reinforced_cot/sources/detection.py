@@ -11,6 +11,7 @@ from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_lines
 from reinforced_cot.raw_images.image_files import find_named_image
+from reinforced_cot.sources.registry import with_folders
 from reinforced_cot.sources.settings import Source
 from reinforced_cot.sources.table import opened
 from reinforced_cot.tables.columns import COMMON_NAMES
@@ -23,13 +24,16 @@ _MOST = 0.9  # share of the values that must be of a kind
 _HEAD = 4096  # characters
 
 
-def source_of(file: Path, images: Path | None, annotations: Path | None = None, convert: str | None = None) -> Source:
+def source_of(
+    file: Path, into: Path, images: Path | None = None, annotations: Path | None = None, convert: str | None = None
+) -> Source:
     """The source that reads a file or folder, with the columns that its names do not tell.
 
     Args:
         images: their folder, if it is not that of the file.
         annotations: VQAv2's file of answers.
         convert: ``module:function``, a user's own, from a row of a table to a record.
+        into: where archives are unpacked.
 
     Raises:
         DataError: it does not exist, or no source knows its form; the message says what is missing.
@@ -41,14 +45,15 @@ def source_of(file: Path, images: Path | None, annotations: Path | None = None, 
     keys = {"file": str(file), "images": str(images) if images else None}
     if convert:
         return Source.model_validate({"source": "table", "convert": convert, **keys})
-    name = _known_form(file)
+    folders = with_folders(Source.model_validate({"source": "table", **keys}), into)
+    name = _known_form(Path(folders.file or ""))
     if name == "vqa":
         if annotations is None:
             raise DataError(f"{file} holds VQAv2's questions alone: give the file of the answers as ANNOTATIONS=...")
         return Source.model_validate({"source": name, "annotations": str(annotations), **keys})
     if name != "table":
         return Source.model_validate({"source": name, **keys})
-    return with_columns(Source.model_validate({"source": name, **keys}))
+    return Source.model_validate({"source": name, "columns": _unnamed_columns(folders), **keys})
 
 
 def _known_form(file: Path) -> str:
@@ -94,8 +99,8 @@ def _entries(file: Path) -> Iterator[tuple[str | None, Any]]:
                 return
 
 
-def with_columns(source: Source) -> Source:
-    """A table with the columns that no common name tells, chosen by their values.
+def _unnamed_columns(source: Source) -> dict[str, str] | None:
+    """The columns of a table that no common name tells, chosen by their values.
 
     Images are the column whose values name files that exist, questions the one whose texts end with a question mark or
     are longest, answers the one with the shortest texts that occur most often.
@@ -110,10 +115,11 @@ def with_columns(source: Source) -> Source:
         for part in ("question", "answers", "images")
     }
     if all(known.values()) or not rows:
-        return source
+        return None
     left = [name for name in names if name not in known.values()]
     values = {name: [row.get(name) for row in rows] for name in left}
-    folder = Path(source.images) if source.images else Path(source.file or "").parent
+    file = Path(source.file or "")
+    folder = Path(source.images) if source.images else file if file.is_dir() else file.parent
     found: dict[str, str] = {}
     if not known["images"]:
         _take(found, "images", {name: _image_share(values[name], folder) for name in left}, at_least=_MOST)
@@ -121,13 +127,7 @@ def with_columns(source: Source) -> Source:
         _take(found, "question", {name: _question_share(values[name]) for name in left if name not in found.values()})
     if not known["answers"]:
         _take(found, "answers", {name: _answer_score(values[name]) for name in left if name not in found.values()})
-    return source.model_copy(update={"columns": _columns(found)}) if found else source
-
-
-def _columns(found: Mapping[str, str]) -> Any:
-    from reinforced_cot.tables.column_settings import Columns
-
-    return Columns.model_validate(dict(found))
+    return found or None
 
 
 def _take(found: dict[str, str], part: str, scores: Mapping[str, float], at_least: float = 0.0) -> None:
