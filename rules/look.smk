@@ -14,7 +14,7 @@ rule look:
         "../environment.yml"
     params:
         scripts=unrecorded(SCRIPTS),
-        data="<results>/data",
+        data=f"{settings.results}/data",  # in a param, Snakemake replaces no path variable
         settings=json.dumps(
             {
                 split: stage_settings.data_settings(settings, split).as_dict()

@@ -15,7 +15,7 @@ rule plan:
         "../environment.yml"
     params:
         scripts=unrecorded(SCRIPTS),
-        data="<results>/data",
+        data=f"{settings.results}/data",  # in a param, Snakemake replaces no path variable
         settings=json.dumps(
             {
                 "base": stage_settings.base_settings(settings).as_dict(),

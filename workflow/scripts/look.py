@@ -39,8 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             names.setdefault(key, []).append(f"{name}: {source.in_words()}")
             if key not in looks:
                 looks[key] = look_at(records, settings.image)
+    allowed = next(iter(splits.values())).max_rejected_share
     for key, look in looks.items():
-        print(as_text("\n".join(names[key]), look), end="\n\n")
+        print(as_text("\n".join(names[key]), look, allowed), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -13,18 +13,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.config.new_preset import Wanted, command, preset_text
+from reinforced_cot.config.new_preset import Wanted, command, cuts_of, preset_text
 from reinforced_cot.data.look import Look, as_text, look_at
+from reinforced_cot.data.records import Records
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import write_text
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.paths import PRESETS
 from reinforced_cot.sources.detection import source_of
+from reinforced_cot.sources.parts import images_in_order
 from reinforced_cot.sources.registry import UNPACKED, whole_sources
-from reinforced_cot.sources.settings import PreparedSplit, Source
+from reinforced_cot.sources.settings import OWN_FUNCTION, DataSettings, PreparedSplit, Source
 from reinforced_cot.stage_script import start
 
+_ALLOWED = DataSettings.model_fields["max_rejected_share"].default
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -45,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError(f"NAME is {arguments.name!r}; letters, digits, `-`, `_` and `.` make the name of a file")
     if file.exists():
         raise ConfigError(f"{file} exists: choose another NAME, or delete it")
+    if str(arguments.data) in ("", "."):
+        raise ConfigError("give the questions as DATA=..., a file or a folder, and the preset's name as NAME=...")
+    if arguments.convert and not re.fullmatch(OWN_FUNCTION, arguments.convert):
+        raise ConfigError(f"CONVERT is {arguments.convert}; write module:function, as my_data:record for my_data.py")
     files = [file for file in (arguments.data, arguments.test) if file is not None]
     prepared = Path("results") / arguments.name / "data"  # of the run, which then finds archives unpacked
     data, *test = (
@@ -54,11 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     look = None
     for source in (data, *test):
         seen = _look(source, prepared)
-        print(as_text(source.in_words(), seen), end="\n\n")
+        print(as_text(source.in_words(), seen, _ALLOWED), end="\n\n")
         look = look or seen
         if not seen.kept:
             raise DataError(f"{source.file}: none of its first {seen.read} records can be used; see above")
-    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model)
+    cuts = cuts_of(images_in_order(_records(data, prepared))) if look and look.is_whole else cuts_of(range(1000))
+    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model, cuts)
     assert look is not None
     write_text(file, preset_text(wanted, look))
     print(f"{file} is written. Read it, then\n\n    {command(wanted)} -n     # preview\n    {command(wanted)}")
@@ -71,9 +79,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _look(source: Source, prepared: Path) -> Look:
+    return look_at(_records(source, prepared), PixelBudget())
+
+
+def _records(source: Source, prepared: Path) -> Records:
     settings = PreparedSplit(seed=1, image=PixelBudget(), digits=None, max_rejected_share=1.0, sources=(source,))
     (records,) = whole_sources(settings, "train", prepared)
-    return look_at(records, settings.image)
+    return records
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 
 from reinforced_cot.config.composition import checked, compose
 from reinforced_cot.config.configuration import Config
+from reinforced_cot.config.new_preset import cuts_of
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.policies.grpo import GrpoPolicy
 
@@ -43,7 +45,8 @@ def test_a_table_with_chains(cars: Path, capsys: pytest.CaptureFixture[str]) -> 
     config = written(cars, "--images", "photos")
     assert list(config.report) == ["base", "sft", "grpo"]
     train, val, test = (config.data.sources(split)[0] for split in ("train", "val", "test"))
-    assert (train.part, val.part, test.part) == ((0.0, 0.8), (0.8, 0.9), (0.9, 1.0))
+    assert train.part and val.part and test.part
+    assert train.part[1] == val.part[0] and val.part[1] == test.part[0]
     assert train.columns is None and train.size is None
     sft, grpo = config.policies["sft"], config.policies["grpo"]
     assert sft.selection.max_new_tokens == config.answer.max_new_tokens >= 2 * 7
@@ -66,7 +69,7 @@ def test_a_test_file_of_its_own(cars: Path) -> None:
     for name in ("train.csv", "test.csv"):
         table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in range(20)], name)
     config = written(cars, "--test", "test.csv")
-    assert config.data.sources("test")[0].part is None and config.data.sources("val")[0].part == (0.9, 1.0)
+    assert config.data.sources("test")[0].part is None and config.data.sources("val")[0].part is not None
 
 
 @pytest.mark.parametrize(
@@ -82,6 +85,22 @@ def test_a_model_of_ones_own(cars: Path, model: str, base: str) -> None:
     preset.main(["--data", "train.csv", "--name", "cars", "--model", model])
     composed = compose([cars / "presets/cars.yaml"]).config
     assert composed["base_model"]["path"] == base
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 29, 299])
+def test_every_split_of_few_images_has_some(count: int) -> None:
+    draw = random.Random(count)
+    places = sorted(draw.random() for _ in range(count))
+    first, second = cuts_of(places)
+    sizes = [sum(low <= place < high for place in places) for low, high in ((0, first), (first, second), (second, 1))]
+    assert sum(sizes) == count and sizes[1] == sizes[2] == max(1, round(count / 10)) and sizes[0] >= 1
+
+
+def test_a_folder_of_images_is_not_inherited(cars: Path) -> None:
+    table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in range(20)])
+    preset.main(["--data", "train.csv", "--name", "cars", "--model", "Qwen/Qwen2.5-VL-3B-Instruct"])
+    composed = compose([cars / "presets/cars.yaml"]).config
+    assert all(composed["data"]["splits"][split]["images"] is None for split in ("train", "val", "test"))
 
 
 def test_unnamed_columns_of_json(cars: Path) -> None:
@@ -106,6 +125,8 @@ def test_an_archive_of_questions_and_photographs(cars: Path) -> None:
     [
         (["--data", "tran.csv", "--name", "cars"], r"tran\.csv does not exist; \. holds .*train\.csv"),
         (["--data", "train.csv", "--name", "my cars"], "NAME is 'my cars'"),
+        (["--data", "", "--name", "cars"], "give the questions as DATA="),
+        (["--data", "train.csv", "--name", "cars", "--convert", "my_data"], "write module:function"),
         (["--data", "train.csv", "--name", "old"], r"old\.yaml exists"),
         (["--data", "train.csv", "--name", "cars"], "none of its first 20 records can be used"),
         (["--data", "empty.csv", "--name", "cars"], "empty.csv"),

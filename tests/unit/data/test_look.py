@@ -39,11 +39,12 @@ def test_counts_and_texts() -> None:
     )
     assert (found.read, found.kept, found.chains, found.longest_chain, found.is_whole) == (11, 9, 1, 5, True)
     assert found.kinds == {"yes or no": 7, "a number": 1, "one of several choices": 1}
-    text = as_text("cars.csv, source table", found)
+    text = as_text("cars.csv, source table", found, 0.02)
     for line in (
         "all 11 records of it",
         "2 would be set aside: missing answer 1, missing image 1",
         "cars.csv, line 4: missing image: looked for 4.jpg in photos; it is empty",
+        "That is 18%, and a split with more than 2% is refused",
         "chains of thought: 1 of 9",
         "the most frequent is 'no', 67%",
         "cars.csv, line 1: 100x50 -> 70x35 pixels",
@@ -62,10 +63,10 @@ def test_no_more_is_read_than_asked() -> None:
 
     found = look_at(records, BUDGET, 20)
     assert found.read == 20 and not found.is_whole
-    assert "the first 20 records" in as_text("x", found)
+    assert "the first 20 records" in as_text("x", found, 0.02)
 
 
 def test_an_image_that_cannot_be_opened_is_seen(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"<html>")
     found = look(record(1, images=(tmp_path / "x.jpg",)))
-    assert found.kept == 0 and "none would be prepared" in as_text("x", found)
+    assert found.kept == 0 and "none would be prepared" in as_text("x", found, 0.02)

@@ -1,12 +1,13 @@
 """The text of a preset for somebody's own data, which `make preset` writes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import yaml
 
 from reinforced_cot.config.yaml_files import read_yaml
 from reinforced_cot.data.look import Look
+from reinforced_cot.errors import DataError
 from reinforced_cot.paths import PRESETS
 from reinforced_cot.sources.settings import Source
 
@@ -20,6 +21,7 @@ _TOKENS_PER_WORD, _TOKENS_OF_TAGS = 2, 24  # at most, in chains of a small vocab
 _GROUP = 8  # completions per question in RL
 _PROMPTS = 16  # different questions per generation, where there are as many
 _TRAIN, _VAL = 0.8, 0.1  # shares of the images; without a test file, the rest is the test split
+_FEW = 300  # images, of which a tenth by hash may be none
 
 
 class Wanted(NamedTuple):
@@ -30,12 +32,14 @@ class Wanted(NamedTuple):
         data: what train and val are parts of.
         test: the source of the test split; None for a part of the data.
         model: a hub id or the folder of a checkpoint; None for the tiny model.
+        cuts: where train ends, and where val ends, among the images in the order of their hashes.
     """
 
     name: str
     data: Source
     test: Source | None = None
     model: str | None = None
+    cuts: tuple[float, float] = (0.8, 0.9)
 
 
 def preset_for(model: str) -> str | None:
@@ -60,6 +64,26 @@ def preset_text(wanted: Wanted, look: Look) -> str:
 def command(wanted: Wanted) -> str:
     """What to call next."""
     return f"snakemake --configfile config/presets/{wanted.name}.yaml --cores all"
+
+
+def cuts_of(places: Sequence[float]) -> tuple[float, float]:
+    """Where train and val end, so that val and test have a tenth of the images each, and at least one.
+
+    Args:
+        places: of the images, in order (`parts.images_in_order`).
+
+    Raises:
+        DataError: there are fewer than three images.
+    """
+    if len(places) > _FEW:
+        return _TRAIN, _TRAIN + _VAL
+    if len(places) < 3:
+        raise DataError(f"there are {len(places)} different images; train, val and test need one each at least")
+    held = max(1, round(_VAL * len(places)))
+    first, second = (
+        round((places[len(places) - end - 1] + places[len(places) - end]) / 2, 6) for end in (2 * held, held)
+    )
+    return first, second
 
 
 def _head(wanted: Wanted, look: Look) -> Iterator[str]:
@@ -87,19 +111,21 @@ def _data(wanted: Wanted) -> Iterator[str]:
     yield "    train: &data"
     yield from (f"      {line}" for line in own)
     if wanted.test is None:
-        yield f"      part: [0.0, {_TRAIN}]"
-        yield f"    val: {{<<: *data, part: [{_TRAIN}, {_TRAIN + _VAL}]}}     # chooses SFT's checkpoint"
-        yield f"    test: {{<<: *data, part: [{_TRAIN + _VAL}, 1.0]}}    # only ever evaluated"
+        first, second = wanted.cuts
+        yield f"      part: [0.0, {first}]"
+        yield f"    val: {{<<: *data, part: [{first}, {second}]}}     # chooses SFT's checkpoint"
+        yield f"    test: {{<<: *data, part: [{second}, 1.0]}}    # only ever evaluated"
     else:
-        yield f"      part: [0.0, {_TRAIN + _VAL}]"
-        yield f"    val: {{<<: *data, part: [{_TRAIN + _VAL}, 1.0]}}     # chooses SFT's checkpoint"
+        yield f"      part: [0.0, {wanted.cuts[1]}]"
+        yield f"    val: {{<<: *data, part: [{wanted.cuts[1]}, 1.0]}}     # chooses SFT's checkpoint"
         yield "    test:                       # only ever evaluated"
-        yield from (f"      {line}" for line in _written({**_keys(wanted.test), "size": None}))
+        yield from (f"      {line}" for line in _written({**_keys(wanted.test), "size": None, "part": None}))
     yield ""
 
 
 def _keys(source: Source) -> dict[str, Any]:
-    keys = {name: value for name, value in source.as_dict().items() if value is not None}
+    # Written out where the preset that is extended has a folder of its own.
+    keys = {name: value for name, value in source.as_dict().items() if value is not None or name == "images"}
     if "columns" in keys:
         keys["columns"] = {name: column for name, column in keys["columns"].items() if column is not None}
     return keys

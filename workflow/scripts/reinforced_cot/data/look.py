@@ -98,12 +98,16 @@ def kind_of(example: Example) -> str:
     return "a word or two" if len(answer.split()) <= 2 else "a phrase" if len(answer.split()) <= 8 else "a longer text"
 
 
-def as_text(name: str, look: Look) -> str:
-    """A look in words, for the terminal."""
-    return "\n".join(_lines(name, look))
+def as_text(name: str, look: Look, allowed: float) -> str:
+    """A look in words, for the terminal.
+
+    Args:
+        allowed: the share of records set aside above which a split is refused.
+    """
+    return "\n".join(_lines(name, look, allowed))
 
 
-def _lines(name: str, look: Look) -> Iterator[str]:
+def _lines(name: str, look: Look, allowed: float) -> Iterator[str]:
     yield name
     yield f"  {'all' if look.is_whole else 'the first'} {look.read:,} records of it:"
     if look.rejected:
@@ -111,6 +115,11 @@ def _lines(name: str, look: Look) -> Iterator[str]:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
         yield f"  {len(look.rejected):,} would be set aside: {counts}; the first are"
         yield from (f"    {one.place}: {one.reason}: {one.detail}" for one in look.rejected[:SHOWN])
+        if len(look.rejected) > allowed * look.read:
+            yield (
+                f"  That is {len(look.rejected) / look.read:.0%}, and a split with more than {allowed:.0%} is refused "
+                "(data.max_rejected_share)"
+            )
     if not look.kept:
         yield "  none would be prepared"
         return

@@ -59,6 +59,14 @@ def in_part(records: Records, part: tuple[float, float] | None, name: str) -> Re
     return chosen
 
 
+def images_in_order(records: Records) -> list[float]:
+    """The places of all images within [0, 1], by which `part` cuts them, in order; connected images have one place."""
+    hashes = _Hashes()
+    digests = [hashes.of(record.images) for record in records() if isinstance(record, RawRecord) and record.images]
+    groups = connected_images(digests)
+    return sorted({int(groups[images[0]], 16) / 2**256 for images in digests})
+
+
 class _Hashes:
     """The hexadecimal sha256 of images; each file is read once."""
 
