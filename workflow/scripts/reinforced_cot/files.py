@@ -188,7 +188,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}, line {number}: not UTF-8 text: {error}") from None
+        raise DataError(
+            f"{path}, line {number}: not UTF-8 text ({error}); save the file in UTF-8 (spreadsheets: CSV UTF-8)"
+        ) from None
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from reinforced_cot.files import read_lines
 def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Yield the line at which each row begins, and the row by the names of its header, or what is wrong with it.
 
-    Fields may be quoted, and then hold delimiters and line ends. The delimiter is a tab for ``.tsv``, else a comma.
+    Fields may be quoted, and then hold delimiters and line ends. The delimiter is a tab for ``.tsv``. For ``.csv`` it
+    is a comma; or a semicolon, as some spreadsheets write, or a tab, if the first line has these and no comma.
 
     Raises:
         DataError: the file is missing, is no UTF-8, has no header, names a column twice, or has a quote that is not
@@ -43,7 +44,7 @@ def header_of(path: Path) -> list[str]:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a chain, or an image as text, may pass the default of 128 KB
     lines = (text for _, text in read_lines(path))
-    reader = csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+    reader = csv.reader(lines, delimiter=_delimiter(path), strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -53,3 +54,10 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             raise DataError(f"{path}, line {line}: {error}; is a quote in this row not closed?") from None
         yield line, fields
+
+
+def _delimiter(path: Path) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = next((text for _, text in read_lines(path)), "")
+    return next((mark for mark in ",;\t" if mark in first), ",")
