@@ -240,7 +240,7 @@ def test_a_run_of_a_data_set_and_a_model(workflow: WorkflowCopy, hub: Hub) -> No
 
 
 def test_a_download_goes_on(workflow: WorkflowCopy, hub: Hub) -> None:
-    """Within a command from the byte where it broke off; in the next one, what was complete is not fetched again."""
+    """One command goes on from the byte where it broke off. The next command fetches only what was not complete."""
     asked = hub.asked("models")
     mended = next(place for place, request in enumerate(asked) if request.endswith(MENDED))
     fetched = [

@@ -58,16 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         source_of(path, prepared / UNPACKED, arguments.images, arguments.annotations, arguments.convert)
         for path in files
     )
-    look = None
-    for source in (data, *test):
-        seen = _look(source, prepared)
-        print(as_text(source.in_words(), seen, _ALLOWED), end="\n\n")
-        look = look or seen
-        if not seen.kept:
-            raise DataError(f"{source.file}: none of its first {seen.read} records can be used; see above")
-    cuts = cuts_of(images_in_order(_records(data, prepared))) if look and look.is_whole else cuts_of(range(1000))
-    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model, cuts)
-    assert look is not None
+    look, *_ = [_shown(source, prepared) for source in (data, *test)]
+    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model)
+    if look.is_whole:  # of few images, a part by hash may be empty
+        wanted = wanted._replace(cuts=cuts_of(images_in_order(_records(data, prepared))))
     write_text(file, preset_text(wanted, look))
     print(f"{file} is written. Read it, then\n\n    {command(wanted)} -n     # preview\n    {command(wanted)}")
     if not look.chains and arguments.model is None:
@@ -78,8 +72,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
 
-def _look(source: Source, prepared: Path) -> Look:
-    return look_at(_records(source, prepared), PixelBudget())
+def _shown(source: Source, prepared: Path) -> Look:
+    """A look at a source, which is printed.
+
+    Raises:
+        DataError: none of its first records can be used.
+    """
+    look = look_at(_records(source, prepared), PixelBudget())
+    print(as_text(source.in_words(), look, _ALLOWED), end="\n\n")
+    if not look.kept:
+        raise DataError(f"{source.file}: none of its first {look.read} records can be used; see above")
+    return look
 
 
 def _records(source: Source, prepared: Path) -> Records:

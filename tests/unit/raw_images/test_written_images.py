@@ -1,4 +1,4 @@
-"""Images written as text are decoded, and what is no file on this machine is refused by its kind."""
+"""An image that is written as text is decoded. A URL, or another name of no file here, is refused with its reason."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A function of the user's own makes records of rows; what it does wrong stops the run and is named with its place."""
+"""A user's own function makes a record of each row. If it fails, the run stops and names the row."""
 
 import logging
 from pathlib import Path

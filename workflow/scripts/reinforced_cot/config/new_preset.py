@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
     data: Source
     test: Source | None = None
     model: str | None = None
-    cuts: tuple[float, float] = (0.8, 0.9)
+    cuts: tuple[float, float] = (_TRAIN, _TRAIN + _VAL)
 
 
 def preset_for(model: str) -> str | None:
@@ -216,7 +216,7 @@ def _prompts(train: int | None) -> int:
 def _sft_batches(train: int | None) -> tuple[int, str, int]:
     """Batch size, learning rate and epochs of SFT from random weights.
 
-    Many chains: as 20,000 of easy-VQA were learned, in some 900 steps. Few: some 400 smaller steps.
+    Many chains take some 900 steps; few, some 400 smaller ones.
     """
     if train is None or train >= _MANY:
         return 64, "2.0e-3", 3 if train is None else max(3, 900 * 64 // train)
