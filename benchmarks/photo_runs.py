@@ -15,10 +15,10 @@ import torch
 from machine import machine
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.settings import PixelBudget, Prompt
 from reinforced_cot.models.settings import Loading, ModelSizes
 from reinforced_cot.policies.grpo import GrpoPolicy, GrpoSettings
+from reinforced_cot.preparation.prepare import prepare
 from reinforced_cot.sources.gqa_cot import read_gqa_cot
 
 MIN_PIXELS, MAX_PIXELS = 3136, 301056  # at most 384 visual tokens

@@ -12,7 +12,6 @@ from merge import LORA, make_policies
 from PIL import Image
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.records import Place, RawRecord
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.lora.merge import merge
@@ -23,6 +22,7 @@ from reinforced_cot.planning.merge_memory import check_merge_fits
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.policies.sft import SftSettings
+from reinforced_cot.preparation.prepare import prepare
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo, sft
 

@@ -29,9 +29,9 @@ REPO = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPO / "workflow" / "scripts"))
 
 from reinforced_cot.data.images import fit_budget  # noqa: E402
-from reinforced_cot.data.preparation import prepare  # noqa: E402
 from reinforced_cot.data.settings import PixelBudget  # noqa: E402
 from reinforced_cot.files import write_json, write_text  # noqa: E402
+from reinforced_cot.preparation.prepare import prepare  # noqa: E402
 from reinforced_cot.sources.registry import read_split  # noqa: E402
 from reinforced_cot.sources.settings import PreparedSplit  # noqa: E402
 

@@ -34,7 +34,6 @@ from reinforced_cot.config.stage_settings import answer_settings, train_settings
 from reinforced_cot.config.validation import validated  # noqa: E402
 from reinforced_cot.config.yaml_files import read_yaml  # noqa: E402
 from reinforced_cot.data.examples import Example, read_examples  # noqa: E402
-from reinforced_cot.data.preparation import prepare  # noqa: E402
 from reinforced_cot.data.settings import PixelBudget  # noqa: E402
 from reinforced_cot.evaluation.answer_log import AnswerLog  # noqa: E402
 from reinforced_cot.evaluation.answering import answer, timing  # noqa: E402
@@ -50,6 +49,7 @@ from reinforced_cot.planning.training_memory import training_plan_of  # noqa: E4
 from reinforced_cot.policies.grpo import GrpoSettings  # noqa: E402
 from reinforced_cot.policies.settings import MergeSettings  # noqa: E402
 from reinforced_cot.policies.sft import SftSettings  # noqa: E402
+from reinforced_cot.preparation.prepare import prepare  # noqa: E402
 from reinforced_cot.sources.gqa_cot import read_gqa_cot  # noqa: E402
 from reinforced_cot.stage_script import start  # noqa: E402
 from reinforced_cot.training import grpo as grpo_stage  # noqa: E402

@@ -19,12 +19,12 @@ import yaml
 from tiny_run import TinyRun
 
 from reinforced_cot import integrity
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.integrity import STAMPS, check_published, check_split, check_start, record_split
 from reinforced_cot.manifests import write_manifest
+from reinforced_cot.preparation.prepare import prepare
 
 
 def flip(file: Path) -> None:

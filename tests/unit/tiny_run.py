@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.records import Place, RawRecord
 from reinforced_cot.data.settings import PixelBudget, Prompt
 from reinforced_cot.generation.settings import AnswerSettings
@@ -19,6 +18,7 @@ from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.policies.sft import SftSettings
+from reinforced_cot.preparation.prepare import prepare
 
 MIN_PIXELS, MAX_PIXELS = 28 * 28, 16 * 28 * 28
 COLORS, PLACES = ("red", "green", "blue", "yellow"), ("top left", "top right", "bottom")

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.data.split_checks import check
 from reinforced_cot.evaluation.gqa_metrics import check_choices, check_ids, gqa_files
 from reinforced_cot.files import read_jsonl
 from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.preparation.split_checks import check
 from reinforced_cot.result_files import write_result
 from reinforced_cot.stage_script import start
 

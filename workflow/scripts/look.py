@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.data.look import Look, as_text, look_at
 from reinforced_cot.errors import DataError
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.preparation.look import Look, as_text, look_at
 from reinforced_cot.sources.registry import whole_sources
 from reinforced_cot.sources.settings import PreparedSplit
 from reinforced_cot.stage_script import start

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.interpreter import run_script
+from reinforced_cot.preparation.prepare import prepare
 from reinforced_cot.sources.registry import read_split
 from reinforced_cot.sources.settings import PreparedSplit, Splits
 from reinforced_cot.stage_script import read_settings, start

@@ -14,18 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.config.new_preset import Wanted, command, cuts_of, preset_text
-from reinforced_cot.data.look import Look, as_text, look_at
 from reinforced_cot.data.records import Records
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import write_text
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.paths import PRESETS
-from reinforced_cot.sources.detection import source_of
+from reinforced_cot.preparation.look import Look, as_text, look_at
+from reinforced_cot.sources.detection import source_of, unread_texts
 from reinforced_cot.sources.parts import images_in_order
-from reinforced_cot.sources.registry import UNPACKED, whole_sources
+from reinforced_cot.sources.registry import UNPACKED, whole_sources, with_folders
 from reinforced_cot.sources.settings import OWN_FUNCTION, DataSettings, PreparedSplit, Source
 from reinforced_cot.stage_script import start
+from reinforced_cot.tables.column_settings import Columns
 
 _ALLOWED = DataSettings.model_fields["max_rejected_share"].default
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--test", type=Path, help="the same for the test split; without it, a tenth of the images")
     parser.add_argument("--annotations", type=Path, help="VQAv2's file of answers")
     parser.add_argument("--convert", help="module:function, from a row to a record")
+    parser.add_argument("--columns", help="which column holds what: chain=why,answer=label")
+    parser.add_argument("--question", help="that of every record, for data without questions")
     parser.add_argument("--model", help="a hub id or the folder of a checkpoint; without it, the demo's tiny model")
     arguments = parser.parse_args(argv)
     start()
@@ -52,24 +55,57 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError("give the questions as DATA=..., a file or a folder, and the preset's name as NAME=...")
     if arguments.convert and not re.fullmatch(OWN_FUNCTION, arguments.convert):
         raise ConfigError(f"CONVERT is {arguments.convert}; write module:function, as my_data:record for my_data.py")
+    if arguments.test and arguments.test.resolve() == arguments.data.resolve():
+        raise ConfigError(f"TEST is {arguments.test}, as DATA is; leave it out: a tenth of the images is kept for test")
+    columns = _columns(arguments.columns)
     files = [file for file in (arguments.data, arguments.test) if file is not None]
     prepared = Path("results") / arguments.name / "data"  # of the run, which then finds archives unpacked
     data, *test = (
-        source_of(path, prepared / UNPACKED, arguments.images, arguments.annotations, arguments.convert)
+        source_of(
+            path,
+            prepared / UNPACKED,
+            arguments.images,
+            arguments.annotations,
+            arguments.convert,
+            columns,
+            arguments.question,
+        )
         for path in files
     )
-    look, *_ = [_shown(source, prepared) for source in (data, *test)]
-    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model)
+    look, *tests = [_shown(source, prepared) for source in (data, *test)]
+    many_tests = any(not look.is_whole for look in tests)
+    wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model, many_tests)
     if look.is_whole:  # of few images, a part by hash may be empty
         wanted = wanted._replace(cuts=cuts_of(images_in_order(_records(data, prepared))))
     write_text(file, preset_text(wanted, look))
     print(f"{file} is written. Read it, then\n\n    {command(wanted)} -n     # preview\n    {command(wanted)}")
+    if not look.chains and data.source == "table" and not data.convert:
+        for name in unread_texts(with_folders(data, prepared / UNPACKED)):
+            print(
+                f"\nColumn {name} holds texts; if they are chains of thought, add COLUMNS=chain={name}", file=sys.stderr
+            )
     if not look.chains and arguments.model is None:
         print(
             "\nThe data has no chains of thought, and a tiny model with random weights earns no reward: RL from it "
             "learns nothing. Give MODEL=..., or add chains (`convert`, config/README.md).",
             file=sys.stderr,
         )
+
+
+def _columns(text: str | None) -> dict[str, str]:
+    """The columns by the names of a record.
+
+    Raises:
+        ConfigError: it is no list of name=column, or a record has no such name.
+    """
+    columns: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        name, equals, column = part.strip().partition("=")
+        if not equals or name == "extra" or name not in Columns.model_fields:
+            known = ", ".join(one for one in Columns.model_fields if one != "extra")
+            raise ConfigError(f"COLUMNS has {part.strip()!r}; write name=column, with a name of {known}")
+        columns[name] = column
+    return columns
 
 
 def _shown(source: Source, prepared: Path) -> Look:

@@ -111,6 +111,31 @@ def test_unnamed_columns_of_json(cars: Path) -> None:
     assert columns is not None and (columns.question, columns.answers, columns.images) == ("0", "1", "2")
 
 
+def test_columns_and_a_question_may_be_given(cars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    why = "It is as red as a cherry, so it is a red car."
+    table(cars, ["pic", "color", "why"], [[n, "red" if n % 2 else "blue", why] for n in range(20)])
+    config = written(cars, "--images", "photos", "--question", "What color is it?", "--columns", "answer=color")
+    assert list(config.report) == ["base", "grpo"]
+    assert "Column why holds texts; if they are chains of thought, add COLUMNS=chain=why" in capsys.readouterr().err
+    (cars / "presets/cars.yaml").unlink()
+    columns = "answer=color, chain=why"
+    config = written(cars, "--images", "photos", "--question", "What color is it?", "--columns", columns)
+    (source,) = config.data.sources("train")
+    assert list(config.report) == ["base", "sft", "grpo"] and source.question == "What color is it?"
+    assert source.columns is not None and (source.columns.images, source.columns.chain) == ("pic", "why")
+
+
+def test_folders_of_classes(cars: Path) -> None:
+    for number in range(20):
+        (cars / f"classes/{number % 2}").mkdir(parents=True, exist_ok=True)
+        shutil.copy(cars / f"photos/{number}.jpg", cars / f"classes/{number % 2}/{number}.jpg")
+    with pytest.raises(PipelineError, match=r"needs `question` \(QUESTION=\.\.\.\)"):
+        preset.main(["--data", "classes", "--name", "cars"])
+    preset.main(["--data", "classes", "--name", "cars", "--question", "Which class?"])
+    (source,) = checked(compose([cars / "presets/cars.yaml"])).data.sources("train")
+    assert (source.file, source.question, source.columns) == ("classes", "Which class?", None)
+
+
 def test_an_archive_of_questions_and_photographs(cars: Path) -> None:
     table(cars, ["pic", "what", "thing"], [[f"photos/{n}.jpg", f"What is in picture {n}?", "car"] for n in range(20)])
     shutil.make_archive("packed", "zip", ".")
@@ -126,6 +151,9 @@ def test_an_archive_of_questions_and_photographs(cars: Path) -> None:
         (["--data", "tran.csv", "--name", "cars"], r"tran\.csv does not exist; \. holds .*train\.csv"),
         (["--data", "train.csv", "--name", "my cars"], "NAME is 'my cars'"),
         (["--data", "", "--name", "cars"], "give the questions as DATA="),
+        (["--data", "train.csv", "--name", "cars", "--test", "./train.csv"], "leave it out"),
+        (["--data", "train.csv", "--name", "cars", "--columns", "chian=why"], "COLUMNS has 'chian=why'; .* chain"),
+        (["--data", "train.csv", "--name", "cars", "--columns", "why"], "COLUMNS has 'why'; write name=column"),
         (["--data", "train.csv", "--name", "cars", "--convert", "my_data"], "write module:function"),
         (["--data", "train.csv", "--name", "old"], r"old\.yaml exists"),
         (["--data", "train.csv", "--name", "cars"], "none of its first 20 records can be used"),

@@ -7,9 +7,9 @@ from typing import Any
 from PIL import Image
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.records import RawRecord, Records, Rejection
 from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.preparation.prepare import prepare
 
 HALF = "\ud83d"  # the first half of a character, which JSON can spell
 BUDGET = PixelBudget(min_pixels=784, max_pixels=50176)

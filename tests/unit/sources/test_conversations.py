@@ -12,9 +12,9 @@ from places import SHARED
 from source_files import HALF, draw_images, only, prepared, rejection, write
 
 from reinforced_cot.config.data_checks import data_problems
-from reinforced_cot.data.conversion import converted
 from reinforced_cot.data.records import RawRecord, Records
 from reinforced_cot.errors import DataError
+from reinforced_cot.preparation.conversion import converted
 from reinforced_cot.sources.conversations import conversation_records
 from reinforced_cot.sources.gqa_cot import read_gqa_cot
 from reinforced_cot.sources.settings import DataSettings
@@ -90,6 +90,8 @@ def test_openai(tmp_path: Path) -> None:
     assert (record.question, record.answers) == ("<image>Look.\nIs this the same as <image>?", ("no",))
     listed = openai([{"type": "image"}, {"type": "text", "text": "What?"}], images=["b.png"])
     assert names(only(of(tmp_path, listed)), tmp_path) == ["b.png"]
+    of_qwen = openai([{"type": "image", "image": "b.png"}, {"type": "text", "text": "What?"}])
+    assert names(only(of(tmp_path, of_qwen)), tmp_path) == ["b.png"]
     assert len(prepared(of(tmp_path, openai(parts, "no"), listed), tmp_path / "data")) == 2
 
 
@@ -198,6 +200,7 @@ SAID = [{"from": "human", "value": "<image>A?"}]
         (openai([{"type": "input_audio"}]), "malformed turn"),
         (openai([{"type": ["text"]}]), "malformed turn"),
         (openai([{"type": "text", "text": None}]), "malformed turn"),
+        (openai([{"type": "image", "image": 3}]), "malformed turn"),
         (openai([{"type": "image_url"}]), "malformed turn"),
         (openai([{"type": "image_url", "image_url": {"url": 3}}]), "malformed turn"),
         (openai(None), "malformed turn"),

@@ -7,11 +7,11 @@ import pytest
 from source_files import BUDGET, HALF, draw_images, only, prepared, rejection, write
 
 from reinforced_cot.config.data_checks import data_problems, gqa_problems
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.records import RawRecord
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.evaluation.gqa_metrics import read_questions
 from reinforced_cot.evaluation.settings import Evaluating
+from reinforced_cot.preparation.prepare import prepare
 from reinforced_cot.sources.gqa import gqa_records
 from reinforced_cot.sources.registry import read_split
 from reinforced_cot.sources.settings import DataSettings, PreparedSplit, Source

@@ -37,6 +37,14 @@ def test_a_record_is_made_of_a_row(file: Path, caplog: pytest.LogCaptureFixture)
     assert caplog.text.count("mine:record left out 1 rows") == 1
 
 
+def test_it_gets_the_file_of_the_row_if_it_takes_two_arguments(file: Path) -> None:
+    Path("mine.py").write_text(
+        "def record(row, file):\n    return {'question': file, 'answer': 'a', 'image': 'photo0.png'}\n"
+    )
+    found = read(file, convert="mine:record")
+    assert [record.question for record in found if isinstance(record, RawRecord)] == [str(file)] * 3
+
+
 def test_its_values_are_checked_as_those_of_a_file(file: Path) -> None:
     write("return {'question': row['q'], 'answers': ['a'], 'images': 'gone.png'}")
     found = read(file, convert="mine:record")
@@ -47,8 +55,8 @@ def test_its_values_are_checked_as_those_of_a_file(file: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("return row['nothing']", "raised KeyError: 'nothing'"),
-        ("raise SystemExit('stop')", "raised SystemExit: stop"),
+        ("return row['nothing']", "raised KeyError: 'nothing' (mine.py, line 3)"),
+        ("raise SystemExit('stop')", "raised SystemExit: stop (mine.py, line 3)"),
         ("return [row]", "must return a mapping or None, not ["),
         ("return {'qestion': 'a'}", "a record has no 'qestion'; did you mean question?"),
         ("return {'extra': 3}", "extra must be a mapping, not 3"),

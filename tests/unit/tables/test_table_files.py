@@ -27,7 +27,7 @@ ROW = "1,photo0.png,What?,cat\n"
         ("t.json", "cat", "line 1, the array or object: not valid JSON (expected { or [ at 'cat')"),
         ("t.json", '[\n{"a": 1},\n{"a": ', "t.json ends within entry 2; is it truncated"),
         ("t.json", '[\n{"a": 1}\n{"a": 2}]', "line 3, entry 1: not valid JSON (expected , or ] at '{"),
-        ("t.json", '[\n{"a": 1},\n7]', "line 3: expected a JSON object, found int"),
+        ("t.json", '[\n{"a": 1},\n7]', "entry 2: expected a JSON object, found int"),
         (
             "t.json",
             '[{"a": 1}]\n[{"a": 2}]',
@@ -41,6 +41,11 @@ ROW = "1,photo0.png,What?,cat\n"
         ("t.json", "{\n}", "holds no record"),
         ("t.json", '{\n"a": [{"x": 1}]\n', "t.json ends within entry 1; is it truncated"),
         ("t.json", "[" * 100_000, "line 1, entry 1: not readable as JSON"),
+        (
+            "t.csv",
+            "cars/1.JPG,Is it red?,yes\n",
+            "line 1: 'cars/1.JPG' looks like an image",
+        ),
         ("t.csv", "", "has no header"),
         ("t.csv", "\n\n", "has no header"),
         ("t.csv", "a,b,a\n", "the column 'a' occurs twice"),
@@ -86,10 +91,14 @@ def test_a_long_field_of_csv_is_read(tmp_path: Path) -> None:
     assert len(records(tmp_path / "t.csv")[0].chain) == 200_000
 
 
-def test_the_line_of_a_record_in_a_json_list(tmp_path: Path) -> None:
+def test_a_record_of_a_json_list_is_named_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     file.write_text('\n[\n{"a":\n"x\\ny"}, {"a": 2},\n\n{"a": 3}\n]\n')
-    assert list(json_rows(file)) == [(3, {"a": "x\ny"}), (4, {"a": 2}), (6, {"a": 3})]
+    assert [(str(place), row) for place, row in json_rows(file)] == [
+        (f"{file}, entry 1", {"a": "x\ny"}),
+        (f"{file}, entry 2", {"a": 2}),
+        (f"{file}, entry 3", {"a": 3}),
+    ]
 
 
 @pytest.mark.parametrize("indent", [None, 2])

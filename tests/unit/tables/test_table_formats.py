@@ -12,9 +12,9 @@ import pytest
 from table_helpers import RECORDS, make_images, write_jsonl
 
 from reinforced_cot.data.examples import Example, read_examples
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.records import RawRecord
 from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.preparation.prepare import prepare
 from reinforced_cot.sources.gqa_cot import read_gqa_cot
 from reinforced_cot.sources.registry import read_split
 from reinforced_cot.sources.settings import PreparedSplit, Source

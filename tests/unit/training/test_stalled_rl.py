@@ -1,4 +1,4 @@
-"""RL whose completions are all cut off, and all worth the same, says so while it runs."""
+"""RL whose completions to each question are all worth the same says so while it runs."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training.stalled_rl import CUT_OFF, WITHOUT_VARIANCE, StalledCheck
 
 MESSAGE = "every completion was cut off at training.max_completion_length 4 before it ended"
+ALIKE = "step 10: so far all completions to each question earned the same, 0.25 in the last steps"
 
 
 def settings(run: TinyRun) -> GrpoSettings:
@@ -30,11 +31,13 @@ def test_rl_that_cannot_learn_says_so_from_the_tenth_step_on(
 
 
 @pytest.mark.parametrize(
-    ("logs", "warned"),
+    ("logs", "message"),
     [
-        ([(1.0, 1.0), (1.0, 1.0)], True),
-        ([(0.5, 1.0), (1.0, 1.0)], False),  # some have ended before
-        ([(1.0, 0.5), (1.0, 1.0)], False),  # some have differed in their rewards
+        ([(1.0, 1.0), (1.0, 1.0)], MESSAGE),
+        ([(0.5, 1.0), (1.0, 1.0)], ALIKE),  # some have ended before
+        ([(1.0, 1.0), (0.0, 1.0)], ALIKE),
+        ([(1.0, 0.5), (1.0, 1.0)], None),  # some have differed in their rewards
+        ([(0.5, 1.0), (0.5, 0.5)], None),
     ],
 )
 def test_only_a_run_that_never_moved_is_warned_of(
@@ -42,12 +45,13 @@ def test_only_a_run_that_never_moved_is_warned_of(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     logs: list[tuple[float, float]],
-    warned: bool,
+    message: str | None,
 ) -> None:
     """Each log comes to a new callback, as after a resumption: the checkpoint's state has the logs before."""
     arguments, state = grpo_stage.GRPOConfig(str(tmp_path), max_completion_length=4, use_cpu=True), TrainerState()
     for state.global_step, (cut_off, without_variance) in zip((9, 10), logs, strict=True):
-        shares = {CUT_OFF: cut_off, WITHOUT_VARIANCE: without_variance}
+        shares = {CUT_OFF: cut_off, WITHOUT_VARIANCE: without_variance, "reward": 0.25}
         state.log_history.append(shares)  # as `Trainer.log` does before it calls
         StalledCheck().on_log(arguments, state, TrainerControl(), logs=shares)
-    assert (MESSAGE in caplog.text) is warned
+    warnings = [record.getMessage() for record in caplog.records if "step 10" in record.getMessage()]
+    assert all(message and message in warning for warning in warnings) and len(warnings) == bool(message)

@@ -3,11 +3,14 @@
 import ast
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from reinforced_cot.errors import PipelineError
+
+_PREFIX = "own_code."  # of the modules' names
 
 
 def own_modules(names: Iterable[str]) -> list[str]:
@@ -55,7 +58,7 @@ def imported(name: str, kind: str) -> Callable[..., Any]:
         # For modules that it imports; last, so that no folder of the repository hides a library.
         sys.path.append(folder)
     # It is imported from its file: the name `score` or `statistics` would import another module.
-    spec = importlib.util.spec_from_file_location(f"own_code.{module_name}", path.resolve())
+    spec = importlib.util.spec_from_file_location(f"{_PREFIX}{module_name}", path.resolve())
     if spec is None or spec.loader is None:
         raise PipelineError(f"{kind} {name}: {path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
@@ -65,6 +68,17 @@ def imported(name: str, kind: str) -> Callable[..., Any]:
         raise PipelineError(f"{kind} {name}: {path} cannot be imported: {type(error).__name__}: {error}") from error
     found: Callable[..., Any] = getattr(module, function)
     return found
+
+
+def raised(error: BaseException) -> str:
+    """An exception of a user's function in words, with the line of the user's module that raised it."""
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [
+        f" ({Path(frame.f_code.co_filename).name}, line {line})"
+        for frame, line in frames
+        if frame.f_globals.get("__name__", "").startswith(_PREFIX)
+    ]
+    return f"raised {type(error).__name__}: {error}{lines[-1] if lines else ''}"
 
 
 def _module_file(module: str) -> Path:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from reinforced_cot.config.yaml_files import read_yaml
-from reinforced_cot.data.look import Look
 from reinforced_cot.errors import DataError
 from reinforced_cot.paths import PRESETS
+from reinforced_cot.preparation.look import Look
 from reinforced_cot.sources.settings import Source
 
 FULL_SIZE = "full-size"
@@ -22,6 +22,7 @@ _GROUP = 8  # completions per question in RL
 _PROMPTS = 16  # different questions per generation, where there are as many
 _TRAIN, _VAL = 0.8, 0.1  # shares of the images; without a test file, the rest is the test split
 _MANY = 2000  # chains
+_TESTS = 1000  # questions that a tiny model is asked: on a CPU, more take long and say little more
 _FEW = 300  # images, of which a tenth by hash may be none
 
 
@@ -33,6 +34,7 @@ class Wanted(NamedTuple):
         data: what train and val are parts of.
         test: the source of the test split; None for a part of the data.
         model: a hub id or the folder of a checkpoint; None for the tiny model.
+        many_tests: whether there are more questions in ``test`` than were looked at.
         cuts: where train ends, and where val ends, among the images in the order of their hashes.
     """
 
@@ -40,6 +42,7 @@ class Wanted(NamedTuple):
     data: Source
     test: Source | None = None
     model: str | None = None
+    many_tests: bool = False
     cuts: tuple[float, float] = (_TRAIN, _TRAIN + _VAL)
 
 
@@ -120,7 +123,10 @@ def _data(wanted: Wanted) -> Iterator[str]:
         yield f"      part: [0.0, {wanted.cuts[1]}]"
         yield f"    val: {{<<: *data, part: [{wanted.cuts[1]}, 1.0]}}     # chooses SFT's checkpoint"
         yield "    test:                       # only ever evaluated"
-        yield from (f"      {line}" for line in _written({**_keys(wanted.test), "size": None, "part": None}))
+        keys = {**_keys(wanted.test), "size": None, "part": None}
+        if wanted.model is None and wanted.many_tests:
+            keys["size"] = _TESTS
+        yield from (f"      {line}" for line in _written(keys))
     yield ""
 
 

@@ -105,6 +105,6 @@ def _instead(folder: Path, name: str) -> str:
     if near:
         return f"there is {', '.join(sorted(near)[:_SHOWN])}"
     if not by_look:
-        return "it is empty"
+        return "it is empty" if os.path.isdir(folder) else "there is no such folder"
     first = f"; the first are {', '.join(islice(by_look, _SHOWN))}" if len(by_look) > _SEARCHED else ""
     return f"none of its {len(by_look)} files has such a name{first}"

@@ -77,7 +77,7 @@ def checked(name: str, reward: Reward, records: Mapping[str, Example] | None = N
             values = reward(completions=completions, **columns)
         except (Exception, SystemExit) as error:
             place, cause = _culprit(reward, completions, columns, error)
-            raise _refusal(name, completions, columns, place, f"raised {type(cause).__name__}: {cause}") from cause
+            raise _refusal(name, completions, columns, place, own_code.raised(cause)) from cause
         if not isinstance(values, (list, tuple)) or len(values) != len(completions):
             raise PipelineError(f"reward {name} must return a list of {len(completions)} numbers, not {values!r:.200}")
         for place, value in enumerate(values):

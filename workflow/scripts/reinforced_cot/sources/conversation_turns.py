@@ -6,7 +6,8 @@ r"""A conversation as data sets write it, brought into one form: turns in their 
   ``user``, ``gpt`` or ``assistant``, and ``system``.
 - OpenAI (platform.openai.com/docs/api-reference/chat): ``{"messages": [{"role": "user", "content": ...}]}``, where a
   content is a text or a list of ``{"type": "text", "text": "..."}``, ``{"type": "image_url", "image_url": {"url":
-  "..."}}`` and ``{"type": "image"}``, the next image of the row's list.
+  "..."}}`` and ``{"type": "image"}``, the next image of the row's list. Qwen's form (github.com/QwenLM/Qwen2.5-VL)
+  names the image in place: ``{"type": "image", "image": "x.jpg"}``.
 """
 
 from collections.abc import Sequence
@@ -140,7 +141,10 @@ def _part(part: Any, where: str) -> _Part:
             raise _video(f"{where} has a place {_VIDEO_PLACE}")
         return _Part(part, (None,) * place_count(part), is_image=False)
     if kind == "image":
-        return _Part(PLACE, (None,))
+        named = part.get("image")
+        if named is not None and not (isinstance(named, str) and named):
+            raise MalformedRow("malformed turn", f"{where}: image must be the name of a file")
+        return _Part(PLACE, (named,))
     if kind == "image_url":
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, dict) else image

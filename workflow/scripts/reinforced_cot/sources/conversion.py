@@ -1,12 +1,13 @@
 """A user's own function from a row of a table to the values of a record."""
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from reinforced_cot.data.records import Place
 from reinforced_cot.errors import DataError
-from reinforced_cot.own_code import imported
+from reinforced_cot.own_code import imported, raised
 from reinforced_cot.sources.settings import CONVERSION
 from reinforced_cot.tables.columns import ALIASES, COMMON_NAMES, nearest
 
@@ -18,17 +19,20 @@ _NAMES = (*COMMON_NAMES, *ALIASES, "extra")
 def own_conversion(name: str) -> Callable[[dict[str, Any], Place], dict[str, Any] | None]:
     """The function ``module:function``, which returns a record's values by their names, or None to leave a row out.
 
+    It gets the row, and the path of the row's file if it has a second parameter.
+
     Raises:
         PipelineError: it cannot be imported.
         DataError: when it is called, if it raises an exception or returns anything else.
     """
     function = imported(name, CONVERSION)
+    takes_file = _takes_two(function)
 
     def convert(row: dict[str, Any], place: Place) -> dict[str, Any] | None:
         try:
-            found = function(row)
+            found = function(row, place.file) if takes_file else function(row)
         except (Exception, SystemExit) as error:
-            raise DataError(f"{CONVERSION} {name}, {place}: raised {type(error).__name__}: {error}") from error
+            raise DataError(f"{CONVERSION} {name}, {place}: {raised(error)}") from error
         if found is None:
             return None
         if not isinstance(found, Mapping):
@@ -46,3 +50,8 @@ def own_conversion(name: str) -> Callable[[dict[str, Any], Place], dict[str, Any
         return values
 
     return convert
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters) == 2

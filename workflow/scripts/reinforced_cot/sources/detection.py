@@ -14,22 +14,32 @@ from reinforced_cot.raw_images.image_files import find_named_image
 from reinforced_cot.sources.registry import with_folders
 from reinforced_cot.sources.settings import Source
 from reinforced_cot.sources.table import opened
-from reinforced_cot.tables.columns import COMMON_NAMES
+from reinforced_cot.tables.column_settings import Columns
+from reinforced_cot.tables.columns import ALIASES, COMMON_NAMES
 from reinforced_cot.tables.json_entries import has_one_record_per_line, read_entries
 from reinforced_cot.tables.table_files import chunk_files
 from reinforced_cot.tables.table_formats import JSON_FORMATS
 
 _ROWS = 200  # whose values are looked at
 _MOST = 0.9  # share of the values that must be of a kind
+_SENTENCE = 5  # words
 _HEAD = 4096  # characters
 
 
 def source_of(
-    file: Path, into: Path, images: Path | None = None, annotations: Path | None = None, convert: str | None = None
+    file: Path,
+    into: Path,
+    images: Path | None = None,
+    annotations: Path | None = None,
+    convert: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    question: str | None = None,
 ) -> Source:
     """The source that reads a file or folder, with the columns that its names do not tell.
 
     Args:
+        columns: what the user says of a table's columns; the others are found.
+        question: that of every record of a table.
         images: their folder, if it is not that of the file.
         annotations: VQAv2's file of answers.
         convert: ``module:function``, a user's own, from a row of a table to a record.
@@ -45,15 +55,17 @@ def source_of(
     keys = {"file": str(file), "images": str(images) if images else None}
     if convert:
         return Source.model_validate({"source": "table", "convert": convert, **keys})
-    folders = with_folders(Source.model_validate({"source": "table", **keys}), into)
-    name = _known_form(Path(folders.file or ""))
+    table = Source.model_validate({"source": "table", "columns": columns, "question": question, **keys})
+    folders = with_folders(table, into)
+    name = "table" if columns or question else _known_form(Path(folders.file or ""))
     if name == "vqa":
         if annotations is None:
             raise DataError(f"{file} holds VQAv2's questions alone: give the file of the answers as ANNOTATIONS=...")
         return Source.model_validate({"source": name, "annotations": str(annotations), **keys})
     if name != "table":
         return Source.model_validate({"source": name, **keys})
-    return Source.model_validate({"source": name, "columns": _unnamed_columns(folders), **keys})
+    found = {**(_unnamed_columns(folders) or {}), **(columns or {})}
+    return table.model_copy(update={"columns": Columns.model_validate(found) if found else None})
 
 
 def _known_form(file: Path) -> str:
@@ -105,29 +117,51 @@ def _unnamed_columns(source: Source) -> dict[str, str] | None:
     Images are the column whose values name files that exist, questions the one whose texts end with a question mark or
     are longest, answers the one with the shortest texts that occur most often.
     """
-    table = opened(source, "train")
-    rows = list(islice(table.rows_for_columns(), _ROWS))
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    known = {
-        part: next(
-            (name for common in COMMON_NAMES[part] for name in names if name.casefold() == common.casefold()), None
-        )
-        for part in ("question", "answers", "images")
-    }
-    if all(known.values()) or not rows:
+    rows, names = _first_rows(source)
+    known = {part: _known_column(source, part, names) for part in ("question", "answers", "images")}
+    if None not in known.values() or not rows:
         return None
     left = [name for name in names if name not in known.values()]
     values = {name: [row.get(name) for row in rows] for name in left}
     file = Path(source.file or "")
     folder = Path(source.images) if source.images else file if file.is_dir() else file.parent
     found: dict[str, str] = {}
-    if not known["images"]:
+    if known["images"] is None:
         _take(found, "images", {name: _image_share(values[name], folder) for name in left}, at_least=_MOST)
-    if not known["question"]:
+    if known["question"] is None:
         _take(found, "question", {name: _question_share(values[name]) for name in left if name not in found.values()})
-    if not known["answers"]:
+    if known["answers"] is None:
         _take(found, "answers", {name: _answer_score(values[name]) for name in left if name not in found.values()})
     return found or None
+
+
+def _first_rows(source: Source) -> tuple[list[dict[str, Any]], list[str]]:
+    """The first rows of a table, and the names of their columns."""
+    rows = list(islice(opened(source, "train").rows_for_columns(), _ROWS))
+    return rows, list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _known_column(source: Source, part: str, names: Sequence[str]) -> str | None:
+    """What needs no guess: the column that the source names, or the first common name; a given question has none."""
+    if part == "question" and source.question is not None:
+        return ""
+    columns = source.columns or Columns()
+    aliases = [alias for alias, name in ALIASES.items() if name == part]
+    given = next((column for name in (part, *aliases) if (column := getattr(columns, name)) is not None), None)
+    common = (name for each in COMMON_NAMES[part] for name in names if name.casefold() == each.casefold())
+    return next(common, None) if given is None else given
+
+
+def unread_texts(source: Source) -> list[str]:
+    """The columns of a table that no part of a record takes and that hold sentences: chains of thought, perhaps."""
+    rows, names = _first_rows(source)
+    taken = {_known_column(source, part, names) for part in COMMON_NAMES}
+    return [name for name in names if name not in taken and _words([row.get(name) for row in rows]) >= _SENTENCE]
+
+
+def _words(values: Sequence[Any]) -> float:
+    texts = [value for value in values if isinstance(value, str)]
+    return fmean(len(text.split()) for text in texts) if texts else 0.0
 
 
 def _take(found: dict[str, str], part: str, scores: Mapping[str, float], at_least: float = 0.0) -> None:

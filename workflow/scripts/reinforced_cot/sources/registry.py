@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from reinforced_cot.data.records import RawRecord, Records, Rejection
-from reinforced_cot.data.selection import draw
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.sources.parts import in_part
+from reinforced_cot.sources.selection import draw
 from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source, source_names
 from reinforced_cot.tables.archives import unpacked, unpacked_member
 from reinforced_cot.tables.table_formats import is_archive

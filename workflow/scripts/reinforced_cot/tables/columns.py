@@ -193,8 +193,9 @@ def _not_found(missing: Sequence[str], tops: Sequence[str], table: str) -> str:
         return f"{table} has a column of videos and none of images; {NO_VIDEO}"
     names = [{"images": "image", "answers": "answer"}.get(name, name) for name in missing]
     mapping = ", ".join(f"{name}: ..." for name in names)
-    constant = "; data without questions needs `question`" if "question" in missing else ""
+    constant = "; data without questions needs `question` (QUESTION=...)" if "question" in missing else ""
+    for_make = ",".join(f"{name}=..." for name in names)
     return (
         f"{table}: no column is known to hold {' or '.join(names)}; the columns are {', '.join(tops[:_SHOWN])}: write "
-        f"`columns: {{{mapping}}}` with their names{constant}"
+        f"`columns: {{{mapping}}}` with their names (make preset: COLUMNS={for_make}){constant}"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_lines
+from reinforced_cot.raw_images.image_suffixes import IMAGE_SUFFIXES
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
@@ -36,6 +37,11 @@ def header_of(path: Path) -> list[str]:
     _, header = next(_rows(path), (0, []))
     if not any(name.strip() for name in header):
         raise DataError(f"{path} has no header: its first line must name the columns")
+    if images := [name for name in header if name.strip().lower().endswith(IMAGE_SUFFIXES)]:
+        raise DataError(
+            f"{path}, line 1: {images[0]!r} looks like an image, not like the name of a column: write the columns' "
+            "names as the first line, such as image,question,answer"
+        )
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise DataError(f"{path}, line 1: the column {twice[0]!r} occurs twice; rename one")
     return header

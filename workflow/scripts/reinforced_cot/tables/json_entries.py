@@ -92,8 +92,8 @@ def first_character(path: Path) -> str:
         return text.peek()
 
 
-def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the line at which each record of a table begins, and the record.
+def json_rows(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Yield the records of a table with their places: the line, or the number of the entry in a list.
 
     ``.jsonl`` and ``.ndjson`` hold a record per line. The content of ``.json`` decides whether it is such a file, a
     list of records, or an object with one list of records, such as ``{"questions": [...]}``. A record that is a list
@@ -103,7 +103,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         DataError: as `read_entries`, or the file is none of these.
     """
     if path.suffix.lower() != ".json" or has_one_record_per_line(path):
-        yield from read_jsonl(path)
+        yield from ((Place(str(path), line), value) for line, value in read_jsonl(path))
         return
     with _opened(path) as text:
         first = text.peek()
@@ -135,7 +135,7 @@ def _is_records(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
-def _only_list(text: "_Text") -> Iterator[tuple[int, dict[str, Any]]]:
+def _only_list(text: "_Text") -> Iterator[tuple[Place, dict[str, Any]]]:
     """The records of the only list of records in the object that begins here; its other values are skipped.
 
     Raises:
@@ -160,16 +160,15 @@ def _only_list(text: "_Text") -> Iterator[tuple[int, dict[str, Any]]]:
         )
 
 
-def _records(text: "_Text", of: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The line and the value of each entry of the list that begins here."""
+def _records(text: "_Text", of: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """The entries of the list that begins here, with their places."""
     for number, key in _members(text, of):
-        text.peek()
-        line, value = text.line(), text.value(_name(number, key) + of)
+        place, value = Place(str(text.path), number, "entry"), text.value(_name(number, key) + of)
         if isinstance(value, list):  # its columns have no names but their numbers
             value = {str(number): item for number, item in enumerate(value)}
         if not isinstance(value, dict):
-            raise DataError(f"{text.path}, line {line}: expected a JSON object, found {type(value).__name__}")
-        yield line, value
+            raise DataError(f"{place}: expected a JSON object, found {type(value).__name__}")
+        yield place, value
 
 
 class _Text:

@@ -102,7 +102,7 @@ def _rows(files: TableFiles) -> Iterator[Row]:
         if suffix in TEXT_FORMATS:
             yield from (Row(Place(name, line), values) for line, values in csv_rows(path))
         elif suffix in JSON_FORMATS:
-            yield from (Row(Place(name, line), values) for line, values in json_rows(path))
+            yield from (Row(place, values) for place, values in json_rows(path))
         else:
             yield from (Row(Place(name, number, "row"), values) for number, values in arrow_rows(path))
 

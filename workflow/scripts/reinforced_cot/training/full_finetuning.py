@@ -53,8 +53,8 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
             save_file(weights, folder / file.name, metadata={"format": "pt"})
         if not changed:
             raise PipelineError(
-                "no weight of the trained model differs from its parent's: nothing was learned; raise learning_rate, "
-                "or look at the rewards"
+                "no weight of the trained model differs from its parent's: nothing was learned. Raise learning_rate; "
+                "in RL, see whether the log says that all completions to each question earned the same"
             )
         if (checkpoint / INDEX).is_file():
             index = read_json(checkpoint / INDEX)

@@ -1,4 +1,4 @@
-"""A warning where RL cannot learn: every completion is cut off, and no group has answers of different worth."""
+"""A warning where RL cannot learn: all completions to each question earn the same."""
 
 import logging
 from typing import Any
@@ -26,10 +26,19 @@ class StalledCheck(TrainerCallback):
         if not logs or CUT_OFF not in logs or state.global_step < FROM_STEP or not state.is_world_process_zero:
             return
         steps = [entry for entry in state.log_history if CUT_OFF in entry]
-        if all(entry[CUT_OFF] == 1 and entry.get(WITHOUT_VARIANCE) == 1 for entry in steps):
+        if any(entry.get(WITHOUT_VARIANCE) != 1 for entry in steps):
+            return
+        if all(entry[CUT_OFF] == 1 for entry in steps):
             log.warning(
                 "step %d: so far every completion was cut off at training.max_completion_length %d before it ended, "
                 "and all completions to a question earned the same, so that nothing can be learned: raise it, or let "
                 "SFT teach shorter chains first",
                 *(state.global_step, args.max_completion_length),
+            )
+        else:
+            log.warning(
+                "step %d: so far all completions to each question earned the same, %.3g in the last steps, so that "
+                "nothing can be learned: let SFT teach the form first, start from a model that answers some questions, "
+                "or add the reward tag_count, which pays for parts of the form",
+                *(state.global_step, steps[-1]["reward"]),
             )

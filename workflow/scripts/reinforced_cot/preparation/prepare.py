@@ -17,10 +17,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from reinforced_cot.data.conversion import converted
 from reinforced_cot.data.examples import Example, as_row, content_of
 from reinforced_cot.data.image_places import without_places
-from reinforced_cot.data.image_store import ImageStore
 from reinforced_cot.data.images import ImageRejected
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
@@ -28,6 +26,8 @@ from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import dumped, new_file, new_folder
 from reinforced_cot.integrity import record_split, split_manifest
+from reinforced_cot.preparation.conversion import converted
+from reinforced_cot.preparation.image_store import ImageStore
 
 log = logging.getLogger(__name__)
 

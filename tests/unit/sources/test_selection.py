@@ -3,9 +3,9 @@
 import pytest
 
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
-from reinforced_cot.data.selection import draw
 from reinforced_cot.errors import DataError
 from reinforced_cot.seeds import subset
+from reinforced_cot.sources.selection import draw
 
 RECORDS: list[RawRecord | Rejection] = [
     Rejection(f"q{n}", Place("a", n), "not text", "") if n % 7 == 3 else RawRecord(f"q{n}", Place("a", n), (), "?", ())

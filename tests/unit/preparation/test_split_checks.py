@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from reinforced_cot.data.examples import Example
-from reinforced_cot.data.split_checks import check
 from reinforced_cot.errors import DataError
+from reinforced_cot.preparation.split_checks import check
 
 
 def example(split: str, number: int, **changes: Any) -> Example:

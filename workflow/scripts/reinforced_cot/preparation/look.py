@@ -5,16 +5,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from reinforced_cot.data.conversion import converted
+from PIL import Image
+
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.images import ImageRejected, encoded
 from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records, Rejection
 from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.judging.consistency import is_bare, judge
+from reinforced_cot.preparation.conversion import converted
+from reinforced_cot.reading.verdict import Verdict
 
 READ = 2000  # records
+JUDGED = 300  # chains
 SHOWN = 5
 _WIDTH = 96  # characters of a text that is shown
+_GAPS = {"n/a", "na", "nan", "null", "none", "-", "?", "unknown", "tbd", "todo"}
 _NUMBER = re.compile(r"[-+]?[\d.,]+ ?%?")
 
 
@@ -29,6 +36,9 @@ class Look:
         rejected: those that would be set aside.
         answers, kinds: how often each answer and each kind of answer occurs.
         chains, choices, several_images: how many records have them.
+        judged, paid: how many of the first chains were judged, and for how many the reward `consistency` would pay.
+        gaps: answers such as N/A, which may stand for a missing one.
+        contradictions: how many questions stand there again with the same images and another answer.
         longest_chain: its words.
         is_whole: whether these are all records of the source.
     """
@@ -39,6 +49,10 @@ class Look:
     answers: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     chains: int = 0
+    judged: int = 0
+    paid: int = 0
+    gaps: Counter[str] = field(default_factory=Counter)
+    contradictions: int = 0
     longest_chain: int = 0
     choices: int = 0
     several_images: int = 0
@@ -53,6 +67,7 @@ class Look:
 def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
     """Read the first ``count`` records; only the images of those that are shown are opened."""
     look, reader = Look(), records()
+    asked: dict[tuple[Any, ...], tuple[str, ...]] = {}
     for record in islice(reader, count):
         look.read += 1
         result = record if isinstance(record, Rejection) else converted(record)
@@ -70,11 +85,26 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
         look.answers[result.answer] += 1
         look.kinds[kind_of(result)] += 1
         look.chains += bool(result.chain)
+        if result.chain and look.judged < JUDGED:
+            look.judged += 1
+            look.paid += _is_paid(result)
+        if not result.choices and result.answer.casefold() in _GAPS:
+            look.gaps[result.answer] += 1
+        if isinstance(record, RawRecord) and not any(isinstance(image, Image.Image) for image in record.images):
+            key = (result.question, *record.images)
+            look.contradictions += asked.setdefault(key, result.answers) != result.answers
         look.longest_chain = max(look.longest_chain, len(result.chain.split()))
         look.choices += bool(result.choices)
         look.several_images += isinstance(record, RawRecord) and len(record.images) > 1
     look.is_whole = next(reader, None) is None
     return look
+
+
+def _is_paid(example: Example) -> bool:
+    """Whether RL would pay for the chain, written by a policy before the answer that it leads to."""
+    answer = example.chain_answer or example.answer
+    is_supported = judge(example.chain, answer, example.question_text) is Verdict.SUPPORT
+    return is_supported and not is_bare(example.chain, answer, example.question_text)
 
 
 def _sizes(image: ImageSource, place: Place, budget: PixelBudget) -> str:
@@ -128,6 +158,17 @@ def _lines(name: str, look: Look, allowed: float) -> Iterator[str]:
     yield f"  answers: {kinds}"
     yield f"  {len(look.answers):,} different answers; the most frequent is {_cut(answer)!r}, {count / look.kept:.0%}"
     yield f"  chains of thought: {look.chains:,} of {look.kept:,}"
+    if look.judged:
+        share = look.paid / look.judged
+        yield f"  of the first {look.judged:,} chains, the reward consistency would pay for {share:.0%}"
+        if share < 0.5:
+            yield "    the others add too little to question and answer, or do not state the answer"
+            yield "    (config/README.md, rewards)"
+    if look.gaps:
+        gaps = ", ".join(f"{answer!r} {count:,}" for answer, count in look.gaps.most_common())
+        yield f"  answers that may stand for a missing one, and are taught as they are: {gaps}"
+    if look.contradictions:
+        yield f"  {look.contradictions:,} questions stand there before with the same images and another answer"
     if look.several_images:
         yield f"  several images: {look.several_images:,} of {look.kept:,}"
     for place, example, sizes in look.shown:

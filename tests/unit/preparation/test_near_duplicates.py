@@ -10,10 +10,10 @@ from PIL import Image, ImageEnhance
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.images import difference_hash
-from reinforced_cot.data.near_duplicates import near_duplicates
-from reinforced_cot.data.split_checks import check
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import write_json
+from reinforced_cot.preparation.near_duplicates import near_duplicates
+from reinforced_cot.preparation.split_checks import check
 
 
 def picture(seed: int) -> Image.Image:

@@ -64,7 +64,7 @@ def check(
 
 
 def _near_duplicates(name_a: str, name_b: str, folder: Path, max_share: float) -> dict[str, Any]:
-    from reinforced_cot.data.near_duplicates import near_duplicates  # the only check that needs NumPy
+    from reinforced_cot.preparation.near_duplicates import near_duplicates  # the only check that needs NumPy
 
     hashes_a, hashes_b = (_difference_hashes(folder, name) for name in (name_a, name_b))
     pairs = near_duplicates(hashes_a, hashes_b, folder)

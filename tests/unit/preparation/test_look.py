@@ -6,9 +6,9 @@ from typing import Any
 
 from PIL import Image
 
-from reinforced_cot.data.look import SHOWN, Look, as_text, look_at
 from reinforced_cot.data.records import Place, RawRecord, Rejection
 from reinforced_cot.data.settings import PixelBudget
+from reinforced_cot.preparation.look import SHOWN, Look, as_text, look_at
 
 BUDGET = PixelBudget(min_pixels=784, max_pixels=2500)
 
@@ -53,6 +53,26 @@ def test_counts_and_texts() -> None:
     ):
         assert line in text, line
     assert text.count("question:") == SHOWN
+
+
+def test_what_a_user_should_know_of_answers_and_chains() -> None:
+    paid = "The car stands in front of a house with a red door. It is a red car, so the answer is yes."
+    short = "So yes."
+    found = look(
+        *(record(number, chain=paid) for number in (1, 2)),
+        *(record(number, chain=short) for number in (3, 4, 5)),
+        *(record(number, answers=("N/A",)) for number in (6, 7)),
+        *(record(8, question="Which car is it?", images=(Path("x.jpg"),), answers=(a,)) for a in ("a", "b", "b")),
+    )
+    assert (found.judged, found.paid, found.gaps, found.contradictions) == (5, 2, {"N/A": 2}, 2)
+    text = as_text("cars.csv", found, 0.02)
+    for line in (
+        "of the first 5 chains, the reward consistency would pay for 40%",
+        "the others add too little to question and answer",
+        "answers that may stand for a missing one, and are taught as they are: 'N/A' 2",
+        "2 questions stand there before with the same images and another answer",
+    ):
+        assert line in text, line
 
 
 def test_no_more_is_read_than_asked() -> None:

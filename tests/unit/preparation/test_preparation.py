@@ -17,13 +17,13 @@ from PIL import Image
 
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.data.images import content_id
-from reinforced_cot.data.preparation import prepare
 from reinforced_cot.data.records import Place, RawRecord, Rejection
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.digits.digit_records import make_digit_records
 from reinforced_cot.digits.digit_scenes import SPLIT_BOUNDS, load_scans, scans_of_split
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.integrity import check_split
+from reinforced_cot.preparation.prepare import prepare
 
 BUDGET = PixelBudget(min_pixels=784, max_pixels=50176)
 
