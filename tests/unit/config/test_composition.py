@@ -71,6 +71,20 @@ def test_pathvars_are_never_inherited(tmp_path: Path) -> None:
     assert compose([SAMPLE, DAPO]).config["pathvars"] == {"results": "results/gqa-cot-sample"}
 
 
+def test_a_split_of_another_source_inherits_nothing(tmp_path: Path) -> None:
+    splits = {"train": {"file": "t.csv"}, "test": [{"source": "table", "file": "x.csv"}]}
+    table = write(tmp_path, "table", extends="demo", data={"source": "table", "splits": splits})
+    composed = compose([table])
+    assert composed.config["data"]["splits"] == {**splits, "val": {"size": 200}}
+    assert ("data", "splits", "train", "size") not in composed.origins
+    named = write(tmp_path, "named", extends="demo", data={"splits": {"train": {"source": "table", "file": "t.csv"}}})
+    assert compose([named]).config["data"]["splits"]["train"] == {"source": "table", "file": "t.csv"}
+    same = write(tmp_path, "same", extends="table", data={"splits": {"train": {"part": [0, 0.5]}}})
+    assert compose([same]).config["data"]["splits"]["train"] == {"file": "t.csv", "part": [0, 0.5]}
+    digits = write(tmp_path, "digits", extends="demo", data={"splits": {"train": {"size": 9}}})
+    assert compose([digits]).config["data"]["splits"]["train"] == {"size": 9}
+
+
 def test_an_add_on_applies_to_the_demo_and_to_any_preset() -> None:
     demo, dapo = compose([]), compose([DAPO])
     assert dapo.config["policies"]["grpo"] == demo.config["policies"]["grpo"]

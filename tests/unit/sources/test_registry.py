@@ -1,12 +1,15 @@
 """A split from one source or several: which records it takes, and what they are called."""
 
 import json
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from reinforced_cot.data.records import RawRecord, Rejection
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.sources.registry import read_split
@@ -79,3 +82,26 @@ def test_part_and_size_are_those_of_each_source(tmp_path: Path) -> None:
 def test_a_source_that_says_too_little_is_refused(source: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ids(DIGITS, source, split="val")
+
+
+def test_messages_and_places_name_an_archive_as_the_user_does(tmp_path: Path) -> None:
+    source = photos(tmp_path, "a", 2)
+    with open(tmp_path / "a.jsonl", "a") as file:
+        file.write('\n{"imageId": "a7", "instruction": "Is it red?", "answer": "no"}')
+    with zipfile.ZipFile(tmp_path / "cars.zip", "w") as archive:
+        archive.write(tmp_path / "a.jsonl", "data/a.jsonl")
+    shutil.make_archive(str(tmp_path / "photos"), "tar", tmp_path / "images")
+
+    def records(member: str) -> list[RawRecord | Rejection]:
+        packed = {**source, "file": f"{tmp_path}/cars.zip", "images": f"{tmp_path}/photos.tar", "member": member}
+        sources = (Source(**packed),)
+        settings = PreparedSplit(seed=1, image=PixelBudget(), digits=None, max_rejected_share=0.0, sources=sources)
+        return list(read_split(settings, "train", tmp_path / "prepared")())
+
+    first, _, rejected = records("data/a.jsonl")
+    assert str(first.place) == f"{tmp_path}/cars.zip/data/a.jsonl, line 1"
+    assert isinstance(rejected, Rejection) and f"in {tmp_path}/photos.tar; " in rejected.detail
+    with zipfile.ZipFile(tmp_path / "cars.zip", "w") as archive:
+        archive.writestr("data/a.jsonl", "\n[")
+    with pytest.raises(DataError, match=f"^{tmp_path}/cars.zip/data/a.jsonl, line 2"):
+        records("data/a.jsonl")

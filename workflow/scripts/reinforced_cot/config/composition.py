@@ -198,8 +198,13 @@ def _parent(layer: _Layer) -> Path:
 
 
 def _lay(composition: Composition, layer: _Layer, without: Sequence[str] = ()) -> None:
-    """Merge one file over what is there, in place, as Snakemake merges files."""
+    """Merge one file over what is there, in place, as Snakemake merges files; but a split of another source begins
+    anew, since a size of generated digits means nothing for a file.
+    """
     content = {key: value for key, value in layer.content.items() if key not in without}
+    for split in _of_another_source(composition.config.get("data"), content.get("data")):
+        composition.config["data"]["splits"][split] = {}
+        _forget(composition.origins, ("data", "splits", split))
     _merge(composition.config, content, composition.origins, (), layer.name)
 
 
@@ -209,10 +214,29 @@ def _merge(under: dict[Any, Any], over: Mapping[Any, Any], origins: Origins, pat
         if isinstance(value, Mapping) and isinstance(under.get(key), Mapping):
             _merge(under[key], value, origins, place, name)
             continue
-        for replaced in [other for other in origins if other[: len(place)] == place]:
-            del origins[replaced]
+        _forget(origins, place)
         under[key] = copy.deepcopy(value)
         origins |= dict.fromkeys(_leaves(value, place), name)
+
+
+def _forget(origins: Origins, place: tuple[Any, ...]) -> None:
+    for replaced in [other for other in origins if other[: len(place)] == place]:
+        del origins[replaced]
+
+
+def _of_another_source(under: Any, over: Any) -> list[str]:
+    """The splits for which a file names another source than what it is laid over."""
+    below, above = (data.get("splits") if isinstance(data, Mapping) else None for data in (under, over))
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return []
+    changed = []
+    for name, split in above.items():
+        old = below.get(name)
+        if isinstance(split, Mapping) and isinstance(old, Mapping):
+            before = old.get("source") or under.get("source")
+            if (split.get("source") or old.get("source") or over.get("source") or before) != before:
+                changed.append(name)
+    return changed
 
 
 def _leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

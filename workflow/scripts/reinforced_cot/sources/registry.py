@@ -1,11 +1,12 @@
 """The sources of questions by their names under ``source``, and the records of one split from all of its sources."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from reinforced_cot.data.records import RawRecord, Records, Rejection
-from reinforced_cot.errors import ConfigError
+from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.sources.parts import in_part
 from reinforced_cot.sources.selection import draw
 from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source, source_names
@@ -135,8 +136,36 @@ def _chosen(source: Source, settings: PreparedSplit, split: str, data: Path) -> 
 def _whole(source: Source, settings: PreparedSplit, split: str, data: Path) -> Records:
     if source.source not in READERS:
         raise ConfigError(f"data.splits.{split}: source {source.source!r} is unknown; expected {', '.join(READERS)}")
-    read = with_folders(source, data / UNPACKED) if "member" in READS[source.source].optional else source
-    return READERS[source.source](read, settings, split)
+    reader, into = READERS[source.source], data / UNPACKED
+    archives = [path for path in (source.file, source.images) if path and is_archive(path)]
+    if not archives or "member" not in READS[source.source].optional:
+        return reader(source, settings, split)
+    folders = {str(unpacked(Path(path), into)): path for path in archives}
+    with _archives_named(folders):
+        records = reader(with_folders(source, into), settings, split)
+    return lambda: _by_archives(records, folders)
+
+
+def _by_archives(records: Records, archives: Mapping[str, str]) -> Iterator[RawRecord | Rejection]:
+    """The records, with the names of archives, which the user knows, in place of those of the unpacked folders."""
+    with _archives_named(archives):
+        for record in records():
+            named = replace(record, place=record.place._replace(file=_named(record.place.file, archives)))
+            yield replace(named, detail=_named(named.detail, archives)) if isinstance(named, Rejection) else named
+
+
+@contextmanager
+def _archives_named(archives: Mapping[str, str]) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(_named(str(error), archives)) from error.__cause__
+
+
+def _named(text: str, archives: Mapping[str, str]) -> str:
+    for folder, archive in archives.items():
+        text = text.replace(folder, archive)
+    return text
 
 
 def with_folders(source: Source, into: Path) -> Source:
