@@ -1,8 +1,12 @@
 """What can be said of a table before anything runs is said at dry-run."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from config_samples import COMMIT, changed, problems
 
@@ -105,8 +109,17 @@ def test_splits_of_one_archive_or_of_one_data_set_are_told_apart() -> None:
             {"file": "train.csv", "columns": {"answer": "anser"}},
             "`data.splits.train.columns.answer` is anser, which train.csv does not have; did you mean answer?",
         ),
-        ({"file": "train.csv", "columns": {"extra": ["image", "size"]}}, "`data.splits.train.columns.extra` is size"),
+        ({"file": "train.csv", "columns": {"extra": ["size"]}}, "`data.splits.train.columns.extra` is size"),
         ({"file": "twice.csv"}, "the column 'a' occurs twice"),
+        ({"file": "rows.jsonl"}, "`data.splits.train`: rows.jsonl: no column is known to hold answer; the columns are"),
+        ({"file": "rows.jsonl", "columns": {"answer": "turns.1.value"}}, None),  # a later row may have it
+        ({"file": "rows.parquet", "columns": {"answer": "turns.1"}}, None),
+        (
+            {"file": "rows.parquet", "columns": {"answer": "trns.1"}},
+            "`data.splits.train.columns.answer` is trns.1, which rows.parquet does not have",
+        ),
+        ({"file": "rows.arrow"}, "rows.arrow: no column is known to hold answer"),
+        ({"file": "broken.parquet"}, "broken.parquet cannot be read as parquet"),
         ({"file": "train.csv"}, None),
         ({"file": "classes", "question": "What?"}, None),
         ({"hub": "a/b", "revision": COMMIT}, None),
@@ -117,5 +130,11 @@ def test_files_are_looked_at(train: dict[str, Any], line: str | None, folder: Pa
     (folder / "classes/cat").mkdir(parents=True)
     (folder / "classes/cat/a.png").touch()
     (folder / "twice.csv").write_text("a,a\n")
+    row = {"question": "Is it?", "image": "a.png", "turns": ["a", "b"]}
+    (folder / "rows.jsonl").write_text(json.dumps(row))
+    table = pyarrow.Table.from_pylist([row])
+    pyarrow.parquet.write_table(table, folder / "rows.parquet")
+    pyarrow.feather.write_feather(table, folder / "rows.arrow")
+    (folder / "broken.parquet").write_bytes((folder / "rows.parquet").read_bytes()[:-9])
     found = list(missing_data(validated(tables(**train))))
     assert len(found) == (line is not None) and (line is None or line in found[0]), found

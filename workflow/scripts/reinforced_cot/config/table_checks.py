@@ -7,10 +7,10 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.own_code import loading_problem
 from reinforced_cot.sources.settings import CONVERSION, Source
 from reinforced_cot.tables.column_settings import Columns
-from reinforced_cot.tables.columns import ALIASES, nearest
-from reinforced_cot.tables.csv_rows import header_of
+from reinforced_cot.tables.columns import ALIASES, nearest, unfound
 from reinforced_cot.tables.table_files import table_files
-from reinforced_cot.tables.table_formats import TEXT_FORMATS, is_archive, suffix_problem
+from reinforced_cot.tables.table_formats import JSON_FORMATS, is_archive, suffix_problem
+from reinforced_cot.tables.table_header import columns_of
 
 _OF_HUB = ("revision", "hub_config", "hub_split")
 
@@ -58,16 +58,20 @@ def table_file_problems(key: str, source: Source) -> Iterator[str]:
         files = table_files(path)
         if not files.rows and source.question is None and source.convert is None:
             yield f"`{key}.file` is {path}, a folder of images: give the question as `{key}.question`"
-        if files.rows and files.rows[0].suffix.lower() in TEXT_FORMATS:
-            yield from _unknown_columns(key, source.columns or Columns(), files.rows[0])
+        if files.rows and source.convert is None:
+            yield from _unknown_columns(key, source, files.rows[0])
     except DataError as error:
         yield f"`{key}.file` is refused: {error}"
 
 
-def _unknown_columns(key: str, columns: Columns, file: Path) -> Iterator[str]:
-    header = header_of(file)
+def _unknown_columns(key: str, source: Source, file: Path) -> Iterator[str]:
+    columns, header = source.columns or Columns(), columns_of(file)
+    if header and (problem := unfound(columns, header, str(file), is_asked=source.question is not None)):
+        yield f"`{key}`: {problem}"
+    if file.suffix.lower() in JSON_FORMATS:
+        return  # a later row may have further columns
     wanted = {name: getattr(columns, name) for name in Columns.model_fields if name != "extra"}
     named = [*wanted.items(), *(("extra", column) for column in columns.extra or ())]
     for name, column in named:
-        if column and column not in header:
+        if column and column not in header and column.partition(".")[0] not in header:
             yield f"`{key}.columns.{name}` is {column}, which {file} does not have; {nearest(column, header)}"

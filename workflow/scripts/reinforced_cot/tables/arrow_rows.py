@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,27 @@ def arrow_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DataError: the file is missing, damaged or of another format.
     """
+    batches = _parquet(path) if path.suffix.lower() == ".parquet" else _arrow(path)
+    with _readable(path):
+        yield from rows_of(batches)
+
+
+def arrow_columns(path: Path) -> list[str]:
+    """The names of the columns of a Parquet or Arrow file; errors as for `arrow_rows`."""
+    with _readable(path):
+        if path.suffix.lower() == ".parquet":
+            from pyarrow.parquet import read_schema
+
+            return list(read_schema(path).names)
+        return next((batch.schema.names for batch in _arrow(path)), [])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     import pyarrow  # only these formats need it
 
-    batches = _parquet(path) if path.suffix.lower() == ".parquet" else _arrow(path)
     try:
-        yield from rows_of(batches)
+        yield
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # also where a text is not UTF-8

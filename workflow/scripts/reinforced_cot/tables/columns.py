@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -40,7 +40,7 @@ COMMON_NAMES: dict[str, tuple[str, ...]] = {
 }
 ALIASES = {"image": "images", "answer": "answers"}
 _NEEDED = ("question", "images", "answers")
-_SAMPLED = 100  # rows whose columns are searched for common names: a row of a JSON file may lack some
+SAMPLED = 100  # rows whose columns are searched for common names: a row of a JSON file may lack some
 _SHOWN = 40
 
 
@@ -82,24 +82,17 @@ def chosen_columns(wanted: Columns, rows: Callable[[], Iterable[Row]], table: st
         DataError: a named column does not exist, or none was found for question, image or answer.
     """
     extra = wanted.extra or ()
-    given = {name: getattr(wanted, name) for name in Columns.model_fields if name != "extra"}
-    named = {ALIASES.get(name, name): column for name, column in given.items() if column is not None}
-    tops = {name: None for row in islice(rows(), _SAMPLED) for name in row}
+    named = _named(wanted)
+    tops = {name: None for row in islice(rows(), SAMPLED) for name in row}
     paths = {name: column for name, column in named.items() if column}
     _check(paths, extra, rows, tops, table)
-    for name, common in COMMON_NAMES.items():
-        if name in named or (name == "question" and is_asked):
-            continue
-        by_look = {top.strip().casefold(): top for top in tops if top not in {*paths.values(), *extra}}
-        candidates = list(dict.fromkeys(by_look[each.casefold()] for each in common if each.casefold() in by_look))
-        if candidates:
-            paths[name] = candidates[0]
-            if others := candidates[1:]:
-                log.info("%s: column %s is taken for %s, not %s", table, candidates[0], name, " or ".join(others))
+    for name, candidates in _common(named, [*paths.values(), *extra], tops, is_asked):
+        paths[name] = candidates[0]
+        if others := candidates[1:]:
+            log.info("%s: column %s is taken for %s, not %s", table, candidates[0], name, " or ".join(others))
     if not tops:
         raise DataError(f"{table} has no row")
-    missing = [name for name in _NEEDED if name not in paths and not (name == "question" and is_asked)]
-    if missing:
+    if missing := _missing(paths, is_asked):
         raise DataError(_not_found(missing, list(tops), table))
     taken = [*paths.values(), *extra]
     left = [top for top in tops if not any(path == top or path.startswith(f"{top}.") for path in taken)]
@@ -111,6 +104,47 @@ def chosen_columns(wanted: Columns, rows: Callable[[], Iterable[Row]], table: st
         ", ".join(left[:_SHOWN]) or "none",
     )
     return ColumnMap(paths, extra, tops)
+
+
+def unfound(wanted: Columns, tops: Sequence[str], table: str, is_asked: bool) -> str | None:
+    """Why no column holds the question, the image or the answer; None if each is named or found by its name.
+
+    Args:
+        tops: the names of the columns.
+        table, is_asked: as for `chosen_columns`.
+    """
+    named = _named(wanted)
+    taken = [*(column for column in named.values() if column), *(wanted.extra or ())]
+    found = {name for name, column in named.items() if column} | {
+        name for name, _ in _common(named, taken, tops, is_asked)
+    }
+    missing = _missing(found, is_asked)
+    return _not_found(missing, tops, table) if missing else None
+
+
+def _named(wanted: Columns) -> dict[str, str]:
+    """The columns that the configuration names, by the record's names; an empty one says that there is none."""
+    given = {name: getattr(wanted, name) for name in Columns.model_fields if name != "extra"}
+    return {ALIASES.get(name, name): column for name, column in given.items() if column is not None}
+
+
+def _common(
+    named: Mapping[str, str], taken: Sequence[str], tops: Iterable[str], is_asked: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """The columns with a common name of each part of a record that the configuration does not name."""
+    taken = list(taken)
+    for name, common in COMMON_NAMES.items():
+        if name in named or (name == "question" and is_asked):
+            continue
+        by_look = {top.strip().casefold(): top for top in tops if top not in taken}
+        candidates = list(dict.fromkeys(by_look[each.casefold()] for each in common if each.casefold() in by_look))
+        if candidates:
+            taken.append(candidates[0])
+            yield name, candidates
+
+
+def _missing(found: Collection[str], is_asked: bool) -> list[str]:
+    return [name for name in _NEEDED if name not in found and not (name == "question" and is_asked)]
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
