@@ -35,3 +35,9 @@ def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *
     command = ["snakemake", "--configfile", *presets, str(config), "--cores", "all"]
     subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=True)
     return {seed: REPO / results / folder for seed, folder in seed_folders(Config.model_construct(**chosen)).items()}
+
+
+def shuffled(scores: Mapping[str, Any]) -> str:
+    """The accuracy with the images of other questions, by a policy's eval.json; a dash where it was not asked."""
+    found = [probe["score"] for probe in scores["probes"] if probe["probe"] == "shuffled_images"]
+    return f"{found[0]:.3f}" if found else "-"

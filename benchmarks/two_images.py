@@ -10,10 +10,9 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from machine import machine
-from seed_runs import REPO, run_at_seeds  # which puts the package on the path
+from seed_runs import REPO, run_at_seeds, shuffled  # which puts the package on the path
 
 from reinforced_cot.digits.digit_pairs import ONE_IMAGE
 from reinforced_cot.files import read_json, write_text
@@ -43,18 +42,13 @@ def _lines(seeds: Sequence[int], runs: Mapping[int, Path]) -> Iterator[str]:
         for policy in POLICIES:
             scores = read_json(runs[seed] / policy / "eval.json")
             types = [scores["by_question_type"][name]["accuracy"] for name in ("pair_larger", "pair_color")]
-            yield f"| {seed} | {policy} | {types[0]:.3f} | {types[1]:.3f} | {_shuffled(scores)} |"
+            yield f"| {seed} | {policy} | {types[0]:.3f} | {types[1]:.3f} | {shuffled(scores)} |"
     means = [
         fmean(read_json(runs[seed] / policy / "eval.json")["accuracy"] for seed in seeds) for policy in POLICIES[1:]
     ]
     yield ""
     bound = fmean(ONE_IMAGE.values())
     yield f"Mean over seeds and types: SFT {means[0]:.3f}, GRPO {means[1]:.3f}; one image {bound:.3f}."
-
-
-def _shuffled(scores: Mapping[str, Any]) -> str:
-    found = [probe["score"] for probe in scores["probes"] if probe["probe"] == "shuffled_images"]
-    return f"{found[0]:.3f}" if found else "-"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

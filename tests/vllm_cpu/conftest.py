@@ -38,12 +38,20 @@ def short_run(root: Path, preset: str, *targets: str, **change: Any) -> Workflow
     return workflow
 
 
+SMOKE = "tests/configs/smoke.yaml"
+SFT = [f"results/smoke/{file}" for file in ("sft/model.json", "sft/answer.yaml", "grpo/train.yaml")]
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
     """Up to the merged SFT model."""
-    results = "results/smoke"
-    targets = [f"{results}/sft/model.json", f"{results}/sft/answer.yaml", f"{results}/grpo/train.yaml"]
-    return short_run(tmp_path_factory.mktemp("digits") / "workflow", "tests/configs/smoke.yaml", *targets)
+    return short_run(tmp_path_factory.mktemp("digits") / "workflow", SMOKE, *SFT)
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
+    """The same with two images per question."""
+    return short_run(tmp_path_factory.mktemp("pairs") / "workflow", SMOKE, *SFT, data={"digits": {"images": 2}})
 
 
 @pytest.fixture(scope="session")

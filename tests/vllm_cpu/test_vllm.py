@@ -41,6 +41,7 @@ CASES = [
     ("digits", "results/smoke", "sft", 24),
     ("beside", "results/smoke", "beside", 24),
     ("photos", "results/gqa-cot-sample", "base", 60),
+    ("pairs", "results/smoke", "sft", 24),
 ]
 
 
@@ -70,7 +71,9 @@ def beside(digits: WorkflowCopy) -> WorkflowCopy:
 def test_vllm_answers_what_transformers_answers(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, results: str, policy: str, at_least: int
 ) -> None:
-    """Token for token, float32, greedy; real photographs of many sizes, blank and swapped images, empty chains."""
+    """Token for token, float32, greedy: real photographs of many sizes, two images per question, blank and swapped
+    images, empty chains.
+    """
     workflow = request.getfixturevalue(name)
     ours = answers(workflow, results, policy, "transformers", tmp_path / "transformers")
     theirs = answers(workflow, results, policy, "vllm", tmp_path / "vllm")
@@ -149,9 +152,11 @@ def reinforced(
     return run_script(str(script), "--settings", str(output.with_suffix(".yaml")), *folders, *options, cwd=digits.root)
 
 
-@pytest.mark.parametrize("origin", ["sft", "beside"])
-def test_rollouts_come_from_the_policy_that_is_trained(beside: WorkflowCopy, tmp_path: Path, origin: str) -> None:
-    run = reinforced(beside, tmp_path / "grpo", origin=origin)
+@pytest.mark.parametrize(("name", "origin"), [("digits", "sft"), ("beside", "beside"), ("pairs", "sft")])
+def test_rollouts_come_from_the_policy_that_is_trained(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, origin: str
+) -> None:
+    run = reinforced(request.getfixturevalue(name), tmp_path / "grpo", origin=origin)
     assert run.returncode == 0, run.stderr[-5000:]
     history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
     differences = [entry[DIFFERENCE] for entry in history if DIFFERENCE in entry]
