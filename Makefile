@@ -42,6 +42,7 @@ bench: $(READY)  ## measure every claimed speed again (an hour of idle cores): b
 		../$(BIN)/python $$script.py --sample $(abspath $(SAMPLE)) || exit 1; done
 	$(BIN)/python benchmarks/merge.py
 	$(BIN)/python benchmarks/plan.py
+	$(BIN)/python benchmarks/preparation.py
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/run_time.py
 	$(BIN)/python benchmarks/summary.py

@@ -11,7 +11,7 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 README = FOLDER / "README.md"
 BLOCK = re.compile(r"(?<=<!-- summary.py writes this -->\n).*(?=<!-- until here -->)", re.DOTALL)
-PAGES = ("shared_prefix", "scaling", "grpo_step", "sft", "evaluation", "merge", "run_time")
+PAGES = ("shared_prefix", "scaling", "grpo_step", "sft", "evaluation", "merge", "preparation", "run_time")
 Row = tuple[str, str, str, str, str]
 
 
@@ -32,6 +32,11 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
     merge = {way: ways["peft"]["seconds"] / figures["seconds"] for way, figures in ways.items()}
     share = ways["proved"]["rss"] / ways["peft"]["rss"]
     times = "{:.2f} times".format
+    prepared = found["preparation"]
+    shrunk, copied = (
+        prepared[f"plain: {title}"]["seconds"] / prepared[f"prepared: {title}"]["seconds"]
+        for title in ("shrunk, written as PNG", "within the budget, copied")
+    )
     return [
         (f"GRPO's update: {tokens}", "stock TRL", "2.5", times(update["ratio"]), "shared_prefix"),
         (f"GRPO's update: {longer}", "stock TRL", "", times(long["ratio"]), "scaling"),
@@ -45,6 +50,8 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
         ("merge, without its proof", "PEFT", "1.5", times(merge["ours"]), "merge"),
         ("merge with its proof", "PEFT, which has no proof", "", times(merge["proved"]), "merge"),
         ("memory of a merge, with its proof", "PEFT", "0.25 of it", f"{share:.2f} of it", "merge"),
+        ("images of preparation, shrunk", "a plain loop of Pillow", "0.8", times(shrunk), "preparation"),
+        ("images of preparation, copied", "a plain loop of Pillow", "", times(copied), "preparation"),
         (
             "the whole run of the demo",
             "the same with its switches off",
