@@ -9,6 +9,7 @@ os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one engine per p
 from transformers import GenerationConfig, ProcessorMixin
 from vllm import LLM, SamplingParams
 from vllm.lora.request import LoRARequest
+from vllm.outputs import CompletionOutput
 
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
@@ -93,10 +94,12 @@ class VllmEngine:
                     f"vLLM read the prompt of {example.id} as {len(output.prompt_token_ids)} tokens, not {expected}: "
                     "its pixel budget or template differs from the checkpoint's"
                 )
-        return [
-            [Completion(answer.text, answer.finish_reason == "length") for answer in output.outputs]
-            for output in outputs
-        ]
+        return [[self._completion(answer) for answer in output.outputs] for output in outputs]
+
+    def _completion(self, answer: CompletionOutput) -> Completion:
+        # vLLM's own text lacks the beginning of a character that the last tokens leave unfinished.
+        text = self._processor.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True)
+        return Completion(text, answer.finish_reason == "length")
 
 
 def _rank_limit(folder: Path) -> int:
