@@ -10,6 +10,8 @@ include: "rules/common.smk"
 include: "rules/settings.smk"
 include: "rules/data.smk"
 include: "rules/base_model.smk"
+include: "rules/samples.smk"
+include: "rules/chains.smk"
 
 
 # Each method that makes a policy has a rule of its name.

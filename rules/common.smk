@@ -30,6 +30,7 @@ if paths.SCRIPTS != SCRIPTS:
         "the same clone in every module"
     )
 
+from reinforced_cot.chains.settings import DATA
 from reinforced_cot.code_hashes import code_hashes, module_hashes
 from reinforced_cot.config import stage_settings
 from reinforced_cot.config.checks import warnings_of
@@ -42,7 +43,7 @@ from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import sha256_of, write_text
 from reinforced_cot.manifests import checkpoint_files
 from reinforced_cot.own_code import own_modules
-from reinforced_cot.policies.graph import adapter_base, ancestors
+from reinforced_cot.policies.graph import adapter_base, made_for, sampled
 from reinforced_cot.policies.grpo import server_gpus
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE
@@ -108,6 +109,7 @@ wildcard_constraints:
     split=one_of(SPLITS),
     # A typo in a policy's name, or a path under another results folder, matches no rule.
     policy=one_of([BASE, *POLICIES]),
+    chains=one_of(settings.chains),
 
 
 def code(script):
@@ -152,6 +154,36 @@ def own_conversions(wildcards):
         f"{name} {digest}"
         for name, digest in module_hashes(own_modules(names), Path()).items()
     ]
+
+
+def own_chains(wildcards):
+    """The same hashes for a user's own function that writes a set's chains."""
+    name = settings.chains[wildcards.chains].own_function
+    return [
+        f"{module} {digest}"
+        for module, digest in module_hashes(own_modules([name or ""]), Path()).items()
+    ]
+
+
+def chain_samples(wildcards):
+    """The samples that a set's chains are taken from; none where a function writes them."""
+    policy = settings.chains[wildcards.chains].policy
+    return [f"<results>/samples/{policy}.jsonl"] if policy else []
+
+
+def taught(wildcards):
+    """The set of chains that a policy learns from; no file for those that came with the data."""
+    chosen = POLICIES[wildcards.policy].chain_set
+    return [] if chosen == DATA else [f"<results>/chains/{chosen}.jsonl"]
+
+
+def rated(wildcards):
+    """The pass rates by which a policy's training questions are chosen, if they are."""
+    return (
+        [f"<results>/{wildcards.policy}/pass_rates.json"]
+        if POLICIES[wildcards.policy].rated_by
+        else []
+    )
 
 
 def refuse_more_gpus_than_there_are(stage, gpus, served=0):
@@ -265,7 +297,7 @@ def of_policy(wildcards):
     try:
         if name not in settings.made:
             refuse_policy(settings, name)
-            line = [*ancestors(POLICIES, name), name]
+            line = made_for(POLICIES, settings.chains, [name])
             if absent := list(missing_packages(settings, line)):
                 raise ConfigError("\n".join(absent))
             for other in line:

@@ -1,7 +1,5 @@
-# The policies of this run that learn from chains of thought: data without chains is refused for them.
-LEARN_FROM_CHAINS = [
-    name for name in settings.made if METHODS[POLICIES[name].method].learns_from_chains
-]
+# The policies of this run that learn from the data's chains of thought: data without chains is refused for them.
+LEARN_FROM_CHAINS = settings.learning_from_data
 
 
 rule prepare_data:

@@ -2,7 +2,8 @@ rule grpo:
     """
     Reinforcement learning with GRPO, GSPO and other losses of TRL, of an adapter (`grpo_in_full`: of every weight).
 
-    Needs: the model or adapter of the policy it starts from, the train split, a passed data check. Makes:
+    Needs: the model or adapter of the policy it starts from, the train split, a passed data check, the pass rates of its
+    questions (none for all questions). Makes:
     {results}/{policy}/adapter/, adapter.json (in full: model/, model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
     not declared, so they survive a killed job.
     """
@@ -14,6 +15,7 @@ rule grpo:
         checked=ancient("<results>/data/summary.json"),
         start=ancient(of_origin("<results>/{origin}/{start}")),
         manifest=of_origin("<results>/{origin}/{start}.json"),
+        rates=rated,
         base=ancient(if_continued("<results>/{base}/model")),
         base_manifest=if_continued("<results>/{base}/model.json"),
     output:
@@ -38,8 +40,9 @@ rule grpo:
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
+        rates=lambda wildcards, input: [f"--rates={path}" for path in input.rates],
     shell:
-        "exec python {params.scripts:q}/grpo.py --settings {input.settings:q} --data {params.data:q}"
+        "exec python {params.scripts:q}/grpo.py --settings {input.settings:q} --data {params.data:q} {params.rates:q}"
         " --from {params.origin:q} --output {params.policy:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 

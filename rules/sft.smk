@@ -2,7 +2,8 @@ rule sft:
     """
     Supervised fine-tuning on chains of thought, of an adapter (`sft_in_full`: of every weight).
 
-    Needs: the model or adapter of the policy it starts from, the train and val splits, a passed data check. Makes:
+    Needs: the model or adapter of the policy it starts from, the train and val splits, a passed data check, the set of
+    chains that it learns from (none for the data's own). Makes:
     {results}/{policy}/adapter/, adapter.json (in full: model/, model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
     not declared, so they survive a killed job.
     """
@@ -14,6 +15,7 @@ rule sft:
         checked=ancient("<results>/data/summary.json"),
         start=ancient(of_origin("<results>/{origin}/{start}")),
         manifest=of_origin("<results>/{origin}/{start}.json"),
+        chains=taught,
         base=ancient(if_continued("<results>/{base}/model")),
         base_manifest=if_continued("<results>/{base}/model.json"),
     output:
@@ -37,8 +39,9 @@ rule sft:
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
+        chains=lambda wildcards, input: [f"--chains={path}" for path in input.chains],
     shell:
-        "exec python {params.scripts:q}/sft.py --settings {input.settings:q} --data {params.data:q}"
+        "exec python {params.scripts:q}/sft.py --settings {input.settings:q} --data {params.data:q} {params.chains:q}"
         " --from {params.origin:q} --output {params.policy:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 

@@ -8,9 +8,11 @@ checkpoint when the same command is given again.
 """
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.chains.samples import kept_by_rate
 from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.data.examples import most_images, read_examples
 from reinforced_cot.integrity import check_split, check_start
@@ -18,8 +20,11 @@ from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.launch.vllm_server import rollout_server
 from reinforced_cot.policies.grpo import GrpoSettings
+from reinforced_cot.result_files import read_result
 from reinforced_cot.scoring.reward_loading import own_modules
 from reinforced_cot.stage_script import read_settings, start
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl and images")
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
+    parser.add_argument("--rates", type=Path, help="pass rates of the questions, by which they are chosen")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
@@ -35,13 +41,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_start(args.origin, settings.policy.start)
     check_split(args.data, "train")
     examples = read_examples(args.data / "train.jsonl")
+    rate, rates = settings.policy.pass_rate, [args.rates] if args.rates else []
+    if rate and args.rates:
+        everything, examples = examples, kept_by_rate(examples, read_result(args.rates), rate.keep, args.rates)
+        log.info("%d of %d questions have a pass rate from %g to %g", len(examples), len(everything), *rate.keep)
     launch(topology, rollout_server(settings, args.origin, args.output, most_images(examples)))
     from reinforced_cot.training.grpo import train
     from reinforced_cot.training.trainer import resume
 
     # A run does not resume with changed rewards: they are part of its fingerprint.
     reward_hashes = module_hashes(own_modules(settings.policy.rewards or {}), Path())
-    inputs = [args.data / "train.jsonl", args.origin / f"{settings.policy.start}.json"]
+    inputs = [args.data / "train.jsonl", *rates, args.origin / f"{settings.policy.start}.json"]
     run = {**settings.as_dict(), "own_rewards": reward_hashes}
     resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
     train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim)

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from reinforced_cot.chains.taught import with_chains
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.integrity import check_split, check_start
 from reinforced_cot.interpreter import run_script
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl, val.jsonl and images")
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
+    parser.add_argument("--chains", type=Path, help="a set of chains, in place of those of train.jsonl")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
@@ -34,11 +36,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     for split in splits:
         check_split(args.data, split)
     examples = {split: read_examples(path) for split, path in splits.items()}
+    made = [args.chains] if args.chains else []
+    if args.chains:
+        examples["train"] = with_chains(examples["train"], args.chains)
     launch(topology)
     from reinforced_cot.training.sft import train
     from reinforced_cot.training.trainer import resume
 
-    inputs = [*splits.values(), args.origin / f"{settings.policy.start}.json"]
+    inputs = [*splits.values(), *made, args.origin / f"{settings.policy.start}.json"]
     resume_from, claim = resume(Path(__file__), settings.as_dict(), inputs, topology, args.output)
     train(
         settings, examples["train"], examples["val"], args.data, args.origin, args.output, resume_from, topology, claim

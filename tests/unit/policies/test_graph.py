@@ -2,7 +2,8 @@
 
 import pytest
 
-from reinforced_cot.policies.graph import adapter_base, ancestors, drawn, graph_problems, made_for, repeats
+from reinforced_cot.chains.settings import ChainSet
+from reinforced_cot.policies.graph import adapter_base, ancestors, drawn, graph_problems, made_for, repeats, sampled
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import RESERVED, name_problem
 from reinforced_cot.policies.settings import TrainedPolicy
@@ -10,8 +11,15 @@ from reinforced_cot.policies.settings import TrainedPolicy
 LORA = {"r": 4, "target_modules": ["q_proj"]}
 
 
-def policy(method: str, origin: str, start: str = "model", lora: dict[str, object] | None = LORA) -> TrainedPolicy:
-    return METHODS[method].policy.model_validate({"method": method, "from": origin, "start": start, "lora": lora})
+def policy(
+    method: str, origin: str, start: str = "model", lora: dict[str, object] | None = LORA, **further: object
+) -> TrainedPolicy:
+    settings = {"method": method, "from": origin, "start": start, "lora": lora, **further}
+    return METHODS[method].policy.model_validate(settings)
+
+
+def chain_set(policy: str, samples: int | None = None) -> ChainSet:
+    return ChainSet(by="policy", policy=policy, samples=samples)
 
 
 POLICIES = {
@@ -22,6 +30,13 @@ POLICIES = {
     "sft": policy("sft", "base"),
     "zero": policy("grpo", "base"),
     "full": policy("grpo", "longer", lora=None),
+}
+CHAINS = {"own": chain_set("grpo", 4), "first": chain_set("base")}
+ITERATED = {
+    "again": policy("grpo", "star", pass_rate={"of": "sft", "samples": 16}),
+    "star": policy("sft", "base", chains="own"),
+    "grpo": policy("grpo", "sft", pass_rate={"of": "sft"}),
+    "sft": policy("sft", "base"),
 }
 
 
@@ -40,7 +55,7 @@ def test_ancestors_come_nearest_first() -> None:
     ],
 )
 def test_what_a_report_starts_from_is_made_first(report: list[str], made: list[str]) -> None:
-    assert made_for(POLICIES, report) == made
+    assert made_for(POLICIES, {}, report) == made
 
 
 @pytest.mark.parametrize(
@@ -71,7 +86,8 @@ def test_the_graph_is_drawn_as_a_tree() -> None:
 
 
 def test_a_sound_graph_has_no_problems() -> None:
-    assert list(graph_problems(POLICIES, list(POLICIES))) == []
+    assert list(graph_problems(POLICIES, {}, list(POLICIES))) == []
+    assert list(graph_problems(ITERATED, CHAINS, list(ITERATED))) == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +97,7 @@ def test_a_sound_graph_has_no_problems() -> None:
         ({"a": policy("sft", "xyz")}, "`policies.a.from` is xyz, which is no policy; there are base, a"),
         (
             {"a": policy("sft", "b"), "b": policy("sft", "a"), "c": policy("sft", "b")},
-            "`policies.a.from` leads back to a: a <- b <- a; let one of them start from base",
+            "`policies.a.from` and `policies.b.from` lead back to a: a <- b <- a; let one of them name base",
         ),
         (
             {"a": policy("sft", "base", "adapter")},
@@ -99,7 +115,54 @@ def test_a_sound_graph_has_no_problems() -> None:
     ],
 )
 def test_what_leads_nowhere_is_refused(policies: dict[str, TrainedPolicy], message: str) -> None:
-    assert list(graph_problems(policies, list(policies))) == [message]
+    assert list(graph_problems(policies, {}, list(policies))) == [message]
+
+
+@pytest.mark.parametrize(
+    ("policies", "chains", "message"),
+    [
+        (
+            {"a": policy("sft", "base", chains="onw")},
+            CHAINS,
+            "`policies.a.chains` is onw, which is no set; did you mean own?",
+        ),
+        (
+            {"a": policy("sft", "base", chains="own")},
+            {"own": chain_set("b")},
+            "`chains.own.policy` is b, which is no policy; there are base, a",
+        ),
+        (
+            {"a": policy("grpo", "base", pass_rate={"of": "b"})},
+            {},
+            "`policies.a.pass_rate.of` is b, which is no policy; there are base, a",
+        ),
+        (
+            {"a": policy("sft", "base", chains="own")},
+            {"own": chain_set("a")},
+            "`chains.own.policy` lead back to a: a <- a; let one of them name base",
+        ),
+        (
+            {"a": policy("sft", "base", chains="own"), "b": policy("grpo", "a", pass_rate={"of": "a"})},
+            {"own": chain_set("b")},
+            "`chains.own.policy` and `policies.b.from` lead back to a: a <- b <- a; let one of them name base",
+        ),
+        (
+            {"a": policy("grpo", "base", pass_rate={"of": "b"}), "b": policy("grpo", "a")},
+            {},
+            "`policies.a.pass_rate.of` and `policies.b.from` lead back to a: a <- b <- a; let one of them name base",
+        ),
+    ],
+)
+def test_chains_and_pass_rates_are_part_of_the_graph(
+    policies: dict[str, TrainedPolicy], chains: dict[str, ChainSet], message: str
+) -> None:
+    assert list(graph_problems(policies, chains, list(policies))) == [message]
+
+
+def test_expert_iteration() -> None:
+    assert made_for(ITERATED, CHAINS, ["again"]) == ["sft", "grpo", "star", "again"]
+    assert made_for(ITERATED, CHAINS, ["star", "grpo"]) == ["sft", "grpo", "star"]
+    assert sampled(ITERATED, CHAINS) == {"base": 8, "grpo": 4, "sft": 16}
 
 
 def test_reserved_names_are_refused() -> None:

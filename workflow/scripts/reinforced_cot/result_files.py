@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import key_below, not_finite, read_json, sha256_of, write_json, write_jsonl, write_text
+from reinforced_cot.files import (
+    key_below,
+    not_finite,
+    read_json,
+    read_jsonl,
+    sha256_of,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 
 
 class _Result(dict[str, Any]):
@@ -90,6 +99,16 @@ def check_result(path: Path, remedy: str | None = None) -> None:
             f"{path} is not what {checksum} recorded: if you copied or changed it, delete {checksum}; otherwise it is "
             f"damaged: {remedy or made_again(path)}"
         )
+
+
+def read_result_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a JSONL file that `write_result_rows` has written.
+
+    Raises:
+        DataError: it is missing or no JSONL, or its checksum is another.
+    """
+    check_result(path)
+    return [row for _, row in read_jsonl(path)]
 
 
 def read_result(path: Path, remedy: str | None = None) -> Any:

@@ -7,6 +7,7 @@ these sections agree with their types, so that one mistake does not cause puzzli
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from reinforced_cot.chains.settings import chain_problems
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.data_checks import data_problems, gqa_problems
 from reinforced_cot.config.grpo_checks import (
@@ -65,6 +66,7 @@ CHECKS: list[tuple[tuple[str, ...], Check]] = [
     (("launch", "used", "base_model"), attention_problems),
     (("rewards",), lambda rewards: reward_problems("rewards", rewards)),
     (("evaluate", "data"), gqa_problems),
+    (("chains",), lambda chains: (line for name in chains for line in chain_problems(name, chains[name]))),
 ]
 # Of one policy: the method that the check is for (None: any), the sections beside the policy, the function.
 POLICY_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, Field, SerializeAsAny, create_model
 from pydantic_core import PydanticCustomError
 
+from reinforced_cot.chains.settings import DATA, ChainSet
 from reinforced_cot.data.settings import PixelBudget, Prompt
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.generation.settings import Answering
@@ -94,6 +95,9 @@ class Config(Section):
     policies: dict[str, SerializeAsAny[TrainedPolicy]]
     """One entry per policy, by its name."""
 
+    chains: dict[str, ChainSet] = Field(default_factory=dict)
+    """Sets of chains of thought that are made, by their names."""
+
     rewards: Rewards = Field(default_factory=lambda: dict(DEFAULT_REWARDS))
     """Weight of each reward that RL learns from."""
 
@@ -105,8 +109,13 @@ class Config(Section):
 
     @property
     def made(self) -> list[str]:
-        """The trained policies that the report needs, each after the policy that it starts from."""
-        return made_for(self.policies, self.report)
+        """The trained policies that the report needs, each after those that it needs."""
+        return made_for(self.policies, self.chains, self.report)
+
+    @property
+    def learning_from_data(self) -> list[str]:
+        """Those of them that learn from the chains that came with the data."""
+        return [name for name in self.made if self.policies[name].chain_set == DATA]
 
     @property
     def results(self) -> str:

@@ -13,7 +13,6 @@ from reinforced_cot.config.table_checks import table_file_problems, table_proble
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.files import read_json
-from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.sources.settings import (
     GQA_SOURCES,
     PATH_FIELDS,
@@ -107,7 +106,7 @@ def missing_chains(config: Config) -> Iterator[str]:
 
     Changed data files are seen only when the split is prepared again.
     """
-    learning = [name for name in config.made if METHODS[config.policies[name].method].learns_from_chains]
+    learning = config.learning_from_data
     folder = Path(config.results) / "data"
     try:
         prepared = yaml.safe_load((folder / "train.yaml").read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reinforced_cot.chains.settings import ChainSettings
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
 from reinforced_cot.config.trl_fields import defaults
@@ -85,6 +86,17 @@ def answer_settings(config: Config) -> AnswerSettings:
     return AnswerSettings(
         seed=config.seed, prompt=config.prompt, base_model=Loading.taken_from(config.base_model), answer=config.answer
     )
+
+
+def sample_settings(config: Config, count: int) -> AnswerSettings:
+    """What `sample` reads: how test's questions are asked, but for samples alone."""
+    asked = config.answer.model_copy(update={"samples": count, "direct": False, "probes": 0})
+    return answer_settings(config).model_copy(update={"answer": asked})
+
+
+def chain_settings(config: Config, name: str) -> ChainSettings:
+    """What `filter_chains` reads of one set."""
+    return ChainSettings(name=name, chains=config.chains[name])
 
 
 def _with_totals(config: Config, policy: TrainedPolicy) -> TrainedPolicy:

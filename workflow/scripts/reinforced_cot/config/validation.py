@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.config import checks
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import TAGS, Schema, explained, missing, reserved_or_unknown, wrong_value
 from reinforced_cot.config.old_form import OLD_KEYS
 from reinforced_cot.config.trl_fields import field_problems, trl_fields
 from reinforced_cot.errors import ConfigError
-from reinforced_cot.policies.graph import ancestors, graph_problems
+from reinforced_cot.policies.graph import graph_problems, made_for, needs
 from reinforced_cot.policies.inheritance import LIKE, completed, inheritance_problems
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE, name_problem
@@ -62,10 +63,11 @@ def validated(config: Mapping[str, Any]) -> Config:
                 sections[name] = value
     if "policies" in sections:
         names = [str(name) for name in raw["policies"]] if isinstance(raw["policies"], Mapping) else []
-        problems += graph_problems(sections["policies"], names)
+        chains = sections.get("chains", {})
+        problems += graph_problems(sections["policies"], chains, names) if "chains" in sections else []
         if "report" in sections and isinstance(raw["policies"], Mapping):
             problems += _report(sections["report"], names)
-            sections["made"] = _sound_part(sections["policies"], sections["report"])
+            sections["made"] = _sound_part(sections["policies"], chains, sections["report"])
     problems += checks.problems(sections)
     if problems:
         raise ConfigError("\n".join(_said_once(problems, raw.get("policies"))))
@@ -94,7 +96,7 @@ def refuse_policy(config: Config, name: str) -> None:
         ConfigError: one line per problem.
     """
     sections = {field: getattr(config, field) for field in Config.model_fields}
-    needed = [*ancestors(config.policies, name), name]
+    needed = made_for(config.policies, config.chains, [name])
     if problems := list(checks.problems({**sections, "made": needed})):
         raise ConfigError("\n".join(dict.fromkeys(problems)))
 
@@ -236,14 +238,22 @@ def _report(report: Sequence[str], names: Sequence[str]) -> Iterator[str]:
             yield f"`report` names {name}, which is no policy; {hint}"
 
 
-def _sound_part(policies: Mapping[str, TrainedPolicy], report: Sequence[str]) -> list[str]:
-    """The policies of a report that have no broken ancestor, and their ancestors; each after its origin."""
+def _sound_part(
+    policies: Mapping[str, TrainedPolicy], chains: Mapping[str, ChainSet], report: Sequence[str]
+) -> list[str]:
+    """The policies of a report that need no broken one, and all that they need; each after those."""
     order: dict[str, None] = {}
+
+    def is_sound(name: str, line: tuple[str, ...]) -> bool:
+        if name == BASE or name in order:
+            return True
+        if name not in policies or name in line:
+            return False
+        if not all(is_sound(other, (*line, name)) for other in needs(policies, chains, name).values()):
+            return False
+        order[name] = None
+        return True
+
     for name in report:
-        line = []
-        while name in policies and name not in line:
-            line.append(name)
-            name = policies[name].from_policy
-        if name == BASE:
-            order |= dict.fromkeys(reversed(line))
+        is_sound(name, ())
     return list(order)

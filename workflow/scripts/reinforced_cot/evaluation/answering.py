@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,9 @@ NO_CHAIN = completion_text("", "").partition(ANSWER_OPEN)[0] + ANSWER_OPEN + "\n
 DIRECT_TOKENS = 16  # as lmms-eval's GQA
 
 
+SAMPLES = "samples"
+
+
 class Pass(NamedTuple):
     """One way of asking: its name (a key of the predictions), the questions, the images shown with each (as in
     `Batch`), and options of `generate_batch`.
@@ -41,6 +44,9 @@ class Pass(NamedTuple):
     examples: Sequence[Example]
     images: Sequence[ShownImages]
     options: dict[str, Any]
+
+
+Ways = Callable[[AnswerSettings, Sequence[Example]], list[Pass]]
 
 
 def passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
@@ -53,12 +59,17 @@ def passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
     tokens, images = {"max_new_tokens": answering.max_new_tokens}, [example.images for example in examples]
     result = [Pass("prediction_raw", examples, images, tokens)]
     if answering.samples:
-        result.append(Pass("samples", examples, images, {**tokens, "samples": answering.samples, "seed": seed}))
+        result.append(Pass(SAMPLES, examples, images, {**tokens, "samples": answering.samples, "seed": seed}))
     if answering.direct:
         result.append(Pass("direct_raw", examples, images, {"max_new_tokens": DIRECT_TOKENS, "begin": NO_CHAIN}))
     if probed := subset(examples, answering.probes, seed):
         result += [Pass(probe.key, probed, probe.images(probed, seed), tokens) for probe in IMAGE_PROBES.values()]
     return result
+
+
+def sample_passes(settings: AnswerSettings, examples: Sequence[Example]) -> list[Pass]:
+    """Samples at temperature 1 alone, as training questions are asked."""
+    return [way for way in passes(settings, examples) if way.name == SAMPLES]
 
 
 def answer(
@@ -69,10 +80,12 @@ def answer(
     answers: AnswerLog,
     shard: int = 0,
     shards: int = 1,
+    ways: Ways = passes,
 ) -> None:
     """Ask a checkpoint the batches that are not in the log yet, and log its answers.
 
     Args:
+        ways: the passes that the questions are asked in.
         data: the folder that the examples' images are relative to.
         model: a checkpoint folder.
         shard: which of ``shards`` processes this one is; each takes its part of the batches, which do not depend on it.
@@ -85,7 +98,7 @@ def answer(
     lengths = prompt_lengths(processor, examples, data, prompt, context_length(model, trusted), new_tokens)
     done, units = answers.read().keys(), []
     budget = settings.answer.batch_size * (max(lengths) + new_tokens)
-    for way in passes(settings, examples):
+    for way in ways(settings, examples):
         shown = [
             example if images is None else replace(example, images=images)
             for example, images in zip(way.examples, way.images, strict=True)
@@ -122,27 +135,39 @@ def collect(settings: AnswerSettings, examples: Sequence[Example], answers: Answ
     Raises:
         DataError: a question of a pass was not answered, or an answered question is not in the pass.
     """
-    logged = answers.read().items()
+    logged = answers.read()
     rows = {example.id: unscored(example, "") for example in examples}
     for way in passes(settings, examples):
-        batches = [answered for (name, _), answered in logged if name == way.name]
-        by_id = {
-            id: (texts, truncated)
-            for answered in batches
-            for id, texts, truncated in zip(answered.ids, answered.texts, answered.truncated, strict=True)
-        }
-        if differing := by_id.keys() ^ {example.id for example in way.examples}:
-            raise DataError(
-                f"{way.name} of question {min(differing)} is missing, or not part of this pass: run the command again"
-            )
-        for id, (texts, truncated) in by_id.items():
-            if way.name == "samples":
+        for id, (texts, truncated) in _by_id(way, logged).items():
+            if way.name == SAMPLES:
                 rows[id]["samples"] = texts
             else:
                 rows[id][way.name] = texts[0]
             if way.name == "prediction_raw":
                 rows[id]["truncated"] = truncated[0]
     return list(rows.values())
+
+
+def collect_samples(settings: AnswerSettings, examples: Sequence[Example], answers: AnswerLog) -> list[dict[str, Any]]:
+    """A row per question: its id, and its samples; errors as for `collect`."""
+    (way,) = sample_passes(settings, examples)
+    by_id = _by_id(way, answers.read())
+    return [{"id": example.id, "samples": by_id[example.id][0]} for example in examples]
+
+
+def _by_id(way: Pass, logged: Mapping[tuple[str, int], Answered]) -> dict[str, tuple[list[str], list[bool]]]:
+    """What was answered in one pass: each question's texts, and whether they were cut off."""
+    by_id = {
+        id: (texts, truncated)
+        for (name, _), answered in logged.items()
+        if name == way.name
+        for id, texts, truncated in zip(answered.ids, answered.texts, answered.truncated, strict=True)
+    }
+    if differing := by_id.keys() ^ {example.id for example in way.examples}:
+        raise DataError(
+            f"{way.name} of question {min(differing)} is missing, or not part of this pass: run the command again"
+        )
+    return by_id
 
 
 def timing(answers: AnswerLog) -> dict[str, float]:

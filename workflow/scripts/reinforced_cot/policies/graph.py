@@ -1,12 +1,18 @@
-"""The graph of ``from``: the order of policies, the model of each adapter, repeated methods."""
+"""The graph of policies: what each needs, their order, the model of each adapter, repeated methods.
+
+A policy needs the one that it starts ``from``, the one whose samples became its chains, and the one whose samples
+choose its questions.
+"""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
+from reinforced_cot.chains.settings import DATA, ChainSet
 from reinforced_cot.policies.names import BASE
 from reinforced_cot.policies.settings import TrainedPolicy
 
 Policies = Mapping[str, TrainedPolicy]
+ChainSets = Mapping[str, ChainSet]
 
 
 def ancestors(policies: Policies, name: str) -> list[str]:
@@ -17,13 +23,43 @@ def ancestors(policies: Policies, name: str) -> list[str]:
     return line
 
 
-def made_for(policies: Policies, report: Sequence[str]) -> list[str]:
-    """The trained policies of a report and all that they start from, each after what it starts from."""
+def needs(policies: Policies, chains: ChainSets, name: str) -> dict[str, str]:
+    """The policies that one needs, the base among them, by the key that names each."""
+    policy = policies[name]
+    found = {f"policies.{name}.from": policy.from_policy}
+    chosen = chains.get(policy.chain_set) if policy.chain_set else None
+    if chosen and chosen.policy:
+        found[f"chains.{policy.chain_set}.policy"] = chosen.policy
+    if policy.rated_by:
+        found[f"policies.{name}.pass_rate.of"] = policy.rated_by.of
+    return found
+
+
+def made_for(policies: Policies, chains: ChainSets, report: Sequence[str]) -> list[str]:
+    """The trained policies of a report and all that they need, each after what it needs."""
     order: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        if name != BASE and name not in order:
+            for other in needs(policies, chains, name).values():
+                add(other)
+            order[name] = None
+
     for name in report:
-        if name != BASE:
-            order |= dict.fromkeys([*reversed(ancestors(policies, name)), name])
+        add(name)
     return list(order)
+
+
+def sampled(policies: Policies, chains: ChainSets) -> dict[str, int]:
+    """How many samples per training question are drawn from each policy that is sampled: as many as any use takes."""
+    counts: dict[str, int] = {}
+    for chosen in chains.values():
+        if chosen.policy:
+            counts[chosen.policy] = max(chosen.drawn, counts.get(chosen.policy, 0))
+    for policy in policies.values():
+        if rate := policy.rated_by:
+            counts[rate.of] = max(rate.samples, counts.get(rate.of, 0))
+    return counts
 
 
 def adapter_base(policies: Policies, name: str) -> str:
@@ -55,36 +91,53 @@ def drawn(policies: Policies, report: Sequence[str]) -> str:
     return "\n".join([base, *lines(BASE, 1)])
 
 
-def graph_problems(policies: Policies, names: Sequence[str]) -> Iterator[str]:
-    """One line per policy whose ``from`` or ``start`` leads nowhere.
+def graph_problems(policies: Policies, chains: ChainSets, names: Sequence[str]) -> Iterator[str]:
+    """One line per policy whose ``from``, ``start``, ``chains`` or ``pass_rate`` leads nowhere.
 
     Args:
-        policies: those whose settings are sound. names: of all that the configuration has.
+        policies, chains: those whose settings are sound. names: of all policies that the configuration has.
     """
     told: set[frozenset[str]] = set()
     for name, policy in policies.items():
-        key = f"policies.{name}"
-        origin = policy.from_policy
-        if origin != BASE and origin not in names:
-            near = difflib.get_close_matches(origin, [BASE, *names], n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([BASE, *names])}"
-            yield f"`{key}.from` is {origin}, which is no policy; {hint}"
-        elif circle := _circle(policies, name):
-            if frozenset(circle) in told:
-                continue
-            told.add(frozenset(circle))
-            yield f"`{key}.from` leads back to {name}: {' <- '.join(circle)}; let one of them start from {BASE}"
-        elif policy.start == "adapter":
+        if policy.chain_set not in (None, DATA, *chains):
+            yield (
+                f"`policies.{name}.chains` is {policy.chain_set}, which is no set; "
+                + _hint(str(policy.chain_set), [DATA, *chains])
+            )
+        unknown = {key: other for key, other in needs(policies, chains, name).items() if other not in (BASE, *names)}
+        yield from (
+            f"`{key}` is {other}, which is no policy; {_hint(other, [BASE, *names])}" for key, other in unknown.items()
+        )
+        if circle := _circle(policies, chains, name):
+            line = [other for other, _ in circle]
+            if frozenset(line) not in told:
+                told.add(frozenset(line))
+                keys = " and ".join(f"`{key}`" for _, key in circle)
+                yield f"{keys} lead back to {name}: {' <- '.join([name, *line])}; let one of them name {BASE}"
+        elif policy.start == "adapter" and not unknown:
             yield from _no_adapter(policies, name)
 
 
-def _circle(policies: Policies, name: str) -> list[str]:
-    """The names from ``name`` back to itself, or nothing where its line ends."""
-    line = [name]
-    while (policy := policies.get(line[-1])) and policy.from_policy not in line[1:]:
-        line.append(policy.from_policy)
-        if line[-1] == name:
-            return line
+def _hint(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+
+
+def _circle(policies: Policies, chains: ChainSets, name: str) -> list[tuple[str, str]]:
+    """The names on a way from ``name`` back to itself, each with the key that leads there; nothing without one."""
+    ways: list[list[tuple[str, str]]] = [[]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        last = way[-1][0] if way else name
+        if last not in policies:
+            continue
+        for key, other in needs(policies, chains, last).items():
+            if other == name:
+                return [*way, (other, key)]
+            if other not in seen:
+                seen.add(other)
+                ways.append([*way, (other, key)])
     return []
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from reinforced_cot.chains.settings import PassRate
 from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
 from reinforced_cot.section import Count, Natural, NotNegative, Positive, Section, Switch
 
@@ -44,6 +45,9 @@ class GrpoPolicy(TrainedPolicy):
     so teach nothing (DAPO's dynamic sampling); 0 for none.
     """
 
+    pass_rate: PassRate | None = None
+    """Ask only questions that a policy answers right neither too seldom nor too often; null for all questions."""
+
     rewards: Rewards | None = None
     """This policy's rewards in place of the top level's, all of them; null for those."""
 
@@ -53,6 +57,11 @@ class GrpoPolicy(TrainedPolicy):
     """With `use_vllm`, the run ends where vLLM's log-probabilities differ by more from the trainer's (mean, nats per
     token).
     """
+
+    @property
+    def rated_by(self) -> PassRate | None:
+        """As `TrainedPolicy.rated_by`."""
+        return self.pass_rate
 
     def new_tokens(self) -> dict[str, int]:
         """As `TrainedPolicy.new_tokens`: a completion's."""

@@ -15,7 +15,6 @@ class Method:
     Attributes:
         settings: the content of a policy's settings file.
         splits: of the data that its stage reads.
-        learns_from_chains: whether its training examples must have chains of thought.
         trl_config: the section of ``trl_fields.json`` with the fields that ``training`` may have.
         loss_title: the report's title for the curves of the method's loss; empty where the loss says little.
         read_fields: those of them that the pipeline reads itself: TRL's default is written out where the user left them
@@ -24,7 +23,6 @@ class Method:
 
     settings: type[TrainSettings]
     splits: tuple[str, ...]
-    learns_from_chains: bool
     trl_config: str
     loss_title: str = ""
     read_fields: tuple[str, ...] = ("per_device_train_batch_size", "gradient_accumulation_steps")
@@ -39,7 +37,6 @@ METHODS = {
     "sft": Method(
         settings=SftSettings,
         splits=("train", "val"),
-        learns_from_chains=True,
         trl_config="sft",
         loss_title="Supervised loss",
         read_fields=("per_device_train_batch_size", "gradient_accumulation_steps", "save_strategy", "save_steps"),
@@ -47,7 +44,6 @@ METHODS = {
     "grpo": Method(
         settings=GrpoSettings,
         splits=("train",),
-        learns_from_chains=False,
         trl_config="grpo",
         read_fields=(
             *("per_device_train_batch_size", "gradient_accumulation_steps"),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from reinforced_cot.chains.settings import PassRate
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.models.settings import Loading
 from reinforced_cot.section import Count, Natural, Section, Seed, Text
@@ -97,6 +98,16 @@ class TrainedPolicy(Section):
 
     training: dict[str, Any] = Field(default_factory=dict)
     """Fields of TRL's configuration of the method's trainer."""
+
+    @property
+    def chain_set(self) -> str | None:
+        """The set of chains that training learns from; None for a method that learns from none."""
+        return None
+
+    @property
+    def rated_by(self) -> PassRate | None:
+        """Whose samples choose the training questions, and which share must be right; None for all questions."""
+        return None
 
     @property
     def is_adapted(self) -> bool:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from reinforced_cot.chains.settings import DATA
 from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
-from reinforced_cot.section import Switch
+from reinforced_cot.section import Switch, Text
 
 
 class SftPolicy(TrainedPolicy):
@@ -11,11 +12,19 @@ class SftPolicy(TrainedPolicy):
     nothing is truncated.
     """
 
+    chains: Text = DATA
+    """The chains that it learns from: `data` for those that came with the data, or a set under `chains`."""
+
     padding_free: Switch = "auto"
     """Put chains of several lengths into one row without padding, in which each sees only itself: `auto` where the
     model allows it (else the log says why not), `on` insists, `off` pads. Loss and gradients are the same, except for
     what dropout draws.
     """
+
+    @property
+    def chain_set(self) -> str:
+        """As `TrainedPolicy.chain_set`."""
+        return self.chains
 
     def new_tokens(self) -> dict[str, int]:
         """As `TrainedPolicy.new_tokens`: an answer's, by which the checkpoint is chosen."""

@@ -1,0 +1,64 @@
+"""Make a set of chains of thought: from a policy's samples, or by a user's own function; and filter it.
+
+    python workflow/scripts/filter_chains.py --settings results/chains/own.yaml --data results/data \\
+        --samples results/samples/base.jsonl --output results/chains/own.jsonl --summary results/chains/own.json
+
+It stands apart from sampling: a change of a filter draws no sample again.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from reinforced_cot.chains.filters import filtered
+from reinforced_cot.chains.own_chains import own_completions
+from reinforced_cot.chains.samples import read_samples
+from reinforced_cot.chains.settings import ChainSettings
+from reinforced_cot.chains.taught import write_chains
+from reinforced_cot.data.examples import read_examples
+from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.files import write_json
+from reinforced_cot.interpreter import run_script
+from reinforced_cot.result_files import write_result
+from reinforced_cot.stage_script import read_settings, start
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Filter the completions, and write what is kept and what became of the others.
+
+    Raises:
+        DataError: the set has fewer chains than its `min_chains`.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=Path, required=True, help="the set's part of the configuration")
+    parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl")
+    parser.add_argument("--samples", type=Path, help="what sample.py wrote, for a set by a policy")
+    parser.add_argument("--output", type=Path, required=True, help="the chains, JSON lines")
+    parser.add_argument("--summary", type=Path, required=True, help="counts and examples, JSON")
+    args = parser.parse_args(argv)
+    start()
+    settings = read_settings(args.settings, ChainSettings)
+    chosen, examples = settings.chains, read_examples(args.data / "train.jsonl")
+    if chosen.own_function:
+        completions = own_completions(chosen.own_function, examples)
+    elif args.samples is None:
+        raise ConfigError(f"the set {settings.name} is made by a policy: give its samples as --samples")
+    else:
+        completions = read_samples(args.samples, examples, chosen.drawn)
+    result = filtered(examples, completions, chosen)
+    summary, refused = {**chosen.as_dict(), **result.summary()}, args.summary.with_suffix(".refused.json")
+    refused.unlink(missing_ok=True)
+    if len(result.kept) < chosen.min_chains:
+        write_json(refused, summary)  # no output of the rule, which would be deleted
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected.most_common()) or "there is none"
+        raise DataError(
+            f"the set {settings.name} has {len(result.kept)} chains, fewer than chains.{settings.name}.min_chains "
+            f"({chosen.min_chains}); of {result.candidates:,} completions to {result.questions:,} questions were left "
+            f"out: {reasons}. {refused} shows some"
+        )
+    write_result(args.summary, summary)
+    write_chains(args.output, result.kept)
+
+
+if __name__ == "__main__":
+    run_script(main)
