@@ -8,7 +8,6 @@ from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 
 GOOD = "The cup on the left table has a handle and looks red. So the answer is red."
-LEADS = "the chain does not lead to the answer"
 
 
 def question(id: str = "q", text: str = "What color is the cup?", answer: str = "red") -> Example:
