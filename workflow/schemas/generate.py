@@ -27,6 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 import trl_fields
 from pydantic import BaseModel
 
+from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.config.composition import EXTENDS
 from reinforced_cot.config.configuration import Config, Launch
 from reinforced_cot.config.messages import alternatives
@@ -221,10 +222,12 @@ def member_in_words(member: Mapping[str, Any]) -> str:
 def tables() -> dict[str, str]:
     """The tables of the README by their markers."""
     top = {name for name in Config.model_fields if nested_section(Config.model_fields[name].annotation) is None}
-    written = {"top level": "\n".join(row for row in rows(Config, "") if row.split("`")[1] in top - {"policies"})}
+    written = {
+        "top level": "\n".join(row for row in rows(Config, "") if row.split("`")[1] in top - {"policies", "chains"})
+    }
     for name, field in Config.model_fields.items():
         section = nested_section(field.annotation)
-        if section is not None and name not in ("policies", "launch", "data"):
+        if section is not None and name not in ("policies", "launch", "data", "chains"):
             written[name] = "\n".join(rows(section, name))
     data = list(rows(DataSettings, "data"))
     first = next(number for number, row in enumerate(data) if "`data.splits." in row)
@@ -238,6 +241,7 @@ def tables() -> dict[str, str]:
         of_method = [row for row in rows(method.policy, "policies.<policy>") if row not in shared.splitlines()]
         if of_method:
             written[f"policies of {name}"] = "\n".join(of_method)
+    written["chains"] = "\n".join(rows(ChainSet, "chains.<set>"))
     written["rewards"] = "\n".join(
         f"| `rewards.{name}` | number ≥ 0 or `null` | `null` | {first_sentence(reward)} |"
         for name, reward in REWARDS.items()

@@ -27,12 +27,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--merged", nargs="*", required=True, help="policies that were trained as adapters")
     parser.add_argument("--template", type=Path, required=True, help="Jinja template of the page")
     parser.add_argument("--seeds", action="store_true", help="the run was repeated at other seeds: read seeds.json")
+    parser.add_argument(
+        "--chains", nargs="*", default=[], metavar="SET=POLICY,...", help="sets, and who learns from them"
+    )
+    parser.add_argument("--keep", nargs="*", default=[], metavar="POLICY=LEAST,MOST", help="pass rates that were kept")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     from reinforced_cot.evaluation.report import render
 
     losses = dict(entry.split("=", 1) for entry in args.losses)
-    write_text(args.output, render(args.results, args.policies, losses, args.merged, args.template, args.seeds))
+    chains = {name: policies.split(",") for name, policies in (entry.split("=") for entry in args.chains)}
+    keep = {name: [*map(float, bounds.split(","))] for name, bounds in (entry.split("=") for entry in args.keep)}
+    page = render(args.results, args.policies, losses, args.merged, args.template, args.seeds, chains, keep)
+    write_text(args.output, page)
 
 
 if __name__ == "__main__":

@@ -121,11 +121,12 @@ CASES = [
     ({"policies.grpo.from": "stf"}, "`policies.grpo.from` is stf, which is no policy; did you mean sft?"),
     (
         {"policies.sft.from": "grpo"},
-        "`policies.sft.from` leads back to sft: sft <- grpo <- sft; let one of them start from base",
+        "`policies.sft.from` leads back to sft: sft <- grpo <- sft (by `policies.grpo.from`); let one of them name "
+        "base",
     ),
     (
         {"policies.sft.from": "sft"},
-        "`policies.sft.from` leads back to sft: sft <- sft; let one of them start from base",
+        "`policies.sft.from` leads back to sft: sft <- sft; let one of them name base",
     ),
     (
         {"policies.sft.start": "adapter"},

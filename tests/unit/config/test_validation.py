@@ -37,7 +37,7 @@ KEY_CASES = [
     (
         {"policies.sft.from_policy": "base"},
         "unknown key `policies.sft.from_policy`; valid keys are method, from, start, "
-        "examples, quantization, global_batch_size, lora, selection, training, padding_free, like",
+        "examples, quantization, global_batch_size, lora, selection, training, chains, padding_free, like",
     ),
     ({"rl": None}, "`rl` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
     ({"sft": 3}, "`sft` is a key of the form before `policies` became a graph: see config/README.md; remove it"),

@@ -8,6 +8,7 @@ import jinja2
 import pandas as pd
 
 from reinforced_cot.errors import DataError
+from reinforced_cot.evaluation import chain_tables
 from reinforced_cot.evaluation import report_tables as tables
 from reinforced_cot.evaluation.report_curves import curves, history
 from reinforced_cot.result_files import read_result
@@ -21,6 +22,8 @@ def render(
     merged: Sequence[str],
     template: Path,
     seeds: bool = False,
+    chains: Mapping[str, Sequence[str]] | None = None,
+    keep: Mapping[str, Sequence[float]] | None = None,
 ) -> str:
     """The page as HTML text, with styles and pictures inside it.
 
@@ -32,6 +35,8 @@ def render(
         merged: those among them that were trained as adapters.
         template: Jinja file; all text that comes from a model or from data is escaped.
         seeds: whether there is a seeds.json as well.
+        chains: the policies that learn from each chain set that was made, by its name.
+        keep: by policy, the least and the greatest pass rate of the questions that it was trained on.
     """
     evaluations = {policy: read_result(results / policy / "eval.json") for policy in policies}
     refuse_different_hashes(evaluations)
@@ -42,6 +47,8 @@ def render(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     first = evaluations[policies[0]]
     spread = read_result(results / "seeds.json") if seeds else None
+    sets = {name: read_result(results / "chains" / f"{name}.json") for name in chains or {}}
+    rates = {policy: read_result(results / policy / "pass_rates.json") for policy in keep or {}}
     return read_template(environment, template).render(
         title=results.resolve().name,
         n=first["n"],
@@ -67,6 +74,10 @@ def render(
         official=_unless_empty(tables.official(evaluations)),
         merges=_unless_empty(merge_proofs(results, merged)),
         quantized=_unless_empty(quantized_merges(results, merged)),
+        chain_sets=_unless_empty(chain_tables.chain_sets(sets, chains or {})),
+        rejections=_unless_empty(chain_tables.rejections(sets)),
+        chains_shown=[(name, tables.as_html(chain_tables.shown(made))) for name, made in sets.items()],
+        pass_rates=_unless_empty(chain_tables.pass_rates(rates, keep or {})),
         curves=curves(histories, losses),
         summary=read_result(results / "data" / "summary.json"),
     )

@@ -112,8 +112,11 @@ def graph_problems(policies: Policies, chains: ChainSets, names: Sequence[str]) 
             line = [other for other, _ in circle]
             if frozenset(line) not in told:
                 told.add(frozenset(line))
-                keys = " and ".join(f"`{key}`" for _, key in circle)
-                yield f"{keys} lead back to {name}: {' <- '.join([name, *line])}; let one of them name {BASE}"
+                first, *others = (f"`{key}`" for _, key in circle)
+                further = f" (by {', '.join(others)})" if others else ""
+                yield (
+                    f"{first} leads back to {name}: {' <- '.join([name, *line])}{further}; let one of them name {BASE}"
+                )
         elif policy.start == "adapter" and not unknown:
             yield from _no_adapter(policies, name)
 
