@@ -1,0 +1,122 @@
+"""Sets of chains, samples and pass rates in a whole run: made once, filtered apart, killed and taken up again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from workflow_copy import WorkflowCopy
+
+PACKAGE = "workflow/scripts/reinforced_cot"
+RESULTS = "results/smoke"
+DESCRIBE = '''
+def describe(record):
+    """Of every second record."""
+    if int(record["id"].rpartition("-")[2]) % 2:
+        return None
+    return f"I look at the scene with the digits, where the question asks for one. It is {record['answers'][0]}."
+'''
+CONFIG = {
+    "report": ["base", "taught", "rated"],
+    "chains": {"mine": {"by": "my_chains:describe"}},
+    "policies": {
+        "taught": {"like": "sft", "chains": "mine", "examples": None},
+        "rated": {"like": "grpo", "from": "taught", "pass_rate": {"of": "base", "samples": 3, "keep": [0.0, 1.0]}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def workflow(finished_run: WorkflowCopy, tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
+    root = tmp_path_factory.mktemp("chains") / "workflow"
+    shutil.copytree(finished_run.root, root, symlinks=True)
+    (root / "my_chains.py").write_text(DESCRIBE)
+    (root / "sets.yaml").write_text(yaml.safe_dump(CONFIG))
+    return WorkflowCopy(root, (*finished_run.options, "sets.yaml"))
+
+
+def test_sampling_that_is_killed_goes_on_where_it_stood(workflow: WorkflowCopy) -> None:
+    samples = workflow.root / RESULTS / "samples/base.jsonl"
+    target = f"{RESULTS}/samples/base.jsonl"
+    workflow.snakemake("--cores", "1", "--", target)
+    undisturbed = samples.read_bytes()
+    samples.unlink()
+    settings = workflow.root / RESULTS / "samples/base.yaml"
+    command = [sys.executable, "workflow/scripts/sample.py", "--settings", str(settings), "--output", str(samples)]
+    folders = ["--data", str(workflow.root / RESULTS / "data"), "--policy", str(workflow.root / RESULTS / "base")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    job = subprocess.Popen([*command, *folders, "--topology", "cpu"], cwd=workflow.root, env=environment)
+    partial = samples.parent / ".base/partial_answers/shard_0.jsonl"
+    while not (partial.exists() and partial.read_bytes().count(b'"asked"') >= 2):
+        assert job.poll() is None
+        time.sleep(0.01)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    done = partial.read_bytes().count(b'"asked"')
+    assert not samples.exists() and done >= 2
+    subprocess.run([*command, *folders, "--topology", "cpu"], cwd=workflow.root, env=environment, check=True)
+    assert samples.read_bytes() == undisturbed and not partial.exists()
+    rows = [json.loads(line) for line in undisturbed.splitlines()]
+    assert len(rows) == 64 and all(len(row["samples"]) == 3 for row in rows)
+
+
+def test_a_run_with_a_set_of_ones_own_and_with_pass_rates(workflow: WorkflowCopy) -> None:
+    workflow.snakemake("--cores", "2")
+    results = workflow.root / RESULTS
+    made = json.loads((results / "chains/mine.json").read_text())
+    assert made["questions"] == 64 and made["chains"] == made["completions"] == 32 and made["rejected"] == {}
+    assert json.loads((results / "taught/metrics.json").read_text())["steps"] == 2 * 32 // 8
+    rates = json.loads((results / "rated/pass_rates.json").read_text())
+    assert rates["samples"] == 3 and sum(rates["histogram"]) == len(rates["right"]) == 64
+    assert "64 of 64 questions have a pass rate from 0 to 1" in (results / "logs/rated/grpo.log").read_text()
+    page = (results / "report.html").read_text()
+    assert "Chains of thought that were made" in page and "Pass rates of the training questions" in page
+    assert "I look at the scene with the digits" in page
+    assert workflow.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "stale"),
+    [
+        (f"{PACKAGE}/judging/consistency.py", "UNRELATED_WORDS = 3, 10", "UNRELATED_WORDS = 3, 11", "filter_chains"),
+        ("my_chains.py", "I look at the scene", "I see the scene", "filter_chains"),
+        (
+            f"{PACKAGE}/chains/filters.py",
+            "SHOWN, _SHOWN_PER_REASON = 10, 3",
+            "SHOWN, _SHOWN_PER_REASON = 10, 4",
+            "filter_chains",
+        ),
+        (f"{PACKAGE}/chains/samples.py", "range(count + 1)", "range(1 + count)", "pass_rates"),
+    ],
+)
+def test_what_a_change_makes_stale_draws_no_sample(
+    workflow: WorkflowCopy, file: str, old: str, new: str, stale: str
+) -> None:
+    workflow.edit(file, old, new)
+    planned = workflow.planned()
+    workflow.edit(file, new, old)
+    assert planned[stale] == 1 and "sample" not in planned, planned
+
+
+def test_a_set_with_too_few_chains_is_refused_before_sft(workflow: WorkflowCopy) -> None:
+    (workflow.root / "few.yaml").write_text(yaml.safe_dump({"chains": {"mine": {"max_words": 3, "min_chains": 20}}}))
+    few = WorkflowCopy(workflow.root, (*workflow.options, "few.yaml"))
+    few.snakemake("--cores", "1", "--", f"{RESULTS}/chains/mine.jsonl", check=False)
+    log = (workflow.root / RESULTS / "logs/chains/mine.log").read_text()
+    assert "the set mine has 0 chains, fewer than chains.mine.min_chains (20); of 32 completions to 64 questions" in log
+    assert "longer than 3 words 32" in log
+    refused = json.loads((workflow.root / RESULTS / "chains/mine.refused.json").read_text())
+    assert refused["refused"][0]["reason"] == "longer than 3 words"
+
+
+def test_a_circle_through_chains_is_refused_at_dry_run(workflow: WorkflowCopy) -> None:
+    (workflow.root / "circle.yaml").write_text(
+        yaml.safe_dump({"chains": {"mine": {"by": "policy", "policy": "rated"}}})
+    )
+    circle = WorkflowCopy(workflow.root, (*workflow.options, "circle.yaml"))
+    assert "`chains.mine.policy` leads back to taught: taught <- rated <- taught" in circle.refusal()
