@@ -1,5 +1,9 @@
+TEACHERS = [name for name, chosen in settings.chains.items() if chosen.by == "endpoint"]
+
+
 localrules:
     chain_settings,
+    teacher_settings,
 
 
 rule chain_settings:
@@ -24,9 +28,10 @@ rule chain_settings:
 
 rule filter_chains:
     """
-    Make a set of chains of thought: of a policy's samples, those that may be taught, or what a user's function writes.
+    Make a set of chains of thought: of a policy's samples or of a teacher's replies, those that may be taught, or what
+    a user's function writes.
 
-    Needs: {results}/samples/ of the set's policy, or the user's module; the train split, a passed data check. Makes:
+    Needs: {results}/samples/ of the set's policy, the replies, or the user's module; the train split, a passed data check. Makes:
     {results}/chains/{chains}.jsonl, and {chains}.json with counts and examples. A set of fewer than `min_chains` is
     refused.
     """
@@ -35,6 +40,11 @@ rule filter_chains:
         examples="<results>/data/train.jsonl",
         checked=ancient("<results>/data/summary.json"),
         samples=chain_samples,
+        spent=lambda wildcards: (
+            ["<results>/chains/{chains}.spent.json"]
+            if wildcards.chains in TEACHERS
+            else []
+        ),
     output:
         chains="<results>/chains/{chains}.jsonl",
         summary="<results>/chains/{chains}.json",
@@ -49,7 +59,66 @@ rule filter_chains:
         scripts=unrecorded(SCRIPTS),
         own_chains=own_chains,
         data=subpath(input.examples, parent=True),
-        samples=lambda wildcards, input: [f"--samples={path}" for path in input.samples],
+        samples=lambda wildcards, input: [
+            *(f"--samples={path}" for path in input.samples),
+            *(f"--spent={path}" for path in input.spent),
+        ],
     shell:
         "exec python {params.scripts:q}/filter_chains.py --settings {input.settings:q} --data {params.data:q}"
         " {params.samples:q} --output {output.chains:q} --summary {output.summary:q} > {log:q} 2>&1"
+
+
+rule teacher_settings:
+    """
+    Write the part of the configuration by which an endpoint is asked.
+
+    Needs: no file. Makes: {results}/chains/{chains}.ask.yaml.
+    """
+    output:
+        "<results>/chains/{chains}.ask.yaml",
+    log:
+        "<results>/logs/chains/{chains}.ask_settings.log",
+    wildcard_constraints:
+        chains=one_of(TEACHERS),
+    conda:
+        "../environment.yml"
+    params:
+        settings=lambda wildcards: as_yaml(
+            stage_settings.teacher_settings(settings, wildcards.chains)
+        ),
+    shell:
+        "printf '%s' {params.settings:q} > {output:q} 2> {log:q}"
+
+
+rule ask_teacher:
+    """
+    Ask a larger model behind an OpenAI-compatible endpoint every training question, for chains of thought.
+
+    Needs: the train split, a passed data check, the endpoint, its key in the environment. Makes:
+    {results}/chains/{chains}.replies.jsonl and {chains}.spent.json. Every reply is kept in {results}/replies/ of the
+    first seed, as long as you keep it: it is never paid for twice.
+    """
+    input:
+        settings="<results>/chains/{chains}.ask.yaml",
+        examples="<results>/data/train.jsonl",
+        images=ancient("<results>/data/images/train"),
+        checked=ancient("<results>/data/summary.json"),
+    output:
+        replies="<results>/chains/{chains}.replies.jsonl",
+        spent="<results>/chains/{chains}.spent.json",
+    log:
+        "<results>/logs/chains/{chains}.ask.log",
+    benchmark:
+        "<results>/benchmarks/chains/{chains}.ask.tsv"
+    wildcard_constraints:
+        chains=one_of(TEACHERS),
+    conda:
+        "../environment.yml"
+    params:
+        *code("ask_teacher.py"),
+        scripts=unrecorded(SCRIPTS),
+        data=subpath(input.examples, parent=True),
+        store=unrecorded(stage_settings.reply_store(settings)),
+    shell:
+        "exec python {params.scripts:q}/ask_teacher.py --settings {input.settings:q} --data {params.data:q}"
+        " --store {params.store:q} --output {output.replies:q} --spent {output.spent:q} > {log:q} 2>&1"

@@ -166,9 +166,11 @@ def own_chains(wildcards):
 
 
 def chain_samples(wildcards):
-    """The samples that a set's chains are taken from; none where a function writes them."""
-    policy = settings.chains[wildcards.chains].policy
-    return [f"<results>/samples/{policy}.jsonl"] if policy else []
+    """The samples or replies that a set's chains are taken from; none where a function writes them."""
+    chosen = settings.chains[wildcards.chains]
+    if chosen.by == "endpoint":
+        return [f"<results>/chains/{wildcards.chains}.replies.jsonl"]
+    return [f"<results>/samples/{chosen.policy}.jsonl"] if chosen.policy else []
 
 
 def taught(wildcards):

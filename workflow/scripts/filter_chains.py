@@ -1,4 +1,4 @@
-"""Make a set of chains of thought: from a policy's samples, or by a user's own function; and filter it.
+"""Make a set of chains of thought: from a policy's samples, a teacher's replies or a user's own function; filter it.
 
     python workflow/scripts/filter_chains.py --settings results/chains/own.yaml --data results/data \\
         --samples results/samples/base.jsonl --output results/chains/own.jsonl --summary results/chains/own.json
@@ -12,14 +12,16 @@ from pathlib import Path
 
 from reinforced_cot.chains.filters import filtered
 from reinforced_cot.chains.own_chains import own_completions
+from reinforced_cot.chains.previews import preview_in_words
 from reinforced_cot.chains.samples import read_samples
 from reinforced_cot.chains.settings import ChainSettings
 from reinforced_cot.chains.taught import write_chains
 from reinforced_cot.data.examples import read_examples
-from reinforced_cot.errors import ConfigError, DataError
+from reinforced_cot.errors import ConfigError, DataError, PipelineError
 from reinforced_cot.files import write_json
 from reinforced_cot.interpreter import run_script
-from reinforced_cot.result_files import write_result
+from reinforced_cot.result_files import read_result, write_result
+from reinforced_cot.seeds import subset
 from reinforced_cot.stage_script import read_settings, start
 
 
@@ -28,11 +30,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Raises:
         DataError: the set has fewer chains than its `min_chains`.
+        PipelineError: it is only a preview, whose yield and cost the message tells.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="the set's part of the configuration")
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl")
-    parser.add_argument("--samples", type=Path, help="what sample.py wrote, for a set by a policy")
+    parser.add_argument("--samples", type=Path, help="what sample.py or ask_teacher.py wrote")
+    parser.add_argument("--spent", type=Path, help="what asking has cost, for a set by an endpoint")
     parser.add_argument("--output", type=Path, required=True, help="the chains, JSON lines")
     parser.add_argument("--summary", type=Path, required=True, help="counts and examples, JSON")
     args = parser.parse_args(argv)
@@ -42,12 +46,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     if chosen.own_function:
         completions = own_completions(chosen.own_function, examples)
     elif args.samples is None:
-        raise ConfigError(f"the set {settings.name} is made by a policy: give its samples as --samples")
+        raise ConfigError(f"the set {settings.name} is made of samples: give them as --samples")
     else:
-        completions = read_samples(args.samples, examples, chosen.drawn)
-    result = filtered(examples, completions, chosen)
-    summary, refused = {**chosen.as_dict(), **result.summary()}, args.summary.with_suffix(".refused.json")
+        asked = subset(examples, chosen.preview, settings.seed)
+        completions = read_samples(args.samples, asked, chosen.drawn)
+    spent = read_result(args.spent) if args.spent else None
+    result = filtered([example for example in examples if example.id in completions], completions, chosen)
+    summary, refused = (
+        {**chosen.as_dict(), "spent": spent, **result.summary()},
+        args.summary.with_suffix(".refused.json"),
+    )
     refused.unlink(missing_ok=True)
+    if chosen.preview:
+        write_json(refused, summary)
+        raise PipelineError(preview_in_words(settings.name, summary, refused))
     if len(result.kept) < chosen.min_chains:
         write_json(refused, summary)  # no output of the rule, which would be deleted
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected.most_common()) or "there is none"

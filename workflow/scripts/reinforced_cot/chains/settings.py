@@ -6,12 +6,33 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from reinforced_cot.own_code import loading_problem
-from reinforced_cot.section import Count, Section, Share, Text
+from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Share, Text
 from reinforced_cot.sources.settings import OWN_FUNCTION
 
 DATA = "data"  # the chains that came with the data, in place of a set
 _WORDS = 300
 KIND = "chains function"  # how messages call a user's own function
+
+
+_TEACHER_PROMPT = (
+    "Look at the image and answer the question. First reason step by step, in plain sentences, inside <think> and "
+    "</think>: say what you see and what follows from it. Then write the final answer, a word or a short phrase, "
+    "inside <answer> and </answer>. Write nothing else."
+)
+_DEFAULTS = {
+    **{"prompt": _TEACHER_PROMPT, "temperature": 1.0, "max_tokens": 1024},
+    **{"concurrency": 16, "timeout": 120.0, "tries": 6},
+}
+
+
+class Price(Section):
+    """What a million tokens cost."""
+
+    input: NotNegative
+    """Of what is sent."""
+
+    output: NotNegative
+    """Of what is written."""
 
 
 class PassRate(Section):
@@ -30,16 +51,65 @@ class PassRate(Section):
 class ChainSet(Section):
     """A set of chains of thought that is made from the training questions and their true answers."""
 
-    by: Annotated[str, Field(pattern=rf"^policy$|{OWN_FUNCTION}")]
-    """What makes them: `policy`, a policy's own right answers (rejection sampling, STaR); or a function of your own,
-    `module:function`, which gets a record and returns a chain, a list of chains, or None.
+    by: Annotated[str, Field(pattern=rf"^(policy|endpoint)$|{OWN_FUNCTION}")]
+    """What makes them: `policy`, a policy's own right answers (rejection sampling, STaR); `endpoint`, a larger model
+    behind an OpenAI-compatible server; or a function of your own, `module:function`, which gets a record and returns a
+    chain, a list of chains, or None.
     """
 
     policy: Text | None = None
     """by policy: whose answers; `base`, or a name under `policies`."""
 
     samples: Count | None = None
-    """by policy: how many samples at temperature 1 are drawn per question; null for 8."""
+    """by policy, by endpoint: how many samples are drawn per question; null for 8 of a policy, and 1 of an endpoint."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    """by endpoint: where the server answers, up to `/v1`."""
+
+    model: Text | None = None
+    """by endpoint: the name of the model, as the server knows it."""
+
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")] | None = None
+    """by endpoint: the environment variable that holds the key; null for a server that needs none. The key itself
+    stands in no file.
+    """
+
+    prompt: Text | None = None
+    """by endpoint: the system message; null for one that asks for reasoning and answer in their tags."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """by endpoint: of sampling; null for 1."""
+
+    max_tokens: Count | None = None
+    """by endpoint: longest reply; null for 1024."""
+
+    concurrency: Count | None = None
+    """by endpoint: how many requests are under way at once; null for 16."""
+
+    requests_per_minute: Count | None = None
+    """by endpoint: no more requests are begun in a minute; null for as many as come."""
+
+    timeout: Positive | None = None
+    """by endpoint: seconds until a request is given up and tried again; null for 120."""
+
+    tries: Count | None = None
+    """by endpoint: how often a request is tried while the server is busy or fails; null for 6."""
+
+    max_requests: Count | None = None
+    """by endpoint: the most requests of this set, over all calls; null for no bound."""
+
+    price: Price | None = None
+    """by endpoint: what a million tokens cost; null where that does not matter."""
+
+    max_cost: Positive | None = None
+    """by endpoint: no request is begun once the replies have cost as much, in the currency of `price`; null for no
+    bound.
+    """
+
+    preview: Count | None = None
+    """by endpoint: ask so many questions, say what came of them and what all would cost, and stop; null to ask all.
+    The replies are kept.
+    """
 
     per_question: Count = 1
     """How many chains are kept per question, at most: the first that pass the filters."""
@@ -53,7 +123,7 @@ class ChainSet(Section):
     @property
     def drawn(self) -> int:
         """How many samples are drawn per question."""
-        return self.samples or 8
+        return self.samples or (1 if self.by == "endpoint" else 8)
 
     @property
     def own_function(self) -> str | None:
@@ -69,7 +139,51 @@ class ChainSettings(Section):
     """
 
     name: str
+    seed: Seed
     chains: ChainSet
+
+
+class Teacher(Section):
+    """How an endpoint is asked: the part of a set that decides what it replies, and how fast."""
+
+    url: str
+    model: str
+    samples: int
+    key_env: str | None
+    prompt: str
+    temperature: float
+    max_tokens: int
+    concurrency: int
+    requests_per_minute: int | None
+    timeout: float
+    tries: int
+    max_requests: int | None
+    price: Price | None
+    max_cost: float | None
+    preview: int | None
+
+
+class TeacherSettings(Section):
+    """What the stage that asks an endpoint reads.
+
+    Attributes:
+        name: of the set.
+        instruction: the text behind each question.
+    """
+
+    name: str
+    seed: Seed
+    instruction: str
+    teacher: Teacher
+
+
+def teacher_of(chosen: ChainSet) -> Teacher:
+    """The keys of a set by an endpoint, with their defaults."""
+    values = {name: getattr(chosen, name) for name in Teacher.model_fields}
+    stated = {name: value for name, value in values.items() if value is not None}
+    return Teacher.model_validate(
+        {**dict.fromkeys(Teacher.model_fields), **_DEFAULTS, **stated, "samples": chosen.drawn}
+    )
 
 
 class Reads(NamedTuple):
@@ -79,7 +193,11 @@ class Reads(NamedTuple):
     optional: tuple[str, ...] = ()
 
 
-READS: Mapping[str, Reads] = {"policy": Reads(("policy",), ("samples",)), "function": Reads(())}
+READS: Mapping[str, Reads] = {
+    "policy": Reads(("policy",), ("samples",)),
+    "endpoint": Reads(("url", "model"), tuple(name for name in Teacher.model_fields if name not in ("url", "model"))),
+    "function": Reads(()),
+}
 _FILTERS = ("by", "per_question", "max_words", "min_chains")
 
 

@@ -1,9 +1,10 @@
 """Which part of the configuration each stage reads: what its settings file holds, and so what makes it rerun."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from reinforced_cot.chains.settings import ChainSettings
+from reinforced_cot.chains.settings import ChainSettings, TeacherSettings, teacher_of
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
 from reinforced_cot.config.trl_fields import defaults
@@ -96,7 +97,18 @@ def sample_settings(config: Config, count: int) -> AnswerSettings:
 
 def chain_settings(config: Config, name: str) -> ChainSettings:
     """What `filter_chains` reads of one set."""
-    return ChainSettings(name=name, chains=config.chains[name])
+    return ChainSettings(name=name, seed=config.seed, chains=config.chains[name])
+
+
+def teacher_settings(config: Config, name: str) -> TeacherSettings:
+    """What `ask_teacher` reads of one set."""
+    teacher = teacher_of(config.chains[name])
+    return TeacherSettings(name=name, seed=config.seed, instruction=config.prompt.instruction, teacher=teacher)
+
+
+def reply_store(config: Config) -> str:
+    """The folder of an endpoint's replies: that of the first seed's run, so that no other seed pays again."""
+    return re.sub(r"/seed_\d+$", "", config.results) + "/replies"
 
 
 def _with_totals(config: Config, policy: TrainedPolicy) -> TrainedPolicy:

@@ -11,6 +11,7 @@ RESERVED = {
     "benchmarks": "the stages' times",
     "report": "the report",
     "samples": "samples of what policies write",
+    "replies": "what endpoints reply",
     "chains": "chains of thought that are made",
     "vision_cache": "features of images",
     r"seed_\d+": "runs at further seeds",
