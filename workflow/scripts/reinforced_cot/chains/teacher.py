@@ -33,10 +33,6 @@ class MalformedReply(Exception):
     """A reply without a text."""
 
 
-class Limit(Exception):
-    """A bound of the settings is reached."""
-
-
 class Job(NamedTuple):
     """One request: the question's id, and what is sent but for the images' contents."""
 
@@ -125,7 +121,7 @@ def ask_teacher(
     for job in jobs:
         if reply := store.get(job.key):
             spent.add(reply)
-    missing = [job for job in jobs if store.get(job.key) is None]
+    missing = list({job.key: job for job in jobs if store.get(job.key) is None}.values())
     if missing:
         log.info("%d of %d requests are stored", len(jobs) - len(missing), len(jobs))
         asyncio.run(_Asking(settings, data, store, spent).run(missing))
@@ -154,6 +150,7 @@ class _Asking:
         )
         self._next = 0.0  # when the next request may start
         self._under_way = 0
+        self._failure = ""
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Ask all; on a failure the others are ended, and what has come is stored."""
@@ -162,39 +159,40 @@ class _Asking:
         )
         waiting = iter(jobs)
         bar = tqdm(total=len(jobs), desc=f"ask {self._teacher.model}", unit=" requests", mininterval=1)
-        try:
-            async with client, asyncio.TaskGroup() as group:
-                for _ in range(min(self._teacher.concurrency, len(jobs))):
-                    group.create_task(self._work(client, waiting, bar))
-        except* (PipelineError, Limit) as errors:
-            first = errors.exceptions[0]
-            while isinstance(first, BaseExceptionGroup):
-                first = first.exceptions[0]
-            raise PipelineError(f"{first} ({self._spent.in_words(self._settings)}; every reply is kept)") from None
-        finally:
-            bar.close()
+        with bar:
+            async with client:
+                workers = min(self._teacher.concurrency, len(jobs))
+                await asyncio.gather(*(self._work(client, waiting, bar) for _ in range(workers)))
+        if self._failure:
+            raise PipelineError(f"{self._failure} ({self._spent.in_words(self._settings)}; every reply is kept)")
 
     async def _work(self, client: openai.AsyncOpenAI, waiting: Iterator[Job], bar: "tqdm[Any]") -> None:
+        """Ask one request after the other; once any has failed, begin no further one: what is under way is paid for."""
         for job in waiting:
-            self._check_limits()
-            self._under_way += 1
             try:
-                reply = await self._reply(client, job)
-            finally:
-                self._under_way -= 1
-            self._store.add(job.key, reply)
-            self._spent.add(reply)
-            if not self._spent.accepted and len(self._spent.refused) >= _REFUSED_FIRST:
-                raise PipelineError(f"{self._teacher.url} refuses every request: {self._spent.refused[-1]}")
-            bar.update()
+                self._check_limits()
+                self._under_way += 1
+                try:
+                    reply = await self._reply(client, job)
+                finally:
+                    self._under_way -= 1
+                self._store.add(job.key, reply)
+                self._spent.add(reply)
+                if not self._spent.accepted and len(self._spent.refused) >= _REFUSED_FIRST:
+                    raise PipelineError(f"{self._teacher.url} refuses every request: {self._spent.refused[-1]}")
+                bar.update()
+            except PipelineError as error:
+                self._failure = self._failure or str(error)
+            if self._failure:
+                return
 
     def _check_limits(self) -> None:
         teacher, spent = self._teacher, self._spent
         key = f"chains.{self._settings.name}"
         if teacher.max_requests is not None and spent.requests + self._under_way >= teacher.max_requests:
-            raise Limit(f"{key}.max_requests ({teacher.max_requests}) is reached: raise it to ask on")
+            raise PipelineError(f"{key}.max_requests ({teacher.max_requests}) is reached: raise it to ask on")
         if teacher.max_cost is not None and spent.cost(self._settings) >= teacher.max_cost:
-            raise Limit(f"{key}.max_cost ({teacher.max_cost:g}) is reached: raise it to ask on")
+            raise PipelineError(f"{key}.max_cost ({teacher.max_cost:g}) is reached: raise it to ask on")
 
     async def _reply(self, client: openai.AsyncOpenAI, job: Job) -> Reply:
         """The reply to one request, tried again where the server is busy or fails for a moment."""
@@ -262,9 +260,8 @@ class _Asking:
             return "none"  # a server of one's own asks for none, and the client needs some text
         if key := os.environ.get(name):
             return key
-        raise PipelineError(
-            f"the environment has no {name}, which chains.{self._settings.name}.key_env names: export it"
-        )
+        key = f"chains.{self._settings.name}.key_env"
+        raise PipelineError(f"the environment has no {name}, which `{key}` names: export it where the job runs")
 
     def _refused_key(self) -> str:
         name = self._teacher.key_env

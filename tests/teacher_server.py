@@ -1,0 +1,119 @@
+"""A small server on loopback that speaks OpenAI's chat completions, deterministically, with faults on demand."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+MODEL = "teacher-72b"
+Fault = int | str  # a status, or "no JSON", "no choices", "close" or "slow"
+
+
+class TeacherServer(ThreadingHTTPServer):
+    """Replies to each request by ``reply``; the first requests may fail.
+
+    Attributes:
+        faults: what becomes of the first requests, in their order.
+        key: that a request must carry; None for none.
+        delay: seconds until a reply.
+        asked: how often each request came, by a hash of its body.
+        most: how many requests were answered at once, at most.
+    """
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, reply: Callable[[str, int], str], faults: Iterator[Fault] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.reply, self.faults = reply, faults or iter(())
+        self.key: str | None = None
+        self.delay = 0.0
+        self.asked: Counter[str] = Counter()
+        self.bodies: list[dict[str, Any]] = []
+        self.at_once = self.most = 0
+        self.lock = threading.Lock()
+        threading.Thread(target=self.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def __enter__(self) -> "TeacherServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that ends in the middle of a request is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: TeacherServer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        body, server = json.loads(content), self.server
+        with server.lock:
+            server.asked[sha256(content).hexdigest()] += 1
+            server.bodies.append(body)
+            fault = next(server.faults, None)
+            server.at_once += 1
+            server.most = max(server.most, server.at_once)
+        try:
+            self._answer(body, fault)
+        finally:
+            with server.lock:
+                server.at_once -= 1
+
+    def _answer(self, body: dict[str, Any], fault: Fault | None) -> None:
+        server = self.server
+        time.sleep(10 if fault == "slow" else server.delay)
+        if server.key and self.headers.get("Authorization") != f"Bearer {server.key}":
+            self._send(401, {"error": {"message": "Incorrect API key provided"}})
+        elif body["model"] != MODEL:
+            self._send(404, {"error": {"message": f"The model `{body['model']}` does not exist"}})
+        elif isinstance(fault, int):
+            self._send(fault, {"error": {"message": f"fault {fault}"}}, retry_after="0.05" if fault == 429 else None)
+        elif fault == "no JSON":
+            self._send_bytes(200, b"<html>", {"Content-Type": "application/json"})
+        elif fault == "no choices":
+            self._send(200, {"id": "x", "object": "chat.completion", "choices": []})
+        elif fault == "close":
+            self.close_connection = True
+        else:
+            parts = body["messages"][-1]["content"]
+            question = " ".join(part["text"] for part in parts if part["type"] == "text")
+            message = {"role": "assistant", "content": server.reply(question, body["seed"])}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+            reply = {"id": "x", "object": "chat.completion", "created": 0, "model": MODEL, "choices": [choice]}
+            self._send(200, {**reply, "usage": usage})
+
+    def _send(self, status: int, value: Any, retry_after: str | None = None) -> None:
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Retry-After": retry_after} if retry_after else {}
+        self._send_bytes(status, json.dumps(value).encode(), headers)
+
+    def _send_bytes(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
