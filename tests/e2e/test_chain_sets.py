@@ -10,7 +10,10 @@ import time
 
 import pytest
 import yaml
+from teacher_server import MODEL, TeacherServer
 from workflow_copy import WorkflowCopy
+
+from reinforced_cot.data.completions import completion_text
 
 PACKAGE = "workflow/scripts/reinforced_cot"
 RESULTS = "results/smoke"
@@ -120,3 +123,61 @@ def test_a_circle_through_chains_is_refused_at_dry_run(workflow: WorkflowCopy) -
     )
     circle = WorkflowCopy(workflow.root, (*workflow.options, "circle.yaml"))
     assert "`chains.mine.policy` leads back to taught: taught <- rated <- taught" in circle.refusal()
+
+
+def seen(question: str, seed: int) -> str:
+    """What the loopback teacher writes: for every third question a wrong answer."""
+    answer = "7" if "digit" in question and seed % 3 else "red"
+    return completion_text(
+        f"I look at the scene with the digits, where the question asks for one. It is {answer}.", answer
+    )
+
+
+def test_a_teacher_that_is_killed_is_asked_nothing_twice(workflow: WorkflowCopy) -> None:
+    """SIGKILL in the middle of asking: the same replies, and at most as many requests again as were under way."""
+    with TeacherServer(seen) as server:
+        server.delay = 0.1
+        teacher = {"by": "endpoint", "url": server.url, "model": MODEL, "samples": 2, "concurrency": 4}
+        (workflow.root / "teacher.yaml").write_text(yaml.safe_dump({"chains": {"far": teacher}}))
+        asked = WorkflowCopy(workflow.root, (*workflow.options[:-1], "teacher.yaml"))
+        folder, target = workflow.root / RESULTS / "chains", f"{RESULTS}/chains/far.replies.jsonl"
+        asked.snakemake("--cores", "1", "--", f"{RESULTS}/chains/far.ask.yaml")
+        command = [sys.executable, "workflow/scripts/ask_teacher.py", "--settings", str(folder / "far.ask.yaml")]
+        command += [
+            "--data",
+            str(workflow.root / RESULTS / "data"),
+            "--store",
+            str(workflow.root / RESULTS / "replies"),
+        ]
+        command += ["--output", str(workflow.root / target), "--spent", str(folder / "far.spent.json")]
+        job = subprocess.Popen(command, cwd=workflow.root)
+        while sum(server.asked.values()) < 40:
+            assert job.poll() is None
+            time.sleep(0.02)
+        job.send_signal(signal.SIGKILL)
+        job.wait()
+        assert not (workflow.root / target).exists()
+        server.delay = 0.0
+        asked.snakemake("--cores", "1", "--", target)
+        again = sum(count - 1 for count in server.asked.values())
+        assert len(server.asked) == 128 and again <= 4
+        first = (workflow.root / target).read_bytes()
+        (workflow.root / target).unlink()
+        asked.snakemake("--cores", "1", "--", target)
+        assert (workflow.root / target).read_bytes() == first and sum(server.asked.values()) == 128 + again
+        asked.snakemake("--cores", "1", "--", f"{RESULTS}/chains/far.jsonl")
+        made = json.loads((folder / "far.json").read_text())
+        assert made["completions"] == 128 and made["spent"]["requests"] == 128 and made["rejected"]["wrong answer"] > 10
+        assert made["model"] == MODEL and made["url"] == server.url
+
+
+def test_a_preview_tells_yield_and_cost_and_stops(workflow: WorkflowCopy) -> None:
+    with TeacherServer(seen) as server:
+        teacher = {"by": "endpoint", "url": server.url, "model": MODEL, "price": {"input": 1.0, "output": 2.0}}
+        (workflow.root / "preview.yaml").write_text(yaml.safe_dump({"chains": {"near": {**teacher, "preview": 16}}}))
+        asked = WorkflowCopy(workflow.root, (*workflow.options[:-1], "preview.yaml"))
+        asked.snakemake("--cores", "1", "--", f"{RESULTS}/chains/near.jsonl", check=False)
+        log = (workflow.root / RESULTS / "logs/chains/near.log").read_text()
+        assert "of 16 questions have a chain that passes the filters" in log
+        assert "All 64 questions would take 64 requests, 6,400 tokens in and 1,280 out, and cost 0.00896" in log
+        assert sum(server.asked.values()) == 16
