@@ -20,11 +20,12 @@ all: $(READY)  ## every policy, and the report
 config: $(READY)  ## check FILE="..." without a run, and print the resulting configuration
 	@$(BIN)/python workflow/scripts/config.py $(if $(FILE),"$(FILE)")
 
-preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.yaml (optional: IMAGES, TEST, COLUMNS, QUESTION, CONVERT, MODEL)
+override QUESTION := $(value QUESTION)
+preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.yaml (optional: IMAGES, TEST, TEST_IMAGES, COLUMNS, QUESTION, CONVERT, MODEL)
 	@$(BIN)/python workflow/scripts/preset.py --data "$(DATA)" --name "$(NAME)" $(if $(IMAGES),--images "$(IMAGES)") \
-		$(if $(TEST),--test "$(TEST)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
+		$(if $(TEST),--test "$(TEST)") $(if $(TEST_IMAGES),--test-images "$(TEST_IMAGES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
 		$(if $(CONVERT),--convert "$(CONVERT)") $(if $(MODEL),--model "$(MODEL)") \
-		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(QUESTION),--question "$(QUESTION)")
+		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(QUESTION),--question "$$QUESTION")
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -48,6 +48,9 @@ from reinforced_cot.policies.grpo import server_gpus
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE
 from reinforced_cot.scoring import reward_loading
+from reinforced_cot.snakemake_repair import consider_jobs_behind_ancient_inputs
+
+consider_jobs_behind_ancient_inputs()
 
 # Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is
 # not written into the rules' commands, where another machine's path would make every job rerun. Python's UTF-8 mode

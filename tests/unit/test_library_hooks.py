@@ -43,6 +43,10 @@ TRAINER = "trl.trainer.grpo_trainer"
 SFT, UTILS, VLLM = "trl.trainer.sft_trainer", "trl.trainer.utils", "trl.generation.vllm_generation"
 # Methods that are overridden or replaced, and functions and attributes that are used.
 HOOKS = [
+    # Snakemake: a method that is replaced, and the attribute by which its use is known.
+    Hook("snakemake.workflow", "DAG.update_needrun", "(self, create_inventory=False)"),
+    Hook("snakemake.workflow", "DAG.depending", "masked.update(self.bfs(self.depending, job))"),
+    Hook("snakemake.workflow", "DAG.bfs_", "def bfs(self, direction, *jobs, stop=lambda job: False):"),
     # TRL: methods that the trainers override.
     Hook(TRAINER, "GRPOTrainer._calculate_rewards", "(self, inputs, prompts, completions, completion_ids_list)"),
     Hook(TRAINER, "GRPOTrainer._generate_and_score_completions", "(self, inputs)"),

@@ -13,8 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.config.new_preset import Wanted, command, cuts_of, preset_text
-from reinforced_cot.data.records import Records
+from reinforced_cot.config.new_preset import FEW, Wanted, command, cuts_of, preset_for, preset_text
+from reinforced_cot.config.table_checks import table_problems
+from reinforced_cot.data.images import ImageRejected, encoded
+from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import write_text
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--name", required=True, help="of the preset and of its results folder")
     parser.add_argument("--images", type=Path, help="the folder of images, if it is not that of the data")
     parser.add_argument("--test", type=Path, help="the same for the test split; without it, a tenth of the images")
+    parser.add_argument("--test-images", type=Path, help="the folder of the test split's images, if it is another one")
     parser.add_argument("--annotations", type=Path, help="VQAv2's file of answers")
     parser.add_argument("--convert", help="module:function, from a row to a record")
     parser.add_argument("--columns", help="which column holds what: chain=why,answer=label")
@@ -58,27 +61,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.test and arguments.test.resolve() == arguments.data.resolve():
         raise ConfigError(f"TEST is {arguments.test}, as DATA is; leave it out: a tenth of the images is kept for test")
     columns = _columns(arguments.columns)
-    files = [file for file in (arguments.data, arguments.test) if file is not None]
+    files = {arguments.data: arguments.images}
+    if arguments.test:
+        files[arguments.test] = arguments.test_images or arguments.images
     prepared = Path("results") / arguments.name / "data"  # of the run, which then finds archives unpacked
     data, *test = (
         source_of(
             path,
             prepared / UNPACKED,
-            arguments.images,
+            images,
             arguments.annotations,
             arguments.convert,
             columns,
             arguments.question,
         )
-        for path in files
+        for path, images in files.items()
     )
+    for source in (data, *test):
+        if source.source == "table" and (problems := list(table_problems("the preset", source))):
+            raise ConfigError("; ".join(problems))
     look, *tests = [_shown(source, prepared) for source in (data, *test)]
+    if shared := look.images.intersection(*(one.images for one in tests)) if tests else set():
+        raise DataError(
+            f"{arguments.test} names {len(shared)} images that {arguments.data} names, too, such as {min(shared)}; no "
+            "image may be in two splits: give the folder of the test's images as TEST_IMAGES, or leave TEST out"
+        )
     many_tests = any(not look.is_whole for look in tests)
     wanted = Wanted(arguments.name, data, test[0] if test else None, arguments.model, many_tests)
-    if look.is_whole:  # of few images, a part by hash may be empty
-        wanted = wanted._replace(cuts=cuts_of(images_in_order(_records(data, prepared))))
+    if look.is_whole or len(look.images) <= FEW:  # of few images, a part by hash may be empty
+        places = images_in_order(_records(data, prepared), _Readable() if len(look.images) <= FEW else lambda _: True)
+        wanted = wanted._replace(cuts=cuts_of(places, has_test=bool(test)))
     write_text(file, preset_text(wanted, look))
     print(f"{file} is written. Read it, then\n\n    {command(wanted)} -n     # preview\n    {command(wanted)}")
+    if wanted.model and preset_for(wanted.model) is None and not Path(wanted.model).is_dir():
+        print("\nThe preview is refused until you write the model's commit as base_model.revision.", file=sys.stderr)
     if not look.chains and data.source == "table" and not data.convert:
         for name in unread_texts(with_folders(data, prepared / UNPACKED)):
             print(
@@ -92,6 +108,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
 
+class _Readable:
+    """Whether all images of a record can be prepared; each file is opened once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, bool] = {}
+
+    def __call__(self, record: RawRecord) -> bool:
+        return all(self._is_readable(image, record.place) for image in record.images)
+
+    def _is_readable(self, image: ImageSource, place: Place) -> bool:
+        if isinstance(image, Path) and image in self._known:
+            return self._known[image]
+        try:
+            encoded(image, f"an image of {place}", PixelBudget())
+        except ImageRejected:
+            found = False
+        else:
+            found = True
+        if isinstance(image, Path):
+            self._known[image] = found
+        return found
+
+
 def _columns(text: str | None) -> dict[str, str]:
     """The columns by the names of a record.
 
@@ -99,8 +138,8 @@ def _columns(text: str | None) -> dict[str, str]:
         ConfigError: it is no list of name=column, or a record has no such name.
     """
     columns: dict[str, str] = {}
-    for part in text.split(",") if text else ():
-        name, equals, column = part.strip().partition("=")
+    for part in filter(str.strip, text.split(",") if text else ()):
+        name, equals, column = (piece.strip() for piece in part.partition("="))
         if not equals or name == "extra" or name not in Columns.model_fields:
             known = ", ".join(one for one in Columns.model_fields if one != "extra")
             raise ConfigError(f"COLUMNS has {part.strip()!r}; write name=column, with a name of {known}")

@@ -4,6 +4,7 @@ import csv
 import json
 import random
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,21 @@ def test_a_table_without_chains_and_with_other_names(cars: Path) -> None:
 
 
 def test_a_test_file_of_its_own(cars: Path) -> None:
-    for name in ("train.csv", "test.csv"):
-        table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in range(20)], name)
+    for name, images in (("train.csv", range(15)), ("test.csv", range(15, 20))):
+        table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in images], name)
     config = written(cars, "--test", "test.csv")
-    assert config.data.sources("test")[0].part is None and config.data.sources("val")[0].part is not None
+    train, val, test = (config.data.sources(split)[0] for split in ("train", "val", "test"))
+    assert test.part is None and train.part and val.part and train.part[1] == val.part[0] < 1 == val.part[1]
+
+
+def test_the_tests_images_are_its_own(cars: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        table(cars, ["image", "question", "answer"], [[f"{n}.jpg", "Is it?", "no"] for n in range(20)], name)
+    shutil.copytree(cars / "photos", cars / "others")
+    with pytest.raises(PipelineError, match=r"test\.csv names 20 images that train\.csv names, too, .* TEST_IMAGES"):
+        preset.main(["--data", "train.csv", "--name", "cars", "--test", "test.csv", "--images", "photos"])
+    config = written(cars, "--test", "test.csv", "--images", "photos", "--test-images", "others")
+    assert [config.data.sources(split)[0].images for split in ("train", "test")] == ["photos", "others"]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +137,68 @@ def test_columns_and_a_question_may_be_given(cars: Path, capsys: pytest.CaptureF
     assert source.columns is not None and (source.columns.images, source.columns.chain) == ("pic", "why")
 
 
+def test_names_of_columns_that_look_common(cars: Path) -> None:
+    rows = [[n, "Is it a car?", "yes" if n % 2 else "no", "train"] for n in range(20)]
+    table(cars, ["image", " question", " Answer", " split"], rows)
+    assert written(cars, "--images", "photos").data.sources("train")[0].columns is None
+    (cars / "presets/cars.yaml").unlink()
+    table(cars, ["datei", "frage", "antwort", "split"], rows)  # a column with one value is no answer
+    columns = written(cars, "--images", "photos").data.sources("train")[0].columns
+    assert columns is not None and (columns.images, columns.answers) == ("datei", "antwort")
+
+
+def test_conversations_in_a_folder_or_an_archive(cars: Path) -> None:
+    turns = [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "a car"}]
+    (cars / "set").mkdir()
+    rows = [{"image": f"photos/{n}.jpg", "conversations": turns} for n in range(20)]
+    (cars / "set/told.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    shutil.copytree(cars / "photos", cars / "set/photos")
+    preset.main(["--data", "set", "--name", "cars"])
+    (source,) = checked(compose([cars / "presets/cars.yaml"])).data.sources("train")
+    assert (source.source, source.file) == ("conversations", "set/told.jsonl")
+    shutil.make_archive("packed", "zip", ".", "set")
+    preset.main(["--data", "packed.zip", "--name", "packed"])
+    (source,) = checked(compose([cars / "presets/packed.yaml"])).data.sources("train")
+    assert (source.source, source.file, source.member) == ("conversations", "packed.zip", "set/told.jsonl")
+
+
+def test_files_of_several_splits_are_not_one_table(cars: Path) -> None:
+    (cars / "set").mkdir()
+    for name in ("set/train.csv", "set/test.csv"):
+        table(cars, ["image", "question", "answer"], [["a.jpg", "Is it?", "no"]], name)
+    with pytest.raises(PipelineError, match=r"set holds train\.csv and test\.csv, which would be read as one table"):
+        preset.main(["--data", "set", "--name", "cars"])
+
+
+def test_a_users_own_preset_is_not_extended(cars: Path) -> None:
+    table(cars, ["image", "question", "answer"], [[f"photos/{n}.jpg", "Is it?", "no"] for n in range(20)])
+    for name in ("first", "second"):
+        preset.main(["--data", "train.csv", "--name", name, "--model", "some/model"])
+    assert "extends: full-size" in (cars / "presets/second.yaml").read_text()
+
+
+def test_sizes_follow_the_chains_and_not_the_questions(cars: Path) -> None:
+    chains = ["It is as red as a cherry."] * 10 + [""] * 90
+    rows = [[f"{n % 20}.jpg", f"Is car {n} red?", "yes", chain] for n, chain in enumerate(chains)]
+    table(cars, ["image", "question", "answer", "cot"], rows)
+    training = written(cars, "--images", "photos").policies["sft"].training
+    assert training["num_train_epochs"] == 60  # of 8 chains
+    (cars / "presets/cars.yaml").unlink()
+    chinese = "图片里有一辆汽车,汽车是红色的,因为它和樱桃一样红。" * 4
+    table(cars, ["image", "question", "answer", "cot"], [[f"{n}.jpg", "是吗?", "是", chinese] for n in range(20)])
+    assert written(cars, "--images", "photos").answer.max_new_tokens >= 1.5 * len(chinese)
+
+
+def test_images_that_cannot_be_read_are_no_images_of_a_split(cars: Path) -> None:
+    table(cars, ["image", "question", "answer"], [[f"{n}.jpg", "Is it?", "no"] for n in range(20)])
+    for number in range(3, 20):
+        (cars / f"photos/{number}.jpg").write_bytes(b"<html>")
+    config = written(cars, "--images", "photos")
+    parts = [config.data.sources(split)[0].part for split in ("train", "val", "test")]
+    places = [int(sha256((cars / f"photos/{n}.jpg").read_bytes()).hexdigest(), 16) / 2**256 for n in range(3)]
+    assert all(any(part[0] <= place < part[1] for place in places) for part in parts if part)
+
+
 def test_folders_of_classes(cars: Path) -> None:
     for number in range(20):
         (cars / f"classes/{number % 2}").mkdir(parents=True, exist_ok=True)
@@ -154,6 +228,8 @@ def test_an_archive_of_questions_and_photographs(cars: Path) -> None:
         (["--data", "train.csv", "--name", "cars", "--test", "./train.csv"], "leave it out"),
         (["--data", "train.csv", "--name", "cars", "--columns", "chian=why"], "COLUMNS has 'chian=why'; .* chain"),
         (["--data", "train.csv", "--name", "cars", "--columns", "why"], "COLUMNS has 'why'; write name=column"),
+        (["--data", "train.csv", "--name", "cars", "--columns", "answer=a,answers=b"], "answer and answers"),
+        (["--data", "train.csv", "--name", "cars", "--columns", "answer = a", "--convert", "a:b"], "CONVERT makes the"),
         (["--data", "train.csv", "--name", "cars", "--convert", "my_data"], "write module:function"),
         (["--data", "train.csv", "--name", "old"], r"old\.yaml exists"),
         (["--data", "train.csv", "--name", "cars"], "none of its first 20 records can be used"),

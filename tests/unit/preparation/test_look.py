@@ -70,7 +70,7 @@ def test_what_a_user_should_know_of_answers_and_chains() -> None:
         "of the first 5 chains, the reward consistency would pay for 40%",
         "the others add too little to question and answer",
         "answers that may stand for a missing one, and are taught as they are: 'N/A' 2",
-        "2 questions stand there before with the same images and another answer",
+        "2 questions repeat an earlier one about the same images with another answer",
     ):
         assert line in text, line
 

@@ -71,7 +71,7 @@ def test_weights_and_modules(rewards: Any, weights: dict[str, float] | None, mod
         ("broken:polite", "broken.py is not Python"),
         ("binary:polite", "binary.py is not Python"),
         ("manners:rude", "manners.py defines no function rude; it has polite, brief"),
-        ("manners:Kind", "manners.py defines no function Kind"),  # a class
+        ("manners:Kind", "manners.py defines Kind, but not as a function with `def`"),  # a class
         ("manners:inner", "manners.py defines no function inner"),
         ("empty:polite", "empty.py defines no function polite; it has none"),
         ("manners:polite", None),

@@ -92,6 +92,9 @@ def test_openai(tmp_path: Path) -> None:
     assert names(only(of(tmp_path, listed)), tmp_path) == ["b.png"]
     of_qwen = openai([{"type": "image", "image": "b.png"}, {"type": "text", "text": "What?"}])
     assert names(only(of(tmp_path, of_qwen)), tmp_path) == ["b.png"]
+    assert names(only(of(tmp_path, {**of_qwen, "images": ["b.png"]})), tmp_path) == ["b.png"]
+    by_path = openai([{"type": "image", "path": "b.png"}, {"type": "text", "text": "What?"}])
+    assert names(only(of(tmp_path, by_path)), tmp_path) == ["b.png"]
     assert len(prepared(of(tmp_path, openai(parts, "no"), listed), tmp_path / "data")) == 2
 
 

@@ -81,7 +81,7 @@ def test_malformed_line_is_refused_with_its_number(tmp_path: Path, bad: str) -> 
         list(read_gqa_cot(*write(tmp_path, row(), bad)))
 
 
-@pytest.mark.parametrize("image_id", ["../7", "../../etc/passwd", "/7", "a/b", "..", "a\\b", "C:7", "a\n7"])
+@pytest.mark.parametrize("image_id", ["../7", "../../etc/passwd", "/7", "a/b", "..", "a\\b", "a\n7"])
 def test_an_image_id_that_is_a_path_is_set_aside(tmp_path: Path, image_id: str) -> None:
     file, images = write(tmp_path, row(), row(imageId=image_id))
     _, rejection = read_gqa_cot(file, images)

@@ -45,6 +45,33 @@ def test_it_gets_the_file_of_the_row_if_it_takes_two_arguments(file: Path) -> No
     assert [record.question for record in found if isinstance(record, RawRecord)] == [str(file)] * 3
 
 
+@pytest.mark.parametrize(
+    ("signature", "gets"),
+    [
+        ("row, file", True),
+        ("row, path", True),
+        ("row, file=None", True),
+        ("row, cache={}", False),
+        ("*rows", False),
+        ("row, a, b", None),
+        ("row, *, file", None),
+        ("", None),
+    ],
+)
+def test_only_a_second_parameter_that_must_be_given_gets_the_file(
+    file: Path, signature: str, gets: bool | None
+) -> None:
+    named = next((name for name in ("file", "path") if name in signature), "0")
+    body = f"return {{'question': str({named}), 'answer': 'a', 'image': 'photo0.png'}}"
+    Path("mine.py").write_text(f"def record({signature}):\n    {body}\n")
+    if gets is None:
+        with pytest.raises(PipelineError, match=r"conversion mine:record must be def record\(row\) or \(row, file\)"):
+            read(file, convert="mine:record")
+    else:
+        (first, *_) = read(file, convert="mine:record")
+        assert isinstance(first, RawRecord) and first.question == (str(file) if gets else "0")
+
+
 def test_its_values_are_checked_as_those_of_a_file(file: Path) -> None:
     write("return {'question': row['q'], 'answers': ['a'], 'images': 'gone.png'}")
     found = read(file, convert="mine:record")

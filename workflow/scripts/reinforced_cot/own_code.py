@@ -37,8 +37,17 @@ def loading_problem(name: str, kind: str) -> str | None:
         return f"{path} is not Python: {error}"
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if function not in names:
+        if function in _other_names(tree):
+            return f"{path} defines {function}, but not as a function with `def`"
         return f"{path} defines no function {function}; it has {', '.join(names) or 'none'}"
     return None
+
+
+def _other_names(tree: ast.Module) -> set[str]:
+    """The names at the top of a module that are no functions: classes, lambdas and other values."""
+    classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    return classes | {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def imported(name: str, kind: str) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from reinforced_cot.config.composition import NAMED
 from reinforced_cot.config.yaml_files import read_yaml
 from reinforced_cot.errors import DataError
 from reinforced_cot.paths import PRESETS
@@ -22,8 +23,9 @@ _GROUP = 8  # completions per question in RL
 _PROMPTS = 16  # different questions per generation, where there are as many
 _TRAIN, _VAL = 0.8, 0.1  # shares of the images; without a test file, the rest is the test split
 _MANY = 2000  # chains
+_LONGEST_WORDS = 12  # characters per word, in the mean of a chain
 _TESTS = 1000  # questions that a tiny model is asked: on a CPU, more take long and say little more
-_FEW = 300  # images, of which a tenth by hash may be none
+FEW = 300  # images, of which a tenth by hash may be none
 
 
 class Wanted(NamedTuple):
@@ -47,11 +49,12 @@ class Wanted(NamedTuple):
 
 
 def preset_for(model: str) -> str | None:
-    """The name of the preset whose base model it is, or None."""
+    """The name of the preset that puts a model as the base, or None; a user's own has data, which it would pass on."""
     for file in sorted(PRESETS.glob("*.yaml")):
         content = read_yaml(file)
         base = content.get("base_model") if isinstance(content, Mapping) else None
-        if isinstance(base, Mapping) and base.get("path") == model:
+        own_data = "data" in content and file != NAMED[FULL_SIZE]
+        if isinstance(base, Mapping) and base.get("path") == model and not own_data:
             return file.stem
     return None
 
@@ -70,24 +73,27 @@ def command(wanted: Wanted) -> str:
     return f"snakemake --configfile config/presets/{wanted.name}.yaml --cores all"
 
 
-def cuts_of(places: Sequence[float]) -> tuple[float, float]:
+def cuts_of(places: Sequence[float], has_test: bool = False) -> tuple[float, float]:
     """Where train and val end, so that val and test have a tenth of the images each, and at least one.
 
     Args:
         places: of the images, in order (`parts.images_in_order`).
+        has_test: there is a test file, so that val has all images behind train's.
 
     Raises:
-        DataError: there are fewer than three images.
+        DataError: there are fewer images than splits.
     """
-    if len(places) > _FEW:
+    if len(places) > FEW:
         return _TRAIN, _TRAIN + _VAL
-    if len(places) < 3:
-        raise DataError(f"there are {len(places)} different images; train, val and test need one each at least")
+    if len(places) < (needed := 2 if has_test else 3):
+        splits = "train and val" if has_test else "train, val and test"
+        raise DataError(f"there are {len(places)} different images; {splits} need one each, {needed} at least")
     held = max(1, round(_VAL * len(places)))
-    first, second = (
-        round((places[len(places) - end - 1] + places[len(places) - end]) / 2, 6) for end in (2 * held, held)
-    )
-    return first, second
+
+    def before(end: int) -> float:
+        return round((places[len(places) - end - 1] + places[len(places) - end]) / 2, 6)
+
+    return (before(held),) * 2 if has_test else (before(2 * held), before(held))
 
 
 def _head(wanted: Wanted, look: Look) -> Iterator[str]:
@@ -169,7 +175,7 @@ def _model(wanted: Wanted, look: Look) -> Iterator[str]:
 
 
 def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
-    tokens, train = _completion_tokens(look), _train_questions(look)
+    tokens, train = _completion_tokens(look), _train_share(look, look.kept)
     yield "policies:"
     if look.chains:
         yield "  sft:"
@@ -179,7 +185,7 @@ def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
         yield f"    selection: {{max_new_tokens: {tokens}}}   # longer than the chains"
         if wanted.model is None:
             yield "    training:"
-            batch, rate, epochs = _sft_batches(train)
+            batch, rate, epochs = _sft_batches(_train_share(look, look.chains))
             yield f"      per_device_train_batch_size: {batch}"
             yield f"      learning_rate: {rate}"
             yield f"      num_train_epochs: {epochs}"
@@ -206,12 +212,15 @@ def _completion_tokens(look: Look) -> int:
     """Room for the longest chain that was seen and half as much again, a multiple of 16; 256 where there is none."""
     if not look.longest_chain:
         return 256
-    return -(-int(1.5 * _TOKENS_PER_WORD * look.longest_chain + _TOKENS_OF_TAGS) // 16) * 16
+    words, characters = look.longest_chain, look.longest_chain_characters
+    # A script without blanks between words has about a token per character.
+    tokens = characters if characters > _LONGEST_WORDS * words else _TOKENS_PER_WORD * words
+    return -(-int(1.5 * tokens + _TOKENS_OF_TAGS) // 16) * 16
 
 
-def _train_questions(look: Look) -> int | None:
-    """About how many questions train will have; None where there are many."""
-    return int(_TRAIN * look.kept) if look.is_whole else None
+def _train_share(look: Look, count: int) -> int | None:
+    """About how many of ``count`` records train will have; None where there are many."""
+    return int(_TRAIN * count) if look.is_whole or count < _MANY / 2 else None
 
 
 def _prompts(train: int | None) -> int:

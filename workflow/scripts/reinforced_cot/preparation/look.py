@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -39,7 +40,8 @@ class Look:
         judged, paid: how many of the first chains were judged, and for how many the reward `consistency` would pay.
         gaps: answers such as N/A, which may stand for a missing one.
         contradictions: how many questions stand there again with the same images and another answer.
-        longest_chain: its words.
+        longest_chain, longest_chain_characters: its words, and its characters.
+        images: the files of images.
         is_whole: whether these are all records of the source.
     """
 
@@ -54,6 +56,8 @@ class Look:
     gaps: Counter[str] = field(default_factory=Counter)
     contradictions: int = 0
     longest_chain: int = 0
+    longest_chain_characters: int = 0
+    images: set[Path] = field(default_factory=set)
     choices: int = 0
     several_images: int = 0
     is_whole: bool = False
@@ -94,6 +98,9 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
             key = (result.question, *record.images)
             look.contradictions += asked.setdefault(key, result.answers) != result.answers
         look.longest_chain = max(look.longest_chain, len(result.chain.split()))
+        look.longest_chain_characters = max(look.longest_chain_characters, len(result.chain))
+        if isinstance(record, RawRecord):
+            look.images |= {image for image in record.images if isinstance(image, Path)}
         look.choices += bool(result.choices)
         look.several_images += isinstance(record, RawRecord) and len(record.images) > 1
     look.is_whole = next(reader, None) is None
@@ -168,7 +175,7 @@ def _lines(name: str, look: Look, allowed: float) -> Iterator[str]:
         gaps = ", ".join(f"{answer!r} {count:,}" for answer, count in look.gaps.most_common())
         yield f"  answers that may stand for a missing one, and are taught as they are: {gaps}"
     if look.contradictions:
-        yield f"  {look.contradictions:,} questions stand there before with the same images and another answer"
+        yield f"  {look.contradictions:,} questions repeat an earlier one about the same images with another answer"
     if look.several_images:
         yield f"  several images: {look.several_images:,} of {look.kept:,}"
     for place, example, sizes in look.shown:

@@ -14,7 +14,7 @@ from reinforced_cot.raw_images.image_suffixes import IMAGE_SUFFIXES
 
 _SHOWN = 3  # of the names that a message lists
 _SEARCHED = 300  # files: the search takes some 10 microseconds per file
-_SEPARATORS = "/\\:\n\t"
+_SEPARATORS = "/\\\n"
 
 
 def find_named_image(folder: Path, name: str) -> Path:
@@ -44,7 +44,7 @@ def find_image(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
     """
     if not is_text(name):
         raise ImageRejected("not text", "the image's name holds half a character (a lone surrogate)")
-    if any(character in name for character in _SEPARATORS) or ".." in name:
+    if any(character in name for character in _SEPARATORS) or name == "..":
         raise ImageRejected("image name is a path", f"{name!r} must be a file name within {folder}")
     wanted = [f"{name}{suffix}" for suffix in suffixes]
     for file in wanted:

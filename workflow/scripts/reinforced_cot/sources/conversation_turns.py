@@ -89,9 +89,14 @@ def _shown_images(row: dict[str, Any], users: Sequence[Turn]) -> list[list[str]]
     listed, places = _listed_images(row), [image for turn in users for image in turn.images]
     if not places:
         return [listed for _ in users]
+    if listed == [image for image in places if image is not None]:
+        listed = []  # the same images, named in their places as well
     if (count := places.count(None)) != len(listed):
+        named = len(places) - count
         raise MalformedRow(
-            "image places", f"the turns have {count} places {PLACE}, and the row lists {len(listed)} images"
+            "image places",
+            f"the turns have {count} places {PLACE}{f' and name {named} images' if named else ''}, and the row lists "
+            f"{len(listed)} images",
         )
     following = iter(listed)
     names = [next(following) if image is None else image for image in places]
@@ -141,7 +146,7 @@ def _part(part: Any, where: str) -> _Part:
             raise _video(f"{where} has a place {_VIDEO_PLACE}")
         return _Part(part, (None,) * place_count(part), is_image=False)
     if kind == "image":
-        named = part.get("image")
+        named = next((part[key] for key in ("image", "path", "url") if part.get(key) is not None), None)
         if named is not None and not (isinstance(named, str) and named):
             raise MalformedRow("malformed turn", f"{where}: image must be the name of a file")
         return _Part(PLACE, (named,))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reinforced_cot.data.records import Place
-from reinforced_cot.errors import DataError
+from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.own_code import imported, raised
 from reinforced_cot.sources.settings import CONVERSION
 from reinforced_cot.tables.columns import ALIASES, COMMON_NAMES, nearest
@@ -19,14 +19,15 @@ _NAMES = (*COMMON_NAMES, *ALIASES, "extra")
 def own_conversion(name: str) -> Callable[[dict[str, Any], Place], dict[str, Any] | None]:
     """The function ``module:function``, which returns a record's values by their names, or None to leave a row out.
 
-    It gets the row, and the path of the row's file if it has a second parameter.
+    It gets the row, and the path of the row's file if it has a second parameter without a default, or one named
+    ``file``.
 
     Raises:
-        PipelineError: it cannot be imported.
+        PipelineError: it cannot be imported, or takes other arguments.
         DataError: when it is called, if it raises an exception or returns anything else.
     """
     function = imported(name, CONVERSION)
-    takes_file = _takes_two(function)
+    takes_file = _takes_file(name, function)
 
     def convert(row: dict[str, Any], place: Place) -> dict[str, Any] | None:
         try:
@@ -52,6 +53,17 @@ def own_conversion(name: str) -> Callable[[dict[str, Any], Place], dict[str, Any
     return convert
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
+def _takes_file(name: str, function: Callable[..., Any]) -> bool:
+    """Whether a function gets the row's file as well.
+
+    Raises:
+        PipelineError: it takes neither a row alone nor a row and its file.
+    """
     parameters = inspect.signature(function).parameters.values()
-    return sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters) == 2
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    required = [one for one in positional if one.default is one.empty]
+    further = [one for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
+    takes_row = bool(positional) or any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    if not takes_row or len(required) > 2 or further:
+        raise PipelineError(f"{CONVERSION} {name} must be def {name.partition(':')[2]}(row) or (row, file)")
+    return len(required) == 2 or (len(positional) > 1 and positional[1].name == "file")

@@ -8,21 +8,23 @@ from statistics import fmean
 from typing import Any
 
 from reinforced_cot.data.images import ImageRejected
-from reinforced_cot.errors import DataError
+from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import read_lines
 from reinforced_cot.raw_images.image_files import find_named_image
 from reinforced_cot.sources.registry import with_folders
 from reinforced_cot.sources.settings import Source
 from reinforced_cot.sources.table import opened
+from reinforced_cot.tables.archives import unpacked
 from reinforced_cot.tables.column_settings import Columns
-from reinforced_cot.tables.columns import ALIASES, COMMON_NAMES
+from reinforced_cot.tables.columns import ALIASES, COMMON_NAMES, commonly_named
 from reinforced_cot.tables.json_entries import has_one_record_per_line, read_entries
-from reinforced_cot.tables.table_files import chunk_files
-from reinforced_cot.tables.table_formats import JSON_FORMATS
+from reinforced_cot.tables.table_formats import FORMATS, JSON_FORMATS, is_archive
 
+_ONE_FILE = ("conversations", "gqa_cot", "vqa", "choices")  # sources that read one file
 _ROWS = 200  # whose values are looked at
 _MOST = 0.9  # share of the values that must be of a kind
 _SENTENCE = 5  # words
+_CONSTANT = 0.01  # the score of a column that has one value in all rows
 _HEAD = 4096  # characters
 
 
@@ -53,11 +55,21 @@ def source_of(
         listed = f"; {file.parent} holds {', '.join(near[:10])}" if near else f", and neither does {file.parent}"
         raise DataError(f"{file} does not exist{listed}")
     keys = {"file": str(file), "images": str(images) if images else None}
+    if convert and (columns or question):
+        raise ConfigError("CONVERT makes the whole record: leave COLUMNS and QUESTION out, or CONVERT")
     if convert:
         return Source.model_validate({"source": "table", "convert": convert, **keys})
     table = Source.model_validate({"source": "table", "columns": columns, "question": question, **keys})
     folders = with_folders(table, into)
-    name = "table" if columns or question else _known_form(Path(folders.file or ""))
+    folder = Path(folders.file or "")
+    read = _data_files(folder)
+    _refuse_splits(file, read)
+    name = "table" if columns or question or not read else _known_form(read[0])
+    if name in _ONE_FILE and folder.is_dir():
+        if len(read) > 1:
+            raise DataError(f"{file} holds {len(read)} files of source {name}: give one of them as DATA")
+        member = str(read[0].relative_to(unpacked(file, into))) if is_archive(str(file)) else None
+        keys |= {"member": member} if member else {"file": str(read[0])}
     if name == "vqa":
         if annotations is None:
             raise DataError(f"{file} holds VQAv2's questions alone: give the file of the answers as ANNOTATIONS=...")
@@ -68,14 +80,40 @@ def source_of(
     return table.model_copy(update={"columns": Columns.model_validate(found) if found else None})
 
 
+def _data_files(path: Path) -> list[Path]:
+    """The files with a table's suffix that a path stands for; none of a saved data set, which also describes itself."""
+    if path.is_file():
+        return [path]
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        return []
+    names = (
+        entry for entry in path.iterdir() if entry.suffix.lower() in FORMATS and not entry.name.startswith((".", "_"))
+    )
+    return sorted(names)
+
+
+def _refuse_splits(given: Path, files: Sequence[Path]) -> None:
+    """See that a folder is not read as one table though its files are named after splits.
+
+    Raises:
+        DataError: they are.
+    """
+    split = {name: file.name for file in files for name in ("train", "val", "test") if name in file.stem.lower()}
+    if "train" in split and len(split) > 1:
+        others = " and ".join(file for name, file in split.items() if name != "train")
+        raise DataError(
+            f"{given} holds {split['train']} and {others}, which would be read as one table: give {split['train']} as "
+            "DATA, and the test file as TEST"
+        )
+
+
 def _known_form(file: Path) -> str:
     """The name of the source, by the keys of the first entries."""
-    chunks = chunk_files(file)
-    if not chunks or chunks[0].suffix.lower() not in JSON_FORMATS:
+    if file.suffix.lower() not in JSON_FORMATS:
         return "table"
-    if _holds_vqa(chunks[0]):
+    if _holds_vqa(file):
         return "vqa"
-    entries = list(islice(_entries(chunks[0]), 5))
+    entries = list(islice(_entries(file), 5))
     values = [value for _, value in entries if isinstance(value, Mapping)]
     if not values:
         return "table"
@@ -107,7 +145,7 @@ def _entries(file: Path) -> Iterator[tuple[str | None, Any]]:
         if line.strip():
             try:
                 yield None, json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
 
 
@@ -148,8 +186,7 @@ def _known_column(source: Source, part: str, names: Sequence[str]) -> str | None
     columns = source.columns or Columns()
     aliases = [alias for alias, name in ALIASES.items() if name == part]
     given = next((column for name in (part, *aliases) if (column := getattr(columns, name)) is not None), None)
-    common = (name for each in COMMON_NAMES[part] for name in names if name.casefold() == each.casefold())
-    return next(common, None) if given is None else given
+    return next(iter(commonly_named(part, names)), None) if given is None else given
 
 
 def unread_texts(source: Source) -> list[str]:
@@ -175,6 +212,8 @@ def _image_share(values: Sequence[Any], folder: Path) -> float:
 
 
 def _is_image(value: Any, folder: Path) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_is_image(item, folder) for item in value)
     if isinstance(value, bytes) or (isinstance(value, Mapping) and value.keys() & {"bytes", "path"}):
         return True
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -194,7 +233,11 @@ def _question_share(values: Sequence[Any]) -> float:
 
 
 def _answer_score(values: Sequence[Any]) -> float:
-    texts = [str(value) for value in values if isinstance(value, str | int | float)]
+    """How much values look like answers: short, and often the same, but not always."""
+    first = [value[0] if isinstance(value, list) and value else value for value in values]
+    texts = [str(value) for value in first if isinstance(value, str | int | float)]
     if len(texts) < _MOST * len(values):
         return 0.0
+    if len(set(texts)) == 1:  # such as the name of a split
+        return _CONSTANT
     return 1 / (1 + fmean(len(text.split()) for text in texts)) + 1 - len(set(texts)) / len(texts)

@@ -1,7 +1,7 @@
 """The part of a source that belongs to one split, by the content of its images."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -59,10 +59,15 @@ def in_part(records: Records, part: tuple[float, float] | None, name: str) -> Re
     return chosen
 
 
-def images_in_order(records: Records) -> list[float]:
-    """The places of all images within [0, 1], by which `part` cuts them, in order; connected images have one place."""
+def images_in_order(records: Records, are_sound: Callable[[RawRecord], bool]) -> list[float]:
+    """The places of images within [0, 1], by which `part` cuts them, in order; connected images have one place.
+
+    Args:
+        are_sound: whether the images of a record can be read; others will be set aside.
+    """
     hashes = _Hashes()
-    digests = [hashes.of(record.images) for record in records() if isinstance(record, RawRecord) and record.images]
+    sound = (record for record in records() if isinstance(record, RawRecord) and record.images and are_sound(record))
+    digests = [hashes.of(record.images) for record in sound]
     groups = connected_images(digests)
     return sorted({int(groups[images[0]], 16) / 2**256 for images in digests})
 

@@ -73,6 +73,9 @@ def opened(source: Source, split: str) -> Table:
 
 
 def _by_columns(table: Table, source: Source) -> Convert:
+    first = next(iter(table.rows()), None)
+    if first and isinstance(first.values, str) and all(isinstance(row.values, str) for row in table.rows()):
+        raise DataError(f"{table.name} has no sound row; {first.place}: {first.values}")
     columns = chosen_columns(
         source.columns or Columns(), table.rows_for_columns, table.name, is_asked=source.question is not None
     )

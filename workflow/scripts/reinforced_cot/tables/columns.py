@@ -133,14 +133,26 @@ def _common(
 ) -> Iterator[tuple[str, list[str]]]:
     """The columns with a common name of each part of a record that the configuration does not name."""
     taken = list(taken)
-    for name, common in COMMON_NAMES.items():
+    for name in COMMON_NAMES:
         if name in named or (name == "question" and is_asked):
             continue
-        by_look = {top.strip().casefold(): top for top in tops if top not in taken}
-        candidates = list(dict.fromkeys(by_look[each.casefold()] for each in common if each.casefold() in by_look))
-        if candidates:
+        if candidates := commonly_named(name, [top for top in tops if top not in taken]):
             taken.append(candidates[0])
             yield name, candidates
+
+
+def commonly_named(part: str, tops: Iterable[str]) -> list[str]:
+    """The columns whose names are common for a part of a record, the likeliest first.
+
+    >>> commonly_named("answers", ["Answer", " label", "answer", "x"])
+    ['answer', 'Answer', ' label']
+    """
+    tops = list(tops)
+    alike = (
+        sorted((top for top in tops if top.strip().casefold() == common.casefold()), key=lambda top: top != common)
+        for common in COMMON_NAMES[part]
+    )
+    return list(dict.fromkeys(top for found in alike for top in found))
 
 
 def _missing(found: Collection[str], is_asked: bool) -> list[str]:
