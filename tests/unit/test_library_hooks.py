@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import snakemake.api  # noqa: F401 - before its modules, which import each other
 from places import SCRIPTS
 
 PACKAGE = SCRIPTS / "reinforced_cot"
-# No hooks: a method of Python's named tuples, the end of some configuration keys, the open progress bars of tqdm (none
+# No hooks: methods of Python's named tuples, the end of some configuration keys, the open progress bars of tqdm (none
 # are closed without it), and keys of the files that the ``datasets`` library writes.
-OTHERS = {"_asdict", "_heads", "_instances", "_type", "_data_files"}
+OTHERS = {"_asdict", "_replace", "_heads", "_instances", "_type", "_data_files"}
 # Modules that need packages which are installed only with GPUs.
 NOT_IMPORTED = {"reinforced_cot.generation.vllm_engine"}
 
@@ -44,9 +45,8 @@ SFT, UTILS, VLLM = "trl.trainer.sft_trainer", "trl.trainer.utils", "trl.generati
 # Methods that are overridden or replaced, and functions and attributes that are used.
 HOOKS = [
     # Snakemake: a method that is replaced, and the attribute by which its use is known.
-    Hook("snakemake.workflow", "DAG.update_needrun", "(self, create_inventory=False)"),
-    Hook("snakemake.workflow", "DAG.depending", "masked.update(self.bfs(self.depending, job))"),
-    Hook("snakemake.workflow", "DAG.bfs_", "def bfs(self, direction, *jobs, stop=lambda job: False):"),
+    Hook("snakemake.dag", "DAG.bfs", "def bfs(self, direction, *jobs, stop=lambda job: False):"),
+    Hook("snakemake.dag", "DAG.depending", "masked.update(self.bfs(self.depending, job))"),
     # TRL: methods that the trainers override.
     Hook(TRAINER, "GRPOTrainer._calculate_rewards", "(self, inputs, prompts, completions, completion_ids_list)"),
     Hook(TRAINER, "GRPOTrainer._generate_and_score_completions", "(self, inputs)"),

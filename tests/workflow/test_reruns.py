@@ -204,16 +204,6 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_a_target_is_made_though_the_data_check_runs_again(stale: WorkflowCopy) -> None:
-    """Snakemake alone would run the check, on which training depends as `ancient`, and end (snakemake#4166)."""
-    change = {"policies": {"twice": {"like": "sft", "from": "grpo"}}, "report": ["base", "sft", "grpo", "twice"]}
-    workflow = WorkflowCopy(stale.root, tuple(override(**change)(stale)))
-    planned = workflow.planned("--", "results/smoke/twice/eval.json")
-    assert {rule: count for rule, count in planned.items() if rule not in SETTINGS} == {
-        **{"check_data": 1, "sft": 1, "merge_lora": 1, "answer": 1, "evaluate": 1}
-    }
-
-
 def test_a_change_reruns_what_depends_on_it(stale: WorkflowCopy, row: str) -> None:
     edit, expected = ROWS[row]
     options = edit(stale)
@@ -311,3 +301,13 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
     (workflow.root / "photos.yaml").write_text(yaml.safe_dump({**config, "report": ["base", "sft"]}))
     text = workflow.snakemake("--cores", "2", check=False)
     assert "no record of split 'train' has a chain of thought, and the report needs policies that learn" in text
+
+
+def test_a_target_is_made_though_the_data_check_runs_again(stale: WorkflowCopy) -> None:
+    """Snakemake alone would run the check, on which training depends as `ancient`, and end (snakemake#4166)."""
+    change = {"policies": {"twice": {"like": "sft", "from": "grpo"}}, "report": ["base", "sft", "grpo", "twice"]}
+    workflow = WorkflowCopy(stale.root, tuple(override(**change)(stale)))
+    planned = workflow.planned("--", "results/smoke/twice/eval.json")
+    assert {rule: count for rule, count in planned.items() if rule not in SETTINGS} == {
+        **{"check_data": 1, "sft": 1, "merge_lora": 1, "answer": 1, "evaluate": 1}
+    }

@@ -61,8 +61,8 @@ def test_its_function_writes_chains_from_what_others_ask(workflow: WorkflowCopy)
     lines = (workflow.root / RESULTS / "data/train.jsonl").read_text().splitlines()
     chains = {row["question"]: row["chain"] for row in map(json.loads, lines) if row.get("chain")}
     assert re.fullmatch(
-        r"The image shows a (\w+) (\w+)\. It (is|is not) teal\. The question asks whether it is not teal\. "
-        r"So the answer is (yes|no)\.",
+        r"The image shows a (\w+) (\w+)\. The question asks whether it is not teal\. "
+        r"(Teal is|(Red|Gray) is not) teal\. So the answer is (yes|no)\.",
         chains["is there not a teal shape?"],
     )
     assert re.fullmatch(r"The image shows a (\w+) (\w+)\. So the answer is \2\.", chains["what shape is present?"])

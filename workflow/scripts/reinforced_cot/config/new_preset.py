@@ -24,6 +24,7 @@ _PROMPTS = 16  # different questions per generation, where there are as many
 _TRAIN, _VAL = 0.8, 0.1  # shares of the images; without a test file, the rest is the test split
 _MANY = 2000  # chains
 _LONGEST_WORDS = 12  # characters per word, in the mean of a chain
+_SMALL = 112 * 112  # pixels: 16 visual tokens of Qwen2.5-VL
 _TESTS = 1000  # questions that a tiny model is asked: on a CPU, more take long and say little more
 FEW = 300  # images, of which a tenth by hash may be none
 
@@ -161,6 +162,9 @@ def _model(wanted: Wanted, look: Look) -> Iterator[str]:
         yield "prompt:                         # without chains to learn from, the prompt says what RL pays for"
         yield from _TAGS.rstrip("\n").splitlines()
         yield ""
+    if wanted.model is None and look.pixels < _SMALL:
+        yield f"image: {{min_pixels: {_SMALL}}}    # images this small are enlarged: shapes show in 16 visual tokens"
+        yield ""
     if wanted.model is None:
         yield "base_model:"
         yield "  tiny:"
@@ -231,8 +235,8 @@ def _prompts(train: int | None) -> int:
 def _sft_batches(train: int | None) -> tuple[int, str, int]:
     """Batch size, learning rate and epochs of SFT from random weights.
 
-    Many chains take some 900 steps; few, some 400 smaller ones.
+    Many chains take some 1400 steps; few, some 400 smaller ones.
     """
     if train is None or train >= _MANY:
-        return 64, "2.0e-3", 3 if train is None else max(3, 900 * 64 // train)
+        return 64, "2.0e-3", 4 if train is None else max(3, 1400 * 64 // train)
     return 16, "1.0e-3", max(3, min(60, 400 * 16 // max(train, 1)))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.images import ImageRejected, encoded
-from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records, Rejection
+from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.judging.consistency import is_bare, judge
 from reinforced_cot.preparation.conversion import converted
@@ -42,6 +42,7 @@ class Look:
         contradictions: how many questions stand there again with the same images and another answer.
         longest_chain, longest_chain_characters: its words, and its characters.
         images: the files of images.
+        pixels: of the largest image that is shown, as it would be prepared.
         is_whole: whether these are all records of the source.
     """
 
@@ -58,6 +59,7 @@ class Look:
     longest_chain: int = 0
     longest_chain_characters: int = 0
     images: set[Path] = field(default_factory=set)
+    pixels: int = 0
     choices: int = 0
     several_images: int = 0
     is_whole: bool = False
@@ -78,7 +80,9 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
         sizes: list[str] = []
         if isinstance(record, RawRecord) and isinstance(result, Example) and len(look.shown) < SHOWN:
             try:
-                sizes = [_sizes(image, record.place, budget) for image in record.images]
+                both = [encoded(image, f"an image of {record.place}", budget).sizes for image in record.images]
+                sizes = [_in_words(before, after) for before, after in both]
+                look.pixels = max([look.pixels, *(after[0] * after[1] for _, after in both)])
             except ImageRejected as error:
                 result = Rejection(record.id, record.place, error.reason, error.detail)
         if isinstance(result, Rejection):
@@ -114,8 +118,7 @@ def _is_paid(example: Example) -> bool:
     return is_supported and not is_bare(example.chain, answer, example.question_text)
 
 
-def _sizes(image: ImageSource, place: Place, budget: PixelBudget) -> str:
-    before, after = encoded(image, f"an image of {place}", budget).sizes
+def _in_words(before: tuple[int, int], after: tuple[int, int]) -> str:
     return f"{before[0]}x{before[1]}" + (f" -> {after[0]}x{after[1]}" if before != after else "")
 
 
