@@ -17,12 +17,16 @@ from reinforced_cot.data.completions import completion_text
 
 PACKAGE = "workflow/scripts/reinforced_cot"
 RESULTS = "results/smoke"
-DESCRIBE = '''
+CHAIN = (
+    "The picture shows several handwritten figures on a dark ground. I find the digit that is asked for by its place and "
+    "read it twice. So the answer is {}."
+)
+DESCRIBE = f'''
 def describe(record):
     """Of every second record."""
-    if int(record["id"].rpartition("-")[2]) % 2:
+    if int(record["id"].split("-")[-2]) % 2:
         return None
-    return f"I look at the scene with the digits, where the question asks for one. It is {record['answers'][0]}."
+    return {CHAIN!r}.format(record["answers"][0])
 '''
 CONFIG = {
     "report": ["base", "taught", "rated"],
@@ -79,7 +83,7 @@ def test_a_run_with_a_set_of_ones_own_and_with_pass_rates(workflow: WorkflowCopy
     assert "64 of 64 questions have a pass rate from 0 to 1" in (results / "logs/rated/grpo.log").read_text()
     page = (results / "report.html").read_text()
     assert "Chains of thought that were made" in page and "Pass rates of the training questions" in page
-    assert "I look at the scene with the digits" in page
+    assert "several handwritten figures on a dark ground" in page
     assert workflow.planned() == {}
 
 
@@ -87,7 +91,7 @@ def test_a_run_with_a_set_of_ones_own_and_with_pass_rates(workflow: WorkflowCopy
     ("file", "old", "new", "stale"),
     [
         (f"{PACKAGE}/judging/consistency.py", "UNRELATED_WORDS = 3, 10", "UNRELATED_WORDS = 3, 11", "filter_chains"),
-        ("my_chains.py", "I look at the scene", "I see the scene", "filter_chains"),
+        ("my_chains.py", "several handwritten figures", "some handwritten figures", "filter_chains"),
         (
             f"{PACKAGE}/chains/filters.py",
             "SHOWN, _SHOWN_PER_REASON = 10, 3",
@@ -126,11 +130,9 @@ def test_a_circle_through_chains_is_refused_at_dry_run(workflow: WorkflowCopy) -
 
 
 def seen(question: str, seed: int) -> str:
-    """What the loopback teacher writes: for every third question a wrong answer."""
-    answer = "7" if "digit" in question and seed % 3 else "red"
-    return completion_text(
-        f"I look at the scene with the digits, where the question asks for one. It is {answer}.", answer
-    )
+    """What the loopback teacher writes: it says red of every color, and 7 of every digit."""
+    answer = "red" if "color" in question and seed % 3 else "7"
+    return completion_text(CHAIN.format(answer), answer)
 
 
 def test_a_teacher_that_is_killed_is_asked_nothing_twice(workflow: WorkflowCopy) -> None:
