@@ -18,8 +18,8 @@ from reinforced_cot.data.completions import completion_text
 PACKAGE = "workflow/scripts/reinforced_cot"
 RESULTS = "results/smoke"
 CHAIN = (
-    "The picture shows several handwritten figures on a dark ground. I find the digit that is asked for by its place and "
-    "read it twice. So the answer is {}."
+    "The picture shows several handwritten figures on a dark ground. I find the digit that is asked for by its place "
+    "and read it twice. So the answer is {}."
 )
 DESCRIBE = f'''
 def describe(record):
