@@ -126,7 +126,7 @@ def test_a_circle_through_chains_is_refused_at_dry_run(workflow: WorkflowCopy) -
         yaml.safe_dump({"chains": {"mine": {"by": "policy", "policy": "rated"}}})
     )
     circle = WorkflowCopy(workflow.root, (*workflow.options, "circle.yaml"))
-    assert "`chains.mine.policy` leads back to taught: taught <- rated <- taught" in circle.refusal()
+    assert "leads back to rated: rated <- taught <- rated (by `chains.mine.policy`)" in circle.refusal()
 
 
 def seen(question: str, seed: int) -> str:
