@@ -192,11 +192,23 @@ def closures() -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("module", "scripts"),
     [
-        ("scoring.rewards", {"grpo", "config"}),
+        ("scoring.rewards", {"grpo", "config", "preset"}),
         ("evaluation.report", {"report"}),
-        ("data.prompts", {"sft", "grpo", "merge_lora", "answer", "plan"}),  # the plan counts those of a merge's proof
+        (
+            "data.prompts",
+            {"sft", "grpo", "merge_lora", "answer", "sample", "ask_teacher", "plan"},
+        ),  # the plan counts those of a merge's proof
         # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
-        ("matching.answer_matching", {"sft", "grpo", "merge_lora", "config", "score", "compare"}),
+        (
+            "matching.answer_matching",
+            {
+                *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
+                *("look", "preset"),
+            },
+        ),
+        # A change of the judge or of a filter draws no sample and asks no teacher again.
+        ("chains.filters", {"filter_chains"}),
+        ("chains.teacher", {"ask_teacher"}),
         # A change of statistics and scores trains no policy again.
         ("evaluation.uncertainty", {"score", "compare"}),
         ("evaluation.scores", {"score"}),
@@ -208,8 +220,8 @@ def closures() -> dict[str, set[str]]:
         # A change of one method's settings does not rerun the other method.
         ("policies.sft", {"sft", "plan", "config", "preset"}),
         ("policies.grpo", {"grpo", "plan", "config", "preset"}),
-        ("generation.vllm_engine", {"answer"}),
-        ("config.validation", {"config"}),
+        ("generation.vllm_engine", {"answer", "sample"}),
+        ("config.validation", {"config", "preset"}),
     ],
 )
 def test_a_module_is_read_by_the_stages_that_need_it(
@@ -220,9 +232,9 @@ def test_a_module_is_read_by_the_stages_that_need_it(
 
 def test_closures_of_the_stages(closures: dict[str, set[str]]) -> None:
     assert closures["check_data"] == {
-        *("data.examples", "data.image_groups", "data.image_places", "data.near_duplicates", "data.split_checks"),
-        *("disk_space", "errors", "evaluation.gqa_metrics", "files", "integrity", "interpreter", "manifests"),
-        *("processes", "result_files", "section", "seeds", "stage_script"),
+        *("data.examples", "data.image_groups", "data.image_places", "disk_space", "errors", "evaluation.gqa_metrics"),
+        *("files", "integrity", "interpreter", "manifests", "preparation.near_duplicates"),
+        *("preparation.split_checks", "processes", "result_files", "section", "seeds", "stage_script"),
     }
     # A change of scoring asks no question again.
     scoring = {

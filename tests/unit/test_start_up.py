@@ -25,8 +25,11 @@ WITHOUT_TORCH = {
     "look": {"numpy"},  # digit scenes
     "preset": {"numpy"},
     "prune": set(),
+    "filter_chains": set(),
+    "pass_rates": set(),
+    "ask_teacher": set(),
 }
-WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "plan"}
+WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "sample", "plan"}
 
 
 def imported(code: str, folder: Path = SCRIPTS) -> set[str]:
@@ -61,6 +64,7 @@ def test_a_stage_without_torch(script: str, libraries: set[str]) -> None:
         ("grpo", ["--settings", "no.yaml", "--data", ".", "--from", ".", "--output", "."]),
         ("merge_lora", ["--settings", "no.yaml", "--base", ".", "--output", "."]),
         ("answer", ["--settings", "no.yaml", "--data", ".", "--policy", "."]),
+        ("sample", ["--settings", "no.yaml", "--data", ".", "--policy", ".", "--output", "x"]),
         ("plan", []),
     ],
 )

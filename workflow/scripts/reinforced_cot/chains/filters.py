@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reinforced_cot.chains.settings import ChainSet
+from reinforced_cot.chains.taught import Chain
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.judging.consistency import is_bare, judge
@@ -28,14 +29,6 @@ _LEAKS = {
     "holds an object's id": re.compile(r"\(\s*\d{5,}\s*\)|\b(?:obj|object|id)[ _#:]*\d{3,}\b", re.IGNORECASE),
 }
 _LATIN, _LETTER = re.compile(r"[A-Za-z\u00c0-\u024f]"), re.compile(r"[^\W\d_]")
-
-
-class Chain(NamedTuple):
-    """A chain that is kept: the question's id, the chain, and the answer that was written behind it."""
-
-    id: str
-    chain: str
-    answer: str
 
 
 class Shown(NamedTuple):

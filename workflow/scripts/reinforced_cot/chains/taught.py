@@ -3,11 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from reinforced_cot.chains.filters import Chain
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
 from reinforced_cot.result_files import read_result_rows, write_result_rows
+
+
+class Chain(NamedTuple):
+    """A chain that is kept: the question's id, the chain, and the answer that was written behind it."""
+
+    id: str
+    chain: str
+    answer: str
 
 
 def write_chains(path: Path, chains: Iterable[Chain]) -> None:
