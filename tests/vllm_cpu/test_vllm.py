@@ -3,7 +3,11 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +15,10 @@ import psutil
 import pytest
 import torch
 import yaml
-from conftest import REPO, run_script
+from conftest import ENVIRONMENT, REPO, run_script
 from workflow_copy import WorkflowCopy, copy_workflow
 
+from reinforced_cot.chains.settings import ChainSet, TeacherSettings, teacher_of
 from reinforced_cot.generation.settings import AnswerSettings
 
 DIFFERENCE = "sampling/sampling_logp_difference/mean"
@@ -204,3 +209,74 @@ def test_a_job_with_a_server_has_gpus_for_both(tmp_path: Path) -> None:
     found = dict(re.findall(r"wildcards: policy=(\w+)\n    resources: .*gpu=(\d+), topology=multi_gpu", text))
     assert found == {"grpo": "6", "gspo": "4"}
     assert "`launch.grpo` asks for 6 GPUs" in workflow.refusal("--resources", "gpu=5")
+
+
+def test_a_teacher_behind_vllms_own_server(digits: WorkflowCopy, tmp_path: Path) -> None:
+    """The tiny model as a teacher: every question is answered and counted, and an unknown model is one line."""
+    results, port = digits.root / "results/smoke", free_port()
+    model = results / "sft/model"
+    serve = [
+        "-m",
+        "vllm.entrypoints.cli.main",
+        "serve",
+        str(model),
+        "--served-model-name",
+        "tiny",
+        "--dtype",
+        "float32",
+    ]
+    limits = ["--max-model-len", "512", "--gpu-memory-utilization", "0.2", "--enforce-eager"]
+    with open(tmp_path / "server.log", "wb") as file:
+        server = subprocess.Popen(
+            [sys.executable, *serve, *limits, "--host", "127.0.0.1", "--port", str(port)],
+            env=ENVIRONMENT,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server, tmp_path / "server.log")
+        teacher = {
+            "by": "endpoint",
+            "url": f"http://127.0.0.1:{port}/v1",
+            "model": "tiny",
+            "max_tokens": 16,
+            "preview": 8,
+        }
+        chosen = ChainSet.model_validate({**teacher, "samples": 2})
+        settings = TeacherSettings(name="tiny", seed=1, instruction="", teacher=teacher_of(chosen))
+        run = ask(settings, results / "data", tmp_path)
+        assert run.returncode == 0, run.stderr[-3000:]
+        rows = [json.loads(line) for line in (tmp_path / "replies.jsonl").read_text().splitlines()]
+        assert len(rows) == 8 and all(len(row["samples"]) == 2 for row in rows)
+        assert any(text for row in rows for text in row["samples"])
+        spent = json.loads((tmp_path / "spent.json").read_text())
+        assert spent["requests"] == 16 and spent["refused"] == 0 and spent["input_tokens"] > 16 * 20
+        unknown = settings.model_copy(update={"teacher": settings.teacher.model_copy(update={"model": "other"})})
+        run = ask(unknown, results / "data", tmp_path)
+        assert run.returncode == 1 and "knows no model other; it has tiny" in run.stderr
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def ask(settings: TeacherSettings, data: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+    (folder / "ask.yaml").write_text(yaml.safe_dump(settings.as_dict()))
+    script = ["workflow/scripts/ask_teacher.py", "--settings", str(folder / "ask.yaml"), "--data", str(data)]
+    files = ["--store", str(folder), "--output", str(folder / "replies.jsonl"), "--spent", str(folder / "spent.json")]
+    return run_script(*script, *files, cwd=REPO)
+
+
+def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    while True:
+        assert server.poll() is None, log.read_text()[-3000:]
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(1)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
