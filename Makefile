@@ -21,6 +21,7 @@ config: $(READY)  ## check FILE="..." without a run, and print the resulting con
 	@$(BIN)/python workflow/scripts/config.py $(if $(FILE),"$(FILE)")
 
 override QUESTION := $(value QUESTION)
+export QUESTION
 preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.yaml (optional: IMAGES, TEST, TEST_IMAGES, COLUMNS, QUESTION, CONVERT, MODEL)
 	@$(BIN)/python workflow/scripts/preset.py --data "$(DATA)" --name "$(NAME)" $(if $(IMAGES),--images "$(IMAGES)") \
 		$(if $(TEST),--test "$(TEST)") $(if $(TEST_IMAGES),--test-images "$(TEST_IMAGES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \

@@ -51,7 +51,8 @@ def source_of(
         DataError: it does not exist, or no source knows its form; the message says what is missing.
     """
     if not file.exists():
-        near = sorted(path.name for path in file.parent.iterdir()) if file.parent.is_dir() else []
+        entries = file.parent.iterdir() if file.parent.is_dir() else ()
+        near = sorted(path.name for path in entries if not path.name.startswith("."))
         listed = f"; {file.parent} holds {', '.join(near[:10])}" if near else f", and neither does {file.parent}"
         raise DataError(f"{file} does not exist{listed}")
     keys = {"file": str(file), "images": str(images) if images else None}
