@@ -170,7 +170,7 @@ def test_a_teacher_that_is_killed_is_asked_nothing_twice(workflow: WorkflowCopy)
         asked.snakemake("--cores", "1", "--", f"{RESULTS}/chains/far.jsonl")
         made = json.loads((folder / "far.json").read_text())
         assert made["completions"] == 128 and made["spent"]["requests"] == 128 and made["rejected"]["wrong answer"] > 10
-        assert made["model"] == MODEL and made["url"] == server.url
+        assert made["teacher"]["model"] == MODEL and "<think>" in made["teacher"]["prompt"]
 
 
 def test_a_preview_tells_yield_and_cost_and_stops(workflow: WorkflowCopy) -> None:

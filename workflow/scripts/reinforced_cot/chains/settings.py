@@ -106,6 +106,9 @@ class ChainSet(Section):
     bound.
     """
 
+    licence: Text | None = None
+    """by endpoint: the licence of what the model writes, recorded with the set."""
+
     preview: Count | None = None
     """by endpoint: ask so many questions, say what came of them and what all would cost, and stop; null to ask all.
     The replies are kept.
@@ -195,7 +198,9 @@ class Reads(NamedTuple):
 
 READS: Mapping[str, Reads] = {
     "policy": Reads(("policy",), ("samples",)),
-    "endpoint": Reads(("url", "model"), tuple(name for name in Teacher.model_fields if name not in ("url", "model"))),
+    "endpoint": Reads(
+        ("url", "model"), ("licence", *(name for name in Teacher.model_fields if name not in ("url", "model")))
+    ),
     "function": Reads(()),
 }
 _FILTERS = ("by", "per_question", "max_words", "min_chains")
