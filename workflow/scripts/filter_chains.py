@@ -14,7 +14,7 @@ from reinforced_cot.chains.filters import filtered
 from reinforced_cot.chains.own_chains import own_completions
 from reinforced_cot.chains.previews import preview_in_words
 from reinforced_cot.chains.samples import read_samples
-from reinforced_cot.chains.settings import ChainSettings
+from reinforced_cot.chains.settings import ChainSettings, teacher_of
 from reinforced_cot.chains.taught import write_chains
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import ConfigError, DataError, PipelineError
@@ -52,10 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         completions = read_samples(args.samples, asked, chosen.drawn)
     spent = read_result(args.spent) if args.spent else None
     result = filtered([example for example in examples if example.id in completions], completions, chosen)
-    summary, refused = (
-        {**chosen.as_dict(), "spent": spent, **result.summary()},
-        args.summary.with_suffix(".refused.json"),
-    )
+    teacher = teacher_of(chosen).as_dict() if chosen.by == "endpoint" else None
+    summary = {**chosen.as_dict(), "teacher": teacher, "spent": spent, **result.summary()}
+    refused = args.summary.with_suffix(".refused.json")
     refused.unlink(missing_ok=True)
     if chosen.preview:
         write_json(refused, summary)
