@@ -53,7 +53,9 @@ def open_normalised(content: bytes, name: str) -> Image.Image:
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             _check_size(name, image)
-            return _to_rgb(name, ImageOps.exif_transpose(image))
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # without it, every image is copied
+            return _to_rgb(name, image)
     except (DataError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -87,7 +89,7 @@ def _to_rgb(name: str, image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(background, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def fit_budget(image: Image.Image, budget: PixelBudget) -> Image.Image:
