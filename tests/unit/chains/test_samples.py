@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from reinforced_cot.chains.own_chains import own_completions
 from reinforced_cot.chains.samples import histogram, kept_by_rate, pass_rates, read_samples
-from reinforced_cot.chains.settings import ChainSet, chain_problems
+from reinforced_cot.chains.settings import ChainSet, PassRate, chain_problems
 from reinforced_cot.chains.taught import Chain, with_chains, write_chains
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
@@ -91,6 +92,17 @@ def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         own_completions("mine:broken", EXAMPLES)
     with pytest.raises(PipelineError, match="defines no function three"):
         own_completions("mine:three", EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["data", "Own", "own.ask", "a/b", ""])
+def test_a_set_needs_a_name_of_its_own(name: str) -> None:
+    (problem,) = chain_problems(name, ChainSet(by="policy", policy="base"))
+    assert problem.startswith(f"`chains.{name}`: a set's name is lower-case letters")
+
+
+def test_the_bounds_of_a_pass_rate_have_an_order() -> None:
+    with pytest.raises(ValidationError, match="the least first"):
+        PassRate(of="base", keep=(0.9, 0.1))
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,14 @@ def test_each_failure_is_one_line_and_what_was_asked_is_kept(
             assert sum(server.asked.values()) == 8
 
 
+def test_records_that_ask_the_same_are_asked_once(data: Path) -> None:
+    with TeacherServer(reply) as server:
+        twice = [*questions(2), Example("again", ("a.png",), "Is it 0?", ("yes",), "verify")]
+        replies, spent = ask(settings(server), twice, data)
+        assert replies["again"] == replies["q0"] and spent.requests == 2 == sum(server.asked.values())
+        assert ask(settings(server), twice, data)[1].requests == 2
+
+
 def test_a_server_that_is_down(data: Path) -> None:
     with pytest.raises(PipelineError, match=r"cannot be reached in 2 tries .*does the server run\?"):
         ask(settings("http://127.0.0.1:9/v1", tries=2), questions(2), data)

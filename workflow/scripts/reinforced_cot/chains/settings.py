@@ -1,16 +1,18 @@
 """The section ``chains``: sets of chains of thought that are made, and what makes them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from reinforced_cot.own_code import loading_problem
 from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Share, Text
 from reinforced_cot.sources.settings import OWN_FUNCTION
 
 DATA = "data"  # the chains that came with the data, in place of a set
-_WORDS = 300
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 KIND = "chains function"  # how messages call a user's own function
 
 
@@ -23,6 +25,12 @@ _DEFAULTS = {
     **{"prompt": _TEACHER_PROMPT, "temperature": 1.0, "max_tokens": 1024},
     **{"concurrency": 16, "timeout": 120.0, "tries": 6},
 }
+
+
+def _is_range(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise PydanticCustomError("explained", "it must be [least, most], with the least first")
+    return bounds
 
 
 class Price(Section):
@@ -44,7 +52,7 @@ class PassRate(Section):
     samples: Annotated[int, Field(ge=2)] = 8
     """How many samples of each question are scored."""
 
-    keep: Annotated[tuple[Share, Share], Field(strict=False)] = (0.1, 0.9)
+    keep: Annotated[tuple[Share, Share], Field(strict=False), AfterValidator(_is_range)] = (0.1, 0.9)
     """[least, most]: the share of right samples that a question may have, both bounds included."""
 
 
@@ -117,7 +125,7 @@ class ChainSet(Section):
     per_question: Count = 1
     """How many chains are kept per question, at most: the first that pass the filters."""
 
-    max_words: Count = _WORDS
+    max_words: Count = 300
     """A longer chain is left out."""
 
     min_chains: Count = 1
@@ -209,6 +217,11 @@ _FILTERS = ("by", "per_question", "max_words", "min_chains")
 def chain_problems(name: str, chosen: ChainSet) -> Iterator[str]:
     """One line per key that a set lacks or does not read, and where a user's own function does not exist."""
     key = f"chains.{name}"
+    if name == DATA or not _NAME.fullmatch(name):
+        yield (
+            f"`{key}`: a set's name is lower-case letters, digits and _, begins with a letter, and is not {DATA}, "
+            "which stands for the chains that came with the data; choose another"
+        )
     reads = READS["function" if chosen.own_function else chosen.by]
     for field in reads.required:
         if getattr(chosen, field) is None:

@@ -108,8 +108,10 @@ def jobs_of(settings: TeacherSettings, examples: Sequence[Example], data: Path) 
 def ask_teacher(
     settings: TeacherSettings, examples: Sequence[Example], data: Path, store: ReplyStore
 ) -> tuple[dict[str, list[str]], Spent]:
-    """The teacher's replies to the questions, by their ids, and what they cost; what is in the store is not asked
-    again. With ``preview``, only some of the questions are asked.
+    """Ask the teacher what the store has no reply to. With ``preview``, only some of the questions are asked.
+
+    Returns:
+        The replies to each question, by its id, and what they have cost.
 
     Raises:
         PipelineError: there is no key, the endpoint refuses it, knows no such model, cannot be reached or refuses every
@@ -117,13 +119,15 @@ def ask_teacher(
     """
     chosen = subset(examples, settings.teacher.preview, settings.seed)
     jobs = list(jobs_of(settings, chosen, data))
-    spent = Spent()
-    for job in jobs:
-        if reply := store.get(job.key):
+    different = {job.key: job for job in jobs}  # two records may ask the same
+    spent, missing = Spent(), []
+    for key, job in different.items():
+        if reply := store.get(key):
             spent.add(reply)
-    missing = list({job.key: job for job in jobs if store.get(job.key) is None}.values())
+        else:
+            missing.append(job)
     if missing:
-        log.info("%d of %d requests are stored", len(jobs) - len(missing), len(jobs))
+        log.info("%d of %d requests are stored", len(different) - len(missing), len(different))
         asyncio.run(_Asking(settings, data, store, spent).run(missing))
     replies: dict[str, list[str]] = {}
     for job in jobs:
@@ -153,7 +157,7 @@ class _Asking:
         self._failure = ""
 
     async def run(self, jobs: Sequence[Job]) -> None:
-        """Ask all; on a failure the others are ended, and what has come is stored."""
+        """Ask all; after a failure, those under way are awaited and stored, and no other one is begun."""
         client = openai.AsyncOpenAI(
             base_url=self._teacher.url, api_key=self._key(), max_retries=0, timeout=self._teacher.timeout
         )
@@ -167,7 +171,7 @@ class _Asking:
             raise PipelineError(f"{self._failure} ({self._spent.in_words(self._settings)}; every reply is kept)")
 
     async def _work(self, client: openai.AsyncOpenAI, waiting: Iterator[Job], bar: "tqdm[Any]") -> None:
-        """Ask one request after the other; once any has failed, begin no further one: what is under way is paid for."""
+        """Ask one request after the other, until none is left or any worker has failed."""
         for job in waiting:
             try:
                 self._check_limits()
