@@ -7,16 +7,16 @@ to another host name, as the hub redirects them to its storage; a token must not
 import hashlib
 import json
 import re
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from loopback_server import LoopbackServer
 
 LARGE = (".safetensors", ".parquet", ".bin", ".png")  # as Git LFS has them
 TOKEN, STRANGER = "hf_good", "hf_stranger"  # one whose owner accepted every repository's terms, one who did not
@@ -50,35 +50,18 @@ class Repository:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-class HubServer(ThreadingHTTPServer):
-    """Serves repositories until it is closed, and notes what it was asked."""
-
-    daemon_threads = True
+class HubServer(LoopbackServer):
+    """Serves repositories until its block ends, and notes what it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[str] = []
         self.leaked: list[str] = []  # requests of the storage that carry a token
-        self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     def add(self, repository: Repository) -> Repository:
         self.repositories[repository.kind, repository.name] = repository
         return repository
-
-    def __enter__(self) -> "HubServer":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 @dataclass

@@ -1,20 +1,20 @@
 """A small server on loopback that speaks OpenAI's chat completions, deterministically, with faults on demand."""
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback_server import LoopbackServer
 
 MODEL = "teacher-72b"
 Fault = int | str  # a status, or "no JSON", "no choices", "close" or "slow"
 
 
-class TeacherServer(ThreadingHTTPServer):
+class TeacherServer(LoopbackServer):
     """Replies to each request by ``reply``; the first requests may fail.
 
     Attributes:
@@ -25,35 +25,18 @@ class TeacherServer(ThreadingHTTPServer):
         most: how many requests were answered at once, at most.
     """
 
-    daemon_threads = True
-    request_queue_size = 256
-
     def __init__(self, reply: Callable[[str, int], str], faults: Iterator[Fault] | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.reply, self.faults = reply, faults or iter(())
         self.key: str | None = None
         self.delay = 0.0
         self.asked: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.at_once = self.most = 0
-        self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def __enter__(self) -> "TeacherServer":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that ends in the middle of a request is no news."""
+        return f"{super().url}/v1"
 
 
 class _Handler(BaseHTTPRequestHandler):
