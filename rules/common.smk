@@ -169,10 +169,11 @@ def own_chains(wildcards):
 
 
 def chain_samples(wildcards):
-    """The samples or replies that a set's chains are taken from; none where a function writes them."""
+    """The completions that a set's chains are taken from; none where a function writes them."""
     chosen = settings.chains[wildcards.chains]
-    if chosen.by == "endpoint":
-        return [f"<results>/chains/{wildcards.chains}.replies.jsonl"]
+    written = {"endpoint": "replies", "gqa_programs": "executed"}
+    if chosen.by in written:
+        return [f"<results>/chains/{wildcards.chains}.{written[chosen.by]}.jsonl"]
     return [f"<results>/samples/{chosen.policy}.jsonl"] if chosen.policy else []
 
 

@@ -28,6 +28,7 @@ WITHOUT_TORCH = {
     "filter_chains": set(),
     "pass_rates": set(),
     "ask_teacher": set(),
+    "run_programs": set(),
 }
 WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "sample", "plan"}
 

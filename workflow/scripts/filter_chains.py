@@ -1,4 +1,4 @@
-"""Make a set of chains of thought: from a policy's samples, a teacher's replies or a user's own function; filter it.
+"""Make a set of chains of thought: from samples, replies, GQA's programs or a user's own function; filter it.
 
     python workflow/scripts/filter_chains.py --settings results/chains/own.yaml --data results/data \\
         --samples results/samples/base.jsonl --output results/chains/own.jsonl --summary results/chains/own.json
@@ -13,7 +13,7 @@ from pathlib import Path
 from reinforced_cot.chains.filters import filtered
 from reinforced_cot.chains.own_chains import own_completions
 from reinforced_cot.chains.previews import preview_in_words
-from reinforced_cot.chains.samples import read_samples
+from reinforced_cot.chains.samples import read_completions, read_samples
 from reinforced_cot.chains.settings import ChainSettings, teacher_of
 from reinforced_cot.chains.taught import write_chains
 from reinforced_cot.data.examples import read_examples
@@ -35,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="the set's part of the configuration")
     parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl")
-    parser.add_argument("--samples", type=Path, help="what sample.py or ask_teacher.py wrote")
+    parser.add_argument("--samples", type=Path, help="what sample.py, ask_teacher.py or run_programs.py wrote")
     parser.add_argument("--spent", type=Path, help="what asking has cost, for a set by an endpoint")
+    parser.add_argument("--programs", type=Path, help="what run_programs.py counted, for a set by gqa_programs")
+    parser.add_argument("--threads", type=int, default=1, help="processes that judge chains")
     parser.add_argument("--output", type=Path, required=True, help="the chains, JSON lines")
     parser.add_argument("--summary", type=Path, required=True, help="counts and examples, JSON")
     args = parser.parse_args(argv)
@@ -47,13 +49,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         completions = own_completions(chosen.own_function, examples)
     elif args.samples is None:
         raise ConfigError(f"the set {settings.name} is made of samples: give them as --samples")
+    elif chosen.by == "gqa_programs":
+        completions = read_completions(args.samples, examples)
     else:
         asked = subset(examples, chosen.preview, settings.seed)
         completions = read_samples(args.samples, asked, chosen.drawn)
     spent = read_result(args.spent) if args.spent else None
-    result = filtered([example for example in examples if example.id in completions], completions, chosen)
+    asked = [example for example in examples if example.id in completions]
+    result = filtered(asked, completions, chosen, args.threads)
     teacher = teacher_of(chosen).as_dict() if chosen.by == "endpoint" else None
-    summary = {**chosen.as_dict(), "teacher": teacher, "spent": spent, **result.summary()}
+    programs = read_result(args.programs) if args.programs else None
+    for fault, count in (programs["left_out"] if programs else {}).items():
+        result.rejected[f"no chain: {fault}"] = count
+    summary = {**chosen.as_dict(), "teacher": teacher, "spent": spent, "programs": programs, **result.summary()}
     refused = args.summary.with_suffix(".refused.json")
     refused.unlink(missing_ok=True)
     if chosen.preview:

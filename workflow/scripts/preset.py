@@ -25,9 +25,10 @@ from reinforced_cot.paths import PRESETS
 from reinforced_cot.preparation.look import Look, as_text, look_at
 from reinforced_cot.sources.detection import source_of, unread_texts
 from reinforced_cot.sources.parts import images_in_order
-from reinforced_cot.sources.registry import UNPACKED, whole_sources, with_folders
+from reinforced_cot.sources.registry import whole_sources, with_folders
 from reinforced_cot.sources.settings import OWN_FUNCTION, DataSettings, PreparedSplit, Source
 from reinforced_cot.stage_script import start
+from reinforced_cot.tables.archives import UNPACKED
 from reinforced_cot.tables.column_settings import Columns
 
 _ALLOWED = DataSettings.model_fields["max_rejected_share"].default

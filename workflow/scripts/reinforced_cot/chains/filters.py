@@ -2,8 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from reinforced_cot.chains.settings import ChainSet
@@ -16,6 +19,7 @@ from reinforced_cot.reading.verdict import Verdict
 
 SHOWN, _SHOWN_PER_REASON = 10, 3
 _OPENING = 5  # words
+_PART = 2000  # questions that a process judges at once
 _LEAKS = {
     "names the given answer": re.compile(
         r"\b(?:given|provided|correct|true|expected|reference|gold|ground[- ]truth) (?:answer|label|solution)\b"
@@ -77,12 +81,40 @@ class Filtered:
         }
 
 
-def filtered(examples: Sequence[Example], completions: Mapping[str, Sequence[str]], chosen: ChainSet) -> Filtered:
+def _joined(parts: Iterable[Filtered]) -> Filtered:
+    """The results of several parts of the questions, in their order."""
+    whole, shown = Filtered(), Counter[str]()
+    for part in parts:
+        whole.kept += part.kept
+        whole.questions += part.questions
+        whole.candidates += part.candidates
+        whole.rejected += part.rejected
+        whole.accepted += part.accepted[: SHOWN - len(whole.accepted)]
+        for row in part.refused:
+            shown[row.reason] += 1
+            if shown[row.reason] <= _SHOWN_PER_REASON and len(whole.refused) < SHOWN:
+                whole.refused.append(row)
+    return whole
+
+
+def filtered(
+    examples: Sequence[Example], completions: Mapping[str, Sequence[str]], chosen: ChainSet, processes: int = 1
+) -> Filtered:
     """Keep the chains of a set that may be taught, at most ``per_question`` of each question.
 
     Args:
         completions: of each question by its id, with their tags; a question may have none.
+        processes: how many judge chains; the result does not depend on it.
     """
+    parts = [examples[start : start + _PART] for start in range(0, len(examples), _PART)]
+    if processes == 1 or len(parts) < 2:
+        return _joined(_filtered(part, completions, chosen) for part in parts)
+    of_part = ({one.id: completions.get(one.id, ()) for one in part} for part in parts)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return _joined(pool.map(_filtered, parts, of_part, repeat(chosen)))
+
+
+def _filtered(examples: Sequence[Example], completions: Mapping[str, Sequence[str]], chosen: ChainSet) -> Filtered:
     result = Filtered()
     for example in examples:
         texts = completions.get(example.id, ())

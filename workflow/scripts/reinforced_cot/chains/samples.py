@@ -25,6 +25,16 @@ def read_samples(path: Path, examples: Sequence[Example], count: int) -> dict[st
     return {example.id: rows[example.id][:count] for example in examples}
 
 
+def read_completions(path: Path, examples: Sequence[Example]) -> dict[str, list[str]]:
+    """All completions of each question, by its id; none where the file has none.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    rows = {row["id"]: row["samples"] for row in read_result_rows(path)}
+    return {example.id: rows.get(example.id, []) for example in examples}
+
+
 def pass_rates(examples: Sequence[Example], samples: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """How many samples of each question are right, by its id: well-formed, with a true answer."""
     return {example.id: sum(_is_right(text, example) for text in samples[example.id]) for example in examples}

@@ -59,9 +59,10 @@ class PassRate(Section):
 class ChainSet(Section):
     """A set of chains of thought that is made from the training questions and their true answers."""
 
-    by: Annotated[str, Field(pattern=rf"^(policy|endpoint)$|{OWN_FUNCTION}")]
+    by: Annotated[str, Field(pattern=rf"^(policy|endpoint|gqa_programs)$|{OWN_FUNCTION}")]
     """What makes them: `policy`, a policy's own right answers (rejection sampling, STaR); `endpoint`, a larger model
-    behind an OpenAI-compatible server; or a function of your own, `module:function`, which gets a record and returns a
+    behind an OpenAI-compatible server; `gqa_programs`, the functional programs of GQA's questions, executed on its
+    scene graphs and put into words; or a function of your own, `module:function`, which gets a record and returns a
     chain, a list of chains, or None.
     """
 
@@ -120,6 +121,14 @@ class ChainSet(Section):
     preview: Count | None = None
     """by endpoint: ask so many questions, say what came of them and what all would cost, and stop; null to ask all.
     The replies are kept.
+    """
+
+    scene_graphs: Text | None = None
+    """by gqa_programs: GQA's file of scene graphs; null for `train_sceneGraphs.json` beside the questions."""
+
+    questions: Text | None = None
+    """by gqa_programs: GQA's question file, or the folder of its chunks; null for those of the train split's sources
+    `gqa`. The ids must be those of the train split.
     """
 
     per_question: Count = 1
@@ -209,6 +218,7 @@ READS: Mapping[str, Reads] = {
     "endpoint": Reads(
         ("url", "model"), ("licence", *(name for name in Teacher.model_fields if name not in ("url", "model")))
     ),
+    "gqa_programs": Reads((), ("scene_graphs", "questions")),
     "function": Reads(()),
 }
 _FILTERS = ("by", "per_question", "max_words", "min_chains")

@@ -9,7 +9,7 @@ from typing import Any
 
 from reinforced_cot.chains.settings import chain_problems
 from reinforced_cot.config.configuration import Config
-from reinforced_cot.config.data_checks import data_problems, gqa_problems
+from reinforced_cot.config.data_checks import data_problems, gqa_problems, program_problems
 from reinforced_cot.config.grpo_checks import (
     grpo_problems,
     grpo_warnings,
@@ -67,6 +67,7 @@ CHECKS: list[tuple[tuple[str, ...], Check]] = [
     (("rewards",), lambda rewards: reward_problems("rewards", rewards)),
     (("evaluate", "data"), gqa_problems),
     (("chains",), lambda chains: (line for name in chains for line in chain_problems(name, chains[name]))),
+    (("chains", "data"), program_problems),
 ]
 # Of one policy: the method that the check is for (None: any), the sections beside the policy, the function.
 POLICY_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [

@@ -62,6 +62,7 @@ Launch = create_model(
         {
             "prepare_data": (CpuJob, CpuJob()),
             "base_model": (CpuJob, CpuJob()),
+            **dict.fromkeys(("run_programs", "filter_chains"), (CpuJob, CpuJob())),
             **dict.fromkeys([*METHODS, "merge_lora", "answer"], (Job, Job())),
         },
     ),

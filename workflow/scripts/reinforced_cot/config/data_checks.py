@@ -1,18 +1,20 @@
 """Checks of ``data`` and GQA's files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import yaml
 
+from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.stage_settings import data_settings
 from reinforced_cot.config.table_checks import table_file_problems, table_problems
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.files import read_json
+from reinforced_cot.programs.settings import graphs_of, question_files
 from reinforced_cot.sources.settings import (
     GQA_SOURCES,
     PATH_FIELDS,
@@ -88,6 +90,26 @@ def _data_of(key: str, source: Source) -> tuple[str | None, ...]:
     return (source.hub, source.hub_config, split) if source.hub else ()
 
 
+def program_problems(chains: Mapping[str, ChainSet], data: DataSettings) -> Iterator[str]:
+    """A line per set of chains by GQA's programs without a question file."""
+    for name, chosen in chains.items():
+        if chosen.by == "gqa_programs" and not question_files(chosen.questions, data.sources("train")):
+            yield (
+                f"`chains.{name}.by` is gqa_programs, and no source of data.splits.train is gqa: name GQA's question "
+                f"file as `chains.{name}.questions`"
+            )
+
+
+def _missing_graphs(name: str, chosen: ChainSet, data: DataSettings) -> Iterator[str]:
+    questions = question_files(chosen.questions, data.sources("train"))
+    if questions and not (graphs := graphs_of(chosen.scene_graphs, questions)).is_file():
+        key = f"`chains.{name}.scene_graphs`"
+        if chosen.scene_graphs:
+            yield f"{key} is {graphs}, which is no file; name GQA's file of scene graphs, unpacked"
+        else:
+            yield f"{key} is not set, and {graphs} does not exist; name GQA's file of scene graphs"
+
+
 def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:
     """GQA's official metrics are defined over all balanced questions."""
     if evaluate.gqa_choices and not evaluate.gqa_questions:
@@ -133,6 +155,10 @@ def missing_data(config: Config) -> Iterator[str]:
         if (path := getattr(source, field)) is not None
     ]
     paths += [(f"evaluate.{field}", getattr(config.evaluate, field)) for field in Evaluating.model_fields]
+    for name, chosen in config.chains.items():
+        if chosen.by == "gqa_programs":
+            paths.append((f"chains.{name}.questions", chosen.questions))
+            yield from _missing_graphs(name, chosen, config.data)
     for key, path in paths:
         if path is not None and not Path(path).exists():
             yield f"`{key}` is {path}, which does not exist; correct it"

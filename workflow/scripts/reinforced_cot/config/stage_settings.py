@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from reinforced_cot.chains.settings import ChainSettings, TeacherSettings, teacher_of
@@ -15,7 +16,9 @@ from reinforced_cot.policies.graph import repeats
 from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import Selection, TrainedPolicy, TrainSettings
+from reinforced_cot.programs.settings import ProgramSettings, graphs_of, question_files
 from reinforced_cot.sources.settings import PreparedSplit
+from reinforced_cot.tables.table_files import chunk_files
 
 
 def seed_folders(config: Config) -> dict[int, str]:
@@ -104,6 +107,21 @@ def teacher_settings(config: Config, name: str) -> TeacherSettings:
     """What `ask_teacher` reads of one set."""
     teacher = teacher_of(config.chains[name])
     return TeacherSettings(name=name, seed=config.seed, instruction=config.prompt.instruction, teacher=teacher)
+
+
+def program_settings(config: Config, name: str) -> ProgramSettings:
+    """What `run_programs` reads of one set."""
+    chosen = config.chains[name]
+    questions = question_files(chosen.questions, config.data.sources("train"))
+    graphs = graphs_of(chosen.scene_graphs, questions)
+    return ProgramSettings(name=name, questions=questions, scene_graphs=str(graphs))
+
+
+def program_files(config: Config, name: str) -> list[str]:
+    """The files of questions and scene graphs that a set's programs are read from."""
+    settings = program_settings(config, name)
+    files = [path for source in settings.questions for path in chunk_files(Path(source.file))]
+    return [*map(str, files), settings.scene_graphs]
 
 
 def reply_store(config: Config) -> str:

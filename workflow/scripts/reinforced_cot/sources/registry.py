@@ -10,10 +10,9 @@ from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.sources.parts import in_part
 from reinforced_cot.sources.selection import draw
 from reinforced_cot.sources.settings import READS, Digits, PreparedSplit, Source, source_names
-from reinforced_cot.tables.archives import unpacked, unpacked_member
+from reinforced_cot.tables.archives import UNPACKED, unpacked, unpacked_member
 from reinforced_cot.tables.table_formats import is_archive
 
-UNPACKED = ".unpacked"  # below the folder of prepared data; a user may delete it at any time
 
 
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:

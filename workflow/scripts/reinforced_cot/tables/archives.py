@@ -25,6 +25,7 @@ from reinforced_cot.tables.table_formats import ARCHIVES
 
 log = logging.getLogger(__name__)
 
+UNPACKED = ".unpacked"  # below the folder of prepared data; a user may delete it at any time
 _MOST_FILES = 5_000_000
 _LARGEST_RATIO = 200  # archives make text twenty times smaller, and images hardly smaller
 _ALWAYS_ALLOWED = 1 << 30  # bytes

@@ -1,0 +1,86 @@
+"""GQA's files of questions and scene graphs: what becomes of every question."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gqa_worlds
+import pytest
+from gqa_scene import SCENE, rows
+
+from reinforced_cot.errors import DataError
+from reinforced_cot.programs.completions import Counts, Questions, completions
+
+
+def question(text: str, answer: str, image: str = "7") -> dict[str, Any]:
+    return {"imageId": image, "question": "?", "answer": answer, "semantic": rows(text)}
+
+
+ASKED = {
+    "a": question("select: dog (3)->query: color [0]", "brown"),
+    "b": question("select: dog (3)->count: ? [0]", "2"),
+    "c": question("select: unicorn (99)->exist: ? [0]", "yes"),
+    "d": question("select: dog (3)->exist: ? [0]", "yes", image="8"),
+    "e": question("select: dog (3)->exist: ? [0]", "yes", image="9"),
+    "f": {"imageId": "7", "question": "?", "answer": "yes"},
+    "g": question("select: wall (1)->verify color: white [0]", "yes"),
+    "unwanted": question("select: dog (3)->verify color: brown [0]", "yes"),
+}
+WANTED = ["a", "b", "c", "d", "e", "f", "g", "h"]
+
+
+def made(
+    folder: Path, asked: Mapping[str, Any], wanted: list[str], processes: int = 1, prefix: str = ""
+) -> tuple[dict[str, str], Counts]:
+    (folder / "graphs.json").write_text(json.dumps({"8": {"width": 1}, "7": SCENE, "6": SCENE}))
+    (folder / "questions.json").write_text(json.dumps(asked))
+    counts, files = Counts(), [Questions([folder / "questions.json"], prefix)]
+    found = completions(files, folder / "graphs.json", wanted, folder / "spool", processes, counts)
+    return dict(found), counts
+
+
+def test_every_question_is_answered_or_counted(tmp_path: Path) -> None:
+    found, counts = made(tmp_path, ASKED, WANTED)
+    assert [*found] == ["a", "g"]
+    assert found["a"].startswith("<think>") and "The dog is brown." in found["a"] and "\nbrown\n</answer>" in found["a"]
+    assert counts.left_out == {
+        **{"unknown operation: count": 1, "an object that the scene graph lacks": 1, "a malformed scene graph": 1},
+        **{"no scene graph of the image": 1, "no program": 2},
+    }
+    assert counts.operations == {"select": 6, "query": 1, "count": 1, "exist": 3, "verify color": 1}
+    assert not (tmp_path / "spool").exists()
+
+
+def test_ids_of_several_sources_begin_with_their_name(tmp_path: Path) -> None:
+    found, counts = made(tmp_path, ASKED, ["train:a", "other:1"], prefix="train:")
+    assert [*found] == ["train:a"] and counts.left_out == {"no program": 1}
+
+
+def test_several_processes_write_the_same(tmp_path: Path) -> None:
+    asked, graphs = {}, {}
+    for number in range(200):
+        world = gqa_worlds.World(number)
+        graphs[str(number)] = world.graph()
+        for place, one in enumerate(gqa_worlds.questions(world, 3)):
+            asked[f"{number}-{place}"] = gqa_worlds.entry(one, f"{number}-{place}", str(number))
+    (tmp_path / "many.json").write_text(json.dumps(asked))
+    (tmp_path / "many_graphs.json").write_text(json.dumps(graphs))
+
+    def run(processes: int) -> list[tuple[str, str]]:
+        files = [Questions([tmp_path / "many.json"])]
+        return list(completions(files, tmp_path / "many_graphs.json", asked, tmp_path / "spool", processes, Counts()))
+
+    alone = run(1)
+    assert run(2) == alone and len(alone) == 600
+
+
+@pytest.mark.parametrize("name", ["graphs.json", "questions.json"])
+def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
+    made(tmp_path, ASKED, WANTED)
+    file = tmp_path / name
+    file.write_text(file.read_text()[:-30])
+    files = [Questions([tmp_path / "questions.json"])]
+    with pytest.raises(DataError, match=name):
+        list(completions(files, tmp_path / "graphs.json", WANTED, tmp_path / "spool", 1, Counts()))
+    assert not (tmp_path / "spool").exists()

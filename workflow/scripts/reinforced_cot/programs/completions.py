@@ -1,0 +1,183 @@
+"""Chains of thought of GQA's questions, made by executing their programs on the scene graphs of their images.
+
+Two passes, so that neither file is ever in memory. The questions are read once, to learn which values a type of
+attribute has, and are set aside on disk. Then each scene graph is read once, for all questions about its image.
+"""
+
+import marshal
+from array import array
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from reinforced_cot.data.completions import completion_text
+from reinforced_cot.data.text_cleaning import canonical
+from reinforced_cot.programs.execution import execute
+from reinforced_cot.programs.program import ProgramFault, operations, program
+from reinforced_cot.programs.scene_graph import scene_graph
+from reinforced_cot.programs.value_types import Learned, ValueTypes
+from reinforced_cot.programs.wording import chain_of
+from reinforced_cot.tables.json_entries import read_entries
+
+_CHUNK = 64  # scene graphs per task of a process
+_AHEAD = 3  # tasks per process that wait
+NO_PROGRAM, NO_GRAPH = "no program", "no scene graph of the image"
+
+
+class Questions(NamedTuple):
+    """Files of questions.
+
+    Attributes:
+        files: GQA's question file, or its chunks.
+        prefix: stands before GQA's ids in the ids of the train split.
+    """
+
+    files: Sequence[Path]
+    prefix: str = ""
+
+
+class Made(NamedTuple):
+    """What became of one question: its completion, or why it has none."""
+
+    id: str
+    completion: str
+    fault: str = ""
+
+
+class Counts:
+    """What became of all questions.
+
+    Attributes:
+        operations: how often each operation occurs, by its name in the file.
+        left_out: how many questions have no completion, by reason.
+    """
+
+    def __init__(self) -> None:
+        self.operations: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """Both, the most frequent first."""
+        return {"operations": dict(self.operations.most_common()), "left_out": dict(self.left_out.most_common())}
+
+
+def completions(
+    questions: Iterable[Questions], graphs: Path, wanted: Collection[str], spool: Path, processes: int, counts: Counts
+) -> Iterator[tuple[str, str]]:
+    """Yield id and completion of every wanted question whose program can be executed, in the order of the scene graphs.
+
+    Args:
+        graphs: GQA's file of scene graphs.
+        wanted: ids of questions of the train split.
+        spool: a file that is written, and deleted in the end.
+        processes: how many execute programs.
+        counts: is filled.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    try:
+        with open(spool, "w+b") as file:
+            places, types = _set_aside(questions, wanted, file, counts)
+            tasks = _tasks(graphs, places, file)
+            for made in _made(tasks, types, processes):
+                if made.fault:
+                    counts.left_out[made.fault] += 1
+                else:
+                    yield made.id, made.completion
+            if missing := sum(map(len, places.values())):
+                counts.left_out[NO_GRAPH] += missing
+    finally:
+        spool.unlink(missing_ok=True)
+
+
+_Places = defaultdict[str, "array[int]"]  # of each image, where its questions stand in the spool
+_Task = list[tuple[Any, list[bytes]]]  # scene graphs, each with its questions
+
+
+def _set_aside(
+    questions: Iterable[Questions], wanted: Collection[str], spool: BinaryIO, counts: Counts
+) -> tuple[_Places, ValueTypes]:
+    places: _Places = defaultdict(partial(array, "Q"))
+    learned, at, found = Learned(), 0, 0
+    for source in questions:
+        for file in source.files:
+            for entry in read_entries(file):
+                row, id = entry.value, source.prefix + canonical(entry.key or "")
+                if not isinstance(row, dict):
+                    continue  # preparation has set it aside
+                steps, answer = row.get("semantic"), str(row.get("answer") or "")
+                is_wanted = id in wanted
+                if is_wanted:
+                    found += 1
+                    counts.operations.update(operations(steps))
+                try:
+                    learned.add(program(steps), answer)
+                except ProgramFault as fault:
+                    if is_wanted:
+                        counts.left_out[str(fault)] += 1
+                    continue
+                if is_wanted:
+                    blob = marshal.dumps((id, steps))
+                    spool.write(len(blob).to_bytes(4, "little") + blob)
+                    places[str(row.get("imageId"))].append(at)
+                    at += 4 + len(blob)
+    if missing := len(wanted) - found:
+        counts.left_out[NO_PROGRAM] += missing
+    spool.flush()
+    return places, learned.types()
+
+
+def _tasks(graphs: Path, places: _Places, spool: BinaryIO) -> Iterator[_Task]:
+    """The scene graphs that have questions, in chunks; their images are taken out of ``places``."""
+    task: _Task = []
+    for entry in read_entries(graphs):
+        if found := places.pop(entry.key or "", None):
+            task.append((entry.value, [_blob(spool, place) for place in found]))
+        if len(task) == _CHUNK:
+            yield task
+            task = []
+    if task:
+        yield task
+
+
+def _blob(spool: BinaryIO, place: int) -> bytes:
+    spool.seek(place)
+    return spool.read(int.from_bytes(spool.read(4), "little"))
+
+
+def _made(tasks: Iterable[_Task], types: ValueTypes, processes: int) -> Iterator[Made]:
+    """What the tasks come to, in their order; only some are under way at once."""
+    if processes == 1:
+        for task in tasks:
+            yield from _executed(types, task)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        waiting: deque[Future[list[Made]]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(_executed, types, task))
+            if len(waiting) > _AHEAD * processes:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _executed(types: ValueTypes, task: _Task) -> list[Made]:
+    made = []
+    for row, blobs in task:
+        try:
+            graph = scene_graph(row)
+        except ProgramFault as fault:
+            made += [Made(marshal.loads(blob)[0], "", str(fault)) for blob in blobs]
+            continue
+        for blob in blobs:
+            id, steps = marshal.loads(blob)
+            try:
+                run = execute(program(steps), graph, types)
+                made.append(Made(id, completion_text(chain_of(run, id), run.answer)))
+            except ProgramFault as fault:
+                made.append(Made(id, "", str(fault)))
+    return made

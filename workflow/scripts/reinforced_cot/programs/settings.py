@@ -1,0 +1,58 @@
+"""Which of GQA's files programs are read from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from reinforced_cot.section import Section
+from reinforced_cot.sources.settings import Source, source_names
+
+GRAPHS = "train_sceneGraphs.json"  # as GQA calls the scene graphs of its training images
+
+
+class QuestionFile(Section):
+    """A question file of GQA, the folder of its chunks, or an archive with either.
+
+    Attributes:
+        member: of an archive.
+        prefix: what the ids of the train split have before GQA's.
+    """
+
+    file: str
+    member: str | None = None
+    prefix: str = ""
+
+
+class ProgramSettings(Section):
+    """What the stage that executes programs reads.
+
+    Attributes:
+        name: of the set of chains.
+    """
+
+    name: str
+    questions: Annotated[tuple[QuestionFile, ...], Field(strict=False)]
+    scene_graphs: str
+
+
+def question_files(named: str | None, train: Sequence[Source]) -> tuple[QuestionFile, ...]:
+    """The question files with programs: the one that is named, or those of the train split's ``gqa`` sources.
+
+    Args:
+        train: the sources of the train split.
+    """
+    if named:
+        return (QuestionFile(file=named),)
+    prefixes = [f"{name}:" for name in source_names(train)] if len(train) > 1 else [""]
+    return tuple(
+        QuestionFile(file=source.file, member=source.member, prefix=prefix)
+        for source, prefix in zip(train, prefixes, strict=True)
+        if source.source == "gqa" and source.file
+    )
+
+
+def graphs_of(named: str | None, questions: Sequence[QuestionFile]) -> Path:
+    """The file of scene graphs: the one that is named, or GQA's own name beside the first question file."""
+    return Path(named) if named else Path(questions[0].file).parent / GRAPHS
