@@ -92,7 +92,8 @@ VALUE_CASES = [
     ),
     (  # a stage that there is not is no KeyError
         {"launch.dpo": {"topology": "zero3"}},
-        "unknown key `launch.dpo`; valid keys are prepare_data, base_model, run_programs, filter_chains, sft, grpo, merge_lora, answer",
+        "unknown key `launch.dpo`; valid keys are prepare_data, base_model, run_programs, filter_chains, sft, grpo, "
+        "merge_lora, answer",
     ),
     ({"data.splits.val": {"sise": 3, "size": 3}}, "unknown key `data.splits.val.sise`; did you mean `size`?"),
     (

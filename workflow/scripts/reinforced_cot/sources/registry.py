@@ -14,7 +14,6 @@ from reinforced_cot.tables.archives import UNPACKED, unpacked, unpacked_member
 from reinforced_cot.tables.table_formats import is_archive
 
 
-
 def _digits(source: Source, settings: PreparedSplit, split: str) -> Records:
     from reinforced_cot.digits.digit_records import (  # only this source needs NumPy
         QUESTION_TYPES,
