@@ -38,9 +38,10 @@ from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.lora.adapter import lora_config
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftPolicy, SftSettings
-from reinforced_cot.training.sft import AnswerSelectingTrainer, CompletionCollator, SelectionQuestions, sft_config
+from reinforced_cot.training.sft import CompletionCollator, PackedTrainer, sft_config
 from reinforced_cot.training.trainer import keep_features
 from reinforced_cot.training.trainer_data import sft_dataset
+from reinforced_cot.training.validation import ValidationQuestions
 
 PADDED = 2048
 WAYS = {"original": "every row padded to 2048 tokens", "stock": "TRL's SFTTrainer", "own": "this pipeline"}
@@ -112,12 +113,12 @@ def make_trainer(way: str, examples: Sequence[Example], data: Path, output: Path
         learning = {"global_batch_size": batch, "padding_free": "on", "training": training}
         policy = SftPolicy.model_validate({**origin, **learning})
         settings = SftSettings(seed=SEED, prompt=PROMPT, base_model=LOADING, repeats=0, policy=policy)
-        trainer = AnswerSelectingTrainer(
+        trainer = PackedTrainer(
             args=sft_config(settings, output),
             eval_dataset=dataset.select([0]),
             data_collator=CompletionCollator(processor),
             processing_class=processor,
-            questions=SelectionQuestions(examples[:1], data, PROMPT, Selection(), SEED),  # never asked
+            questions=ValidationQuestions(examples[:1], data, PROMPT, Selection(), SEED),  # never asked
             padding_free_rows=policy.padding_free,
             **common,
         )

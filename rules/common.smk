@@ -288,6 +288,13 @@ def if_continued(pattern):
     )
 
 
+def if_validated(path):
+    """An input function: ``path`` where RL asks questions of val; else no file."""
+    return lambda wildcards: (
+        [path] if POLICIES[wildcards.policy].selection.every else []
+    )
+
+
 def if_quantized(path):
     """An input function: ``path`` where a policy's adapter is trained on a quantized base; else no file."""
     return lambda wildcards: (

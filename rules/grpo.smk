@@ -3,7 +3,7 @@ rule grpo:
     Reinforcement learning with GRPO, GSPO and other losses of TRL, of an adapter (`grpo_in_full`: of every weight).
 
     Needs: the model or adapter of the policy it starts from, the train split, a passed data check, the pass rates of its
-    questions (none for all questions). Makes:
+    questions (none for all questions), the val split if it is validated. Makes:
     {results}/{policy}/adapter/, adapter.json (in full: model/, model.json) and the curves metrics.json; checkpoints/ and tensorboard/ beside them are
     not declared, so they survive a killed job.
     """
@@ -16,6 +16,8 @@ rule grpo:
         start=ancient(of_origin("<results>/{origin}/{start}")),
         manifest=of_origin("<results>/{origin}/{start}.json"),
         rates=rated,
+        val=if_validated("<results>/data/val.jsonl"),
+        val_images=ancient(if_validated("<results>/data/images/val")),
         base=ancient(if_continued("<results>/{base}/model")),
         base_manifest=if_continued("<results>/{base}/model.json"),
     output:

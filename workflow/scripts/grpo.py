@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=Path, required=True, help="the policy's train.yaml")
-    parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl and images")
+    parser.add_argument("--data", type=Path, required=True, help="folder of train.jsonl, val.jsonl and images")
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--rates", type=Path, help="pass rates of the questions, by which they are chosen")
@@ -40,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings, topology = read_settings(args.settings, GrpoSettings), topology_of(args)
     check_start(args.origin, settings.policy.start)
     check_split(args.data, "train")
+    val, val_inputs = [], []
+    if settings.policy.selection.every:
+        check_split(args.data, "val")
+        val_inputs = [args.data / "val.jsonl"]
+        val = read_examples(*val_inputs)
     examples = read_examples(args.data / "train.jsonl")
     rate, rates = settings.policy.pass_rate, [args.rates] if args.rates else []
     if rate and args.rates:
@@ -51,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # A run does not resume with changed rewards: they are part of its fingerprint.
     reward_hashes = module_hashes(own_modules(settings.policy.rewards or {}), Path())
-    inputs = [args.data / "train.jsonl", *rates, args.origin / f"{settings.policy.start}.json"]
+    inputs = [args.data / "train.jsonl", *val_inputs, *rates, args.origin / f"{settings.policy.start}.json"]
     run = {**settings.as_dict(), "own_rewards": reward_hashes}
     resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
-    train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim)
+    train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim, val)
 
 
 if __name__ == "__main__":

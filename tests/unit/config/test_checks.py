@@ -325,6 +325,27 @@ CASES = [
         "`answer.max_new_tokens` is 2048; the tiny model has 2048 positions, for prompt and completion together",
     ),
     (
+        {"policies.sft.selection.every": 10},
+        "`policies.sft.selection.every` is 10; SFT is validated at each checkpoint: set "
+        "`policies.sft.training.save_steps`, with `save_strategy: steps`",
+    ),
+    (
+        {"policies.grpo.selection": {"every": 15, "max_new_tokens": 512}},
+        "`policies.grpo.selection.every` is 15; it must be a multiple of `policies.grpo.training.save_steps`, 20: a "
+        "checkpoint is chosen among the saved ones",
+    ),
+    (
+        {"policies.grpo.selection.patience": 2},
+        "`policies.grpo.selection.patience` is only read with `policies.grpo.selection.every`; set that too, or this "
+        "null",
+    ),
+    (
+        {"policies.grpo.selection": {"every": 20, "max_new_tokens": 32}},
+        "`policies.grpo.selection.max_new_tokens` is 32, and completions may have 512 tokens "
+        "(`policies.grpo.training.max_completion_length`): longer answers would be cut off, and be wrong; set it to "
+        "512, or `allow_cut_off` true",
+    ),
+    (
         {"policies.sft.selection.max_new_tokens": 3000},
         "`policies.sft.selection.max_new_tokens` is 3000; the tiny model has 2048 positions, for "
         "prompt and completion together",

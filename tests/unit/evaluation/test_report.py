@@ -104,7 +104,18 @@ def write_run(results: Path, policies: list[str]) -> None:
                 }
                 for entry in history
             ]
-        write_json(results / policy / "metrics.json", {"history": history})
+        shown = [
+            {
+                "step": step,
+                "answers": [{"id": "a", "question": "Is it?", "answer": "no", "completion": f"At {step} <b>"}],
+            }
+            for step in (10, 20, 30, 40, 50)
+        ]
+        metrics: dict[str, Any] = {"history": history, "validation": [], "best_checkpoint": None}
+        if policy == "grpo":
+            history.append({"step": 50, "eval_accuracy": 0.5})
+            metrics |= {"validation": shown, "best_checkpoint": "checkpoint-40"}
+        write_json(results / policy / "metrics.json", metrics)
         proof = {"adapter_vs_base": 0.321, "adapter_vs_merged": 1.2e-7, "dtype": "float32"}
         proof |= {"effect_kept": 0.987, "effect_error": 0.012, "form": "merged"}
         measured = {"quantization": "nf4", "accuracy_quantized": 0.4321, "accuracy_merged": 0.4123}
@@ -154,7 +165,9 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "gspo, in training: copied chain earns 0.960, the policy 1.000" in text and "grpo, in training" not in text
     assert "<th>grpo: chains</th>" in text  # the number of chains of a length differs between policies
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
-    assert text.count("<svg") == 5 and text.count("</svg>") == 5
+    assert text.count("<svg") == 6 and text.count("</svg>") == 6
+    written = text.split("What policies wrote while they were trained")[1]  # the first, middle, best and last ones
+    assert all(f"<td>At {step} &lt;b&gt;</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
 
 
 def test_several_seeds_are_summed_up(tmp_path: Path, repo: Path) -> None:

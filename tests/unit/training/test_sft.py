@@ -20,7 +20,7 @@ from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.resuming import claim_checkpoints, resume_point
 from reinforced_cot.seeds import subset
-from reinforced_cot.training import preflight
+from reinforced_cot.training import preflight, validation
 from reinforced_cot.training import sft as sft_stage
 from reinforced_cot.training.trainer_data import LengthEpochSampler
 
@@ -28,9 +28,9 @@ STEPS_PER_EPOCH = 6  # 24 questions in batches of 4
 
 
 @pytest.fixture
-def trainers(monkeypatch: pytest.MonkeyPatch) -> list[sft_stage.AnswerSelectingTrainer]:
+def trainers(monkeypatch: pytest.MonkeyPatch) -> list[sft_stage.PackedTrainer]:
     """The trainers that `sft.train` makes, without their training."""
-    made: list[sft_stage.AnswerSelectingTrainer] = []
+    made: list[sft_stage.PackedTrainer] = []
     monkeypatch.setattr(sft_stage, "run", lambda trainer, *_: made.append(trainer))
     return made
 
@@ -53,7 +53,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, right: Sequence[int]) -> list[list[
         texts = [completion_text("x", example.answer if i < good else "?") for i, example in enumerate(examples)]
         return [[Completion(text, truncated=False)] for text in texts]
 
-    monkeypatch.setattr(sft_stage, "generate_together", generate)
+    monkeypatch.setattr(validation, "generate_together", generate)
     return asked
 
 
@@ -150,7 +150,7 @@ def test_sampled_answers_count_each(tiny_run: TinyRun, tmp_path: Path, monkeypat
         texts = [[completion_text("x", example.answer), "no form"] for example in examples]
         return [[Completion(text, truncated=False) for text in each] for each in texts]
 
-    monkeypatch.setattr(sft_stage, "generate_together", generate)
+    monkeypatch.setattr(validation, "generate_together", generate)
     train(tiny_run, tmp_path, tiny_run.settings(sft__selection__samples=2, sft__training__max_steps=1).sft)
     history = read_json(tmp_path / "metrics.json")["history"]
     assert [entry["eval_accuracy"] for entry in history if "eval_accuracy" in entry] == [0.5]
@@ -170,7 +170,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     class Killed(BaseException):
         pass
 
-    generate, evaluations = sft_stage.generate_together, []
+    generate, evaluations = validation.generate_together, []
 
     def killed(*args: Any, **options: Any) -> Any:
         evaluations.append(1)
@@ -178,22 +178,22 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
             raise Killed
         return generate(*args, **options)
 
-    monkeypatch.setattr(sft_stage, "generate_together", killed)
+    monkeypatch.setattr(validation, "generate_together", killed)
     checkpoints = tmp_path / "killed/checkpoints"
     claim_checkpoints(checkpoints, {"run": 1}, None)
     with pytest.raises(Killed):
         train(tiny_run, tmp_path / "killed", settings)
-    monkeypatch.setattr(sft_stage, "generate_together", generate)
+    monkeypatch.setattr(validation, "generate_together", generate)
     resume_from = resume_point(checkpoints, {"run": 1})
     assert resume_from and resume_from.name == "checkpoint-8"
     steps: list[int] = []
-    step = sft_stage.AnswerSelectingTrainer.training_step
+    step = sft_stage.PackedTrainer.training_step
 
     def counted(self: Any, *args: Any, **options: Any) -> Any:
         steps.append(self.state.global_step)
         return step(self, *args, **options)
 
-    monkeypatch.setattr(sft_stage.AnswerSelectingTrainer, "training_step", counted)
+    monkeypatch.setattr(sft_stage.PackedTrainer, "training_step", counted)
     resumed = train(tiny_run, tmp_path / "killed", settings, resume_from)
     assert steps == [8]  # only what was missing
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
@@ -211,7 +211,7 @@ def test_a_finished_run_is_published_without_a_further_step(
     curves = read_json(tmp_path / "metrics.json")
     (tmp_path / "adapter/adapter_model.safetensors").unlink()
     (tmp_path / "metrics.json").unlink()
-    monkeypatch.setattr(sft_stage.AnswerSelectingTrainer, "training_step", fails_if_called)
+    monkeypatch.setattr(sft_stage.PackedTrainer, "training_step", fails_if_called)
     again = train(tiny_run, tmp_path, tiny_run.settings().sft, tmp_path / "checkpoints/checkpoint-2")
     assert first.keys() == again.keys() and all(torch.equal(first[key], again[key]) for key in first)
     assert read_json(tmp_path / "metrics.json") == curves

@@ -15,6 +15,7 @@ from reinforced_cot.config.grpo_checks import (
     grpo_warnings,
     prompts_problems,
     rollout_problems,
+    validation_problems,
     vllm_room_problems,
 )
 from reinforced_cot.config.launch_checks import (
@@ -76,6 +77,7 @@ POLICY_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [
     ("grpo", (), lambda candidate: reward_problems(f"{candidate.key}.rewards", candidate.policy.rewards)),
     (None, ("launch",), quantization_problems),
     (None, ("base_model",), _completions),
+    ("grpo", (), validation_problems),
     ("grpo", ("launch",), rollout_problems),
     ("grpo", ("base_model",), vllm_family_problems),
 ]

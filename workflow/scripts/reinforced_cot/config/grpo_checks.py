@@ -63,6 +63,26 @@ def vllm_room_problems(candidate: Candidate, prompt: Prompt) -> Iterator[str]:
         )
 
 
+def validation_problems(candidate: Candidate) -> Iterator[str]:
+    """Whether what says how RL is validated belongs together."""
+    key, selection = f"{candidate.key}.selection", candidate.policy.selection
+    longest = candidate.policy.training["max_completion_length"]
+    if not selection.every and selection.patience:
+        yield f"`{key}.patience` is only read with `{key}.every`; set that too, or this null"
+    saves = candidate.policy.training["save_steps"]
+    if selection.every and saves >= 1 and selection.every % saves:
+        yield (
+            f"`{key}.every` is {selection.every}; it must be a multiple of `{candidate.key}.training.save_steps`, "
+            f"{saves:g}: a checkpoint is chosen among the saved ones"
+        )
+    if selection.every and selection.max_new_tokens < longest and not selection.allow_cut_off:
+        yield (
+            f"`{key}.max_new_tokens` is {selection.max_new_tokens}, and completions may have {longest} tokens "
+            f"(`{candidate.key}.training.max_completion_length`): longer answers would be cut off, and be wrong; set "
+            f"it to {longest}, or `allow_cut_off` true"
+        )
+
+
 def rollout_problems(candidate: Candidate, launch: LaunchSettings) -> Iterator[str]:
     """Whether a policy can draw rollouts on the topology of `launch.grpo`."""
     training = candidate.policy.training

@@ -53,6 +53,11 @@ def trainer_problems(candidate: Candidate) -> Iterator[str]:
 
 def sft_problems(candidate: Candidate) -> Iterator[str]:
     """What the selection of a checkpoint, and TRL's selective checkpointing, ask for."""
+    if candidate.policy.selection.every:
+        yield (
+            f"`{candidate.key}.selection.every` is {candidate.policy.selection.every}; SFT is validated at each "
+            f"checkpoint: set `{candidate.key}.training.save_steps`, with `save_strategy: steps`"
+        )
     key, training = f"{candidate.key}.training", candidate.policy.training
     if training["save_strategy"] not in ("steps", "epoch", "no"):
         yield (

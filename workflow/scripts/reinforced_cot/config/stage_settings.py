@@ -59,7 +59,8 @@ def train_settings(config: Config, name: str) -> TrainSettings:
     """What the stage that trains a policy reads."""
     policy = with_trl_defaults(config.policies[name])
     method = METHODS[policy.method]
-    if "val" not in method.splits and not policy.quantization:  # then no question of val is asked
+    is_asked = "val" in method.splits or policy.selection.every or policy.quantization
+    if not is_asked:  # no question of val
         policy = policy.model_copy(update={"selection": Selection()})
     if isinstance(policy, GrpoPolicy):
         policy = policy.model_copy(update={"rewards": rewards(config, policy)})

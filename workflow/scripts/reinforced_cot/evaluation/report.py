@@ -40,9 +40,8 @@ def render(
     """
     evaluations = {policy: read_result(results / policy / "eval.json") for policy in policies}
     refuse_different_hashes(evaluations)
-    histories = {
-        policy: history(read_result(results / policy / "metrics.json")) for policy in policies if policy in losses
-    }
+    metrics = {policy: read_result(results / policy / "metrics.json") for policy in policies if policy in losses}
+    histories = {policy: history(found) for policy, found in metrics.items()}
     comparisons = read_result(results / "comparisons.json")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     first = evaluations[policies[0]]
@@ -79,6 +78,9 @@ def render(
         chains_shown=[(name, tables.as_html(chain_tables.shown(made))) for name, made in sets.items()],
         pass_rates=_unless_empty(chain_tables.pass_rates(rates, keep or {})),
         curves=curves(histories, losses),
+        written=[
+            (policy, tables.as_html(tables.written(found))) for policy, found in metrics.items() if found["validation"]
+        ],
         summary=read_result(results / "data" / "summary.json"),
     )
 

@@ -31,6 +31,7 @@ def curves(histories: Mapping[str, pd.DataFrame], losses: Mapping[str, str]) -> 
     shared = [
         ("Reward of the sampled completions", "reward", "weighted sum"),
         ("Share of right answers among the sampled completions", "rewards/correctness_reward/mean", "share"),
+        ("Share of right answers to questions of val", "eval_accuracy", "share, during training"),
     ]
     pictures = []
     for title, key, label in shared:

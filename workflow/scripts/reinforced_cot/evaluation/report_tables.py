@@ -282,6 +282,21 @@ def p_value(value: float | None) -> str:
     return f"{value:.3f}" if value >= 1e-3 else f"{value:.0e}"
 
 
+def written(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per question: what a policy answered to it after some steps, the published checkpoint among them.
+
+    Args:
+        metrics: metrics.json of the policy.
+    """
+    found = {entry["step"]: entry["answers"] for entry in metrics["validation"]}
+    steps, best = [*found], metrics["best_checkpoint"]
+    chosen = {steps[0], steps[len(steps) // 2], steps[-1], *([int(best.rpartition("-")[2])] if best else [])}
+    table = pd.DataFrame([{"question": one["question"], "true answer": one["answer"]} for one in found[steps[0]]])
+    for step in sorted(chosen & found.keys()):
+        table[f"after {step} steps"] = [one["completion"] for one in found[step]]
+    return table
+
+
 def as_html(table: pd.DataFrame) -> Markup:
     """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values."""
     return Markup(table.map(cell_text).to_html(border=0))

@@ -73,15 +73,17 @@ class GrpoPolicy(TrainedPolicy):
         new, rows = training["max_completion_length"], training["per_device_train_batch_size"]
         drawn, group = training["generation_batch_size"] // processes, training["num_generations"]
         tokens = attended = rows * (prompt + new)
+        scored = rows * new
         if trees and self._shares_prompts(processes):
             # Micro-batches are cut from rows in the order of their groups: the most groups that one of them touches.
             starts = range(0, rows * group, rows)
             groups = max((start + rows - 1) // group - start // group + 1 for start in starts)
             tokens, attended = groups * prompt + rows * (1 + new), attended + groups * prompt
-        written = 0 if training.get("use_vllm") else drawn
-        return Workload(
-            tokens, attended, rows * new, drawn, written, prompt + new, drawn // group if written else 0, prompt
-        )
+        written, prompts = (0, 0) if training.get("use_vllm") else (drawn, drawn // group)
+        if self.selection.every:  # validation generates without vLLM
+            asked, new = self.selection.batch_size, max(new, self.selection.max_new_tokens)
+            written, prompts = max(written, asked * max(1, self.selection.samples)), max(prompts, asked)
+        return Workload(tokens, attended, scored, drawn, written, prompt + new, prompts, prompt)
 
     def _shares_prompts(self, processes: int) -> bool:
         """Whether a group's rows stay together and share their prompt, if the model allows it.

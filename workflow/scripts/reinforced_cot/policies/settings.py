@@ -14,8 +14,8 @@ Quantization = Literal["nf4", "int8"]
 
 
 class Selection(Section):
-    """Questions of val that a policy answers: SFT chooses its checkpoint by them, and the merge of an adapter that was
-    trained on a quantized base is measured by them.
+    """Questions of val that a policy answers while it is trained, by which a checkpoint is chosen. The merge of an
+    adapter that was trained on a quantized base is measured by them, too.
     """
 
     examples: Count = 100
@@ -33,9 +33,23 @@ class Selection(Section):
     """
 
     allow_cut_off: bool = False
-    """Whether `max_new_tokens` may be below the length of the chains that SFT learns from. Answers are then cut off,
-    and none is right: which checkpoint is chosen means nothing. This is for runs that only try the pipeline out.
+    """Whether `max_new_tokens` may be below the length of the chains that SFT learns from, or of RL's completions.
+    Answers are then cut off, and none is right: which checkpoint is chosen means nothing. This is for runs that only
+    try the pipeline out.
     """
+
+    every: Count | None = None
+    """grpo: steps from one validation to the next, a multiple of `training.save_steps`; null for none. `sft` asks at
+    each checkpoint.
+    """
+
+    publish: Literal["best", "last"] = "best"
+    """Which checkpoint becomes the policy: the one with the best accuracy on val (of equal ones the later), or the
+    last. Without validation it is the last.
+    """
+
+    patience: Count | None = None
+    """Training ends when the accuracy has not risen in so many validations; null to train on."""
 
 
 @dataclass(frozen=True)

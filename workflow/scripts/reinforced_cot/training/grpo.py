@@ -1,7 +1,8 @@
 """Reinforcement learning with TRL's `GRPOTrainer`: GRPO, GSPO and the other losses that its fields select.
 
-The trainer inherits from three classes, each of which changes one thing: `ResumingTrainer` resumes with the
-right weights, `RefillingTrainer` replaces groups that teach nothing, `SharedPrefixTrainer` computes each prompt once.
+The trainer inherits from four classes, each of which changes one thing: `ValidatingTrainer` asks questions of val,
+`ResumingTrainer` resumes with the right weights, `RefillingTrainer` replaces groups that teach nothing,
+`SharedPrefixTrainer` computes each prompt once.
 """
 
 from collections.abc import Sequence
@@ -45,10 +46,17 @@ from reinforced_cot.training.trainer import (
     trainer_arguments,
 )
 from reinforced_cot.training.trainer_data import GroupEpochSampler, rl_dataset
+from reinforced_cot.training.validation import (
+    SELECTED_BY,
+    StopEarly,
+    ValidateEvery,
+    ValidatingTrainer,
+    ValidationQuestions,
+)
 from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_trl, repair_rollouts
 
 
-class ResumableGRPOTrainer(ResumingTrainer, RefillingTrainer, SharedPrefixTrainer):
+class ResumableGRPOTrainer(ValidatingTrainer, ResumingTrainer, RefillingTrainer, SharedPrefixTrainer):
     """A `GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> GroupEpochSampler:
@@ -74,6 +82,7 @@ def train(
     resume_from: Path | None,
     topology: Topology | None = None,
     claim: Claim = nothing_to_claim,
+    val_examples: Sequence[Example] = (),
 ) -> None:
     """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
     manifest, and ``metrics.json``.
@@ -85,6 +94,7 @@ def train(
         resume_from: a checkpoint of this very run, or None.
         topology: how the run must be spread over processes and devices; None for one process.
         claim: what `trainer.resume` has returned.
+        val_examples: of which some are asked during training, if the policy's ``selection`` says so.
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
@@ -95,6 +105,8 @@ def train(
     examples = subset(examples, policy.examples, settings.seed)
     processor, new_tokens = processor_of(settings, start), policy.training["max_completion_length"]
     longest = max(checked_lengths(settings, start, processor, examples, data, new_tokens), default=0)
+    asked = subset(val_examples, policy.selection.examples, settings.seed) if policy.selection.every else []
+    checked_lengths(settings, start, processor, asked, data, policy.selection.max_new_tokens)
     check_fits(
         settings,
         start,
@@ -122,6 +134,7 @@ def train(
             peft_config=adapter,
             shared_prefix=policy.shared_prefix,
             refill_generations=policy.refill_generations,
+            questions=ValidationQuestions(asked, data, settings.prompt, policy.selection, settings.seed),
         )
         # With `cast_lm_head_to_fp32`, one weight is float32 by intention.
         check_trainer(trainer, settings, start, topology, one_type=not arguments.cast_lm_head_to_fp32)
@@ -129,6 +142,8 @@ def train(
             repair_rollouts(trainer)
             trainer.add_callback(SamplingCheck(policy.max_sampling_logp_difference))
         trainer.add_callback(StalledCheck())
+        trainer.add_callback(ValidateEvery(policy.selection.every))
+        trainer.add_callback(StopEarly(policy.selection.patience))
         keep_features(trainer, settings, output)
         if policy.probes.every is not None:
             trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
@@ -167,6 +182,8 @@ def grpo_config(
         reward_weights=list(weights),
         generation_kwargs=generation,
         log_multimodal=False,  # else every generation gathers all images between ranks
+        metric_for_best_model=SELECTED_BY,
+        greater_is_better=True,
     )
 
 

@@ -1,14 +1,12 @@
 """Supervised fine-tuning on chains of thought, with the checkpoint chosen by generated answers on val."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import ProcessorMixin, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import ProcessorMixin
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -16,16 +14,11 @@ from reinforced_cot.attention.padding_free import without_padding
 from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
-from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError, PipelineError
-from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.loading import backbone_of
 from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings
-from reinforced_cot.scoring.metrics import shares
-from reinforced_cot.scoring.prediction_rows import unscored
-from reinforced_cot.scoring.predictions import scored
 from reinforced_cot.seeds import subset
 from reinforced_cot.switches import is_on
 from reinforced_cot.training.preflight import (
@@ -46,10 +39,13 @@ from reinforced_cot.training.trainer import (
     trainer_arguments,
 )
 from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
-
-log = logging.getLogger(__name__)
-
-SELECTED_BY = "accuracy"  # on val: of the checkpoint that is published
+from reinforced_cot.training.validation import (
+    SELECTED_BY,
+    StopEarly,
+    ValidateAtTheEnd,
+    ValidatingTrainer,
+    ValidationQuestions,
+)
 
 
 class CompletionCollator:
@@ -67,34 +63,15 @@ class CompletionCollator:
         return batch
 
 
-@dataclass(frozen=True)
-class SelectionQuestions:
-    """The questions whose generated answers decide which checkpoint is kept.
-
-    Attributes:
-        data: the folder that the examples' images are relative to.
-        seed: of sampled answers.
-    """
-
-    examples: Sequence[Example]
-    data: Path
-    prompt: Prompt
-    selection: Selection
-    seed: int
-
-
-class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
-    """An `SFTTrainer` whose evaluation asks the questions of val and scores the generated answers.
-
-    The loss does not say whether the answers are right, and the original chose its checkpoint on the test set.
+class PackedTrainer(ValidatingTrainer, ResumingTrainer, SFTTrainer):
+    """An `SFTTrainer` with batches of similar length, whose rows may hold several chains without padding.
 
     Args:
-        questions: the questions that `evaluate` asks.
         padding_free_rows: ``padding_free`` of the policy's settings.
     """
 
-    def __init__(self, *args: Any, questions: SelectionQuestions, padding_free_rows: str, **kwargs: Any) -> None:
-        self._questions, self._padding_free_rows = questions, padding_free_rows
+    def __init__(self, *args: Any, padding_free_rows: str, **kwargs: Any) -> None:
+        self._padding_free_rows = padding_free_rows
         super().__init__(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthEpochSampler:
@@ -108,52 +85,6 @@ class AnswerSelectingTrainer(ResumingTrainer, SFTTrainer):
         if is_on("policies.*.padding_free", self._padding_free_rows, reason):
             inputs = without_padding(inputs, backbone)
         return super().compute_loss(model, inputs, *args, **kwargs)
-
-    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        questions, selection = self._questions, self._questions.selection
-        completions = generate_together(
-            self,
-            questions.examples,
-            questions.data,
-            questions.prompt,
-            batch_size=selection.batch_size,
-            max_new_tokens=selection.max_new_tokens,
-            samples=selection.samples,
-            seed=questions.seed,
-        )
-        rows = [
-            scored(unscored(example, completion.text))
-            for example, answers in zip(questions.examples, completions, strict=True)
-            for completion in answers  # one greedy completion, or the samples
-        ]
-        scores = shares(rows)
-        if not scores["format_rate"]:
-            cut_off = sum(completion.truncated for answers in completions for completion in answers)
-            log.warning(
-                "step %d: none of %d answers is well-formed, so that none is right; %d were cut off at "
-                "selection.max_new_tokens %d",
-                *(self.state.global_step, len(rows), cut_off, selection.max_new_tokens),
-            )
-        metrics = {f"{metric_key_prefix}_{name}": scores[name] for name in ("accuracy", "format_rate", "consistency")}
-        self.log(metrics)
-        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def _determine_best_metric(self, metrics: dict[str, float], *args: Any, **kwargs: Any) -> bool:
-        if metrics[f"eval_{SELECTED_BY}"] == self.state.best_metric:
-            self.state.best_metric = None  # of two equal checkpoints the later one has learned more
-        return bool(super()._determine_best_metric(metrics, *args, **kwargs))
-
-
-class EvaluateAtTheEnd(TrainerCallback):
-    """Lets the last checkpoint take part in the selection: with ``save_steps``, it is saved but not evaluated."""
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
-            control.should_evaluate = True
-        return control
 
 
 def train(
@@ -206,7 +137,7 @@ def train(
     )
     arguments = sft_config(settings, output)  # before the model: ZeRO-3 splits weights while they are loaded
     model, adapter = load_start(settings, start, topology)
-    trainer = AnswerSelectingTrainer(
+    trainer = PackedTrainer(
         model=model,
         args=arguments,
         train_dataset=sft_dataset(chains, data, settings.prompt, lengths),
@@ -215,8 +146,8 @@ def train(
         data_collator=CompletionCollator(processor),
         processing_class=processor,
         peft_config=adapter,
-        callbacks=[EvaluateAtTheEnd()],
-        questions=SelectionQuestions(val_questions, data, settings.prompt, policy.selection, settings.seed),
+        callbacks=[ValidateAtTheEnd(), StopEarly(policy.selection.patience)],
+        questions=ValidationQuestions(val_questions, data, settings.prompt, policy.selection, settings.seed),
         padding_free_rows=policy.padding_free,
     )
     check_trainer(trainer, settings, start, topology)
@@ -255,7 +186,7 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
         remove_unused_columns=False,  # else the lengths are dropped before batches are grouped by them
         eval_strategy=training["save_strategy"],
         eval_steps=training.get("save_steps"),
-        metric_for_best_model=f"eval_{SELECTED_BY}",
+        metric_for_best_model=SELECTED_BY,
         greater_is_better=True,
     )
 

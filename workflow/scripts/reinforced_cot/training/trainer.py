@@ -37,6 +37,7 @@ from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preemption import saved_at_sigterm
 from reinforced_cot.training.preflight import Start
 from reinforced_cot.training.trl_hooks import count_tokens_on
+from reinforced_cot.training.validation import has_ended, kept_completions
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def run(
     if trainer.is_world_process_zero():
         claim()
     trainer.accelerator.wait_for_everyone()
-    if resume_from and _is_finished(resume_from):
+    if resume_from and _is_finished(resume_from, settings.policy.selection.patience):
         # The run was killed between its last step and publication; `Trainer.train` would train one more step.
         trainer.state = TrainerState.load_from_json(str(resume_from / TRAINER_STATE_NAME))
     else:
@@ -233,19 +234,20 @@ def published_checkpoint(trainer: Trainer) -> Path:
     return Path(trainer.args.output_dir) / (Path(best).name if best else f"checkpoint-{trainer.state.global_step}")
 
 
-def _is_finished(checkpoint: Path) -> bool:
+def _is_finished(checkpoint: Path, patience: int | None) -> bool:
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
-    return state.global_step >= state.max_steps
+    return state.global_step >= state.max_steps or has_ended(state.log_history, patience)
 
 
 def curves(trainer: Trainer) -> dict[str, Any]:
-    """The training history, one entry per logged step, and which checkpoint was kept.
+    """The training history, one entry per logged step, which checkpoint was kept, and some completions.
 
     `Trainer`'s closing entry is left out: its loss and durations are those since the last resume, not of the training.
     """
     best = trainer.state.best_model_checkpoint
     return {
         "history": [_finite(entry) for entry in trainer.state.log_history if "train_runtime" not in entry],
+        "validation": kept_completions(trainer),
         "best_checkpoint": Path(best).name if best else None,
         "best_metric": trainer.state.best_metric,
         "steps": trainer.state.global_step,
