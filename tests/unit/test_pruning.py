@@ -127,6 +127,7 @@ def test_batches_of_samples_and_unpacked_archives_are_deleted(tmp_path: Path, le
         (sampled, "samples/base.jsonl", "is not what"),
         (unpacked, "data/summary.json", "is not valid JSON"),
         (unpacked, "data/train.jsonl", "has no train.jsonl: the split is not prepared"),
+        (unpacked, "chains/own.run.yaml", "has no own.executed.jsonl"),
     ],
 )
 def test_what_may_still_be_needed_is_kept(tmp_path: Path, left: Callable[[Path], Path], file: str, reason: str) -> None:

@@ -113,11 +113,15 @@ def _of_samples(unfinished: Path) -> list[Path]:
 
 
 def _of_archives(unpacked: Path) -> list[Path]:
-    """The folder of unpacked archives, once every split is prepared: the splits have copies of their images."""
-    data = unpacked.parent
+    """The folder of unpacked archives, once all splits are prepared, with their own images, and all programs ran."""
+    data, chains = unpacked.parent, unpacked.parents[1] / "chains"
     for split in read_result(data / "summary.json")["splits"]:
         if not (data / f"{split}.jsonl").is_file():  # Snakemake deletes it when the split is prepared again
             raise DataError(f"{data} has no {split}.jsonl: the split is not prepared")
+    for settings in chains.glob("*.run.yaml"):
+        executed = settings.name.replace(".run.yaml", ".executed.jsonl")
+        if not (chains / executed).is_file():
+            raise DataError(f"{chains} has no {executed}: the programs of GQA's questions are read from an archive")
     return [unpacked]
 
 
