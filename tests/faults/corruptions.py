@@ -108,6 +108,23 @@ TARGETS = (
     Target("comparisons.json", "report", ("emptied", "cut", "NaN", "missing", "flipped")),
     Target("sft/metrics.json", "report", (*JSON, "halved", "flipped")),
     Target("grpo/merge.json", "report", (*JSON, "another", "flipped")),
+    # Samples, pass rates and sets of chains.
+    Target("samples/base.yaml", "sample base", ("halved",)),
+    Target("chains/far.ask.yaml", "ask_teacher far", ("halved",)),
+    Target("chains/far.yaml", "filter_chains far", ("emptied",)),
+    Target("data/train.jsonl", "sample base", ("line lost",)),
+    Target("data/train.jsonl", "ask_teacher far", ("flipped",)),
+    Target("data/train.jsonl", "pass_rates rated", ("line lost", "flipped")),
+    Target("data/train.jsonl", "filter_chains far", ("line lost", "flipped")),
+    Target("data/images/train/*", "ask_teacher far", ("another",)),
+    Target("base/model/model.safetensors", "sample base", ("flipped",)),
+    Target("samples/.base/partial_answers/shard_0.jsonl", "sample base", ROWS[1:], kept=True),
+    Target("replies/far/replies.jsonl", "ask_teacher far", ROWS, kept=True),
+    Target("samples/base.jsonl", "pass_rates rated", ROWS),
+    Target("chains/far.replies.jsonl", "filter_chains far", ROWS),
+    Target("chains/far.spent.json", "filter_chains far", JSON),
+    Target("chains/far.jsonl", "sft taught", ROWS),
+    Target("rated/pass_rates.json", "grpo rated", JSON),
     # Snakemake's own records: a lost one reruns a job, and never more than that.
     Target("/.snakemake/metadata/*", "compare", ("emptied", "halved"), way="snakemake"),
 )
@@ -129,6 +146,10 @@ class CorruptionTrial:
     seconds: float = 0.0
 
     @property
+    def job(self) -> str:
+        return self.target.job
+
+    @property
     def outcome(self) -> str:
         return self.said if self.said == "healed" else "noticed"
 
@@ -147,7 +168,7 @@ def perform(trial: CorruptionTrial, run: WorkflowCopy, jobs: Mapping[str, Job], 
     """Carry a trial out in a copy of the finished run at ``root``, which is deleted if nothing went wrong."""
     started, target, job = time.monotonic(), trial.target, jobs[trial.target.job]
     copy = before(run, job, root, kept=target.kept)
-    if target.kept and job.rule == "answer":
+    if target.kept and job.rule in ("answer", "sample"):
         stopped_half_way(copy, job)
     base = copy.root if target.pattern.startswith("/") else copy.root / RESULTS
     path = min(path for path in base.glob(target.pattern.lstrip("/")) if path.name != ".snakemake_timestamp")
@@ -186,8 +207,9 @@ def judge(trial: CorruptionTrial, code: int | None, path: Path, text: str) -> No
 def stopped_half_way(copy: WorkflowCopy, job: Job) -> None:
     """Answer, and stop when half of the batches or more are in the log."""
     run = Run(copy, job, "script")
-    log = copy.root / job.folder / "partial_answers/shard_0.jsonl"
-    while run.process.poll() is None and (not log.is_file() or log.read_bytes().count(b"\n{") < 6):
+    log = copy.root / job.kept[0] / "shard_0.jsonl"
+    half = {"answer": 6, "sample": 3}[job.rule]
+    while run.process.poll() is None and (not log.is_file() or log.read_bytes().count(b"\n{") < half):
         time.sleep(0.001)
     run.kill_all()
     if not log.is_file():

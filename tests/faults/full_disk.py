@@ -16,7 +16,7 @@ from processes import Run
 from workflow_copy import WorkflowCopy
 
 # How many bytes are free beside what a job reads there: too few for the second checkpoint, for the first one, for the
-# merged weights, for the pretrained ones, for the answers, for the images.
+# merged weights, for the pretrained ones, for the answers, for the samples, for the images.
 ROOMS = (
     ("sft sft", 400_000),
     ("sft sft", 100_000),
@@ -24,6 +24,7 @@ ROOMS = (
     ("merge_lora sft", 1_000_000),
     ("base_model", 1_000_000),
     ("answer base", 12_000),
+    ("sample base", 8_000),
     ("prepare_data train", 100_000),
     ("evaluate base", 10_000),
 )

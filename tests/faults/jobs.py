@@ -14,7 +14,11 @@ KEPT = {
     "sft": ("checkpoints", "tensorboard", ".lock"),
     "grpo": ("checkpoints", "tensorboard", ".lock"),
     "answer": ("partial_answers",),
+    "sample": (".{subject}/partial_answers",),
+    "ask_teacher": ("../replies/{subject}",),
 }
+# What is made beside the report, see `chain_sets.with_chains`.
+CHAIN_TARGETS = (f"{RESULTS}/taught/adapter.json", f"{RESULTS}/rated/adapter.json")
 # A block of `snakemake --dry-run --printshellcmds`: the rule, its properties, its command.
 _BLOCK = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)Shell command: exec (python .*)$", re.MULTILINE)
 _PROPERTY = re.compile(r"^    (\w+): (.*)$", re.MULTILINE)
@@ -26,7 +30,7 @@ class Job:
 
     Attributes:
         rule: the name of its rule.
-        subject: the policy or the split that it is about; empty for a job about the whole run.
+        subject: the policy, the split or the set of chains that it is about; empty for a job about the whole run.
         outputs: the files and folders that it declares, relative to the run's root.
         log: the file that the stage's messages go to.
         command: the shell command of its rule.
@@ -51,6 +55,11 @@ class Job:
         """The folder of its outputs, relative to the run's root."""
         return Path(self.outputs[0]).parent
 
+    @property
+    def kept(self) -> list[Path]:
+        """What its stage keeps for it when it is killed, relative to the run's root."""
+        return [self.folder / name.format(subject=self.subject) for name in KEPT.get(self.rule, ())]
+
 
 def jobs_of(run: WorkflowCopy) -> dict[str, Job]:
     """All jobs of a finished run that start a script, by their names, in Snakemake's order.
@@ -59,7 +68,7 @@ def jobs_of(run: WorkflowCopy) -> dict[str, Job]:
     """
     found = {}
     for rule, properties, command in _BLOCK.findall(
-        run.snakemake("--dry-run", "--forceall", "--printshellcmds", "--cores", "1")
+        run.snakemake("--dry-run", "--forceall", "--printshellcmds", "--cores", "1", "--", "all", *CHAIN_TARGETS)
     ):
         values = dict(_PROPERTY.findall(properties))
         job = Job(
@@ -87,8 +96,7 @@ def before(run: WorkflowCopy, job: Job, root: Path, kept: bool = False) -> Workf
         kept: leave what the stage keeps for a killed job, as if it had been killed just before it published.
     """
     shutil.copytree(run.root, root, symlinks=True)
-    extra = () if kept else KEPT.get(job.rule, ())
-    for name in (*job.outputs, *(str(job.folder / name) for name in extra)):
+    for name in (*map(Path, job.outputs), *([] if kept else job.kept)):
         remove(root / name)
     (root / job.log).unlink(missing_ok=True)
     return WorkflowCopy(root, run.options)

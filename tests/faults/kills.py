@@ -33,11 +33,18 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     ),
     "merge_lora": (".model.*.tmp", ".model.*.tmp/model.safetensors", "model", "model.json", "merge.json"),
     "answer": ("partial_answers/shard_0.jsonl", ".answers.jsonl.*.tmp", "answers.jsonl", "timing.json"),
+    "sample": (".{subject}/partial_answers/shard_0.jsonl", ".{subject}.jsonl.*.tmp", "{subject}.jsonl"),
+    "pass_rates": (".pass_rates.json.*.tmp", "pass_rates.json"),
+    "ask_teacher": (
+        *("../replies/{subject}/replies.jsonl", ".{subject}.spent.json.*.tmp", "{subject}.spent.json"),
+        *(".{subject}.replies.jsonl.*.tmp", "{subject}.replies.jsonl"),
+    ),
+    "filter_chains": (".{subject}.json.*.tmp", "{subject}.json", ".{subject}.jsonl.*.tmp", "{subject}.jsonl"),
     "evaluate": (".predictions.jsonl.*.tmp", "predictions.jsonl", "eval.json"),
     "compare": (".comparisons.json.*.tmp", "comparisons.json"),
     "report": (".report.html.*.tmp", "report.html"),
 }
-SUBJECTS = ("", "train", "base", "sft", "grpo")  # one of each kind: gspo's jobs are those of grpo
+SUBJECTS = ("", "train", "base", "sft", "grpo", "rated", "far")  # one of each kind: gspo's jobs are those of grpo
 _START = 4.0  # seconds until Snakemake starts a job
 _LIMIT = 600.0  # seconds for the run that must succeed
 _ATTEMPTS = 4

@@ -13,7 +13,6 @@ import pickle
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,10 +28,12 @@ import corruptions
 import full_disk
 import kills
 import two_writers
+from chain_sets import reply, with_chains
 from jobs import jobs_of
 from places import REPO
 from processes import take_interrupts
 from tables import Record, Trial, results, write_results
+from teacher_server import TeacherServer
 from workflow_copy import WorkflowCopy, copy_workflow
 
 SMOKE = ("--configfile", "tests/configs/smoke.yaml")
@@ -100,18 +101,25 @@ def parts(jobs: Any, count: int, seed: int, folder: Path) -> dict[str, Part]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=("kills", "corruptions", "disks", "writers"), help="not all four")
+    parser.add_argument("--jobs", nargs="+", default=[], help="not all jobs: rules, or names such as 'sft taught'")
     parser.add_argument("--kills", type=int, default=200, help="how many trials with kills")
     parser.add_argument("--sample", type=int, help="only this many trials of each kind, drawn by the seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="trials at the same time")
     parser.add_argument("--folder", type=Path, help="for the copies; a temporary one by default")
     parser.add_argument(
-        "--finished", type=Path, help="a finished run of the smoke configuration, in place of a new one"
+        "--finished", type=Path, help="a finished run of the smoke configuration, to which chains are added"
     )
     parser.add_argument("--records", type=Path, help="file for the trials that have ended, which are not repeated")
     parser.add_argument("--document", type=Path, help="Markdown file that the table is written into")
     args = parser.parse_args()
     take_interrupts()
+    with TeacherServer(reply) as teacher:
+        sys.exit(0 if all_as_required(args, teacher) else 1)
+
+
+def all_as_required(args: argparse.Namespace, teacher: TeacherServer) -> bool:
+    """Carry the trials out, print their results, and return whether nothing went wrong."""
     folder = args.folder or Path(mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=True)
     if args.finished:
@@ -119,13 +127,20 @@ def main() -> None:
     else:
         run = copy_workflow(REPO, folder / "finished", *SMOKE)
         run.snakemake("--cores", "2")
+    run = with_chains(run, teacher)
     drawn = f"seed {args.seed}, {args.kills} kills"
     jobs, known, revision = jobs_of(run), recorded(args.records, drawn), commit()
+    if unknown := {*args.jobs} - {*jobs} - {job.rule for job in jobs.values()}:
+        sys.exit(f"no job of the run is {' or '.join(unknown)}; there are {', '.join(jobs)}")
     done: dict[str, list[Record]] = {}
     for name, part in parts(jobs, args.kills, args.seed, folder).items():
         if args.only and name not in args.only:
             continue
-        trials = list(enumerate(part.trials))
+        trials = [
+            (number, trial)
+            for number, trial in enumerate(part.trials)
+            if not args.jobs or {trial.job, trial.job.split()[0]} & {*args.jobs}
+        ]
         if args.sample and args.sample < len(trials):
             trials = Random(args.seed).sample(trials, args.sample)
 
@@ -154,8 +169,7 @@ def main() -> None:
     print(text)
     if args.document:
         write_results(args.document, text)
-    counts = Counter(bool(record.trial.problem) for records in done.values() for record in records)
-    sys.exit(1 if counts[True] else 0)
+    return not any(record.trial.problem for records in done.values() for record in records)
 
 
 if __name__ == "__main__":

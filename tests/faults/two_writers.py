@@ -13,7 +13,11 @@ from outputs import differences
 from processes import Run
 from workflow_copy import WorkflowCopy
 
-JOBS = ("base_model", "sft sft", "merge_lora sft", "grpo grpo", "answer base")  # those that write for long
+# Those that write for long, and their locks, relative to the folder of their outputs.
+JOBS = {
+    **dict.fromkeys(("base_model", "sft sft", "merge_lora sft", "grpo grpo", "answer base"), ".lock"),
+    **{"sample base": ".base/.lock", "ask_teacher far": "../replies/far/.lock"},
+}
 _LIMIT = 600.0
 
 
@@ -39,7 +43,7 @@ def perform(trial: TwoWritersTrial, run: WorkflowCopy, jobs: Mapping[str, Job], 
     """Carry a trial out in a copy of the finished run at ``root``, which is deleted if nothing went wrong."""
     started, job = time.monotonic(), jobs[trial.job]
     copy = before(run, job, root)
-    lock = copy.root / job.folder / ".lock"
+    lock = copy.root / job.folder / JOBS[trial.job]
     lock.unlink(missing_ok=True)
     first = Run(copy, job, "script")
     while first.process.poll() is None and not (lock.is_file() and lock.stat().st_size):

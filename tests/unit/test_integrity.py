@@ -20,7 +20,7 @@ from tiny_run import TinyRun
 
 from reinforced_cot import integrity
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import read_json
+from reinforced_cot.files import read_json, sha256_of
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.integrity import STAMPS, check_published, check_split, check_start, record_split
 from reinforced_cot.manifests import write_manifest
@@ -162,6 +162,21 @@ def test_data_of_another_origin_has_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("[]\n")
     with pytest.raises(DataError, match=r"train\.jsonl is damaged: .*delete \S*train\.jsonl and give"):
         check_split(tmp_path, "train")
+
+
+def test_a_stage_that_opens_no_image_compares_records_alone(tmp_path: Path) -> None:
+    image = tmp_path / "images/train/a.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"pixels")
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    record_split(tmp_path, "train", {"a.png": {"bytes": 6, "sha256": sha256_of(image)}})
+    flip(image)
+    check_split(tmp_path, "train", images=False)
+    with pytest.raises(DataError, match=r"a\.png is damaged"):
+        check_split(tmp_path, "train")
+    flip(tmp_path / "train.jsonl")
+    with pytest.raises(DataError, match=r"train\.jsonl is damaged"):
+        check_split(tmp_path, "train", images=False)
 
 
 @dataclass

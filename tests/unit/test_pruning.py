@@ -1,9 +1,10 @@
-"""Only what a published policy no longer needs is deleted, nothing of anybody else, and nothing unasked."""
+"""Only what a finished run no longer needs is deleted, nothing of anybody else, and nothing unasked."""
 
 import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import prune
@@ -15,6 +16,7 @@ from reinforced_cot.folder_lock import LOCK
 from reinforced_cot.manifests import write_manifest
 from reinforced_cot.paths import SCRIPTS
 from reinforced_cot.pruning import Kept, leftovers
+from reinforced_cot.result_files import write_result, write_result_rows
 
 
 def written(path: Path, text: str = "weights") -> Path:
@@ -91,15 +93,73 @@ def test_a_policy_that_is_not_published_keeps_everything(tmp_path: Path, damage:
     assert files(tmp_path) == before
 
 
-def test_a_policy_in_training_keeps_everything(tmp_path: Path) -> None:
-    folder = policy(tmp_path / "sft")
+def sampled(results: Path) -> Path:
+    """Samples, and what a job leaves that is killed while it removes the batches of which they were made."""
+    write_result_rows(results / "samples/base.jsonl", [{"id": "1", "samples": ["red"]}])
+    written(results / "samples/.base/partial_answers/shard_0.jsonl")
+    return results / "samples/.base"
+
+
+def unpacked(results: Path) -> Path:
+    """Prepared data, and the archive that it was read from, unpacked."""
+    written(results / "data/train.jsonl")
+    write_result(results / "data/summary.json", {"splits": {"train": {}}})
+    written(results / "data/.unpacked/cars-0123/0.jpg")
+    return results / "data/.unpacked"
+
+
+@pytest.mark.parametrize("left", [sampled, unpacked])
+def test_batches_of_samples_and_unpacked_archives_are_deleted(tmp_path: Path, left: Callable[[Path], Path]) -> None:
+    written(tmp_path / "replies/far/replies.jsonl")  # paid for
+    written(tmp_path / "chains/far.refused.json")
+    written(tmp_path / "samples/.sft/partial_answers/shard_0.jsonl")  # its samples are not complete
+    folders = [left(tmp_path), left(tmp_path / "seed_2")]
+    before = files(tmp_path)
+    text = pruned(tmp_path, "--yes").stdout
+    assert all(f"MB  {folder}\n" in text and not folder.exists() for folder in folders)
+    below = [str(folder.relative_to(tmp_path)) for folder in folders]
+    assert files(tmp_path) == {file for file in before if not file.startswith(tuple(f"{folder}/" for folder in below))}
+
+
+@pytest.mark.parametrize(
+    ("left", "file", "reason"),
+    [
+        (sampled, "samples/base.jsonl", "is not what"),
+        (unpacked, "data/summary.json", "is not valid JSON"),
+        (unpacked, "data/train.jsonl", "has no train.jsonl: the split is not prepared"),
+        (unpacked, "chains/own.run.yaml", "has no own.executed.jsonl"),
+    ],
+)
+def test_what_may_still_be_needed_is_kept(tmp_path: Path, left: Callable[[Path], Path], file: str, reason: str) -> None:
+    folder = left(tmp_path)
+    if file.endswith("train.jsonl"):
+        (tmp_path / file).unlink()
+    else:
+        written(tmp_path / file, "{")
+    (entry,) = leftovers(tmp_path)
+    assert isinstance(entry, Kept) and entry.path == folder and reason in entry.reason
+
+
+@pytest.mark.parametrize("left", [sampled, unpacked])
+def test_folders_behind_a_link_are_kept(tmp_path: Path, left: Callable[[Path], Path]) -> None:
+    folder = left(tmp_path / "results")
+    folder.rename(tmp_path / "disk")
+    folder.symlink_to(tmp_path / "disk")
+    assert list(leftovers(tmp_path / "results")) == []
+
+
+@pytest.mark.parametrize("left", [policy, sampled])
+def test_a_policy_in_training_and_samples_that_are_drawn_keep_everything(
+    tmp_path: Path, left: Callable[[Path], Path]
+) -> None:
+    folder = left(tmp_path / "sft")
     code = "import sys; from reinforced_cot.folder_lock import *; lock_folder(Path(sys.argv[1])); print(); input()"
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     with subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as training:
         assert training.stdout is not None and training.stdout.readline() == b"\n"
-        (entry,) = leftovers(tmp_path)
+        (entry,) = leftovers(tmp_path if left is policy else tmp_path / "sft")
         training.communicate(b"\n")
     assert isinstance(entry, Kept) and "is in use by another run" in entry.reason
 

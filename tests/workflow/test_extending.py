@@ -1,4 +1,4 @@
-"""docs/extending.md is true: every block applies to the repository, and its training method runs for real."""
+"""docs/extending.md is true: every block applies, and its maker of chains and its training method run for real."""
 
 import ast
 import json
@@ -102,6 +102,35 @@ def contents(root: Path) -> dict[str, bytes]:
         for path in files
         if path.is_file() and "__pycache__" not in path.parts
     }
+
+
+@pytest.mark.slow
+def test_a_maker_of_chains_writes_what_is_filtered(tmp_path: Path) -> None:
+    """The section's blocks, and the maker's name in the pattern of `by`; a change of a filter writes no chain again."""
+    workflow = copy_workflow(REPO, tmp_path / "workflow", "--configfile", "tests/configs/smoke.yaml", "seen.yaml")
+    root, made = workflow.root, "results/smoke/chains/seen.jsonl"
+    for block in blocks("Maker of chains"):
+        apply(block, root)
+    workflow.edit(f"{PACKAGE}/chains/settings.py", "^(policy|endpoint", "^(policy|endpoint|captions")
+    (root / "captions.json").write_text("{}")
+    config = {"chains": {"seen": {"by": "captions", "captions": "captions.json", "samples": 2}}}
+    (root / "seen.yaml").write_text(yaml.safe_dump(config))
+    workflow.snakemake("--cores", "2", "results/smoke/data/summary.json")
+    rows = [json.loads(line) for line in (root / "results/smoke/data/train.jsonl").read_text().splitlines()]
+    captions = {row["id"]: ["The picture shows several handwritten digits on a dark ground."] for row in rows[:40]}
+    (root / "captions.json").write_text(json.dumps(captions))
+
+    workflow.snakemake("--cores", "2", made)
+    summary = json.loads((root / "results/smoke/chains/seen.json").read_text())
+    assert summary["chains"] == 40 and summary["completions"] == 2 * len(rows)
+    config["chains"]["seen"]["max_words"] = 50
+    (root / "seen.yaml").write_text(yaml.safe_dump(config))
+    assert workflow.planned(made) == {"chain_settings": 1, "filter_chains": 1}
+    (root / "captions.json").write_text("{}")
+    assert workflow.planned(made) == {"chain_settings": 1, "read_captions": 1, "filter_chains": 1}
+    del config["chains"]["seen"]["captions"]
+    (root / "seen.yaml").write_text(yaml.safe_dump(config))
+    assert "`chains.seen.captions` is missing; `by: captions` needs it" in workflow.refusal(made)
 
 
 def photographs(root: Path) -> dict[str, object]:

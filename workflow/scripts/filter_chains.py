@@ -19,6 +19,7 @@ from reinforced_cot.chains.taught import write_chains
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import ConfigError, DataError, PipelineError
 from reinforced_cot.files import write_json
+from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.result_files import read_result, write_result
 from reinforced_cot.seeds import subset
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Filter the completions, and write what is kept and what became of the others.
 
     Raises:
-        DataError: the set has fewer chains than its `min_chains`.
+        DataError: the set has fewer chains than its `min_chains`, or a file is damaged.
         PipelineError: it is only a preview, whose yield and cost the message tells.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     settings = read_settings(args.settings, ChainSettings)
+    check_split(args.data, "train", images=False)
     chosen, examples = settings.chains, read_examples(args.data / "train.jsonl")
     if chosen.own_function:
         completions = own_completions(chosen.own_function, examples)

@@ -3,7 +3,8 @@
     python workflow/scripts/prune.py --results results        # or: make prune, make prune RESULTS=results/my-run
 
 It asks before it deletes; where nobody can answer, it needs --yes (YES=1 for make). A policy without a complete model
-is left alone, and so is one in training. Nothing becomes stale.
+is left alone, and so are one in training, samples that are still drawn, and archives of data that is not prepared yet.
+A teacher's replies are kept. Nothing becomes stale.
 """
 
 import argparse

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     settings = read_settings(args.settings, ProgramSettings)
-    check_split(args.data, "train")
+    check_split(args.data, "train", images=False)
     wanted = {str(row["id"]) for _, row in read_jsonl(args.data / "train.jsonl")}
     questions = [Questions(_files(source, args.data / UNPACKED), source.prefix) for source in settings.questions]
     counts, spool = Counts(), args.output.with_suffix(".spool")

@@ -1,10 +1,11 @@
-"""What a finished policy no longer needs: the checkpoints of its training, and answers that were collected since.
+"""What a finished run no longer needs: checkpoints of trainings, batches of complete answers, unpacked archives.
 
-All of it is undeclared: no rule reads it, so that nothing becomes stale. Files that training did not write are kept.
+All of it is undeclared: no rule reads it, so that nothing becomes stale. Files that a stage did not write are kept, and
+so are a teacher's replies, which were paid for.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import rmtree
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.files import read_json
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.manifests import check_manifest
+from reinforced_cot.result_files import check_result, read_result
 from reinforced_cot.resuming import saved_checkpoints
 
 _REPLACED = re.compile(r"replaced-\d+")
@@ -35,32 +37,40 @@ class Leftover(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A policy's folder in which nothing may be deleted, and the reason."""
+    """A folder in which nothing may be deleted, and the reason."""
 
     path: Path
     reason: str
 
 
 def leftovers(results: Path) -> Iterator[Leftover | Kept]:
-    """What may be deleted below a results folder, and the policies that are left alone.
+    """What may be deleted below a results folder, and the folders that are left alone.
 
-    The folder of each policy of which something may be deleted is locked until this process ends.
+    The folder of each policy of which something may be deleted is locked until this process ends; so is each folder of
+    unfinished samples.
 
     Raises:
         DataError: there is no such folder.
     """
     if not results.is_dir():
         raise DataError(f"there is no folder {results}: give the results folder of a run, such as results")
-    policies = [path for path in (*results.glob("*/"), *results.glob("seed_*/*/")) if _found(path)]
-    for policy in sorted(policies):
-        try:
-            lock_folder(policy, patience=0)
-            published = _check_finished(policy)
-        except PipelineError as error:
-            yield Kept(policy, str(error))
-        else:
-            found = sorted(_found(policy), key=lambda path: path.name == published)  # last: it tells whose these are
-            yield from (Leftover(path, _size(path)) for path in found)
+    runs = (results, *results.glob("seed_*/"))
+    for policy in sorted(path for run in runs for path in run.glob("*/") if _found(path)):
+        yield from _unless_refused(policy, _of_policy)
+    for unfinished in sorted(path for run in runs for path in run.glob("samples/.*/") if _is_collected(path)):
+        yield from _unless_refused(unfinished, _of_samples)
+    for archives in sorted(path for run in runs for path in run.glob("data/.unpacked/") if not path.is_symlink()):
+        yield from _unless_refused(archives, _of_archives)
+
+
+def _unless_refused(folder: Path, found: Callable[[Path], list[Path]]) -> Iterator[Leftover | Kept]:
+    """What was found in a folder; where that raises an error, the folder and why it is left alone."""
+    try:
+        paths = found(folder)
+    except PipelineError as error:
+        yield Kept(folder, str(error))
+    else:
+        yield from (Leftover(path, _size(path)) for path in paths)
 
 
 def delete(leftover: Leftover) -> None:
@@ -73,12 +83,46 @@ def shown(size: int) -> str:
     return f"{size / 1e9:8.2f} GB" if size >= 1e8 else f"{size / 1e6:8.2f} MB"
 
 
+def _of_policy(policy: Path) -> list[Path]:
+    lock_folder(policy, patience=0)
+    published = _check_finished(policy)
+    return sorted(_found(policy), key=lambda path: path.name == published)  # last: it tells whose these are
+
+
 def _found(policy: Path) -> list[Path]:
     """The folders that training and answering leave in a policy's folder; not the link that one of them may be."""
     checkpoints, answers = policy / "checkpoints", policy / "partial_answers"
     replaced = sorted(path for path in checkpoints.glob("replaced-*") if _REPLACED.fullmatch(path.name))
     found = [*saved_checkpoints(checkpoints), *replaced, *([answers] if (policy / "answers.jsonl").is_file() else [])]
     return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+
+def _is_collected(unfinished: Path) -> bool:
+    """Whether a folder that sampling leaves when it is killed stands beside the samples that were made since."""
+    return _samples(unfinished).is_file() and not unfinished.is_symlink()
+
+
+def _samples(unfinished: Path) -> Path:
+    return unfinished.with_name(f"{unfinished.name[1:]}.jsonl")
+
+
+def _of_samples(unfinished: Path) -> list[Path]:
+    lock_folder(unfinished, patience=0)
+    check_result(_samples(unfinished))
+    return [unfinished]
+
+
+def _of_archives(unpacked: Path) -> list[Path]:
+    """The folder of unpacked archives, once all splits are prepared, with their own images, and all programs ran."""
+    data, chains = unpacked.parent, unpacked.parents[1] / "chains"
+    for split in read_result(data / "summary.json")["splits"]:
+        if not (data / f"{split}.jsonl").is_file():  # Snakemake deletes it when the split is prepared again
+            raise DataError(f"{data} has no {split}.jsonl: the split is not prepared")
+    for settings in chains.glob("*.run.yaml"):
+        executed = settings.name.replace(".run.yaml", ".executed.jsonl")
+        if not (chains / executed).is_file():
+            raise DataError(f"{chains} has no {executed}: the programs of GQA's questions are read from an archive")
+    return [unpacked]
 
 
 def _check_finished(policy: Path) -> str:
