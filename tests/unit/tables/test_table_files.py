@@ -101,6 +101,15 @@ def test_a_record_of_a_json_list_is_named_by_its_number(tmp_path: Path) -> None:
     ]
 
 
+def test_lines_of_json_may_be_lists(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text('["What is it?", "cat"]\n\n["Is it?", "no"]\n7\n')
+    rows = json_rows(file)
+    assert next(rows)[1] == {"0": "What is it?", "1": "cat"} and str(next(rows)[0]) == f"{file}, line 3"
+    with pytest.raises(DataError, match=r"t\.jsonl, line 4: expected a JSON object, found int"):
+        next(rows)
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
 def test_a_json_file_may_be_cut_anywhere_between_readings(

@@ -158,6 +158,14 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DataError: the file is missing, or a line is not a JSON object; the message names the file and the line.
     """
+    for number, row in read_json_lines(path):
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+        yield number, row
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The same of a file whose lines may hold any JSON value."""
     for number, line in read_lines(path):
         if not line.strip():
             continue
@@ -167,8 +175,6 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{path}, line {number}: not valid JSON ({error}); is the line truncated?") from None
         except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
             raise DataError(f"{path}, line {number}: not readable as JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
         yield number, row
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO
 from reinforced_cot.data.records import Place
 from reinforced_cot.data.text_cleaning import is_text
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import read_jsonl
+from reinforced_cot.files import read_json_lines
 
 _CHUNK = 1 << 20  # characters that are read at once
 _LONGEST = 1 << 28  # characters of one entry
@@ -103,7 +103,7 @@ def json_rows(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
         DataError: as `read_entries`, or the file is none of these.
     """
     if path.suffix.lower() != ".json" or has_one_record_per_line(path):
-        yield from ((Place(str(path), line), value) for line, value in read_jsonl(path))
+        yield from (_row(Place(str(path), line), value) for line, value in read_json_lines(path))
         return
     with _opened(path) as text:
         first = text.peek()
@@ -163,12 +163,16 @@ def _only_list(text: "_Text") -> Iterator[tuple[Place, dict[str, Any]]]:
 def _records(text: "_Text", of: str) -> Iterator[tuple[Place, dict[str, Any]]]:
     """The entries of the list that begins here, with their places."""
     for number, key in _members(text, of):
-        place, value = Place(str(text.path), number, "entry"), text.value(_name(number, key) + of)
-        if isinstance(value, list):  # its columns have no names but their numbers
-            value = {str(number): item for number, item in enumerate(value)}
-        if not isinstance(value, dict):
-            raise DataError(f"{place}: expected a JSON object, found {type(value).__name__}")
-        yield place, value
+        yield _row(Place(str(text.path), number, "entry"), text.value(_name(number, key) + of))
+
+
+def _row(place: Place, value: Any) -> tuple[Place, dict[str, Any]]:
+    """A record with its place; the columns of a list have no names but their numbers."""
+    if isinstance(value, list):
+        value = {str(number): item for number, item in enumerate(value)}
+    if not isinstance(value, dict):
+        raise DataError(f"{place}: expected a JSON object, found {type(value).__name__}")
+    return place, value
 
 
 class _Text:
