@@ -15,6 +15,10 @@ from typing import Any
 from machine import machine
 from seed_runs import REPO, run_at_seeds, shuffled  # which puts the package on the path
 
+from reinforced_cot.chains.filters import filtered
+from reinforced_cot.chains.samples import pass_rates, read_samples
+from reinforced_cot.chains.settings import ChainSet
+from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json, write_text
 from reinforced_cot.interpreter import run_script
@@ -22,8 +26,11 @@ from reinforced_cot.interpreter import run_script
 PRESET = "config/presets/easy-vqa.yaml"
 POLICIES = ("base", "sft", "grpo")
 # RL straight from a base that has learned to read digits, and to write chains about them: it writes the tags at times.
+SAMPLES, ASKED = 8, 4000
 ZERO = {
     "report": ["base", "grpo"],
+    "data": {"splits": {"train": {"size": ASKED}}},
+    "chains": {name: {"by": "policy", "policy": name, "samples": SAMPLES} for name in ("base", "grpo")},
     "image": {"min_pixels": 784},  # as in its pretraining
     "base_model": {"tiny": {"vocab_size": 512, "pretraining": {"shortcut_share": 0.55}}},
     "policies": {
@@ -75,6 +82,31 @@ def _lines(seeds: Sequence[int], runs: Mapping[int, Path], zero: Path) -> Iterat
     )
     yield ""
     yield from _table((seeds[0], name, read_json(zero / name / "eval.json")) for name in ("base", "grpo"))
+    yield ""
+    yield "## Chains from a policy's own samples"
+    yield ""
+    yield (
+        f"Before and after that RL, {SAMPLES} samples were drawn of each of {ASKED:,} training questions, as `chains: "
+        "{own: {by: policy, ...}}` would. A right sample may become a chain, if its chain leads to its answer."
+    )
+    yield ""
+    yield "| policy | right samples | pass rate | questions with one | chains that the filters keep |"
+    yield "| --- | --- | --- | --- | --- |"
+    examples = read_examples(zero / "data" / "train.jsonl")
+    for name in ("base", "grpo"):
+        samples = read_samples(zero / "samples" / f"{name}.jsonl", examples, SAMPLES)
+        rights = pass_rates(examples, samples)
+        kept = filtered(examples, samples, ChainSet(by="policy", policy=name)).kept
+        right, drawn = sum(rights.values()), SAMPLES * len(examples)
+        with_one = sum(map(bool, rights.values()))
+        yield f"| {name} | {right:,} of {drawn:,} | {right / drawn:.4f} | {with_one:,} | {len(kept):,} |"
+    train = read_json(runs[seeds[0]] / "data" / "summary.json")["splits"]["train"]
+    yield ""
+    yield (
+        f"SFT above learned from {train['chains']:,} chains of {train['questions']:,} questions. For one right sample "
+        f"of as many questions, {SAMPLES} samples must be right at a rate of at least "
+        f"{1 - (1 - train['chains'] / train['questions']) ** (1 / SAMPLES):.2f} each."
+    )
 
 
 def _table(rows: Iterable[tuple[int, str, Mapping[str, Any]]]) -> Iterator[str]:
@@ -104,7 +136,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not (REPO / PRESET).is_file():
         raise PipelineError(f"{PRESET} does not exist: follow docs/tutorial.md until `make preset` has written it")
     runs = run_at_seeds("easy_vqa", arguments.seeds, {}, PRESET)
-    zero = run_at_seeds("easy_vqa_zero", arguments.seeds[:1], ZERO, PRESET)[arguments.seeds[0]]
+    files = [f"samples/{name}.jsonl" for name in ("base", "grpo")]
+    zero = run_at_seeds("easy_vqa_zero", arguments.seeds[:1], ZERO, PRESET, further=files)[arguments.seeds[0]]
     write_text(REPO / "benchmarks" / "easy_vqa.md", page(arguments.seeds, runs, zero))
 
 

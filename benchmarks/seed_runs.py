@@ -16,10 +16,13 @@ from reinforced_cot.config.stage_settings import seed_folders  # noqa: E402
 from reinforced_cot.files import write_text  # noqa: E402
 
 
-def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *presets: str) -> dict[int, Path]:
+def run_at_seeds(
+    name: str, seeds: Sequence[int], settings: Mapping[str, Any], *presets: str, further: Sequence[str] = ()
+) -> dict[int, Path]:
     """Run everything at each seed; finished stages of an earlier call are not repeated.
 
     Args:
+        further: files below the results that are made as well.
         name: the runs go to ``results/{name}``.
         settings: the keys that differ from the demo and the presets.
         presets: configuration files, relative to the repository.
@@ -33,6 +36,7 @@ def run_at_seeds(name: str, seeds: Sequence[int], settings: Mapping[str, Any], *
     config = REPO / "results" / f"{name}.yaml"
     write_text(config, yaml.safe_dump({**parent, **settings, **chosen, "pathvars": {"results": str(results)}}))
     command = ["snakemake", "--configfile", *presets, str(config), "--cores", "all"]
+    command += ["--", "all", *(str(results / file) for file in further)] if further else []
     subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=True)
     return {seed: REPO / results / folder for seed, folder in seed_folders(Config.model_construct(**chosen)).items()}
 

@@ -21,7 +21,7 @@ ROW = "1,photo0.png,What?,cat\n"
     ("name", "content", "says"),
     [
         ("t.jsonl", '{"a": 1}\n{"a": ', "line 2: not valid JSON"),
-        ("t.jsonl", "[1]\n", "line 1: expected a JSON object, found list"),
+        ("t.jsonl", "7\n", "line 1: expected a JSON object, found int"),
         ("t.jsonl", b'{"a": "\xff"}\n', "line 1: not UTF-8"),
         ("t.json", "", "is empty"),
         ("t.json", "cat", "line 1, the array or object: not valid JSON (expected { or [ at 'cat')"),
