@@ -33,7 +33,10 @@ CONFIG = {
     "chains": {"mine": {"by": "my_chains:describe"}},
     "policies": {
         "taught": {"like": "sft", "chains": "mine", "examples": None},
-        "rated": {"like": "grpo", "from": "taught", "pass_rate": {"of": "base", "samples": 3, "keep": [0.0, 1.0]}},
+        "rated": {
+            **{"like": "grpo", "from": "taught", "pass_rate": {"of": "base", "samples": 3, "keep": [0.0, 1.0]}},
+            "selection": {"every": 2, "examples": 4, "max_new_tokens": 16},
+        },
     },
 }
 
@@ -81,7 +84,13 @@ def test_a_run_with_a_set_of_ones_own_and_with_pass_rates(workflow: WorkflowCopy
     rates = json.loads((results / "rated/pass_rates.json").read_text())
     assert rates["samples"] == 3 and sum(rates["histogram"]) == len(rates["right"]) == 64
     assert "64 of 64 questions have a pass rate from 0 to 1" in (results / "logs/rated/grpo.log").read_text()
+    metrics = json.loads((results / "rated/metrics.json").read_text())  # validated while it was trained
+    assert [entry["step"] for entry in metrics["validation"]] == [2, 4]
+    assert metrics["best_checkpoint"] == "checkpoint-4"  # of equal ones the later
     page = (results / "report.html").read_text()
+    assert (
+        "Share of right answers to questions of val" in page and "What policies wrote while they were trained" in page
+    )
     assert "Chains of thought that were made" in page and "Pass rates of the training questions" in page
     assert "several handwritten figures on a dark ground" in page
     assert workflow.planned() == {}
