@@ -137,7 +137,8 @@ CASES = [
     (
         {f"{GRPO}.use_vllm": True, "policies.grpo.quantization": "nf4"},
         f"`policies.grpo.quantization` is nf4 and `{GRPO}.use_vllm` is true; vLLM cannot take over the weights of a "
-        "quantized policy: set quantization null or use_vllm false",
+        "quantized policy: set quantization null, or use_vllm false (config/presets/qwen2.5-vl-3b-gqa-24gb.yaml fits "
+        "one GPU of 24 GB)",
     ),
     (
         {f"{GRPO}.use_vllm": True, f"{GRPO}.vllm_mode": "server"},

@@ -8,11 +8,15 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from config_samples import merged
 from peft import get_peft_model
+from places import REPO
 from tiny_run import LOADING, LORA, TinyRun
 from transformers import AutoModelForImageTextToText, Qwen2_5_VLConfig
 
 from reinforced_cot.base.tiny_model import SPECIAL_TOKENS, build_config
+from reinforced_cot.config.stage_settings import train_settings
+from reinforced_cot.config.validation import validated
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation import answering
 from reinforced_cot.evaluation.answer_log import AnswerLog
@@ -21,10 +25,10 @@ from reinforced_cot.lora.adapter import check_trainable, lora_config
 from reinforced_cot.models.embedded_adapter import ADAPTER_FILES
 from reinforced_cot.models.loading import load_model
 from reinforced_cot.models.settings import ModelSizes
-from reinforced_cot.planning.memory_plan import EMBEDDED, GIB, PROOF, UPDATE, Shapes, answering_plan
+from reinforced_cot.planning.memory_plan import EMBEDDED, GIB, PROOF, SLACK, UPDATE, Shapes, answering_plan
 from reinforced_cot.planning.merge_memory import merge_plan
 from reinforced_cot.planning.model_shapes import shapes_of, shapes_of_config
-from reinforced_cot.planning.training_memory import training_plan
+from reinforced_cot.planning.training_memory import training_plan, training_plan_of
 from reinforced_cot.planning.update_memory import head_bytes, kept_bytes
 from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.policies.settings import TrainedPolicy, Workload
@@ -97,14 +101,19 @@ def test_weights_are_counted_as_they_are_loaded(tiny_run: TinyRun) -> None:
 
 @pytest.fixture(scope="module")
 def three_billion() -> Shapes:
-    """Qwen2.5-VL-3B-Instruct by its published configuration, with the full-size preset's adapter."""
+    """Qwen2.5-VL-3B-Instruct with the full-size preset's adapter."""
+    return three_billion_with({"r": 128, "target_modules": ["q_proj", "k_proj", "v_proj"]})
+
+
+def three_billion_with(lora: dict[str, Any] | None) -> Shapes:
+    """Qwen2.5-VL-3B-Instruct by its published configuration."""
     text: dict[str, Any] = {
         **{"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "vocab_size": 151936},
         **{"num_attention_heads": 16, "num_key_value_heads": 2, "tie_word_embeddings": True},
     }
     vision = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 2048}
     config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True)
-    return shapes_of_config(config, LOADING, {"r": 128, "target_modules": ["q_proj", "k_proj", "v_proj"]})
+    return shapes_of_config(config, LOADING, lora)
 
 
 def test_a_model_of_3_billion(three_billion: Shapes) -> None:
@@ -288,3 +297,18 @@ def test_what_a_generation_takes_beside_the_trainer(three_billion: Shapes) -> No
     plan = training_plan(three_billion, continued, "bfloat16", **ONE, work=written_by_vllm)
     name = "adapter and its gradients"
     assert plan.parts[name] == pytest.approx(1.5 * plans["none"].parts[name])
+
+
+def test_the_preset_for_24_gb_fits() -> None:
+    config = validated(merged(REPO / "config/presets/qwen2.5-vl-3b-gqa-24gb.yaml"))
+    for name in ("sft", "grpo"):
+        settings = train_settings(config, name)
+        shapes = three_billion_with(dict(settings.policy.lora or {}))
+        plan = training_plan_of(
+            settings, shapes, None, config.prompt.max_tokens, config.prompt.max_tokens + 512, 200_704, on_cpu=False
+        )
+        assert plan.needed(24 * GIB) < SLACK * 24 * GIB, plan
+    answer = answering_plan(
+        three_billion_with(None), "bfloat16", rows=16, tokens=768 + 512, prompts=16, prompt=config.prompt.max_tokens
+    )
+    assert answer.needed(24 * GIB) < SLACK * 24 * GIB

@@ -46,7 +46,8 @@ def grpo_problems(candidate: Candidate) -> Iterator[str]:
     if policy.quantization and training["use_vllm"]:
         yield (
             f"`{candidate.key}.quantization` is {policy.quantization} and `{key}.use_vllm` is true; vLLM cannot "
-            "take over the weights of a quantized policy: set quantization null or use_vllm false"
+            "take over the weights of a quantized policy: set quantization null, or use_vllm false "
+            "(config/presets/qwen2.5-vl-3b-gqa-24gb.yaml fits one GPU of 24 GB)"
         )
     if training["use_vllm"]:
         yield from _vllm(key, training, candidate.processes)
