@@ -60,7 +60,7 @@ def _op(operation: str, argument: str = "", *inputs: int) -> dict[str, Any]:
 
 
 class World:
-    """One image: its things stand on a grid, at least two of each category, with names that occur once."""
+    """One image: at least two things of each category. A person or another thing may have a second one of its name."""
 
     def __init__(self, number: int) -> None:
         self.draw = random.Random(number)
@@ -81,6 +81,8 @@ class World:
             *((name, "furniture") for name in self.draw.sample(FURNITURE, 3)),
             *((name, "other") for name in self.draw.sample(OTHERS, self.draw.randint(3, 7))),
         ]
+        if self.draw.random() < 0.5:
+            names.append(self.draw.choice([pair for pair in names if pair[1] in ("person", "other")]))
         self.draw.shuffle(names)
         for place, (name, category) in enumerate(names):
             wide, high = self.draw.randint(20, 140), self.draw.randint(20, 140)
@@ -125,7 +127,12 @@ class World:
         return self.draw.choice([thing for thing in self.things if not categories or thing.category in categories])
 
     def two(self, *categories: str) -> list[_Thing]:
-        return self.draw.sample([one for one in self.things if not categories or one.category in categories], 2)
+        """Two things of different names."""
+        first = self.one(*categories)
+        others = [
+            one for one in self.things if one.name != first.name and (not categories or one.category in categories)
+        ]
+        return [first, self.draw.choice(others)]
 
     def other(self, values: tuple[str, ...], value: str) -> str:
         return self.draw.choice([one for one in values if one != value])
@@ -284,6 +291,7 @@ def exist_absent(w: World) -> Question:
 def exist_filtered(w: World) -> Question:
     thing = w.one()
     color = w.draw.choice((thing.color, w.other(COLORS, thing.color)))
+    thing = next((one for one in w.things if (one.name, one.color) == (thing.name, color)), thing)
     steps = [_op("select", _ref(thing)), _op("filter color", color, 0), _op("exist", "?", 1)]
     text = f"Are there any {color} {thing.name}{'' if thing.name.endswith('s') else 's'}?"
     return Question(text, steps, _yes(color == thing.color), "verify")

@@ -24,7 +24,7 @@ def steps(text: str) -> tuple[Step, ...]:
     return program(rows(text))
 
 
-def _thing(name: str, box: tuple[int, int, int, int], attributes: str, relations: str = "") -> dict[str, Any]:
+def thing(name: str, box: tuple[int, int, int, int], attributes: str, relations: str = "") -> dict[str, Any]:
     x, y, w, h = box
     pairs = [pair.rsplit(" ", 1) for pair in relations.split(", ") if pair]
     return {
@@ -36,17 +36,17 @@ def _thing(name: str, box: tuple[int, int, int, int], attributes: str, relations
 SCENE: dict[str, Any] = {
     **{"width": 500, "height": 400, "location": "kitchen", "weather": "sunny"},
     "objects": {
-        "1": _thing("wall", (0, 0, 500, 200), "white"),
-        "2": _thing("pipe", (20, 20, 30, 100), "red long", "on 1, to the left of 3"),
-        "3": _thing("dog", (300, 250, 100, 80), "brown sitting young", "to the right of 2, on 5"),
-        "4": _thing("cat", (50, 300, 60, 60), "brown sleeping", "to the left of 3, on 5"),
-        "5": _thing("rug", (0, 260, 480, 140), "gray large"),
-        "6": _thing("man", (400, 100, 90, 250), "standing tall", "wearing 7, to the right of 3, near 3"),
-        "7": _thing("pants", (410, 200, 60, 120), "blue"),
-        "8": _thing("boy", (10, 120, 60, 130), "short", "to the left of 6, holding 9"),
-        "9": _thing("apple", (12, 180, 10, 10), "red round"),
-        "10": _thing("table", (200, 150, 150, 80), "brown", "behind 3"),
-        "11": _thing("donut", (220, 150, 20, 20), "brown round", "on 10"),
+        "1": thing("wall", (0, 0, 500, 200), "white"),
+        "2": thing("pipe", (20, 20, 30, 100), "red long", "on 1, to the left of 3"),
+        "3": thing("dog", (300, 250, 100, 80), "brown sitting young", "to the right of 2, on 5"),
+        "4": thing("cat", (50, 300, 60, 60), "brown sleeping", "to the left of 3, on 5"),
+        "5": thing("rug", (0, 260, 480, 140), "gray large"),
+        "6": thing("man", (400, 100, 90, 250), "standing tall", "wearing 7, to the right of 3, near 3"),
+        "7": thing("pants", (410, 200, 60, 120), "blue"),
+        "8": thing("boy", (10, 120, 60, 130), "short", "to the left of 6, holding 9"),
+        "9": thing("apple", (12, 180, 10, 10), "red round"),
+        "10": thing("table", (200, 150, 150, 80), "brown", "behind 3"),
+        "11": thing("donut", (220, 150, 20, 20), "brown round", "on 10"),
     },
 }
 # Question, program and the answer that the scene decides: every operation of GQA's, each with what it may come to.

@@ -81,9 +81,9 @@ def test_processes_that_cannot_make_the_batch_are_refused(
         trainer_arguments(settings(), "sft", tmp_path)
 
 
-def trainer(best: str | None, history: list[dict[str, Any]]) -> Any:
-    state = SimpleNamespace(best_model_checkpoint=best, log_history=history, best_metric=0.5, global_step=9)
-    return SimpleNamespace(state=state)
+def trainer(output: Path, history: list[dict[str, Any]]) -> Any:
+    state = SimpleNamespace(log_history=history, best_metric=0.5, global_step=9)
+    return SimpleNamespace(state=state, args=SimpleNamespace(output_dir=str(output)))
 
 
 def test_curves(tmp_path: Path) -> None:
@@ -93,9 +93,13 @@ def test_curves(tmp_path: Path) -> None:
         {"step": 2, "loss": float("inf"), "reward": 0.5},
     ]
     history.append(closing)
-    found = curves(trainer("somewhere/checkpoints/checkpoint-6", history))
+    history.append({"step": 4, "eval_accuracy": 0.5})
+    (tmp_path / "validation").mkdir()
+    write_json(tmp_path / "validation/4.json", ["some answers"])
+    found = curves(trainer(tmp_path, history), "somewhere/checkpoints/checkpoint-6")
     assert found == {
-        "history": [{"step": 1, "loss": 2.0}, {"step": 2, "reward": 0.5}],
+        "history": [{"step": 1, "loss": 2.0}, {"step": 2, "reward": 0.5}, {"step": 4, "eval_accuracy": 0.5}],
+        "validation": [{"step": 4, "answers": ["some answers"]}],
         "best_checkpoint": "checkpoint-6",
         "best_metric": 0.5,
         "steps": 9,
@@ -104,5 +108,5 @@ def test_curves(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "metrics.json").read_text()) == found
 
 
-def test_without_a_choice_no_checkpoint_is_named() -> None:
-    assert curves(trainer(None, []))["best_checkpoint"] is None
+def test_without_a_choice_no_checkpoint_is_named(tmp_path: Path) -> None:
+    assert curves(trainer(tmp_path, []), None)["best_checkpoint"] is None

@@ -12,7 +12,7 @@ from tiny_run import TinyRun, lottery
 
 from reinforced_cot.generation.batching import Completion
 from reinforced_cot.policies.grpo import GrpoSettings
-from reinforced_cot.resuming import saved_checkpoints
+from reinforced_cot.resuming import deciding, saved_checkpoints
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.training import grpo as grpo_stage
 from reinforced_cot.training import validation
@@ -80,6 +80,14 @@ def test_the_best_checkpoint_is_published_of_equal_ones_the_later(
     published = train(tiny_run, tmp_path, settings(tiny_run, every=1))
     assert metrics(tmp_path)["best_checkpoint"] == "checkpoint-3" and metrics(tmp_path)["steps"] == STEPS
     assert same(published, load_file(tmp_path / "checkpoints/checkpoint-3/adapter_model.safetensors"))
+    # Which one is published is decided at the end: another choice trains nothing again.
+    best, last = (settings(tiny_run, every=1, publish=publish).as_dict() for publish in ("best", "last"))
+    assert deciding(best) == deciding(last)
+    published = train(
+        tiny_run, tmp_path, settings(tiny_run, every=1, publish="last"), tmp_path / "checkpoints/checkpoint-6"
+    )
+    assert same(published, load_file(tmp_path / "checkpoints/checkpoint-6/adapter_model.safetensors"))
+    assert metrics(tmp_path)["best_checkpoint"] is None
 
 
 def test_training_ends_when_the_accuracy_no_longer_rises(

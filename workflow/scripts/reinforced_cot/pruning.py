@@ -15,7 +15,7 @@ from reinforced_cot.files import read_json
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.manifests import check_manifest
 from reinforced_cot.result_files import check_result, read_result
-from reinforced_cot.resuming import saved_checkpoints
+from reinforced_cot.resuming import VALIDATION, saved_checkpoints
 
 _REPLACED = re.compile(r"replaced-\d+")
 
@@ -93,7 +93,12 @@ def _found(policy: Path) -> list[Path]:
     """The folders that training and answering leave in a policy's folder; not the link that one of them may be."""
     checkpoints, answers = policy / "checkpoints", policy / "partial_answers"
     replaced = sorted(path for path in checkpoints.glob("replaced-*") if _REPLACED.fullmatch(path.name))
-    found = [*saved_checkpoints(checkpoints), *replaced, *([answers] if (policy / "answers.jsonl").is_file() else [])]
+    found = [
+        *saved_checkpoints(checkpoints),
+        *replaced,
+        checkpoints / VALIDATION,
+        *([answers] if (policy / "answers.jsonl").is_file() else []),
+    ]
     return [path for path in found if path.is_dir() and not path.is_symlink()]
 
 

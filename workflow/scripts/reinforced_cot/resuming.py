@@ -20,6 +20,7 @@ from reinforced_cot.run_fingerprint import FINGERPRINT, differences
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"  # in a checkpoint's folder
+VALIDATION = "validation"  # beside the checkpoints: what the policy wrote to some questions of val
 _STATE = "trainer_state.json"  # the last file that `Trainer` writes into a checkpoint
 _NAME = re.compile(r"checkpoint-(\d+)")
 # Settings that change no weight: of saving, of logging, of how data are loaded, and limits that refuse a run.
@@ -36,6 +37,8 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     policy, prompt = dict(settings["policy"]), dict(settings["prompt"])
     base_model = dict(settings["base_model"])
     policy.pop("probes", None)
+    # Which checkpoint becomes the policy is decided at the end.
+    policy["selection"] = {key: value for key, value in policy.get("selection", {}).items() if key != "publish"}
     prompt.pop("max_tokens", None)
     base_model.pop("vision_cache_gib", None)
     policy["training"] = {key: value for key, value in policy["training"].items() if key not in _FREE_TRAINING}
@@ -119,7 +122,8 @@ def claim_checkpoints(checkpoints: Path, expected: Mapping[str, Any], resume_fro
             move(copy, kept / copy.name)
             log.warning("moved %s to %s", copy, kept)
     others = [folder for folder in saved if is_other or _step(folder) > newest]
-    for folder in [*others, *([tensorboard] if is_other and tensorboard.exists() else [])]:
+    beside = [tensorboard, checkpoints / VALIDATION] if is_other else []
+    for folder in [*others, *filter(Path.exists, beside)]:
         if folder in others and _is_unfinished(folder):
             rmtree(folder)
             continue

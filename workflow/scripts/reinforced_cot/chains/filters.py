@@ -3,10 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from typing import Any, NamedTuple
 
 from reinforced_cot.chains.settings import ChainSet
@@ -15,6 +13,7 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.judging.consistency import is_bare, judge
 from reinforced_cot.matching.answer_matching import is_accepted
+from reinforced_cot.processes import in_order
 from reinforced_cot.reading.verdict import Verdict
 
 SHOWN, _SHOWN_PER_REASON = 10, 3
@@ -105,13 +104,17 @@ def filtered(
     Args:
         completions: of each question by its id, with their tags; a question may have none.
         processes: how many judge chains; the result does not depend on it.
+
+    Raises:
+        PipelineError: a process was killed, perhaps for want of memory.
     """
     parts = [examples[start : start + _PART] for start in range(0, len(examples), _PART)]
-    if processes == 1 or len(parts) < 2:
-        return _joined(_filtered(part, completions, chosen) for part in parts)
-    of_part = ({one.id: completions.get(one.id, ()) for one in part} for part in parts)
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        return _joined(pool.map(_filtered, parts, of_part, repeat(chosen)))
+    tasks = ((part, {one.id: completions.get(one.id, ()) for one in part}) for part in parts)
+    return _joined(in_order(partial(_filtered_part, chosen), tasks, processes))
+
+
+def _filtered_part(chosen: ChainSet, task: tuple[Sequence[Example], Mapping[str, Sequence[str]]]) -> Filtered:
+    return _filtered(*task, chosen)
 
 
 def _filtered(examples: Sequence[Example], completions: Mapping[str, Sequence[str]], chosen: ChainSet) -> Filtered:

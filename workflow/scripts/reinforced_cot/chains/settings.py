@@ -124,11 +124,13 @@ class ChainSet(Section):
     """
 
     scene_graphs: Text | None = None
-    """by gqa_programs: GQA's file of scene graphs; null for `train_sceneGraphs.json` beside the questions."""
+    """by gqa_programs: GQA's file of scene graphs, or a folder with several (`train_sceneGraphs.json` and
+    `val_sceneGraphs.json`); null for the folder of the questions.
+    """
 
     questions: Text | None = None
     """by gqa_programs: GQA's question file, or the folder of its chunks; null for those of the train split's sources
-    `gqa`. The ids must be those of the train split.
+    `gqa`. The ids must be those of the train split, which has one source.
     """
 
     per_question: Count = 1

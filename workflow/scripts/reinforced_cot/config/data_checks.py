@@ -14,7 +14,7 @@ from reinforced_cot.config.table_checks import table_file_problems, table_proble
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.files import read_json
-from reinforced_cot.programs.settings import graphs_of, question_files
+from reinforced_cot.programs.settings import GRAPHS, graphs_of, question_files
 from reinforced_cot.sources.settings import (
     GQA_SOURCES,
     PATH_FIELDS,
@@ -98,16 +98,21 @@ def program_problems(chains: Mapping[str, ChainSet], data: DataSettings) -> Iter
                 f"`chains.{name}.by` is gqa_programs, and no source of data.splits.train is gqa: name GQA's question "
                 f"file as `chains.{name}.questions`"
             )
+        elif chosen.questions and len(data.sources("train")) > 1:  # whose ids begin with the names of the sources
+            yield (
+                f"`chains.{name}.questions` is only read where `data.splits.train` has one source; leave it out: the "
+                "question files of its sources `gqa` are read then"
+            )
 
 
 def _missing_graphs(name: str, chosen: ChainSet, data: DataSettings) -> Iterator[str]:
     questions = question_files(chosen.questions, data.sources("train"))
-    if questions and not (graphs := graphs_of(chosen.scene_graphs, questions)).is_file():
-        key = f"`chains.{name}.scene_graphs`"
+    if questions and not graphs_of(chosen.scene_graphs, questions):
+        key, wanted = f"`chains.{name}.scene_graphs`", "train_sceneGraphs.json, or the folder that holds it"
         if chosen.scene_graphs:
-            yield f"{key} is {graphs}, which is no file; name GQA's file of scene graphs, unpacked"
+            yield f"{key} is {chosen.scene_graphs}, where no file {GRAPHS} is; name {wanted}, unpacked"
         else:
-            yield f"{key} is not set, and {graphs} does not exist; name GQA's file of scene graphs"
+            yield f"{key} is not set, and beside {questions[0].file} is no file {GRAPHS}; name {wanted}, unpacked"
 
 
 def gqa_problems(evaluate: Evaluating, data: DataSettings) -> Iterator[str]:

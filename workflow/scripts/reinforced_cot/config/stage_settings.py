@@ -115,14 +115,14 @@ def program_settings(config: Config, name: str) -> ProgramSettings:
     chosen = config.chains[name]
     questions = question_files(chosen.questions, config.data.sources("train"))
     graphs = graphs_of(chosen.scene_graphs, questions)
-    return ProgramSettings(name=name, questions=questions, scene_graphs=str(graphs))
+    return ProgramSettings(name=name, questions=questions, scene_graphs=tuple(map(str, graphs)))
 
 
 def program_files(config: Config, name: str) -> list[str]:
     """The files of questions and scene graphs that a set's programs are read from."""
     settings = program_settings(config, name)
     files = [path for source in settings.questions for path in chunk_files(Path(source.file))]
-    return [*map(str, files), settings.scene_graphs]
+    return [*map(str, files), *settings.scene_graphs]
 
 
 def reply_store(config: Config) -> str:

@@ -1,7 +1,8 @@
 """What the names of things tell beside their attributes: age, gender, and whether a food is healthy."""
 
+from collections.abc import Collection
+
 from reinforced_cot.matching.words import word_set
-from reinforced_cot.programs.scene_graph import Thing
 
 # GQA's names of people and foods; a wrong guess gives another answer than GQA's, and its chain is left out.
 _GENDERS = {
@@ -24,6 +25,9 @@ _BY_NAME = {
 }
 
 
+SAID = {"old": "grown up"}  # where the value is not what one would say
+
+
 def gender(name: str) -> tuple[str, ...]:
     """The gender that a name tells, if it does.
 
@@ -33,6 +37,10 @@ def gender(name: str) -> tuple[str, ...]:
     return tuple(gender for gender, names in _GENDERS.items() if name in names)
 
 
-def is_known(thing: Thing, value: str) -> bool:
-    """Whether an object is of a value, such as "old", by its attributes or else by its name."""
-    return value in thing.attributes or thing.name in _BY_NAME.get(value, ())
+def is_known(name: str, attributes: Collection[str], value: str) -> bool:
+    """Whether a thing is of a value, such as "old", by its attributes or else by its name.
+
+    >>> is_known("man", ["tall"], "old"), is_known("tree", ["tall"], "tall"), is_known("tree", [], "old")
+    (True, True, False)
+    """
+    return value in attributes or name in _BY_NAME.get(value, ())

@@ -6,15 +6,15 @@ attribute has, and are set aside on disk. Then each scene graph is read once, fo
 
 import marshal
 from array import array
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from reinforced_cot.data.completions import completion_text
-from reinforced_cot.data.text_cleaning import canonical
+from reinforced_cot.data.text_cleaning import canonical, is_text
+from reinforced_cot.processes import in_order
 from reinforced_cot.programs.execution import execute
 from reinforced_cot.programs.program import ProgramFault, operations, program
 from reinforced_cot.programs.scene_graph import scene_graph
@@ -23,7 +23,6 @@ from reinforced_cot.programs.wording import chain_of
 from reinforced_cot.tables.json_entries import read_entries
 
 _CHUNK = 64  # scene graphs per task of a process
-_AHEAD = 3  # tasks per process that wait
 NO_PROGRAM, NO_GRAPH = "no program", "no scene graph of the image"
 
 
@@ -65,12 +64,17 @@ class Counts:
 
 
 def completions(
-    questions: Iterable[Questions], graphs: Path, wanted: Collection[str], spool: Path, processes: int, counts: Counts
+    questions: Iterable[Questions],
+    graphs: Iterable[Path],
+    wanted: Collection[str],
+    spool: Path,
+    processes: int,
+    counts: Counts,
 ) -> Iterator[tuple[str, str]]:
     """Yield id and completion of every wanted question whose program can be executed, in the order of the scene graphs.
 
     Args:
-        graphs: GQA's file of scene graphs.
+        graphs: GQA's files of scene graphs.
         wanted: ids of questions of the train split.
         spool: a file that is written, and deleted in the end.
         processes: how many execute programs.
@@ -78,6 +82,7 @@ def completions(
 
     Raises:
         DataError: a file is missing or damaged.
+        PipelineError: a process was killed, perhaps for want of memory.
     """
     try:
         with open(spool, "w+b") as file:
@@ -102,7 +107,7 @@ def _set_aside(
     questions: Iterable[Questions], wanted: Collection[str], spool: BinaryIO, counts: Counts
 ) -> tuple[_Places, ValueTypes]:
     places: _Places = defaultdict(partial(array, "Q"))
-    learned, at, found = Learned(), 0, 0
+    learned, at, found = Learned(), 0, set[str]()
     for source in questions:
         for file in source.files:
             for entry in read_entries(file):
@@ -110,9 +115,9 @@ def _set_aside(
                 if not isinstance(row, dict):
                     continue  # preparation has set it aside
                 steps, answer = row.get("semantic"), str(row.get("answer") or "")
-                is_wanted = id in wanted
+                is_wanted = id in wanted and id not in found  # a question may stand in two files
                 if is_wanted:
-                    found += 1
+                    found.add(id)
                     counts.operations.update(operations(steps))
                 try:
                     learned.add(program(steps), answer)
@@ -125,16 +130,16 @@ def _set_aside(
                     spool.write(len(blob).to_bytes(4, "little") + blob)
                     places[str(row.get("imageId"))].append(at)
                     at += 4 + len(blob)
-    if missing := len(wanted) - found:
+    if missing := len(wanted) - len(found):
         counts.left_out[NO_PROGRAM] += missing
     spool.flush()
     return places, learned.types()
 
 
-def _tasks(graphs: Path, places: _Places, spool: BinaryIO) -> Iterator[_Task]:
+def _tasks(graphs: Iterable[Path], places: _Places, spool: BinaryIO) -> Iterator[_Task]:
     """The scene graphs that have questions, in chunks; their images are taken out of ``places``."""
     task: _Task = []
-    for entry in read_entries(graphs):
+    for entry in (entry for file in graphs for entry in read_entries(file)):
         if found := places.pop(entry.key or "", None):
             task.append((entry.value, [_blob(spool, place) for place in found]))
         if len(task) == _CHUNK:
@@ -151,18 +156,8 @@ def _blob(spool: BinaryIO, place: int) -> bytes:
 
 def _made(tasks: Iterable[_Task], types: ValueTypes, processes: int) -> Iterator[Made]:
     """What the tasks come to, in their order; only some are under way at once."""
-    if processes == 1:
-        for task in tasks:
-            yield from _executed(types, task)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        waiting: deque[Future[list[Made]]] = deque()
-        for task in tasks:
-            waiting.append(pool.submit(_executed, types, task))
-            if len(waiting) > _AHEAD * processes:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+    for made in in_order(partial(_executed, types), tasks, processes):
+        yield from made
 
 
 def _executed(types: ValueTypes, task: _Task) -> list[Made]:
@@ -177,7 +172,8 @@ def _executed(types: ValueTypes, task: _Task) -> list[Made]:
             id, steps = marshal.loads(blob)
             try:
                 run = execute(program(steps), graph, types)
-                made.append(Made(id, completion_text(chain_of(run, id), run.answer)))
+                text = completion_text(chain_of(run, id), run.answer)
+                made.append(Made(id, text) if is_text(text) else Made(id, "", "a name that is no text"))
             except ProgramFault as fault:
                 made.append(Made(id, "", str(fault)))
     return made

@@ -41,6 +41,7 @@ class Executed(NamedTuple):
     steps: tuple[Step, ...]
     results: tuple[Result, ...]
     graph: SceneGraph
+    types: ValueTypes
 
     @property
     def answer(self) -> str:
@@ -64,7 +65,7 @@ def execute(steps: tuple[Step, ...], graph: SceneGraph, types: ValueTypes) -> Ex
         results.append(_OPERATIONS[step.operation](run, step, [results[number] for number in step.inputs]))
     if results[-1].truth is None and not results[-1].text:
         raise ProgramFault("the program ends without an answer")
-    return Executed(steps, tuple(results), graph)
+    return Executed(steps, tuple(results), graph, types)
 
 
 class _Run(NamedTuple):
@@ -94,7 +95,7 @@ class _Run(NamedTuple):
     def _is(self, thing: Thing, type: str, value: str) -> bool:
         if type in POSITIONS:
             return thing.is_at(type, value)
-        return value in thing.attributes or (type == "name" and thing.name == value)
+        return value in thing.attributes or (type in ("name", "gender") and value in self._values(thing, type))
 
     def _values(self, thing: Thing, type: str) -> tuple[str, ...]:
         """An object's values of a type."""
@@ -106,8 +107,9 @@ class _Run(NamedTuple):
         return known or (gender(thing.name) if type == "gender" else ())
 
     def _seen(self, things: Sequence[Thing], type: str) -> tuple[str, ...]:
-        """The one value that the first of some objects has of a type; nothing where that is not certain."""
-        values = self._values(things[0], type) if things and type else ()
+        """The one value that all of some objects have of a type; nothing where that is not certain."""
+        found = {self._values(thing, type) for thing in things} if type else set()
+        values = found.pop() if len(found) == 1 else ()
         return values if len(values) == 1 else ()
 
     def relate(self, step: Step, inputs: Sequence[Result]) -> Result:
@@ -142,15 +144,16 @@ class _Run(NamedTuple):
         """What the graph says of the whole image about a type."""
         if type == "weather":
             return (self.graph.weather,) if self.graph.weather else ()
-        return values_of(self.types, type, [self.graph.location] if self.graph.location else [])
+        return values_of(self.types, type, filter(None, (self.graph.location, self.graph.weather)))
 
     def verify(self, step: Step, inputs: Sequence[Result]) -> Result:
         value = step.argument
         if inputs[0].is_scene:
-            known = tuple(filter(None, (self.graph.location, self.graph.weather)))
-            if not known:
+            seen = self._of_scene(step.type)
+            is_said = value in (self.graph.location, self.graph.weather)
+            if not (seen or is_said):  # a living room says nothing about indoors and outdoors
                 raise ProgramFault("a value that the scene graph lacks")
-            return Result(truth=value in known, seen=self._of_scene(step.type))
+            return Result(truth=is_said, seen=seen)
         thing = _one(inputs[0])
         return Result(truth=self._is(thing, step.type, value), seen=self._seen([thing], step.type))
 
@@ -176,8 +179,7 @@ class _Run(NamedTuple):
             known: tuple[str, ...] = (self.graph.location, self.graph.weather)
             return Result(text=_only([option for option in step.options if option in known]))
         thing = _one(inputs[0])
-        values = (thing.name,) if step.type == "name" else thing.attributes
-        return Result(text=_only([one for one in step.options if one in values or self._is(thing, step.type, one)]))
+        return Result(text=_only([one for one in step.options if self._is(thing, step.type, one)]))
 
     def choose_relation(self, step: Step, inputs: Sequence[Result]) -> Result:
         related = _stated(step.related)
@@ -193,10 +195,11 @@ class _Run(NamedTuple):
         first, second = map(_one, inputs)
         wanted, other = COMPARED[step.type]
         for one, against in ((first, second), (second, first)):
-            if is_known(one, wanted) and not is_known(against, wanted):
-                return Result((one,), text=one.name, seen=(wanted,))
-            if is_known(against, other) and not is_known(one, other):
-                return Result((one,), text=one.name, seen=(other,))
+            facts = [
+                is_known(thing.name, thing.attributes, value) for thing in (one, against) for value in (wanted, other)
+            ]
+            if facts == [True, False, False, True]:
+                return Result((one,), text=one.name, seen=(wanted, other))
         raise ProgramFault("a value that the scene graph lacks")
 
     def same(self, step: Step, inputs: Sequence[Result]) -> Result:
@@ -245,7 +248,7 @@ def _holds(thing: Thing, relation: str, others: Sequence[Thing], place: str) -> 
 def _one(result: Result) -> Thing:
     if not result.things:
         raise ProgramFault("an object that the scene graph lacks")
-    if len({thing.name for thing in result.things}) > 1:
+    if len(result.things) > 1:
         raise ProgramFault("several objects where one is meant")
     return result.things[0]
 

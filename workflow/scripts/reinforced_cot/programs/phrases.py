@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 
-from reinforced_cot.programs.nouns import is_plural, with_article
+from reinforced_cot.programs.nouns import with_article
 from reinforced_cot.programs.scene_graph import HORIZONTAL, POSITIONS, VERTICAL, Thing
 
 _LARGE, _EDGE = 0.4, 1 / 3  # shares of the image's area, and of its width or height
+# Types whose values stand before a noun, and those whose values stand behind "is", in an order that does not change.
+BEFORE_NOUN = (
+    *("color", "size", "age", "length", "height", "shape", "thickness", "width", "weight", "hardness", "texture"),
+    *("cleanliness", "tone", "fatness"),
+)
+PREDICATES = (
+    *(*BEFORE_NOUN, "material", "activity", "pose", "sport activity", "state", "pattern", "realism", "gender"),
+    *("face expression", "opaqueness", "brightness"),
+)
 _MADE_OF = "material"
+_ADVERBS = ("indoors", "outdoors", "inside", "outside")
 _PLACES = {
     **{(HORIZONTAL, "left"): "on the left side", (HORIZONTAL, "right"): "on the right side"},
     **{(HORIZONTAL, "middle"): "in the middle", (VERTICAL, "middle"): "in the middle"},
@@ -46,17 +56,17 @@ def of_kind(type: str, value: str) -> str:
 
 
 def of_scene(type: str, value: str) -> str:
-    """That the whole scene is of a value."""
-    if type == "weather":
-        return f"The weather is {value}."
-    if value in ("indoors", "outdoors"):
-        return f"The scene is {value}."
-    return f"The {type or 'scene'} is {with_article(value)}."
+    """A value of the whole scene, behind "is": places take an article.
+
+    >>> of_scene("place", "bedroom"), of_scene("location", "indoors"), of_scene("weather", "sunny")
+    ('a bedroom', 'indoors', 'sunny')
+    """
+    return value if type == "weather" or value in _ADVERBS else with_article(value)
 
 
-def pronoun(noun: str) -> str:
-    """What stands for a noun as an object: it or them."""
-    return "them" if is_plural(noun) else "it"
+def scene_subject(type: str) -> str:
+    """What a value of the whole scene is said of."""
+    return f"The {type}" if type in ("weather", "place", "room") else "The scene"
 
 
 def enumerated(names: Sequence[str]) -> str:

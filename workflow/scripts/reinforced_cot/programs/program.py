@@ -115,10 +115,10 @@ def _step(row: Any, number: int) -> Step:
         and all(isinstance(item, int) and 0 <= item < number for item in inputs)
     ):
         raise ProgramFault("a malformed step")
-    operation, type = _operation(" ".join(name.split()).lower())
+    operation, type = _operation(_in_words(name))
     argument = argument.strip()
     if operation in ("query", "same", "different") and argument and not type:
-        type = argument
+        type = _in_words(argument)
     if len(inputs) not in _INPUTS[operation]:
         raise ProgramFault("a malformed step")
     step = Step(operation, type, argument, tuple(inputs))
@@ -133,6 +133,14 @@ _INPUTS: Mapping[str, Sequence[int]] = {
     **{"select": (0,), "compare": (2,), "common": (2,), "same": (1, 2), "different": (1, 2)},
     **{"and": range(2, 9), "or": range(2, 9)},
 }
+
+
+def _in_words(name: str) -> str:
+    """
+    >>> _in_words("verify sportActivity"), _in_words("query")
+    ('verify sport activity', 'query')
+    """
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).split()).lower()
 
 
 def _operation(name: str) -> tuple[str, str]:

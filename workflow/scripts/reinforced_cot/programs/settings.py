@@ -9,7 +9,7 @@ from pydantic import Field
 from reinforced_cot.section import Section
 from reinforced_cot.sources.settings import Source, source_names
 
-GRAPHS = "train_sceneGraphs.json"  # as GQA calls the scene graphs of its training images
+GRAPHS = "*sceneGraphs.json"  # as GQA calls them: train_sceneGraphs.json, val_sceneGraphs.json
 
 
 class QuestionFile(Section):
@@ -34,7 +34,7 @@ class ProgramSettings(Section):
 
     name: str
     questions: Annotated[tuple[QuestionFile, ...], Field(strict=False)]
-    scene_graphs: str
+    scene_graphs: Annotated[tuple[str, ...], Field(strict=False)]
 
 
 def question_files(named: str | None, train: Sequence[Source]) -> tuple[QuestionFile, ...]:
@@ -53,6 +53,7 @@ def question_files(named: str | None, train: Sequence[Source]) -> tuple[Question
     )
 
 
-def graphs_of(named: str | None, questions: Sequence[QuestionFile]) -> Path:
-    """The file of scene graphs: the one that is named, or GQA's own name beside the first question file."""
-    return Path(named) if named else Path(questions[0].file).parent / GRAPHS
+def graphs_of(named: str | None, questions: Sequence[QuestionFile]) -> list[Path]:
+    """The files of scene graphs: the one that is named, or those of a folder, at first that of the questions."""
+    place = Path(named) if named else Path(questions[0].file).parent
+    return sorted(place.glob(GRAPHS)) if place.is_dir() else [path for path in (place,) if path.is_file()]

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from reinforced_cot.programs.execution import Executed
-from reinforced_cot.programs.nouns import be, with_article
-from reinforced_cot.programs.phrases import enumerated, place_of, pronoun
+from reinforced_cot.programs.nouns import be, pronoun, with_article
+from reinforced_cot.programs.phrases import PREDICATES, as_predicate, enumerated, place_of
 from reinforced_cot.programs.scene_graph import POSITIONS, Thing
 
 LISTED = 3  # things of an image that are named
@@ -18,7 +18,8 @@ class Surroundings(NamedTuple):
 
     def found(self, thing: Thing) -> str:
         """Where an object is, and what else the graph says of it."""
-        more = [text for text in (self.near(thing), self.beside(thing), self.also(thing)) if text][:2]
+        near, other = self.near(thing)
+        more = [text for text in (near, self.beside(thing, other), self.also(thing)) if text][:2]
         where = self.where(thing)
         if not where or len(more) < 2:
             more.append(f"; the image also shows {self.shown(thing.name)}")
@@ -28,31 +29,46 @@ class Surroundings(NamedTuple):
         """Its part of the image, unless that is what the program is about."""
         return "" if self.asks_position else f" {place_of(thing)}"
 
+    def place(self, thing: Thing) -> str:
+        """The same as a clause of its own, for an object whose name does not begin the sentence."""
+        where = self.where(thing)
+        return f"; the {thing.name} {be(thing.name)}{where}" if where else ""
+
     @property
     def asks_position(self) -> bool:
         """Whether the program is about parts of the image."""
         return any(step.type in POSITIONS for step in self.run.steps)
 
-    def near(self, thing: Thing) -> str:
-        """A relation to another object that the program says nothing about."""
+    def near(self, thing: Thing) -> tuple[str, str]:
+        """A relation to another object that the program says nothing about, and that object's name."""
         for relation, id in thing.relations:
-            if id in self.run.graph.things and self.is_unasked(relation):
-                return f", {relation} the {self.run.graph.things[id].name}"
-        return ""
+            other = self.run.graph.things.get(id)
+            if other and self.is_unasked(relation) and self.is_alone(other) and other.name != thing.name:
+                return f", {relation} the {other.name}", other.name
+        return "", ""
 
-    def beside(self, thing: Thing) -> str:
-        """A relation of another object to it."""
+    def beside(self, thing: Thing, without: str) -> str:
+        """A relation of another object to it, whose name is not ``without``."""
         for other in self.run.graph.things.values():
+            if other.name in (thing.name, without) or not self.is_alone(other):
+                continue
             for relation, id in other.relations:
                 if id == thing.id and self.is_unasked(relation):
                     return f"; the {other.name} {be(other.name)} {relation} {pronoun(thing.name)}"
         return ""
 
     def also(self, thing: Thing) -> str:
-        """An attribute that the program does not ask about."""
+        """An attribute that the program does not ask about, if it can be said of nothing else."""
         asked = " ".join([self.run.answer, *(step.argument for step in self.run.steps)])
-        value = next((value for value in thing.attributes if value not in asked), "")
-        return f"; the {thing.name} {be(thing.name)} {value}" if value else ""
+        for value in thing.attributes if self.is_alone(thing) else ():
+            type = next((type for type in PREDICATES if value in self.run.types.get(type, ())), None)
+            if type is not None and value not in asked:
+                return f"; the {thing.name} {be(thing.name)} {as_predicate(type, value)}"
+        return ""
+
+    def is_alone(self, thing: Thing) -> bool:
+        """Whether no other object of the image has its name."""
+        return len(self.run.graph.called(thing.name)) == 1
 
     def is_unasked(self, relation: str) -> bool:
         """Whether the program says nothing about a relation, also not by another word for it."""

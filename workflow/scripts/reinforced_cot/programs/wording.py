@@ -6,21 +6,24 @@ Which of several wordings is taken follows from the question's id, so that the s
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from reinforced_cot.matching.words import word_set
+from reinforced_cot.programs.comparisons import SAID
 from reinforced_cot.programs.execution import Executed, Result
-from reinforced_cot.programs.nouns import be, have, is_plural, with_article
-from reinforced_cot.programs.phrases import as_predicate, enumerated, of_kind, of_scene, pronoun
+from reinforced_cot.programs.nouns import be, have, is_plural, pronoun, with_article
+from reinforced_cot.programs.phrases import (
+    BEFORE_NOUN,
+    PREDICATES,
+    as_predicate,
+    enumerated,
+    of_kind,
+    of_scene,
+    scene_subject,
+)
 from reinforced_cot.programs.program import ANY, SCENE, Related, Step
 from reinforced_cot.programs.scene_graph import POSITIONS, Thing
 from reinforced_cot.programs.surroundings import LISTED, Surroundings
 from reinforced_cot.seeds import mixed
 
 MOST = 5  # sentences
-_BEFORE_NOUN = word_set(  # types whose values stand before the noun
-    "color size age length height shape thickness width weight hardness texture cleanliness tone fatness"
-)
-_PREDICATES = _BEFORE_NOUN | {"", "material", "activity", "pose", "state", "pattern", "weather", "realism", "gender"}
-_PREDICATES |= {"face expression", *POSITIONS}  # types whose values stand behind "is"
 _FIRST = ("First I find {thing}{place}.", "I look at {thing}{place}.", "The question is about {thing}{place}.")
 _NEXT = ("Then I find {thing}{place}.", "Next I look at {thing}{place}.")
 _ABSENT = (
@@ -63,7 +66,7 @@ class _Teller(NamedTuple):
         if step.operation == "filter":
             value, wanted = step.wanted
             inner = self.bare(step.inputs[0])
-            if wanted and step.type in _BEFORE_NOUN:
+            if wanted and step.type in BEFORE_NOUN:
                 return f"{value} {inner}"
             return f"{inner} that {be(self.noun(number))} {'' if wanted else 'not '}{as_predicate(step.type, value)}"
         if step.operation == "relate" and result.things:
@@ -115,7 +118,7 @@ class _Teller(NamedTuple):
         if len(things) == 1:
             return self.pick(wordings).format(thing=self.phrase(last), place=self.around.found(things[0]))
         places = [f"{with_article(thing.name)}{self.around.where(thing)}" for thing in things[:LISTED]]
-        return self.pick(wordings).format(thing=f"every {self.bare(last)}", place=f": {enumerated(places)}")
+        return self.pick(wordings).format(thing=_all(self.bare(last), self.noun(last)), place=f": {enumerated(places)}")
 
     def filtered(self, number: int) -> tuple[int, Sequence[Thing]]:
         """The last filter behind a step, and what it leaves."""
@@ -135,13 +138,16 @@ class _Teller(NamedTuple):
         source = self.run.results[step.inputs[0]]
         if result.things or not source.things:
             return
-        noun = self.noun(number)
+        noun, several = self.noun(number), len(source.things) > 1
         value, wanted = step.wanted
+        said = as_predicate(step.type, value)
+        subject = "All of them are" if several else f"The {noun} {be(noun)}"
         if wanted and result.seen and step.type not in POSITIONS:
-            seen = as_predicate(step.type, result.seen[0])
-            yield f"The {noun} {be(noun)} {seen}, not {as_predicate(step.type, value)}."
+            yield f"{subject} {as_predicate(step.type, result.seen[0])}, not {said}."
+        elif several and wanted:
+            yield f"None of them is {said}."
         else:
-            yield f"The {noun} {be(noun)} {'not ' if wanted else ''}{as_predicate(step.type, value)}."
+            yield f"{subject} {'not ' if wanted else ''}{said}."
 
     def relate(self, number: int, step: Step, result: Result) -> Iterator[str]:
         related, source = _related(step), self.run.results[step.inputs[0]]
@@ -150,14 +156,16 @@ class _Teller(NamedTuple):
         other, relation = self.phrase(step.inputs[0]), related.relations[0]
         if not result.things:
             name = "thing" if related.named.name == ANY else related.named.name
-            yield (
-                f"No {name} {be(name)} {relation} {other}."
-                if related.place == "s"
-                else f"{_upper(other)} {be(self.noun(step.inputs[0]))} not {relation} any {name}."
-            )
+            if relation.startswith("same "):
+                yield f"No {name} {have(name)} the {relation} as {other}."
+            elif related.place == "s":
+                yield f"No {name} {be(name)} {relation} {other}."
+            else:
+                yield f"{_upper(other)} {be(self.noun(step.inputs[0]))} not {relation} any {name}."
             return
         thing = result.things[0]
-        found = with_article(thing.name)
+        is_another = thing.name in {one.name for one in source.things} and not is_plural(thing.name)
+        found = f"another {thing.name}" if is_another else with_article(thing.name)
         if relation.startswith("same "):
             yield f"{_upper(found)} {have(thing.name)} the {relation} as {other}: {result.seen[0]}."
         elif related.place == "s":
@@ -167,40 +175,48 @@ class _Teller(NamedTuple):
             )
             yield f"{self.pick(said, number)}{_apart(self.around.where(thing))}."
         else:
-            where = _apart(self.around.where(thing))
-            yield f"{_upper(other)} {be(self.noun(step.inputs[0]))} {relation} {found}{where}."
+            yield f"{_upper(other)} {be(self.noun(step.inputs[0]))} {relation} {found}{self.around.place(thing)}."
 
     def query(self, number: int, step: Step, result: Result) -> Iterator[str]:
         source = step.inputs[0]
         if step.type == "name":
-            asked = self.run.steps[source]
-            if asked.operation == "relate":
-                return  # that sentence has named it
             noun = self.noun(source)
-            yield f"{_upper(self.phrase(source))} {be(noun)} {with_article(result.text)}."
+            if self.has_been_named(source) or noun == result.text:
+                return
+            if is_plural(result.text) != is_plural(noun):
+                yield f"{'These are' if is_plural(result.text) else 'This is'} {with_article(result.text)}."
+            else:
+                yield f"{_upper(self.phrase(source))} {be(noun)} {with_article(result.text)}."
         elif self.run.results[source].is_scene:
-            yield of_scene(step.type, result.text)
+            yield f"{scene_subject(step.type)} is {of_scene(step.type, result.text)}."
         else:
             yield self.has(source, step.type, result.text)
+
+    def has_been_named(self, number: int) -> bool:
+        """Whether the sentence of a relation has said what an object is."""
+        step = self.run.steps[number]
+        return step.operation == "relate" or (step.operation == "filter" and self.has_been_named(step.inputs[0]))
 
     def has(self, number: int, type: str, value: str) -> str:
         """That the objects of a step are of a value."""
         subject, verb = _upper(self.phrase(number)), be(self.noun(number))
-        if type in _PREDICATES:
+        if type in PREDICATES or type in POSITIONS or not type:
             return f"{subject} {verb} {as_predicate(type, value)}."
         return f"The {type} of {self.phrase(number)} is {value}."
 
     def verify(self, number: int, step: Step, result: Result) -> Iterator[str]:
-        if self.run.results[step.inputs[0]].is_scene:
-            subject, verb = "The weather" if step.type == "weather" else "The scene", "is"
+        is_scene = self.run.results[step.inputs[0]].is_scene
+        in_words = of_scene if is_scene else as_predicate
+        if is_scene:
+            subject, verb = scene_subject(step.type), "is"
         else:
             subject, verb = _upper(self.phrase(step.inputs[0])), be(self.noun(step.inputs[0]))
         seen = result.seen[0] if result.seen else ""
-        value = as_predicate(step.type, step.argument)
+        value = in_words(step.type, step.argument)
         if result.truth:
             yield f"{subject} {verb} {value}."
         elif seen and seen != step.argument:
-            yield f"{subject} {verb} {as_predicate(step.type, seen)}, not {value}."
+            yield f"{subject} {verb} {in_words(step.type, seen)}, not {value}."
         else:
             yield f"{subject} {verb} not {value}."
 
@@ -211,28 +227,30 @@ class _Teller(NamedTuple):
         """That a relation holds, or does not."""
         related = _related(step)
         subject, verb = self.phrase(step.inputs[0]), be(self.noun(step.inputs[0]))
-        name = related.named.name
-        if not holds and (seen := self.run.results[number].seen):
-            other = f"the {name}"
+        name, result = related.named.name, self.run.results[number]
+        if not holds and related.named.ids:  # of this object alone: others of its name may be different
+            other, noun = f"the {name}", name
             if related.place == "s":
-                subject, verb, other = other, be(name), subject
-            return f"{_upper(subject)} {verb} {seen[0]} {other}, not {relation} {pronoun(other)}."
-        if related.place == "s":
-            subject, verb, other = with_article(name), be(name), subject
-        else:
-            other = with_article(name)
+                subject, verb, other, noun = other, be(name), subject, self.noun(step.inputs[0])
+            if result.seen:
+                return f"{_upper(subject)} {verb} {result.seen[0]} {other}, not {relation} {pronoun(noun)}."
+            return f"{_upper(subject)} {verb} not {relation} {other}."
         if not holds and related.place == "s":
-            return f"No {name} {be(name)} {relation} {other}."
+            return f"No {name} {be(name)} {relation} {subject}."
         if not holds:
             return f"{_upper(subject)} {verb} not {relation} any {name}."
-        where = _apart(self.around.where(self.run.results[number].things[0]))
-        return f"{_upper(subject)} {verb} {relation} {other}{where}."
+        thing = result.things[0]
+        found = f"another {name}" if name == self.noun(step.inputs[0]) and not is_plural(name) else with_article(name)
+        if related.place == "s":
+            return f"{_upper(found)} {be(name)} {relation} {subject}{_apart(self.around.where(thing))}."
+        return f"{_upper(subject)} {verb} {relation} {found}{self.around.place(thing)}."
 
     def choose(self, number: int, step: Step, result: Result) -> Iterator[str]:
         others = [option for option in step.options if option != result.text]
         source = step.inputs[0]
         if self.run.results[source].is_scene:
-            yield f"{of_scene(step.type, result.text).removesuffix('.')}, not {with_article(others[0])}."
+            said, other = of_scene(step.type, result.text), of_scene(step.type, others[0])
+            yield f"{scene_subject(step.type)} is {said}, not {other}."
         elif step.type == "name":
             subject = "That" if self.run.steps[source].operation == "relate" else _upper(self.phrase(source))
             verb = "is" if subject == "That" else be(self.noun(source))
@@ -246,25 +264,32 @@ class _Teller(NamedTuple):
         other = self.phrase(step.inputs[0])
         if related.place == "s":
             subject, noun, target = f"the {related.named.name}", related.named.name, other
+            against = self.noun(step.inputs[0])
         else:
             subject, noun, target = other, self.noun(step.inputs[0]), f"the {related.named.name}"
+            against = related.named.name
         rejected = [relation for relation in related.relations if relation != result.seen[0]]
         if where := self.around.where(result.things[0]):
             yield f"The {related.named.name} {be(related.named.name)}{where}."
-        yield f"{_upper(subject)} {be(noun)} {result.seen[0]} {target}, not {rejected[0]} {pronoun(target)}."
+        yield f"{_upper(subject)} {be(noun)} {result.seen[0]} {target}, not {rejected[0]} {pronoun(against)}."
 
     def compare(self, number: int, step: Step, result: Result) -> Iterator[str]:
-        chosen = result.things[0]
-        nouns = [self.bare(source) for source in step.inputs]
-        is_first = chosen in self.run.results[step.inputs[0]].things
-        one, other = nouns if is_first else nouns[::-1]
-        yield f"The {one} {be(one)} {step.type} than the {other}."
+        is_first = result.things[0] in self.run.results[step.inputs[0]].things
+        one, other = step.inputs if is_first else step.inputs[::-1]
+        first, second = (SAID.get(value, value) for value in result.seen)
+        yield (
+            f"{_upper(self.phrase(one))} {be(self.noun(one))} {first}, and {self.phrase(other)} {be(self.noun(other))} "
+            f"{second}."
+        )
+        yield f"So {self.phrase(one)} {be(self.noun(one))} {step.type} than {self.phrase(other)}."
 
     def same(self, number: int, step: Step, result: Result) -> Iterator[str]:
         equal = (step.operation == "same") is result.truth
         if len(step.inputs) == 1:
             if equal:
-                yield f"Every {self.bare(step.inputs[0])} is {of_kind(step.type, result.seen[0])}."
+                noun = self.noun(step.inputs[0])
+                verb = "are" if is_plural(noun) else "is"
+                yield f"{_upper(_all(self.bare(step.inputs[0]), noun))} {verb} {of_kind(step.type, result.seen[0])}."
             else:
                 kinds = list(dict.fromkeys(of_kind(step.type, value) for value in result.seen))
                 yield f"One of them is {kinds[0]}, another one is {kinds[1] if len(kinds) > 1 else 'not'}."
@@ -327,6 +352,10 @@ def chain_of(run: Executed, id: str) -> str:
 def _related(step: Step) -> Related:
     assert step.related is not None  # of every step with a relation (`program`)
     return step.related
+
+
+def _all(bare: str, noun: str) -> str:
+    return f"all the {bare}" if is_plural(noun) else f"every {bare}"
 
 
 def _apart(where: str) -> str:

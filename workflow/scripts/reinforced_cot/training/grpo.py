@@ -106,12 +106,14 @@ def train(
     processor, new_tokens = processor_of(settings, start), policy.training["max_completion_length"]
     longest = max(checked_lengths(settings, start, processor, examples, data, new_tokens), default=0)
     asked = subset(val_examples, policy.selection.examples, settings.seed) if policy.selection.every else []
-    checked_lengths(settings, start, processor, asked, data, policy.selection.max_new_tokens)
+    longest = max(
+        longest, *checked_lengths(settings, start, processor, asked, data, policy.selection.max_new_tokens), 0
+    )
     check_fits(
         settings,
         start,
         topology,
-        pixels_per_question(processor, examples),
+        pixels_per_question(processor, [*examples, *asked]),
         longest,
         longest + new_tokens,
         output,

@@ -42,7 +42,6 @@ from reinforced_cot.training.trainer_data import LengthEpochSampler, sft_dataset
 from reinforced_cot.training.validation import (
     SELECTED_BY,
     StopEarly,
-    ValidateAtTheEnd,
     ValidatingTrainer,
     ValidationQuestions,
 )
@@ -120,7 +119,7 @@ def train(
         raise DataError("SFT needs chains of thought, and no training example has one")
     val_questions = subset(val_examples, policy.selection.examples, settings.seed)
     processor = processor_of(settings, start)
-    checked_lengths(settings, start, processor, val_questions, data, policy.selection.max_new_tokens)
+    asked = checked_lengths(settings, start, processor, val_questions, data, policy.selection.max_new_tokens)
     completions = _completion_lengths(processor, chains)
     check_cut_off(policy.selection, completions)
     prompts = checked_lengths(settings, start, processor, chains, data, completions)
@@ -129,8 +128,8 @@ def train(
         settings,
         start,
         topology,
-        pixels_per_question(processor, chains),
-        max(prompts),
+        pixels_per_question(processor, [*chains, *val_questions]),
+        max(*prompts, *asked),
         max(lengths),
         output,
         resume_from,
@@ -146,7 +145,7 @@ def train(
         data_collator=CompletionCollator(processor),
         processing_class=processor,
         peft_config=adapter,
-        callbacks=[ValidateAtTheEnd(), StopEarly(policy.selection.patience)],
+        callbacks=[StopEarly(policy.selection.patience)],
         questions=ValidationQuestions(val_questions, data, settings.prompt, policy.selection, settings.seed),
         padding_free_rows=policy.padding_free,
     )

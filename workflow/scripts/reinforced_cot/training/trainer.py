@@ -176,12 +176,14 @@ def run(
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
+        best = trainer.state.best_model_checkpoint if settings.policy.selection.publish == "best" else None
+        chosen = published_checkpoint(trainer, best)
         if isinstance(trainer.model, PeftModel):
-            publish_adapter(published_checkpoint(trainer), start.base, output, start.adapter)
+            publish_adapter(chosen, start.base, output, start.adapter)
         else:
             loading = settings.base_model
-            publish_model(published_checkpoint(trainer), start.base, output, loading.dtype, loading.trust_remote_code)
-        write_result(output / "metrics.json", curves(trainer))
+            publish_model(chosen, start.base, output, loading.dtype, loading.trust_remote_code)
+        write_result(output / "metrics.json", curves(trainer, best))
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
@@ -224,13 +226,12 @@ def keep_features(trainer: Trainer, settings: TrainSettings, output: Path) -> No
     use_vision_cache(trainer.model, output.parent / VISION_CACHE, settings.base_model, sharded)
 
 
-def published_checkpoint(trainer: Trainer) -> Path:
-    """The checkpoint whose weights are published: the best one where one was chosen, else the last.
+def published_checkpoint(trainer: Trainer, best: str | None) -> Path:
+    """The checkpoint whose weights are published: the best one where one is to be chosen, else the last.
 
     Weights are taken from it since trainers write it rightly under every topology; under ZeRO-3, a process has only a
     part of each weight.
     """
-    best = trainer.state.best_model_checkpoint
     return Path(trainer.args.output_dir) / (Path(best).name if best else f"checkpoint-{trainer.state.global_step}")
 
 
@@ -239,12 +240,14 @@ def _is_finished(checkpoint: Path, patience: int | None) -> bool:
     return state.global_step >= state.max_steps or has_ended(state.log_history, patience)
 
 
-def curves(trainer: Trainer) -> dict[str, Any]:
-    """The training history, one entry per logged step, which checkpoint was kept, and some completions.
+def curves(trainer: Trainer, best: str | None) -> dict[str, Any]:
+    """The training history, one entry per logged step, some completions, and which checkpoint was the best.
+
+    Args:
+        best: the checkpoint that is published for its accuracy on val; None where the last one is.
 
     `Trainer`'s closing entry is left out: its loss and durations are those since the last resume, not of the training.
     """
-    best = trainer.state.best_model_checkpoint
     return {
         "history": [_finite(entry) for entry in trainer.state.log_history if "train_runtime" not in entry],
         "validation": kept_completions(trainer),

@@ -13,6 +13,7 @@ from reinforced_cot.data.settings import Prompt
 from reinforced_cot.files import read_json, write_json
 from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.policies.settings import Selection
+from reinforced_cot.resuming import VALIDATION
 from reinforced_cot.scoring.metrics import shares
 from reinforced_cot.scoring.prediction_rows import unscored
 from reinforced_cot.scoring.predictions import scored
@@ -86,28 +87,16 @@ class ValidatingTrainer(Trainer):
                 {"id": one.id, "question": one.question_text, "answer": one.answer, "completion": text}
                 for one, text in zip(questions.examples, texts, strict=False)
             ]
+            _file(self.args, self.state.global_step).parent.mkdir(parents=True, exist_ok=True)
             write_json(_file(self.args, self.state.global_step), shown)
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _determine_best_metric(self, metrics: dict[str, float], *args: Any, **kwargs: Any) -> bool:
-        if self._questions and self._questions.selection.publish == "last":
-            return False
         if metrics[SELECTED_BY] == self.state.best_metric:
             self.state.best_metric = None  # of two equal checkpoints the later one has learned more
         return bool(super()._determine_best_metric(metrics, *args, **kwargs))
-
-
-class ValidateAtTheEnd(TrainerCallback):
-    """Lets the last checkpoint take part in the selection: with ``save_steps``, it is saved but not evaluated."""
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
-            control.should_evaluate = True
-        return control
 
 
 class ValidateEvery(TrainerCallback):
@@ -163,4 +152,4 @@ def kept_completions(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 def _file(args: TrainingArguments, step: int) -> Path:
-    return Path(str(args.output_dir)) / f"validation-{step}.json"
+    return Path(str(args.output_dir)) / VALIDATION / f"{step}.json"
