@@ -198,6 +198,8 @@ def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
         yield "    from: base                  # the data has no chains to learn from first"
     if wanted.model is None:
         yield "    lora: null"
+    if wanted.model is None:
+        yield f"    selection: {{every: 10, examples: 400, batch_size: 100, max_new_tokens: {tokens}}}   # RL is validated"
     yield "    training:"
     yield f"      max_completion_length: {tokens}"
     if wanted.model is None:
