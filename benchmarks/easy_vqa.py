@@ -72,6 +72,17 @@ def _lines(seeds: Sequence[int], runs: Mapping[int, Path], zero: Path) -> Iterat
     for way, key in (("greedy", "accuracy"), ("T=1", "sampled")):
         gains = [_accuracy(found[seed]["grpo"], key) - _accuracy(found[seed]["sft"], key) for seed in seeds]
         yield f"GRPO's gain over SFT, {way}: {', '.join(f'{gain:+.3f}' for gain in gains)}."
+    for seed in seeds:
+        [pair] = [
+            pair
+            for pair in read_json(runs[seed] / "comparisons.json")
+            if (pair["before"], pair["after"]) == ("sft", "grpo")
+        ]
+        low, high = pair["interval"]
+        yield (
+            f"Seed {seed}, greedy: GRPO gains {pair['gained']} questions and loses {pair['lost']}; the interval of the "
+            f"difference is [{low:+.3f}, {high:+.3f}], p = {pair['p_value']:.2g}."
+        )
     yield ""
     yield "## RL straight from the base"
     yield ""
