@@ -1,5 +1,8 @@
 """Rewards by name and by module:function; one that raises or returns anything but numbers is refused."""
 
+import asyncio
+import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -217,6 +220,33 @@ def test_the_completion_that_makes_a_reward_raise_is_named(place: int) -> None:
         expected = f"reward mine raised {raised} for this completion to question {IDS[place]}: {TEXTS[place]!r}"
         assert str(refusal.value) == expected
         assert isinstance(refusal.value.__cause__, (ValueError, ZeroDivisionError))
+
+
+def test_a_reward_may_be_a_coroutine() -> None:
+    under_way: list[int] = []
+
+    async def asked(text: str) -> float:
+        under_way.append(len(under_way))
+        await asyncio.sleep(0.01)
+        assert len(under_way) == len(TEXTS)  # all are asked before one is answered
+        return float(len(text))
+
+    async def judged(completions: Any, **columns: Any) -> list[float]:
+        return await asyncio.gather(*(asked(messages[-1]["content"]) for messages in completions))
+
+    reward = checked("mine", judged)
+    assert call(reward) == [len(text) for text in TEXTS] and not inspect.iscoroutinefunction(reward)
+
+    async def failing(completions: Any, **columns: Any) -> list[float]:
+        raise TimeoutError("the judge is silent")
+
+    async def worthless(completions: Any, **columns: Any) -> list[float]:
+        return [1.0, math.nan, 1.0]
+
+    with pytest.raises(PipelineError, match="reward mine raised TimeoutError: the judge is silent for one of 3 compl"):
+        call(checked("mine", failing))
+    with pytest.raises(PipelineError, match="reward mine returned nan for this completion to question q2: 'second'"):
+        call(checked("mine", worthless))
 
 
 def test_a_reward_that_raises_for_all_names_the_first() -> None:

@@ -199,7 +199,8 @@ def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
     if wanted.model is None:
         yield "    lora: null"
     if wanted.model is None:
-        yield f"    selection: {{every: 10, examples: 400, batch_size: 100, max_new_tokens: {tokens}}}   # RL is validated"
+        asked = f"every: 10, examples: 400, batch_size: 100, max_new_tokens: {tokens}"
+        yield f"    selection: {{{asked}}}   # RL is validated"
     yield "    training:"
     yield f"      max_completion_length: {tokens}"
     if wanted.model is None:

@@ -1,12 +1,15 @@
 """From the config's ``rewards:`` to functions: built-in ones by name, a user's own by ``module:function``, all checked.
 
 A reward that raises, or returns anything but one finite number per completion, stops the run. The message names the
-reward and the completion: TRL would leave a None out of the sum and let a NaN into the gradient.
+reward and the completion: TRL would leave a None out of the sum and let a NaN into the gradient. A reward may be a
+coroutine function (``async def``), which asks a server about many completions at once.
 """
 
+import asyncio
 import functools
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from reinforced_cot import own_code
@@ -59,7 +62,9 @@ def load_rewards(
     return functions, list(weights.values())
 
 
-def checked(name: str, reward: Reward, records: Mapping[str, Example] | None = None, **constants: Any) -> Reward:
+def checked(
+    name: str, reward: Callable[..., Any], records: Mapping[str, Example] | None = None, **constants: Any
+) -> Reward:
     """Wrap ``reward`` so that anything but one finite number per completion raises a `PipelineError`.
 
     It gets a list per name of `RECORD_FIELDS` besides the columns, from the records by their ids.
@@ -75,7 +80,12 @@ def checked(name: str, reward: Reward, records: Mapping[str, Example] | None = N
         columns = {**columns, **constants}
         try:
             values = reward(completions=completions, **columns)
+            if inspect.isawaitable(values):
+                values = asyncio.run(_result(values))
         except (Exception, SystemExit) as error:
+            if inspect.iscoroutinefunction(reward):  # to ask again, completion by completion, may cost much
+                text = f"reward {name} {own_code.raised(error)} for one of {len(completions)} completions"
+                raise PipelineError(text) from error
             place, cause = _culprit(reward, completions, columns, error)
             raise _refusal(name, completions, columns, place, own_code.raised(cause)) from cause
         if not isinstance(values, (list, tuple)) or len(values) != len(completions):
@@ -90,6 +100,10 @@ def checked(name: str, reward: Reward, records: Mapping[str, Example] | None = N
     return function
 
 
+async def _result(values: Awaitable[Any]) -> Any:
+    return await values
+
+
 def _is_number(value: Any) -> bool:
     try:
         return value is not None and math.isfinite(value)
@@ -98,7 +112,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _culprit(
-    reward: Reward, completions: Sequence[Any], columns: Mapping[str, Any], error: BaseException
+    reward: Callable[..., Any], completions: Sequence[Any], columns: Mapping[str, Any], error: BaseException
 ) -> tuple[int, BaseException]:
     """The place of the completion that makes the reward raise, else of the first one; and the error."""
     n = len(completions)
