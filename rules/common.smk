@@ -30,7 +30,7 @@ if paths.SCRIPTS != SCRIPTS:
         "the same clone in every module"
     )
 
-from reinforced_cot.chains.settings import DATA
+from reinforced_cot.chains.policy_keys import DATA
 from reinforced_cot.code_hashes import code_hashes, module_hashes
 from reinforced_cot.config import stage_settings
 from reinforced_cot.config.checks import warnings_of

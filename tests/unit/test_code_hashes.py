@@ -208,6 +208,7 @@ def closures() -> dict[str, set[str]]:
         ),
         # A change of the judge or of a filter draws no sample and asks no teacher again.
         ("chains.filters", {"filter_chains"}),
+        ("chains.settings", {"filter_chains", "ask_teacher", "config", "plan", "preset"}),
         ("chains.teacher", {"ask_teacher"}),
         ("programs.wording", {"run_programs"}),
         # A change of statistics and scores trains no policy again.

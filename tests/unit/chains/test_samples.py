@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from reinforced_cot.chains.own_chains import own_completions
+from reinforced_cot.chains.policy_keys import PassRate
 from reinforced_cot.chains.samples import histogram, kept_by_rate, pass_rates, read_samples
-from reinforced_cot.chains.settings import ChainSet, PassRate, chain_problems
+from reinforced_cot.chains.settings import ChainSet, chain_problems
 from reinforced_cot.chains.taught import Chain, with_chains, write_chains
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example

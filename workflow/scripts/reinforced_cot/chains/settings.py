@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
+from reinforced_cot.chains.policy_keys import DATA
 from reinforced_cot.own_code import loading_problem
-from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Share, Text
+from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Text
 from reinforced_cot.sources.settings import OWN_FUNCTION
 
-DATA = "data"  # the chains that came with the data, in place of a set
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 KIND = "chains function"  # how messages call a user's own function
 
@@ -27,12 +26,6 @@ _DEFAULTS = {
 }
 
 
-def _is_range(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise PydanticCustomError("explained", "it must be [least, most], with the least first")
-    return bounds
-
-
 class Price(Section):
     """What a million tokens cost."""
 
@@ -41,19 +34,6 @@ class Price(Section):
 
     output: NotNegative
     """Of what is written."""
-
-
-class PassRate(Section):
-    """Which training questions RL asks: those that a policy answers right neither too seldom nor too often."""
-
-    of: Text
-    """The policy whose samples are scored; `base`, or a name under `policies`."""
-
-    samples: Annotated[int, Field(ge=2)] = 8
-    """How many samples of each question are scored."""
-
-    keep: Annotated[tuple[Share, Share], Field(strict=False), AfterValidator(_is_range)] = (0.1, 0.9)
-    """[least, most]: the share of right samples that a question may have, both bounds included."""
 
 
 class ChainSet(Section):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, Field, SerializeAsAny, create_model
 from pydantic_core import PydanticCustomError
 
-from reinforced_cot.chains.settings import DATA, ChainSet
+from reinforced_cot.chains.policy_keys import DATA
+from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.data.settings import PixelBudget, Prompt
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.generation.settings import Answering

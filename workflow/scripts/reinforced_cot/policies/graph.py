@@ -7,7 +7,8 @@ choose its questions.
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
-from reinforced_cot.chains.settings import DATA, ChainSet
+from reinforced_cot.chains.policy_keys import DATA
+from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.policies.names import BASE
 from reinforced_cot.policies.settings import TrainedPolicy
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from reinforced_cot.chains.settings import PassRate
+from reinforced_cot.chains.policy_keys import PassRate
 from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
 from reinforced_cot.section import Count, Natural, NotNegative, Positive, Section, Switch
 

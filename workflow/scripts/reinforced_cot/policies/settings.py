@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from reinforced_cot.chains.settings import PassRate
+from reinforced_cot.chains.policy_keys import PassRate
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.models.settings import Loading
 from reinforced_cot.section import Count, Natural, Section, Seed, Text

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reinforced_cot.chains.settings import DATA
+from reinforced_cot.chains.policy_keys import DATA
 from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
 from reinforced_cot.section import Switch, Text
 
