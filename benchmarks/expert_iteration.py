@@ -7,6 +7,7 @@ earlier one stopped.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -63,7 +64,10 @@ def _lines(runs: Mapping[int, Path]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for seed, run in runs.items():
         made = read_json(run / "chains/own.json")
-        left_out = ", ".join(f"{reason} {count}" for reason, count in made["rejected"].items())
+        kinds: Counter[str] = Counter()
+        for reason, count in made["rejected"].items():
+            kinds[reason.partition(":")[0]] += count
+        left_out = ", ".join(f"{reason} {count:,}" for reason, count in kinds.most_common())
         yield (
             f"| {seed} | {made['completions']:,} | {made['chains']} | {made['questions_with_chain']} of "
             f"{made['questions']} | {made['words']['median']} | {left_out} |"

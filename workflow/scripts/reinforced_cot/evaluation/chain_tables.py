@@ -1,5 +1,6 @@
 """The report's tables of chain sets and of pass rates."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,9 +35,12 @@ def chain_sets(sets: Summaries, learners: Mapping[str, Sequence[str]]) -> pd.Dat
 
 
 def rejections(sets: Summaries) -> pd.DataFrame:
-    """One row per reason, with the number of completions that were left out for it in each set."""
-    counts = {name: dict(made["rejected"]) for name, made in sets.items()}
-    return pd.DataFrame({name: pd.Series(count, dtype=object) for name, count in counts.items()})
+    """One row per reason, the most frequent first, with the number of completions left out for it in each set."""
+    total = Counter[str]()
+    for made in sets.values():
+        total.update(made["rejected"])
+    counts = {name: [made["rejected"].get(reason) for reason, _ in total.most_common()] for name, made in sets.items()}
+    return pd.DataFrame(counts, index=[reason for reason, _ in total.most_common()], dtype=object)
 
 
 def shown(made: Mapping[str, Any]) -> pd.DataFrame:

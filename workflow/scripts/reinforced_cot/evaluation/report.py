@@ -57,7 +57,7 @@ def render(
         true_answers=tables.as_html(tables.true_answers(evaluations)),
         overview=tables.as_html(tables.overview(evaluations, spread)),
         sampling=_unless_empty(tables.sampling(evaluations)),
-        seeds=tables.as_html(tables.seeds(spread)) if spread else None,
+        seeds=tables.as_html(tables.seeds(spread, policies)) if spread else None,
         differences=_unless_empty(tables.differences(comparisons)),
         differences_by_type=_unless_empty(tables.differences_by_type(comparisons)),
         breakdowns=[

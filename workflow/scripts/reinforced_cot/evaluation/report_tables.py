@@ -58,11 +58,12 @@ def sampling(evaluations: Evaluations) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def seeds(spread: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per policy: mean, deviation and each seed's value."""
+def seeds(spread: Mapping[str, Any], policies: Sequence[str]) -> pd.DataFrame:
+    """One row per policy, in the order of the report: mean, deviation and each seed's value."""
     names = {"accuracy": "accuracy", "sampled_accuracy": "at T=1", "consistency": "consistent"}
     rows: dict[str, dict[str, Any]] = {}
-    for policy, measures in spread["policies"].items():
+    for policy in policies:
+        measures = spread["policies"][policy]
         rows[policy] = {
             label: mean_and_deviation(measures[measure]) for measure, label in names.items() if measure in measures
         }
