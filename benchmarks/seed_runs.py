@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +45,15 @@ def shuffled(scores: Mapping[str, Any]) -> str:
     """The accuracy with the images of other questions, by a policy's eval.json; a dash where it was not asked."""
     found = [probe["score"] for probe in scores["probes"] if probe["probe"] == "shuffled_images"]
     return f"{found[0]:.3f}" if found else "-"
+
+
+def accuracy_table(rows: Iterable[tuple[int, str, Mapping[str, Any]]]) -> Iterator[str]:
+    """The rows of a table: a seed, a policy, and the policy's eval.json."""
+    yield "| seed | policy | accuracy, greedy | accuracy, T=1 | pass@4, T=1 | well-formed, T=1 | shuffled images |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for seed, name, scores in rows:
+        sampled = scores["sampled"]
+        yield (
+            f"| {seed} | {name} | {scores['accuracy']:.3f} | {sampled['accuracy']:.3f} | "
+            f"{sampled['pass_at_k']['4']:.3f} | {sampled['format_rate']:.3f} | {shuffled(scores)} |"
+        )
