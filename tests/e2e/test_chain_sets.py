@@ -138,6 +138,9 @@ def test_a_circle_through_chains_is_refused_at_dry_run(workflow: WorkflowCopy) -
     assert "leads back to rated: rated <- taught <- rated (by `chains.mine.policy`)" in circle.refusal()
 
 
+NO_PRICE = {"price": None, "max_cost": None}
+
+
 def seen(question: str, seed: int) -> str:
     """What the loopback teacher writes: it says red of every color, and 7 of every digit."""
     answer = "red" if "color" in question and seed % 3 else "7"
@@ -161,6 +164,8 @@ def test_a_teacher_that_is_killed_is_asked_nothing_twice(workflow: WorkflowCopy)
             str(workflow.root / RESULTS / "replies"),
         ]
         command += ["--output", str(workflow.root / target), "--spent", str(folder / "far.spent.json")]
+        control = {"url": server.url, "key_env": None, "concurrency": 4, "requests_per_minute": None, "timeout": 9.0}
+        command += ["--control", json.dumps({**control, **{"tries": 3, "max_requests": None}, **NO_PRICE})]
         job = subprocess.Popen(command, cwd=workflow.root)
         while sum(server.asked.values()) < 40:
             assert job.poll() is None
@@ -180,6 +185,11 @@ def test_a_teacher_that_is_killed_is_asked_nothing_twice(workflow: WorkflowCopy)
         made = json.loads((folder / "far.json").read_text())
         assert made["completions"] == 128 and made["spent"]["requests"] == 128 and made["rejected"]["wrong answer"] > 10
         assert made["teacher"]["model"] == MODEL and "<think>" in made["teacher"]["prompt"]
+        # How it is asked decides no reply.
+        changed = {**teacher, "concurrency": 2, "timeout": 9.0, "tries": 2, "max_requests": 500}
+        (workflow.root / "teacher.yaml").write_text(yaml.safe_dump({"chains": {"far": changed}}))
+        assert asked.planned("--", f"{RESULTS}/chains/far.jsonl") == {}
+        assert "far: " in (workflow.root / RESULTS / "logs/chains/far.log").read_text()
 
 
 def test_a_preview_tells_yield_and_cost_and_stops(workflow: WorkflowCopy) -> None:

@@ -18,7 +18,7 @@ import yaml
 from conftest import ENVIRONMENT, REPO, run_script
 from workflow_copy import WorkflowCopy, copy_workflow
 
-from reinforced_cot.chains.settings import ChainSet, TeacherSettings, teacher_of
+from reinforced_cot.chains.settings import CONTROL, ChainSet, TeacherSettings, teacher_of
 from reinforced_cot.generation.settings import AnswerSettings
 
 DIFFERENCE = "sampling/sampling_logp_difference/mean"
@@ -260,8 +260,11 @@ def test_a_teacher_behind_vllms_own_server(digits: WorkflowCopy, tmp_path: Path)
 
 
 def ask(settings: TeacherSettings, data: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
-    (folder / "ask.yaml").write_text(yaml.safe_dump(settings.as_dict()))
+    asked = settings.as_dict()
+    control = {key: asked["teacher"].pop(key) for key in CONTROL}
+    (folder / "ask.yaml").write_text(yaml.safe_dump(asked))
     script = ["workflow/scripts/ask_teacher.py", "--settings", str(folder / "ask.yaml"), "--data", str(data)]
+    script += ["--control", json.dumps(control)]
     files = ["--store", str(folder), "--output", str(folder / "replies.jsonl"), "--spent", str(folder / "spent.json")]
     return run_script(*script, *files, cwd=REPO)
 

@@ -7,6 +7,7 @@ It stands apart from sampling: a change of a filter draws no sample again.
 """
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from reinforced_cot.chains.filters import filtered
 from reinforced_cot.chains.own_chains import own_completions
 from reinforced_cot.chains.previews import preview_in_words
 from reinforced_cot.chains.samples import read_completions, read_samples
-from reinforced_cot.chains.settings import ChainSettings, teacher_of
+from reinforced_cot.chains.settings import ChainSettings, asked_of
 from reinforced_cot.chains.taught import write_chains
 from reinforced_cot.data.examples import read_examples
 from reinforced_cot.errors import ConfigError, DataError, PipelineError
@@ -24,6 +25,8 @@ from reinforced_cot.interpreter import run_script
 from reinforced_cot.result_files import read_result, write_result
 from reinforced_cot.seeds import subset
 from reinforced_cot.stage_script import read_settings, start
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -59,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     spent = read_result(args.spent) if args.spent else None
     asked = [example for example in examples if example.id in completions]
     result = filtered(asked, completions, chosen, args.threads)
-    teacher = teacher_of(chosen).as_dict() if chosen.by == "endpoint" else None
+    teacher = asked_of(chosen).as_dict() if chosen.by == "endpoint" else None
     programs = read_result(args.programs) if args.programs else None
     for fault, count in (programs["left_out"] if programs else {}).items():
         result.rejected[f"no chain: {fault}"] = count
@@ -77,6 +80,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"({chosen.min_chains}); of {result.candidates:,} completions to {result.questions:,} questions were left "
             f"out: {reasons}. {refused} shows some"
         )
+    left_out = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected.most_common()) or "none"
+    log.info(
+        "%s: %d chains of %d questions, of which %d have one; completions left out: %s",
+        *(settings.name, len(result.kept), result.questions, len({chain.id for chain in result.kept}), left_out),
+    )
     write_result(args.summary, summary)
     write_chains(args.output, result.kept)
 

@@ -101,6 +101,11 @@ def test_a_set_needs_a_name_of_its_own(name: str) -> None:
     assert problem.startswith(f"`chains.{name}`: a set's name is lower-case letters")
 
 
+def test_a_pass_rate_that_no_number_of_samples_can_have() -> None:
+    with pytest.raises(ValidationError, match="no number of right samples out of 4 lies in it"):
+        PassRate.model_validate({"of": "sft", "samples": 4, "keep": [0.8, 0.9]})
+
+
 def test_the_bounds_of_a_pass_rate_have_an_order() -> None:
     with pytest.raises(ValidationError, match="the least first"):
         PassRate(of="base", keep=(0.9, 0.1))
@@ -110,6 +115,10 @@ def test_the_bounds_of_a_pass_rate_have_an_order() -> None:
     ("settings", "problems"),
     [
         ({"by": "policy", "policy": "base", "samples": 4}, []),
+        (
+            {"by": "endpoint", "url": "http://x/v1", "model": "m", "max_cost": 1.0},
+            ["`chains.own.max_cost` is only read with `chains.own.price`; set that too, or this null"],
+        ),
         ({"by": "policy"}, ["`chains.own.policy` is missing; `by: policy` needs it"]),
         ({"by": "gone:f"}, ["`chains.own.by` names gone:f; gone.py does not exist"]),
         (

@@ -95,6 +95,16 @@ VALUE_CASES = [
         "unknown key `launch.dpo`; valid keys are prepare_data, base_model, run_programs, filter_chains, sft, grpo, "
         "merge_lora, answer",
     ),
+    (  # a key in the place of its name is printed nowhere
+        {"chains": {"far": {"by": "endpoint", "url": "http://x", "model": "m", "key_env": "sk-proj-SECRET"}}},
+        "`chains.far.key_env` must be the name of an environment variable in capitals, such as TEACHER_KEY, and not "
+        "the key itself",
+    ),
+    (
+        {"chains": {"far": {"by": "gqa_program"}}},
+        '`chains.far.by` is "gqa_program"; write policy, endpoint, gqa_programs, or a function of yours as '
+        "module:function",
+    ),
     ({"data.splits.val": {"sise": 3, "size": 3}}, "unknown key `data.splits.val.sise`; did you mean `size`?"),
     (
         {"data.splits.val": [{"size": 3}, {"size": 3, "sise": 3}]},

@@ -107,11 +107,11 @@ def write_run(results: Path, policies: list[str]) -> None:
         shown = [
             {
                 "step": step,
-                "answers": [{"id": "a", "question": "Is it?", "answer": "no", "completion": f"At {step} <b>"}],
+                "answers": [{"id": "a", "question": "Is it?", "answer": "no", "completion": f"At {step}\n<b>\0"}],
             }
             for step in (10, 20, 30, 40, 50)
         ]
-        metrics: dict[str, Any] = {"history": history, "validation": [], "best_checkpoint": None}
+        metrics: dict[str, Any] = {"history": history, "validation": [], "best_checkpoint": None, "val_samples": 0}
         if policy == "grpo":
             history.append({"step": 50, "eval_accuracy": 0.5})
             metrics |= {"validation": shown, "best_checkpoint": "checkpoint-40"}
@@ -167,7 +167,9 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
     assert text.count("<svg") == 6 and text.count("</svg>") == 6
     written = text.split("What policies wrote while they were trained")[1]  # the first, middle, best and last ones
-    assert all(f"<td>At {step} &lt;b&gt;</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
+    assert (
+        all(f"<td>At {step}\n&lt;b&gt;\ufffd</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
+    )
 
 
 def test_several_seeds_are_summed_up(tmp_path: Path, repo: Path) -> None:

@@ -5,7 +5,7 @@ It stands apart from `chains.settings`: a new maker of chains makes no policy st
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from reinforced_cot.section import Section, Share, Text
@@ -13,9 +13,14 @@ from reinforced_cot.section import Section, Share, Text
 DATA = "data"  # the chains that came with the data, in place of a set
 
 
-def _is_range(bounds: tuple[float, float]) -> tuple[float, float]:
+def _is_range(bounds: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
         raise PydanticCustomError("explained", "it must be [least, most], with the least first")
+    samples = info.data.get("samples", 0)
+    if samples and not any(bounds[0] <= right / samples <= bounds[1] for right in range(samples + 1)):
+        raise PydanticCustomError(
+            "explained", "no number of right samples out of {samples} lies in it", {"samples": samples}
+        )
     return bounds
 
 

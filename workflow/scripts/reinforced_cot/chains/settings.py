@@ -13,6 +13,9 @@ from reinforced_cot.sources.settings import OWN_FUNCTION
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 KIND = "chains function"  # how messages call a user's own function
+BY = rf"^(policy|endpoint|gqa_programs)$|{OWN_FUNCTION}"
+URL = r"^https?://[^\s]+$"
+VARIABLE = r"^[A-Z_][A-Z0-9_]*$"  # no form that a key may have
 
 
 _TEACHER_PROMPT = (
@@ -39,7 +42,7 @@ class Price(Section):
 class ChainSet(Section):
     """A set of chains of thought that is made from the training questions and their true answers."""
 
-    by: Annotated[str, Field(pattern=rf"^(policy|endpoint|gqa_programs)$|{OWN_FUNCTION}")]
+    by: Annotated[str, Field(pattern=BY)]
     """What makes them: `policy`, a policy's own right answers (rejection sampling, STaR); `endpoint`, a larger model
     behind an OpenAI-compatible server; `gqa_programs`, the functional programs of GQA's questions, executed on its
     scene graphs and put into words; or a function of your own, `module:function`, which gets a record and returns a
@@ -52,15 +55,15 @@ class ChainSet(Section):
     samples: Count | None = None
     """by policy, by endpoint: how many samples are drawn per question; null for 8 of a policy, and 1 of an endpoint."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    url: Annotated[str, Field(pattern=URL)] | None = None
     """by endpoint: where the server answers, up to `/v1`."""
 
     model: Text | None = None
     """by endpoint: the name of the model, as the server knows it."""
 
-    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")] | None = None
-    """by endpoint: the environment variable that holds the key; null for a server that needs none. The key itself
-    stands in no file.
+    key_env: Annotated[str, Field(pattern=VARIABLE)] | None = None
+    """by endpoint: the environment variable that holds the key, in capitals; null for a server that needs none. The key
+    itself stands in no file.
     """
 
     prompt: Text | None = None
@@ -165,8 +168,33 @@ class Teacher(Section):
     preview: int | None
 
 
+class Asked(Section):
+    """What an endpoint is asked: the part of `Teacher` that decides what it replies."""
+
+    model: str
+    samples: int
+    prompt: str
+    temperature: float
+    max_tokens: int
+    preview: int | None
+
+
+class AskedSettings(Section):
+    """What the stage that asks an endpoint reads from its file; how it is asked comes beside it.
+
+    Attributes:
+        name: of the set.
+        instruction: the text behind each question.
+    """
+
+    name: str
+    seed: Seed
+    instruction: str
+    teacher: Asked
+
+
 class TeacherSettings(Section):
-    """What the stage that asks an endpoint reads.
+    """Both together.
 
     Attributes:
         name: of the set.
@@ -179,6 +207,18 @@ class TeacherSettings(Section):
     teacher: Teacher
 
 
+# How an endpoint is asked, which changes no reply: a change of it makes nothing stale.
+CONTROL = (
+    *("url", "key_env", "concurrency", "requests_per_minute", "timeout", "tries"),
+    *("max_requests", "price", "max_cost"),
+)
+
+
+def without_control(chosen: ChainSet) -> ChainSet:
+    """A set without the keys of `CONTROL`, as what is recorded with it."""
+    return chosen.model_copy(update=dict.fromkeys(CONTROL))
+
+
 def teacher_of(chosen: ChainSet) -> Teacher:
     """The keys of a set by an endpoint, with their defaults."""
     values = {name: getattr(chosen, name) for name in Teacher.model_fields}
@@ -186,6 +226,11 @@ def teacher_of(chosen: ChainSet) -> Teacher:
     return Teacher.model_validate(
         {**dict.fromkeys(Teacher.model_fields), **_DEFAULTS, **stated, "samples": chosen.drawn}
     )
+
+
+def asked_of(chosen: ChainSet) -> Asked:
+    """What an endpoint is asked, with the defaults."""
+    return Asked.taken_from(teacher_of(chosen.model_copy(update={"url": chosen.url or ""})))
 
 
 class Reads(NamedTuple):
@@ -218,6 +263,8 @@ def chain_problems(name: str, chosen: ChainSet) -> Iterator[str]:
     for field in reads.required:
         if getattr(chosen, field) is None:
             yield f"`{key}.{field}` is missing; `by: {chosen.by}` needs it"
+    if chosen.max_cost is not None and chosen.price is None:
+        yield f"`{key}.max_cost` is only read with `{key}.price`; set that too, or this null"
     for field in ChainSet.model_fields:
         if field not in (*_FILTERS, *reads.required, *reads.optional) and getattr(chosen, field) is not None:
             yield f"`{key}.{field}` is not read with `by: {chosen.by}`; remove it"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reinforced_cot.chains.settings import BY, URL, VARIABLE
 from reinforced_cot.sources.settings import HUB_ID, OWN_FUNCTION
 
 Schema = Mapping[str, Any]
@@ -25,6 +26,8 @@ TAGS = ("<word>", "<weights>", "<one>", "<several>")  # of a union's members, wh
 _IN_WORDS = {  # rules that a type alone does not express
     OWN_FUNCTION: "write it as module:function",
     HUB_ID: "write it as owner/name",
+    BY: "write policy, endpoint, gqa_programs, or a function of yours as module:function",
+    URL: "begin with http:// or https://",
     r"^[0-9a-f]{40}$": "give the full commit hash (40 hexadecimal digits); a branch or a tag can move",
 }
 
@@ -95,6 +98,11 @@ def wrong_value(key: str, error: Mapping[str, Any], schema: Schema) -> str:
             return f"`{key}` is empty; give a text or remove the key"
         case "too_short" | "too_long":
             return f"`{key}` is {written}; it must have {_entries(context)}"
+        case "string_pattern_mismatch" if context["pattern"] == VARIABLE:  # a key must not be printed
+            return (
+                f"`{key}` must be the name of an environment variable in capitals, such as TEACHER_KEY, and not the "
+                "key itself"
+            )
         case "string_pattern_mismatch":
             return f"`{key}` is {written}; {_IN_WORDS.get(context['pattern'], error['msg'])}"
         case "finite_number":

@@ -1,11 +1,12 @@
 """Which part of the configuration each stage reads: what its settings file holds, and so what makes it rerun."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.chains.settings import ChainSettings, TeacherSettings, teacher_of
+from reinforced_cot.chains.settings import CONTROL, Asked, AskedSettings, ChainSettings, teacher_of, without_control
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
 from reinforced_cot.config.trl_fields import defaults
@@ -101,13 +102,19 @@ def sample_settings(config: Config, count: int) -> AnswerSettings:
 
 def chain_settings(config: Config, name: str) -> ChainSettings:
     """What `filter_chains` reads of one set."""
-    return ChainSettings(name=name, seed=config.seed, chains=config.chains[name])
+    return ChainSettings(name=name, seed=config.seed, chains=without_control(config.chains[name]))
 
 
-def teacher_settings(config: Config, name: str) -> TeacherSettings:
-    """What `ask_teacher` reads of one set."""
-    teacher = teacher_of(config.chains[name])
-    return TeacherSettings(name=name, seed=config.seed, instruction=config.prompt.instruction, teacher=teacher)
+def teacher_settings(config: Config, name: str) -> AskedSettings:
+    """What `ask_teacher` reads of one set from its file."""
+    teacher = Asked.taken_from(teacher_of(config.chains[name]))
+    return AskedSettings(name=name, seed=config.seed, instruction=config.prompt.instruction, teacher=teacher)
+
+
+def teacher_control(config: Config, name: str) -> str:
+    """How `ask_teacher` asks, as JSON; it decides no reply and makes nothing stale."""
+    teacher = teacher_of(config.chains[name]).as_dict()
+    return json.dumps({key: teacher[key] for key in CONTROL})
 
 
 def program_settings(config: Config, name: str) -> ProgramSettings:

@@ -77,7 +77,7 @@ def render(
         rejections=_unless_empty(chain_tables.rejections(sets)),
         chains_shown=[(name, tables.as_html(chain_tables.shown(made))) for name, made in sets.items()],
         pass_rates=_unless_empty(chain_tables.pass_rates(rates, keep or {})),
-        curves=curves(histories, losses),
+        curves=curves(histories, losses, {policy: found["val_samples"] for policy, found in metrics.items()}),
         written=[
             (policy, tables.as_html(tables.written(found))) for policy, found in metrics.items() if found["validation"]
         ],

@@ -21,23 +21,33 @@ def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(metrics["history"]).set_index("step")
 
 
-def curves(histories: Mapping[str, pd.DataFrame], losses: Mapping[str, str]) -> list[tuple[str, Markup]]:
+def curves(
+    histories: Mapping[str, pd.DataFrame], losses: Mapping[str, str], val_samples: Mapping[str, int]
+) -> list[tuple[str, Markup]]:
     """Titles and pictures: the curves of all policies, then for each RL policy the rewards that cheating would earn.
 
     Args:
         histories: the logged steps by policy.
         losses: the title above the curve of each policy's loss, which those of one title share; empty for none.
+        val_samples: how many samples per question each policy's accuracy on val is of; 0 for greedy answers.
     """
     shared = [
         ("Reward of the sampled completions", "reward", "weighted sum"),
         ("Share of right answers among the sampled completions", "rewards/correctness_reward/mean", "share"),
-        ("Share of right answers to questions of val", "eval_accuracy", "share, during training"),
     ]
     pictures = []
     for title, key, label in shared:
         lines = {policy: frame[key] for policy, frame in histories.items() if key in frame}
         if lines:
             pictures.append((title, picture(lines, label)))
+    for samples, title in ((False, "greedy"), (True, "sampled")):  # the one measures what the other does not
+        lines = {
+            policy: frame["eval_accuracy"]
+            for policy, frame in histories.items()
+            if "eval_accuracy" in frame and bool(val_samples.get(policy)) is samples
+        }
+        if lines:
+            pictures.append((f"Share of right answers to questions of val, {title}", picture(lines, "share")))
     by_title: dict[str, dict[str, pd.Series]] = {}
     for policy, frame in histories.items():
         if losses[policy] and "loss" in frame:

@@ -11,6 +11,7 @@ from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PR
 Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
 
 SIGNIFICANT = 0.05
+_BREAK = "\u2028"  # in place of a line break until pandas has written the table
 FEW_IMAGES = 20  # below this, an interval rests on too few images to be trusted
 BREAKDOWNS = {
     "by_question_type": "Accuracy by question type",
@@ -299,8 +300,11 @@ def written(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def as_html(table: pd.DataFrame) -> Markup:
-    """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values."""
-    return Markup(table.map(cell_text).to_html(border=0))
+    """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values.
+
+    Pandas would write a line break as two characters, which no style sheet can turn into one.
+    """
+    return Markup(table.map(cell_text).to_html(border=0).replace(_BREAK, "\n"))
 
 
 def cell_text(value: Any) -> str:
@@ -310,7 +314,7 @@ def cell_text(value: Any) -> str:
     ['0.123', '1.2e-04', '40', '1.000', '-', 'sft']
     """
     if isinstance(value, str):
-        return value
+        return "".join(_BREAK if one == "\n" else one if one.isprintable() else "\ufffd" for one in value)
     if value is None or value != value:  # NaN: no row was counted
         return "-"
     if isinstance(value, int) or (value == int(value) and abs(value) > 1):  # counts beside a gap become floats

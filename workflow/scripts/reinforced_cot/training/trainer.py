@@ -183,7 +183,9 @@ def run(
         else:
             loading = settings.base_model
             publish_model(chosen, start.base, output, loading.dtype, loading.trust_remote_code)
-        write_result(output / "metrics.json", curves(trainer, best))
+        write_result(
+            output / "metrics.json", {**curves(trainer, best), "val_samples": settings.policy.selection.samples}
+        )
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
