@@ -85,7 +85,7 @@ def test_a_run_with_a_set_of_ones_own_and_with_pass_rates(workflow: WorkflowCopy
     assert rates["samples"] == 3 and sum(rates["histogram"]) == len(rates["right"]) == 64
     assert "64 of 64 questions have a pass rate from 0 to 1" in (results / "logs/rated/grpo.log").read_text()
     metrics = json.loads((results / "rated/metrics.json").read_text())  # validated while it was trained
-    assert [entry["step"] for entry in metrics["validation"]] == [2, 4]
+    assert [entry["step"] for entry in metrics["validation"]] == [0, 2, 4]
     assert metrics["best_checkpoint"] == "checkpoint-4"  # of equal ones the later
     page = (results / "report.html").read_text()
     assert (

@@ -66,20 +66,21 @@ def test_training_is_the_same_with_and_without(tiny_run: TinyRun, tmp_path: Path
     assert same(plain, asked) and same(plain, sampled)
     assert metrics(tmp_path / "plain")["validation"] == []
     found = metrics(tmp_path / "asked")
-    assert [entry["step"] for entry in found["history"] if "eval_accuracy" in entry] == [2, 4, 6]
-    assert [entry["step"] for entry in found["validation"]] == [2, 4, 6] and found["best_checkpoint"] is None
+    assert [entry["step"] for entry in found["history"] if "eval_accuracy" in entry] == [0, 2, 4, 6]
+    assert [entry["step"] for entry in found["validation"]] == [0, 2, 4, 6] and found["best_checkpoint"] is None
     assert {*found["validation"][0]["answers"][0]} == {"id", "question", "answer", "completion"}
     # Training's averages do not mix with val's.
     assert all("reward" not in entry for entry in found["history"] if "eval_accuracy" in entry)
 
 
 def test_the_best_checkpoint_is_published_of_equal_ones_the_later(
-    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answering(monkeypatch, [1, 2, 2, 0, 1, 1])
+    answering(monkeypatch, [3, 1, 2, 2, 0, 1, 1])
     published = train(tiny_run, tmp_path, settings(tiny_run, every=1))
     assert metrics(tmp_path)["best_checkpoint"] == "checkpoint-3" and metrics(tmp_path)["steps"] == STEPS
     assert same(published, load_file(tmp_path / "checkpoints/checkpoint-3/adapter_model.safetensors"))
+    assert "step 3, which is published, answers 0.667 of val right; before training it was 1.000" in caplog.text
     # Which one is published is decided at the end: another choice trains nothing again.
     best, last = (settings(tiny_run, every=1, publish=publish).as_dict() for publish in ("best", "last"))
     assert deciding(best) == deciding(last)
@@ -93,7 +94,7 @@ def test_the_best_checkpoint_is_published_of_equal_ones_the_later(
 def test_training_ends_when_the_accuracy_no_longer_rises(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering(monkeypatch, [1, 2, 1, 2])
+    answering(monkeypatch, [0, 1, 2, 1, 2])
     published = train(tiny_run, tmp_path / "best", settings(tiny_run, every=1, patience=2))
     assert metrics(tmp_path / "best")["steps"] == 4 and metrics(tmp_path / "best")["best_checkpoint"] == "checkpoint-4"
     # Killed between that step and publication, the run goes on to publication.
@@ -117,7 +118,7 @@ def test_a_run_that_is_killed_while_it_is_validated(
 
     def killed(*args: Any, **options: Any) -> Any:
         asked.append(1)
-        if len(asked) == 4:
+        if len(asked) == 5:
             raise Killed
         return generate(*args, **options)
 

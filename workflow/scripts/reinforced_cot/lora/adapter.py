@@ -163,7 +163,11 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
         raise PipelineError(f"the trained adapter is not finite ({not_finite[0]}): lower learning_rate")
     norm = sum(float(weight.float().norm()) for name, weight in weights.items() if "lora_B" in name)
     if not norm > 0:
-        raise PipelineError("the trained adapter is zero: nothing was learned or nothing was gathered")
+        raise PipelineError(
+            "the trained adapter is zero: nothing was learned or nothing was gathered. In RL, all completions to each "
+            "question may have earned the same (frac_reward_zero_std 1 in the log): start from a policy that is right at "
+            "times, pay for parts of the form (`rewards.tag_count`), or let completions be longer"
+        )
     with new_folder(output / "adapter") as folder:
         for name in ADAPTER_FILES:
             shutil.copyfile(checkpoint / name, folder / name)

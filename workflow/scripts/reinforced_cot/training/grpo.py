@@ -144,7 +144,7 @@ def train(
             repair_rollouts(trainer)
             trainer.add_callback(SamplingCheck(policy.max_sampling_logp_difference))
         trainer.add_callback(StalledCheck())
-        trainer.add_callback(ValidateEvery(policy.selection.every))
+        trainer.add_callback(ValidateEvery(trainer, policy.selection.every))
         trainer.add_callback(StopEarly(policy.selection.patience))
         keep_features(trainer, settings, output)
         if policy.probes.every is not None:

@@ -37,7 +37,7 @@ from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preemption import saved_at_sigterm
 from reinforced_cot.training.preflight import Start
 from reinforced_cot.training.trl_hooks import count_tokens_on
-from reinforced_cot.training.validation import has_ended, kept_completions
+from reinforced_cot.training.validation import has_ended, kept_completions, warn_if_below_start
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +178,7 @@ def run(
     if trainer.is_world_process_zero():
         best = trainer.state.best_model_checkpoint if settings.policy.selection.publish == "best" else None
         chosen = published_checkpoint(trainer, best)
+        warn_if_below_start(trainer.state.log_history, best)
         if isinstance(trainer.model, PeftModel):
             publish_adapter(chosen, start.base, output, start.adapter)
         else:

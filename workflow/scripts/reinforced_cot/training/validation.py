@@ -100,14 +100,20 @@ class ValidatingTrainer(Trainer):
 
 
 class ValidateEvery(TrainerCallback):
-    """Asks for validation every so many steps, at which a checkpoint is saved, and after the last one.
+    """Asks for validation before the first step, every so many steps, and after the last one.
 
     TRL's own switch would also want rewards of val's questions. Training's averages are logged first, so that those of
     val do not mix with them.
     """
 
-    def __init__(self, every: int | None) -> None:
-        self._every = every
+    def __init__(self, trainer: Trainer, every: int | None) -> None:
+        self._trainer, self._every = trainer, every
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._every and state.global_step == 0:
+            self._trainer.evaluate()  # what the policy starts from, which no checkpoint holds
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -135,12 +141,31 @@ class StopEarly(TrainerCallback):
 def has_ended(history: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
     """Whether the accuracy on val has not risen in the last ``patience`` validations of a training history.
 
+    The first one may be of the policy that training starts from.
+
     >>> curve = [{"eval_accuracy": value} for value in (0.2, 0.5, 0.5, 0.4)]
     >>> has_ended(curve, 2), has_ended(curve, 3), has_ended(curve, None)
     (True, False, False)
     """
     found = [entry[SELECTED_BY] for entry in history if SELECTED_BY in entry]
     return patience is not None and len(found) > patience and max(found[-patience:]) <= max(found[:-patience])
+
+
+def warn_if_below_start(history: Sequence[Mapping[str, Any]], best: str | None) -> None:
+    """Log a warning where the policy that training started from answered more questions of val right.
+
+    Args:
+        best: the checkpoint that is published for its accuracy; None where the last one is.
+    """
+    found = {entry["step"]: entry[SELECTED_BY] for entry in history if SELECTED_BY in entry}
+    if not found or 0 not in found:
+        return
+    published = int(best.rpartition("-")[2]) if best else max(found)
+    if found[published] < found[0]:
+        log.warning(
+            "step %d, which is published, answers %.3f of val right; before training it was %.3f",
+            *(published, found[published], found[0]),
+        )
 
 
 def kept_completions(trainer: Trainer) -> list[dict[str, Any]]:
