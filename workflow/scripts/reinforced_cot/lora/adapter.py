@@ -165,8 +165,8 @@ def publish_adapter(checkpoint: Path, base: Path, output: Path, start: Path | No
     if not norm > 0:
         raise PipelineError(
             "the trained adapter is zero: nothing was learned or nothing was gathered. In RL, all completions to each "
-            "question may have earned the same (frac_reward_zero_std 1 in the log): start from a policy that is right at "
-            "times, pay for parts of the form (`rewards.tag_count`), or let completions be longer"
+            "question may have earned the same (frac_reward_zero_std 1 in the log): start from a policy that is right "
+            "at times, pay for parts of the form (`rewards.tag_count`), or let completions be longer"
         )
     with new_folder(output / "adapter") as folder:
         for name in ADAPTER_FILES:
