@@ -131,9 +131,10 @@ rule ask_teacher:
         scripts=unrecorded(SCRIPTS),
         data=subpath(input.examples, parent=True),
         store=unrecorded(stage_settings.reply_store(settings)),
+        # Not recorded, as with `unrecorded`: how the endpoint is asked decides no reply.
         control=lambda wildcards, output: stage_settings.teacher_control(
             settings, wildcards.chains
-        ),  # not recorded, as with `unrecorded`
+        ),
     shell:
         "exec python {params.scripts:q}/ask_teacher.py --settings {input.settings:q} --control {params.control:q} --data {params.data:q}"
         " --store {params.store:q} --output {output.replies:q} --spent {output.spent:q} > {log:q} 2>&1"
