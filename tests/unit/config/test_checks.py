@@ -122,11 +122,11 @@ CASES = [
     (
         {"policies.sft.from": "grpo"},
         "`policies.sft.from` leads back to sft: sft <- grpo <- sft (by `policies.grpo.from`); let one of them name "
-        "base",
+        "base, or add a policy (`like`)",
     ),
     (
         {"policies.sft.from": "sft"},
-        "`policies.sft.from` leads back to sft: sft <- sft; let one of them name base",
+        "`policies.sft.from` leads back to sft: sft <- sft; let one of them name base, or add a policy (`like`)",
     ),
     (
         {"policies.sft.start": "adapter"},

@@ -97,7 +97,8 @@ def test_a_sound_graph_has_no_problems() -> None:
         ({"a": policy("sft", "xyz")}, "`policies.a.from` is xyz, which is no policy; there are base, a"),
         (
             {"a": policy("sft", "b"), "b": policy("sft", "a"), "c": policy("sft", "b")},
-            "`policies.a.from` leads back to a: a <- b <- a (by `policies.b.from`); let one of them name base",
+            "`policies.a.from` leads back to a: a <- b <- a (by `policies.b.from`); let one of them name "
+            "base, or add a policy (`like`)",
         ),
         (
             {"a": policy("sft", "base", "adapter")},
@@ -139,17 +140,19 @@ def test_what_leads_nowhere_is_refused(policies: dict[str, TrainedPolicy], messa
         (
             {"a": policy("sft", "base", chains="own")},
             {"own": chain_set("a")},
-            "`chains.own.policy` leads back to a: a <- a; let one of them name base",
+            "`chains.own.policy` leads back to a: a <- a; let one of them name base, or add a policy (`like`)",
         ),
         (
             {"a": policy("sft", "base", chains="own"), "b": policy("grpo", "a", pass_rate={"of": "a"})},
             {"own": chain_set("b")},
-            "`chains.own.policy` leads back to a: a <- b <- a (by `policies.b.from`); let one of them name base",
+            "`chains.own.policy` leads back to a: a <- b <- a (by `policies.b.from`); let one of them name "
+            "base, or add a policy (`like`)",
         ),
         (
             {"a": policy("grpo", "base", pass_rate={"of": "b"}), "b": policy("grpo", "a")},
             {},
-            "`policies.a.pass_rate.of` leads back to a: a <- b <- a (by `policies.b.from`); let one of them name base",
+            "`policies.a.pass_rate.of` leads back to a: a <- b <- a (by `policies.b.from`); let one of them name "
+            "base, or add a policy (`like`)",
         ),
     ],
 )

@@ -229,6 +229,12 @@ def grpo_warnings(candidate: Candidate) -> Iterator[str]:
             f"`{key}.epsilon` is {epsilon} at token level, where ratios deviate more from 1, and most tokens would be "
             "clipped: use 0.2, or importance_sampling_level sequence"
         )
+    every, steps = candidate.policy.selection.every, training["max_steps"]
+    if every and 0 < steps < 2 * every:
+        yield (
+            f"`{candidate.key}.selection.every` is {every}, and training has {steps} steps: besides its start and its "
+            "end, hardly a checkpoint is compared; lower it"
+        )
     if training["vllm_mode"] == "server" and not training["use_vllm"]:
         yield f"`{key}.vllm_mode` is server and use_vllm is false, so no server is started: set use_vllm true"
     share = candidate.stated.get("vllm_gpu_memory_utilization", 1.0)

@@ -159,7 +159,7 @@ def consistency(evaluations: Evaluations) -> pd.DataFrame:
                 "decided": verdicts["coverage"],
                 "support": verdicts["support"],
                 "contradict": verdicts["contradiction"],
-                "only copy the answer": verdicts.get("bare"),
+                "add too little": verdicts.get("bare"),
             }
     return pd.DataFrame.from_dict(rows, orient="index")
 

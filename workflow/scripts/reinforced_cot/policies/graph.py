@@ -116,7 +116,8 @@ def graph_problems(policies: Policies, chains: ChainSets, names: Sequence[str]) 
                 first, *others = (f"`{key}`" for _, key in circle)
                 further = f" (by {', '.join(others)})" if others else ""
                 yield (
-                    f"{first} leads back to {name}: {' <- '.join([name, *line])}{further}; let one of them name {BASE}"
+                    f"{first} leads back to {name}: {' <- '.join([name, *line])}{further}; let one of them name "
+                    f"{BASE}, or add a policy (`like`)"
                 )
         elif policy.start == "adapter" and not unknown:
             yield from _no_adapter(policies, name)
