@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from reinforced_cot.chains.policy_keys import DATA
 from reinforced_cot.own_code import loading_problem
@@ -124,6 +124,11 @@ class ChainSet(Section):
 
     min_chains: Count = 1
     """A set with fewer chains is refused before SFT."""
+
+    @model_serializer(mode="wrap")
+    def _stated(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The keys that have a value: a set reads few of them."""
+        return {key: value for key, value in whole(self).items() if value is not None}
 
     @property
     def drawn(self) -> int:

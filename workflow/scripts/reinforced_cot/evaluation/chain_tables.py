@@ -18,7 +18,7 @@ def chain_sets(sets: Summaries, learners: Mapping[str, Sequence[str]]) -> pd.Dat
     return pd.DataFrame.from_dict(
         {
             name: {
-                "by": made["policy"] or made["by"],
+                "by": f"policy {made['policy']}" if made["by"] == "policy" else made["by"],
                 "learned by": ", ".join(learners.get(name, ())) or None,
                 "completions": made["completions"],
                 "chains": made["chains"],
