@@ -8,6 +8,7 @@ seed, under results/easy_vqa/. A call continues where an earlier one stopped.
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from operator import gt
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from machine import machine
 from seed_runs import REPO, accuracy_table, run_at_seeds  # which puts the package on the path
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.files import read_json, write_text
+from reinforced_cot.evaluation.uncertainty import exact_mcnemar
+from reinforced_cot.files import read_json, read_jsonl, write_text
 from reinforced_cot.interpreter import run_script
 
 PRESET = "config/presets/easy-vqa.yaml"
@@ -50,16 +52,18 @@ def _lines(seeds: Sequence[int], runs: Mapping[int, Path]) -> Iterator[str]:
         gains = [_accuracy(found[seed]["grpo"], key) - _accuracy(found[seed]["sft"], key) for seed in seeds]
         yield f"GRPO's gain over SFT, {way}: {', '.join(f'{gain:+.3f}' for gain in gains)}."
     for seed in seeds:
-        [pair] = [
-            pair
-            for pair in read_json(runs[seed] / "comparisons.json")
-            if (pair["before"], pair["after"]) == ("sft", "grpo")
-        ]
-        low, high = pair["interval"]
+        before, after = (_right(runs[seed] / name) for name in ("sft", "grpo"))
+        gained, lost = (sum(map(gt, *pair)) for pair in ((after, before), (before, after)))
         yield (
-            f"Seed {seed}, greedy: GRPO gains {pair['gained']} questions and loses {pair['lost']}; the interval of the "
-            f"difference is [{low:+.3f}, {high:+.3f}], p = {pair['p_value']:.2g}."
+            f"Seed {seed}, greedy: GRPO gains {gained} questions and loses {lost}; McNemar's exact p is "
+            f"{exact_mcnemar(before, after):.2g}."
         )
+
+
+def _right(policy: Path) -> list[bool]:
+    """Whether each greedy answer is right, in the order of the questions."""
+    rows = [row for _, row in read_jsonl(policy / "predictions.jsonl")]
+    return [bool(row["is_correct"]) for row in rows]
 
 
 def _accuracy(scores: Mapping[str, Any], key: str) -> float:
