@@ -62,7 +62,7 @@ def test_its_function_writes_chains_from_what_others_ask(workflow: WorkflowCopy)
     chains = {row["question"]: row["chain"] for row in map(json.loads, lines) if row.get("chain")}
     assert re.fullmatch(
         r"The image shows a (\w+) (\w+)\. The question asks whether it is not teal\. "
-        r"(Teal is|(Red|Gray) is not) teal\. So the answer is (yes|no)\.",
+        r"(Teal and teal are the same|(Red|Gray) and teal differ)\. So the answer is (yes|no)\.",
         chains["is there not a teal shape?"],
     )
     assert re.fullmatch(r"The image shows a (\w+) (\w+)\. So the answer is \2\.", chains["what shape is present?"])
