@@ -29,7 +29,7 @@ from reinforced_cot.files import write_json, write_text  # noqa: E402
 
 DELAY = 0.5  # seconds
 IMAGES, SIDE = 50, 224
-ROUNDS = 20  # requests per place
+ROUNDS = 60  # requests per place: half a minute, so that the start counts little
 
 
 def seconds(folder: Path, concurrency: int) -> float:
