@@ -27,7 +27,8 @@ def start() -> None:
         format=f"%(asctime)s {f'rank {rank()} ' if is_rank() else ''}%(name)s: %(message)s",
         datefmt="%H:%M:%S",
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each file that is downloaded
+    for client in ("httpx", "httpx2"):  # a line for each file that is downloaded, and for each request
+        logging.getLogger(client).setLevel(logging.WARNING)
 
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:
