@@ -8,6 +8,7 @@ seed, under results/easy_vqa/. A call continues where an earlier one stopped.
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from operator import gt
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,17 @@ def _lines(seeds: Sequence[int], runs: Mapping[int, Path]) -> Iterator[str]:
     for way, key in (("greedy", "accuracy"), ("T=1", "sampled")):
         gains = [_accuracy(found[seed]["grpo"], key) - _accuracy(found[seed]["sft"], key) for seed in seeds]
         yield f"GRPO's gain over SFT, {way}: {', '.join(f'{gain:+.3f}' for gain in gains)}."
-    for seed in seeds:
-        before, after = (_right(runs[seed] / name) for name in ("sft", "grpo"))
+    right = {name: [_right(runs[seed] / name) for seed in seeds] for name in ("sft", "grpo")}
+    whole = {name: [*chain(*each)] for name, each in right.items()}
+    for seed, before, after in zip(
+        [*(f"Seed {seed}" for seed in seeds), "All seeds"],
+        [*right["sft"], whole["sft"]],
+        [*right["grpo"], whole["grpo"]],
+        strict=True,
+    ):
         gained, lost = (sum(map(gt, *pair)) for pair in ((after, before), (before, after)))
         yield (
-            f"Seed {seed}, greedy: GRPO gains {gained} questions and loses {lost}; McNemar's exact p is "
+            f"{seed}, greedy: GRPO gains {gained} questions and loses {lost}; McNemar's exact p is "
             f"{exact_mcnemar(before, after):.2g}."
         )
 

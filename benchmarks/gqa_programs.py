@@ -94,7 +94,7 @@ def run(folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     wanted = set(json.loads((folder / "ids.json").read_text()))
     counts, questions = Counts(), [Questions([folder / "questions.json"])]
-    made = completions(questions, [folder / "graphs.json"], wanted, folder / "spool", PROCESSES, counts)
+    made = completions(questions, [folder / "graphs.json"], wanted, folder, PROCESSES, counts)
     write_result_rows(folder / "executed.jsonl", ({"id": id, "samples": [text]} for id, text in made))
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "bytes": memory.largest(), **counts.as_dict()}

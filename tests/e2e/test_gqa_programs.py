@@ -63,9 +63,14 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> WorkflowCopy:
     return workflow
 
 
-def test_programs_become_chains_that_sft_learns(workflow: WorkflowCopy) -> None:
+@pytest.fixture(scope="module")
+def finished(workflow: WorkflowCopy) -> WorkflowCopy:
     workflow.snakemake("--cores", "2", "--", f"{RESULTS}/sft/metrics.json")
-    folder = workflow.root / RESULTS
+    return workflow
+
+
+def test_programs_become_chains_that_sft_learns(finished: WorkflowCopy) -> None:
+    folder = finished.root / RESULTS
     asked = {row["id"]: row for row in map(json.loads, (folder / "data/train.jsonl").read_text().splitlines())}
     made = json.loads((folder / "chains/programs.json").read_text())
     chains = [json.loads(line) for line in (folder / "chains/programs.jsonl").read_text().splitlines()]
@@ -77,7 +82,7 @@ def test_programs_become_chains_that_sft_learns(workflow: WorkflowCopy) -> None:
     no_chain = {reason: count for reason, count in made["rejected"].items() if reason.startswith("no chain: ")}
     assert no_chain == {f"no chain: {reason}": count for reason, count in left_out.items()}
     assert json.loads((folder / "sft/metrics.json").read_text())["steps"] > 0
-    assert workflow.planned("--", f"{RESULTS}/sft/metrics.json") == {}
+    assert finished.planned("--", f"{RESULTS}/sft/metrics.json") == {}
 
 
 @pytest.mark.parametrize(
@@ -87,11 +92,11 @@ def test_programs_become_chains_that_sft_learns(workflow: WorkflowCopy) -> None:
         ("judging/consistency.py", "UNRELATED_WORDS = 3, 10", "UNRELATED_WORDS = 3, 11", {"filter_chains"}),
     ],
 )
-def test_what_a_change_makes_stale(workflow: WorkflowCopy, file: str, old: str, new: str, stale: set[str]) -> None:
+def test_what_a_change_makes_stale(finished: WorkflowCopy, file: str, old: str, new: str, stale: set[str]) -> None:
     path, target = f"workflow/scripts/reinforced_cot/{file}", f"{RESULTS}/chains/programs.jsonl"
-    workflow.edit(path, old, new)
-    planned = workflow.planned("--", target)
-    workflow.edit(path, new, old)
+    finished.edit(path, old, new)
+    planned = finished.planned("--", target)
+    finished.edit(path, new, old)
     assert planned.keys() == stale
 
 

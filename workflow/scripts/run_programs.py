@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_split(args.data, "train", images=False)
     wanted = {str(row["id"]) for _, row in read_jsonl(args.data / "train.jsonl")}
     questions = [Questions(_files(source, args.data / UNPACKED), source.prefix) for source in settings.questions]
-    counts, spool = Counts(), args.output.with_suffix(".spool")
+    counts = Counts()
     graphs = [Path(file) for file in settings.scene_graphs]
-    made = completions(questions, graphs, wanted, spool, args.threads, counts)
+    made = completions(questions, graphs, wanted, args.output.parent, args.threads, counts)
     write_result_rows(args.output, ({"id": id, "samples": [text]} for id, text in made))
     write_result(args.counts, {"questions": len(wanted), **counts.as_dict()})
 

@@ -36,7 +36,7 @@ def made(
     (folder / "graphs.json").write_text(json.dumps({"8": {"width": 1}, "7": SCENE, "6": SCENE}))
     (folder / "questions.json").write_text(json.dumps(asked))
     counts, files = Counts(), [Questions([folder / "questions.json"], prefix)]
-    found = completions(files, [folder / "graphs.json"], wanted, folder / "spool", processes, counts)
+    found = completions(files, [folder / "graphs.json"], wanted, folder, processes, counts)
     return dict(found), counts
 
 
@@ -49,7 +49,7 @@ def test_every_question_is_answered_or_counted(tmp_path: Path) -> None:
         **{"no scene graph of the image": 1, "no program": 2},
     }
     assert counts.operations == {"select": 6, "query": 1, "count": 1, "exist": 3, "verify color": 1}
-    assert not (tmp_path / "spool").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["graphs.json", "questions.json"]
 
 
 def test_ids_of_several_sources_begin_with_their_name(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_ids_of_several_sources_begin_with_their_name(tmp_path: Path) -> None:
 def test_a_question_of_two_files_counts_once(tmp_path: Path) -> None:
     made(tmp_path, ASKED, WANTED)
     counts, files = Counts(), [Questions([tmp_path / "questions.json"] * 2)]
-    found = list(completions(files, [tmp_path / "graphs.json"], WANTED, tmp_path / "spool", 1, counts))
+    found = list(completions(files, [tmp_path / "graphs.json"], WANTED, tmp_path, 1, counts))
     assert [id for id, _ in found] == ["a", "g"] and counts.left_out["no program"] == 2
 
 
@@ -69,7 +69,7 @@ def test_scene_graphs_may_stand_in_several_files(tmp_path: Path) -> None:
     (tmp_path / "val.json").write_text(json.dumps({"9": SCENE}))
     counts, files = Counts(), [Questions([tmp_path / "questions.json"])]
     graphs = [tmp_path / "graphs.json", tmp_path / "val.json"]
-    found = list(completions(files, graphs, WANTED, tmp_path / "spool", 1, counts))
+    found = list(completions(files, graphs, WANTED, tmp_path, 1, counts))
     assert [id for id, _ in found] == ["a", "g", "e"] and "no scene graph of the image" not in counts.left_out
 
 
@@ -78,7 +78,7 @@ def test_names_that_cannot_be_written_are_counted(tmp_path: Path) -> None:
     (tmp_path / "graphs.json").write_text(json.dumps({"7": half}))
     (tmp_path / "questions.json").write_text(json.dumps({"a": question("select: dog (3)->query: name [0]", "dog")}))
     counts, files = Counts(), [Questions([tmp_path / "questions.json"])]
-    assert not list(completions(files, [tmp_path / "graphs.json"], ["a"], tmp_path / "spool", 1, counts))
+    assert not list(completions(files, [tmp_path / "graphs.json"], ["a"], tmp_path, 1, counts))
     assert counts.left_out == {"a name that is no text": 1}
 
 
@@ -94,7 +94,7 @@ def test_several_processes_write_the_same(tmp_path: Path) -> None:
 
     def run(processes: int) -> list[tuple[str, str]]:
         files = [Questions([tmp_path / "many.json"])]
-        return list(completions(files, [tmp_path / "many_graphs.json"], asked, tmp_path / "spool", processes, Counts()))
+        return list(completions(files, [tmp_path / "many_graphs.json"], asked, tmp_path, processes, Counts()))
 
     alone = run(1)
     assert run(2) == alone and len(alone) == 600
@@ -107,5 +107,5 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     file.write_text(file.read_text()[:-30])
     files = [Questions([tmp_path / "questions.json"])]
     with pytest.raises(DataError, match=name):
-        list(completions(files, [tmp_path / "graphs.json"], WANTED, tmp_path / "spool", 1, Counts()))
-    assert not (tmp_path / "spool").exists()
+        list(completions(files, [tmp_path / "graphs.json"], WANTED, tmp_path, 1, Counts()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["graphs.json", "questions.json"]

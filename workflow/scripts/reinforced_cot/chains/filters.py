@@ -110,15 +110,11 @@ def filtered(
     """
     parts = [examples[start : start + _PART] for start in range(0, len(examples), _PART)]
     tasks = ((part, {one.id: completions.get(one.id, ()) for one in part}) for part in parts)
-    return _joined(in_order(partial(_filtered_part, chosen), tasks, processes))
+    return _joined(in_order(partial(_filtered, chosen), tasks, processes))
 
 
-def _filtered_part(chosen: ChainSet, task: tuple[Sequence[Example], Mapping[str, Sequence[str]]]) -> Filtered:
-    return _filtered(*task, chosen)
-
-
-def _filtered(examples: Sequence[Example], completions: Mapping[str, Sequence[str]], chosen: ChainSet) -> Filtered:
-    result = Filtered()
+def _filtered(chosen: ChainSet, task: tuple[Sequence[Example], Mapping[str, Sequence[str]]]) -> Filtered:
+    (examples, completions), result = task, Filtered()
     for example in examples:
         texts = completions.get(example.id, ())
         result.questions += 1

@@ -153,16 +153,22 @@ class ChainSettings(Section):
     chains: ChainSet
 
 
-class Teacher(Section):
-    """How an endpoint is asked: the part of a set that decides what it replies, and how fast."""
+class Asked(Section):
+    """What an endpoint is asked: the part of a set that decides what it replies."""
 
-    url: str
     model: str
     samples: int
-    key_env: str | None
     prompt: str
     temperature: float
     max_tokens: int
+    preview: int | None
+
+
+class Teacher(Asked):
+    """The same with how the endpoint is asked, which changes no reply: a change of it makes nothing stale."""
+
+    url: str
+    key_env: str | None
     concurrency: int
     requests_per_minute: int | None
     timeout: float
@@ -170,22 +176,13 @@ class Teacher(Section):
     max_requests: int | None
     price: Price | None
     max_cost: float | None
-    preview: int | None
 
 
-class Asked(Section):
-    """What an endpoint is asked: the part of `Teacher` that decides what it replies."""
-
-    model: str
-    samples: int
-    prompt: str
-    temperature: float
-    max_tokens: int
-    preview: int | None
+CONTROL = tuple(name for name in Teacher.model_fields if name not in Asked.model_fields)
 
 
 class AskedSettings(Section):
-    """What the stage that asks an endpoint reads from its file; how it is asked comes beside it.
+    """What the stage that asks an endpoint reads from its file.
 
     Attributes:
         name: of the set.
@@ -198,25 +195,10 @@ class AskedSettings(Section):
     teacher: Asked
 
 
-class TeacherSettings(Section):
-    """Both together.
+class TeacherSettings(AskedSettings):
+    """The same with how the endpoint is asked, which comes beside the file."""
 
-    Attributes:
-        name: of the set.
-        instruction: the text behind each question.
-    """
-
-    name: str
-    seed: Seed
-    instruction: str
     teacher: Teacher
-
-
-# How an endpoint is asked, which changes no reply: a change of it makes nothing stale.
-CONTROL = (
-    *("url", "key_env", "concurrency", "requests_per_minute", "timeout", "tries"),
-    *("max_requests", "price", "max_cost"),
-)
 
 
 def without_control(chosen: ChainSet) -> ChainSet:
@@ -225,17 +207,18 @@ def without_control(chosen: ChainSet) -> ChainSet:
 
 
 def teacher_of(chosen: ChainSet) -> Teacher:
-    """The keys of a set by an endpoint, with their defaults."""
-    values = {name: getattr(chosen, name) for name in Teacher.model_fields}
-    stated = {name: value for name, value in values.items() if value is not None}
-    return Teacher.model_validate(
-        {**dict.fromkeys(Teacher.model_fields), **_DEFAULTS, **stated, "samples": chosen.drawn}
-    )
+    """What an endpoint is asked, and how, with the defaults."""
+    return Teacher.model_validate(_with_defaults(chosen, Teacher))
 
 
 def asked_of(chosen: ChainSet) -> Asked:
     """What an endpoint is asked, with the defaults."""
-    return Asked.taken_from(teacher_of(chosen.model_copy(update={"url": chosen.url or ""})))
+    return Asked.model_validate(_with_defaults(chosen, Asked))
+
+
+def _with_defaults(chosen: ChainSet, kind: type[Asked]) -> dict[str, Any]:
+    stated = {name: value for name in kind.model_fields if (value := getattr(chosen, name)) is not None}
+    return {name: stated.get(name, _DEFAULTS.get(name)) for name in kind.model_fields} | {"samples": chosen.drawn}
 
 
 class Reads(NamedTuple):

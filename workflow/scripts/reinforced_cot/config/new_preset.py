@@ -198,7 +198,6 @@ def _policies(wanted: Wanted, look: Look) -> Iterator[str]:
         yield "    from: base                  # the data has no chains to learn from first"
     if wanted.model is None:
         yield "    lora: null"
-    if wanted.model is None:
         asked = f"every: 10, examples: 400, batch_size: 100, max_new_tokens: {tokens}"
         yield f"    selection: {{{asked}}}   # RL is validated"
     yield "    training:"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.chains.settings import CONTROL, Asked, AskedSettings, ChainSettings, teacher_of, without_control
+from reinforced_cot.chains.settings import CONTROL, AskedSettings, ChainSettings, asked_of, teacher_of, without_control
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
 from reinforced_cot.config.trl_fields import defaults
@@ -107,8 +107,8 @@ def chain_settings(config: Config, name: str) -> ChainSettings:
 
 def teacher_settings(config: Config, name: str) -> AskedSettings:
     """What `ask_teacher` reads of one set from its file."""
-    teacher = Asked.taken_from(teacher_of(config.chains[name]))
-    return AskedSettings(name=name, seed=config.seed, instruction=config.prompt.instruction, teacher=teacher)
+    asked = asked_of(config.chains[name])
+    return AskedSettings(name=name, seed=config.seed, instruction=config.prompt.instruction, teacher=asked)
 
 
 def teacher_control(config: Config, name: str) -> str:

@@ -9,8 +9,10 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.text_cleaning import canonical, is_text
@@ -67,7 +69,7 @@ def completions(
     questions: Iterable[Questions],
     graphs: Iterable[Path],
     wanted: Collection[str],
-    spool: Path,
+    folder: Path,
     processes: int,
     counts: Counts,
 ) -> Iterator[tuple[str, str]]:
@@ -76,7 +78,7 @@ def completions(
     Args:
         graphs: GQA's files of scene graphs.
         wanted: ids of questions of the train split.
-        spool: a file that is written, and deleted in the end.
+        folder: the questions are set aside there, in a file without a name, of which nothing is left in any case.
         processes: how many execute programs.
         counts: is filled.
 
@@ -84,19 +86,16 @@ def completions(
         DataError: a file is missing or damaged.
         PipelineError: a process was killed, perhaps for want of memory.
     """
-    try:
-        with open(spool, "w+b") as file:
-            places, types = _set_aside(questions, wanted, file, counts)
-            tasks = _tasks(graphs, places, file)
-            for made in _made(tasks, types, processes):
-                if made.fault:
-                    counts.left_out[made.fault] += 1
-                else:
-                    yield made.id, made.completion
-            if missing := sum(map(len, places.values())):
-                counts.left_out[NO_GRAPH] += missing
-    finally:
-        spool.unlink(missing_ok=True)
+    with TemporaryFile(dir=folder) as file:
+        places, types = _set_aside(questions, wanted, file, counts)
+        tasks = _tasks(graphs, places, file)
+        for made in chain.from_iterable(in_order(partial(_executed, types), tasks, processes)):
+            if made.fault:
+                counts.left_out[made.fault] += 1
+            else:
+                yield made.id, made.completion
+        if missing := sum(map(len, places.values())):
+            counts.left_out[NO_GRAPH] += missing
 
 
 _Places = defaultdict[str, "array[int]"]  # of each image, where its questions stand in the spool
@@ -104,7 +103,7 @@ _Task = list[tuple[Any, list[bytes]]]  # scene graphs, each with its questions
 
 
 def _set_aside(
-    questions: Iterable[Questions], wanted: Collection[str], spool: BinaryIO, counts: Counts
+    questions: Iterable[Questions], wanted: Collection[str], spool: IO[bytes], counts: Counts
 ) -> tuple[_Places, ValueTypes]:
     places: _Places = defaultdict(partial(array, "Q"))
     learned, at, found = Learned(), 0, set[str]()
@@ -136,7 +135,7 @@ def _set_aside(
     return places, learned.types()
 
 
-def _tasks(graphs: Iterable[Path], places: _Places, spool: BinaryIO) -> Iterator[_Task]:
+def _tasks(graphs: Iterable[Path], places: _Places, spool: IO[bytes]) -> Iterator[_Task]:
     """The scene graphs that have questions, in chunks; their images are taken out of ``places``."""
     task: _Task = []
     for entry in (entry for file in graphs for entry in read_entries(file)):
@@ -149,15 +148,9 @@ def _tasks(graphs: Iterable[Path], places: _Places, spool: BinaryIO) -> Iterator
         yield task
 
 
-def _blob(spool: BinaryIO, place: int) -> bytes:
+def _blob(spool: IO[bytes], place: int) -> bytes:
     spool.seek(place)
     return spool.read(int.from_bytes(spool.read(4), "little"))
-
-
-def _made(tasks: Iterable[_Task], types: ValueTypes, processes: int) -> Iterator[Made]:
-    """What the tasks come to, in their order; only some are under way at once."""
-    for made in in_order(partial(_executed, types), tasks, processes):
-        yield from made
 
 
 def _executed(types: ValueTypes, task: _Task) -> list[Made]:

@@ -114,21 +114,17 @@ class _Run(NamedTuple):
 
     def relate(self, step: Step, inputs: Sequence[Result]) -> Result:
         related, others = _stated(step.related), inputs[0].things
-        relation = related.relations[0]
+        relation, found = related.relations[0], self._things(related.named)
         if relation.startswith(_SAME):
             type = relation.removeprefix(_SAME)
-            found = self._candidates(related, others)
+            found = tuple(thing for thing in found if thing not in others)
             kept = tuple(thing for thing in found if self._shared(type, thing, others[0])) if others else ()
             seen = self._shared(type, kept[0], others[0])[:1] if kept else ()
         else:
-            found = self._candidates(related, ())
             kept, seen = tuple(thing for thing in found if _holds(thing, relation, others, related.place)), ()
         if related.named.ids and len(kept) < len(found):
             raise ProgramFault("a relation that the scene graph lacks")
         return Result(kept, seen=seen)
-
-    def _candidates(self, related: Related, without: Sequence[Thing]) -> tuple[Thing, ...]:
-        return tuple(thing for thing in self._things(related.named) if thing not in without)
 
     def _shared(self, type: str, thing: Thing, other: Thing) -> tuple[str, ...]:
         values = self._values(other, type)
@@ -276,7 +272,7 @@ def _side(relation: str) -> str:
     return relation.removeprefix("to the ").removesuffix(" of") if relation.startswith("to the ") else relation
 
 
-def _stated(value: "Stated | None") -> "Stated":
+def _stated(value: Stated | None) -> Stated:
     if value is None:
         raise ProgramFault("a malformed step")
     return value
