@@ -5,10 +5,11 @@
     python workflow/scripts/score.py --moved results/grpo/predictions.jsonl   # verdicts that other rules gave
 
 Each line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (the system's
-text); `id`, `image_id`, `question_type` and `answer_form` are optional. `--answers plain`, or a row's `answer_form`,
-takes the text as the answer alone; otherwise it must be `<think> chain </think> <answer> answer </answer>`. Two files
-are compared question by question: by `id`, or line by line where there is none. The script needs no torch. It prints
-the scores, or writes them with --out; --predictions writes every line with its parts and scores.
+text); `id`, `image_id`, `question_type`, `answer_form`, `answer_kind` and `choices` are optional. `--answers plain`, or
+a row's `answer_form`, takes the text as the answer alone; otherwise it must be `<think> chain </think> <answer> answer
+</answer>`. `--answer-kind`, or a row's `answer_kind`, says how answers are compared (docs/answer-kinds.md). Two
+files are compared question by question: by `id`, or line by line where there is none. The script needs no torch. It
+prints the scores, or writes them with --out; --predictions writes every line with its parts and scores.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 from tqdm import tqdm
 
 from reinforced_cot.data.completions import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
+from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation.gqa_metrics import gqa_files
 from reinforced_cot.files import read_jsonl, write_json, write_jsonl
 from reinforced_cot.interpreter import run_script
@@ -91,6 +93,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--answers", choices=ANSWER_FORMS, default="tags", help="how the texts are read: with tags, or plain"
     )
+    parser.add_argument(
+        "--answer-kind",
+        default="",
+        help="how answers are compared where a line does not say so: 'number relative=0.05'",
+    )
     parser.add_argument("--out", type=Path, help="JSON file for the scores, in place of the terminal")
     parser.add_argument("--predictions", dest="scored", type=Path, help="JSONL file for the lines with their scores")
     parser.add_argument("--asked", type=Path, help="JSONL of a prepared split: each of its questions must be answered")
@@ -125,13 +132,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in args.predictions:
         if not path.is_file():
             parser.error(f"{path} is no file")
+    from reinforced_cot.answers.specification import chosen
     from reinforced_cot.evaluation.completeness import read_whole
     from reinforced_cot.evaluation.scores import evaluate, scored_rows
 
+    try:
+        chosen(args.answer_kind)
+    except DataError as error:
+        parser.error(f"--answer-kind: {error}")
     questions, choices = gqa_files({"gqa_questions": args.gqa_questions, "gqa_choices": args.gqa_choices})
     rows: dict[str, list[Prediction]] = {}
     for path in args.predictions:
-        unscored = read_whole(path, args.asked, args.answers) if args.asked else read_predictions(path, args.answers)
+        form = (args.answers, args.answer_kind)
+        unscored = read_whole(path, args.asked, *form) if args.asked else read_predictions(path, *form)
         progress = tqdm(scored_rows(unscored), desc=str(path), total=len(unscored), mininterval=1, leave=False)
         rows[str(path)] = list(progress)
     for name, predictions in rows.items():

@@ -1,15 +1,25 @@
 """Kinds of answers, and a different answer of the same kind: tables, and every question of the real sample."""
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from places import SHARED
 
+from reinforced_cot.answers.truth import Truth
 from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools
 from reinforced_cot.matching.answer_matching import is_correct
 
 SAMPLE = SHARED / "data/gqa-cot-sample/train_data.jsonl"
 PREFIX = "Please answer based on the image content: "
+
+
+def another(name: str, question: str, answer: str, pools: dict[str, list[str]]) -> str | None:
+    return another_answer(name, Truth((answer,), question), answer, pools)
+
+
+def with_truths(rows: Iterable[tuple[str, str]]) -> list[tuple[Truth, str]]:
+    return [(Truth((answer,), question), answer) for question, answer in rows]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +59,7 @@ def test_pools_hold_each_answer_once() -> None:
         ("Is it red?", "No"),
     ]
     expected = {"open": ["bowl", "tennis racket"], "color": ["red"], "number": ["2"], "yes/no": ["no"]}
-    assert pools(rows) == pools(reversed(rows)) == expected
+    assert pools(with_truths(rows)) == pools(with_truths(reversed(rows))) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,18 +75,18 @@ def test_pools_hold_each_answer_once() -> None:
     ],
 )
 def test_the_opposite_or_another_choice_of_the_question(question: str, answer: str, other: str) -> None:
-    assert another_answer("q1", question, answer, {"open": ["table"], "choice": ["table"]}) == other
+    assert another("q1", question, answer, {"open": ["table"], "choice": ["table"]}) == other
 
 
 def test_otherwise_the_name_picks_one_of_the_pool() -> None:
     kinds = {"open": ["bed", "bowl", "cup", "knife", "table"], "color": ["red"]}
-    chosen = {name: another_answer(name, "What is it?", "cup", kinds) for name in ("q1", "q2", "q3")}
+    chosen = {name: another(name, "What is it?", "cup", kinds) for name in ("q1", "q2", "q3")}
     assert chosen == {"q1": "table", "q2": "bed", "q3": "bowl"}  # sha256 of the name, 48 bits: 3, 0 and 1 modulo 4
 
 
 def test_every_one_of_the_pool_is_chosen_by_some_name() -> None:
     kinds = {"open": ["bed", "bowl", "cup", "knife", "table"]}
-    chosen = {another_answer(f"q{n}", "What is it?", "cup", kinds) for n in range(100)}
+    chosen = {another(f"q{n}", "What is it?", "cup", kinds) for n in range(100)}
     assert chosen == {"bed", "bowl", "knife", "table"}
 
 
@@ -91,7 +101,7 @@ def test_every_one_of_the_pool_is_chosen_by_some_name() -> None:
     ],
 )
 def test_no_answer_of_the_pool_that_shares_a_word(answer: str, pool: list[str], left: set[str | None]) -> None:
-    assert {another_answer(f"q{n}", "What is it?", answer, {"open": pool}) for n in range(30)} == left
+    assert {another(f"q{n}", "What is it?", answer, {"open": pool}) for n in range(30)} == left
 
 
 @pytest.mark.parametrize(
@@ -106,12 +116,12 @@ def test_no_answer_of_the_pool_that_shares_a_word(answer: str, pool: list[str], 
     ],
 )
 def test_another_number_price_or_time(question: str, answer: str, pool: dict[str, list[str]], left: str) -> None:
-    assert {another_answer(f"q{n}", question, answer, pool) for n in range(30)} == {left}
+    assert {another(f"q{n}", question, answer, pool) for n in range(30)} == {left}
 
 
 def test_a_kind_without_a_pool_has_no_other_answer() -> None:
-    assert another_answer("q1", "What is it?", "cup", {}) is None
-    assert another_answer("q1", "What color is it?", "red", {"open": ["cup"]}) is None
+    assert another("q1", "What is it?", "cup", {}) is None
+    assert another("q1", "What color is it?", "red", {"open": ["cup"]}) is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ def test_a_kind_without_a_pool_has_no_other_answer() -> None:
     ],
 )
 def test_what_the_question_offers_is_not_the_answer_again(question: str, answer: str) -> None:
-    other = another_answer("q1", question, answer, {"choice": ["table"]})
+    other = another("q1", question, answer, {"choice": ["table"]})
     assert other not in ("black", "brown", "red")
 
 
@@ -133,8 +143,16 @@ def test_all_questions_of_the_sample_have_another_answer_that_is_wrong() -> None
     lines = map(json.loads, SAMPLE.read_text(encoding="utf-8").splitlines())
     rows = [(line["instruction"].removeprefix(PREFIX), line["answer"]) for line in lines]
     assert len(rows) == 498
-    kinds = pools(rows)
-    others = [another_answer(f"line-{n}", *row, kinds) for n, row in enumerate(rows, start=1)]
+    kinds = pools(with_truths(rows))
+    others = [another(f"line-{n}", *row, kinds) for n, row in enumerate(rows, start=1)]
     assert sum(other is None for other in others) <= 4  # 1 %; none when it was written
     for (question, truth), other in zip(rows, others, strict=True):
         assert other is None or not is_correct(other, truth, question)
+
+
+def test_boxes_and_lists_keep_their_form_and_differ_by_their_kind() -> None:
+    boxes = ["[0, 0, 10, 10]", "[0, 0, 10, 11]", "[50, 50, 60, 60]"]
+    rows = [(Truth((box,), "Where?", "box iou=0.5"), box) for box in boxes]
+    assert pools(rows) == {"box": sorted(boxes)}
+    assert {another_answer(f"q{n}", *rows[0], pools(rows)) for n in range(9)} == {"[50, 50, 60, 60]"}
+    assert another_answer("q1", *rows[0], {"box": boxes[:2]}) is None  # the other box is nearly the same

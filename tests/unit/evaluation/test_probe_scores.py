@@ -6,14 +6,14 @@ from collections import Counter
 import pytest
 from places import SHARED
 
+from reinforced_cot.answers.truth import Truth
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import without_prefix
 from reinforced_cot.evaluation.probe_scores import probe_scores
+from reinforced_cot.scoring.constant_answers import SLOPPY, constant_answers
 from reinforced_cot.scoring.hack_probes import (
-    SLOPPY,
     TEXT_PROBES,
-    constant_answers,
     constant_completions,
     is_near,
     listed_candidates,
@@ -102,7 +102,7 @@ def test_the_reward_sees_through_them_as_the_probe_does() -> None:
 
 def test_constants_are_the_frequent_answers_and_the_cheats() -> None:
     truths = ["No", "no", "yes", *(str(n) for n in range(20))]
-    found = constant_answers(truths)
+    found = constant_answers([Truth((truth,)) for truth in truths])
     assert found[:2] == ["no", "0"] and found[10] == "no, 0" and found[19].startswith("no, 0, 1")
     assert found[-3:] == list(SLOPPY)
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from reinforced_cot.data.examples import Example, accepted_answers, most_frequent_first
+from reinforced_cot.data.listed_choices import with_choices
 from reinforced_cot.data.records import Place, RawRecord, Rejection
-from reinforced_cot.preparation.conversion import MAX_EXTRA_CHARACTERS, converted, with_choices
+from reinforced_cot.preparation.conversion import MAX_EXTRA_CHARACTERS, converted
 
 RECORD = RawRecord("q1", Place("a.jsonl", 3), (Path("a.png"),), "What is it?", ("cat",))
 TWO = (Path("a.png"), Path("b.png"))

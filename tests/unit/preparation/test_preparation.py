@@ -208,7 +208,7 @@ def test_all_that_a_record_says_comes_back(tmp_path: Path) -> None:
         1,
         answers=("cat", " Kitten", "Kitten"),
         choices=("cat", "dog"),
-        answer_kind="choice",
+        answer_kind="text",
         semantic_type="obj",
         extra={"depth": [1, None], "name": {"de": "Käse"}},
         chain_answer="dog",
@@ -216,7 +216,7 @@ def test_all_that_a_record_says_comes_back(tmp_path: Path) -> None:
     run([given, raw(2)], tmp_path)
     full, bare = read_examples(tmp_path / "train.jsonl")
     assert (full.answers, full.answer, full.taught_answer) == (("Kitten", "Kitten", "cat"), "Kitten", "dog")
-    assert (full.choices, full.answer_kind, full.semantic_type) == (("cat", "dog"), "choice", "obj")
+    assert (full.choices, full.answer_kind, full.semantic_type) == (("cat", "dog"), "text", "obj")
     assert full.extra == {"depth": [1, None], "name": {"de": "Käse"}}
     assert (bare.choices, bare.answer_kind, bare.extra, bare.taught_answer) == ((), "", {}, "yes")
     assert rows(tmp_path, "train")[1].keys() == {"id", "images", "question", "answers", "question_type", "chain"}

@@ -4,7 +4,7 @@ import pytest
 
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
-from reinforced_cot.scoring.metrics import samples_correct, shares
+from reinforced_cot.scoring.metrics import sample_credits, shares
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.scoring.predictions import scored
 
@@ -53,4 +53,4 @@ def test_a_chain_that_copies_its_answer_supports_nothing() -> None:
 
 
 def test_samples_are_scored_like_completions() -> None:
-    assert samples_correct(row(RED, samples=[RED, "red", completion_text("x", "Red.")])) == [True, False, True]
+    assert sample_credits(row(RED, samples=[RED, "red", completion_text("x", "Red.")])) == [True, False, True]

@@ -290,12 +290,12 @@ def test_rewards_get_what_records_say_beside_the_columns(folder: Path) -> None:
     (folder / "own_fields.py").write_text(code)
     examples = [
         Example("q1", ("a.png",), "?", ("red",), "query"),
-        Example("q2", ("a.png",), "?", ("a", "b"), "query", choices=("a", "b", "c"), answer_kind="no"),
+        Example("q2", ("a.png",), "?", ("a", "b"), "query", choices=("a", "b", "c"), answer_kind="text"),
         Example("q3", ("a.png",), "?", ("a",) * 3, "query", extra={"depth": 0.5}),
         Example("q4", ("a.png",), "?", ("a",) * 9, "query"),
     ]
     [mine, correct], _ = load_rewards({"own_fields:mine": 1.0, "correctness": 1.0}, examples[::-1], scale=2)
-    assert call(mine) == [2.0, 464.0, 1006.0]
+    assert call(mine) == [2.0, 864.0, 1006.0]
     columns = {"id": ["q2", "q2", "q3"], "answer": ["a", "a", "a"], "question": ["?"] * 3}
     completions = [[{"role": "assistant", "content": completion_text("x", said)}] for said in ("b", "c", "b")]
     assert correct(completions=completions, **columns) == [1.0, 0.0, 0.0]

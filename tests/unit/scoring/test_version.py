@@ -16,10 +16,10 @@ from reinforced_cot.scoring.version import RULES
 RULE_MODULES = [
     *(
         f"{room}.{file.stem}"
-        for room in ("matching", "reading", "judging")
+        for room in ("matching", "answers", "reading", "judging")
         for file in sorted((SCRIPTS / "reinforced_cot" / room).glob("[!_]*.py"))
     ),
-    *("data.tokens", "data.question_format", "data.text_cleaning", "data.parsing"),
+    *("data.tokens", "data.listed_choices", "data.question_format", "data.text_cleaning", "data.parsing"),
 ]
 # After a change of the rules: raise RULES, and write the new pair here.
 PINNED = (5, "9e2bc42ae844f166")

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+from reinforced_cot.answers.kinds import is_right
+from reinforced_cot.answers.truth import truth_of
 from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.chains.taught import Chain
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.parsing import Parsed, parse_completion
-from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import is_accepted
+from reinforced_cot.judging.by_kind import judged
+from reinforced_cot.judging.consistency import is_bare
 from reinforced_cot.processes import in_order
 from reinforced_cot.reading.verdict import Verdict
 
@@ -148,7 +150,8 @@ def _faults(parsed: Parsed, example: Example, chosen: ChainSet, kept: Sequence[s
     if parsed.think is None or parsed.answer is None:
         yield f"malformed: {parsed.problem}"
         return
-    if not is_accepted(parsed.answer, example.answers, example.question_text):
+    truth = truth_of(example)
+    if not is_right(parsed.answer, truth):
         yield "wrong answer"
     if parsed.think in kept:
         yield "said before"
@@ -157,7 +160,7 @@ def _faults(parsed: Parsed, example: Example, chosen: ChainSet, kept: Sequence[s
     yield from (name for name, pattern in _LEAKS.items() if pattern.search(parsed.think))
     if _other_script(parsed.think, example.question):
         yield "another script than the question's"
-    verdict = judge(parsed.think, parsed.answer, example.question_text)
+    verdict = judged(parsed.think, parsed.answer, truth)
     if verdict is not Verdict.SUPPORT:
         yield f"the chain does not lead to the answer ({verdict.value})"
     if is_bare(parsed.think, parsed.answer, example.question_text):

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.answers.kinds import is_right
+from reinforced_cot.answers.truth import truth_of
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.errors import DataError
-from reinforced_cot.matching.answer_matching import is_accepted
 from reinforced_cot.result_files import read_result_rows
 
 
@@ -47,7 +48,7 @@ def histogram(rights: Mapping[str, int], count: int) -> list[int]:
 
 
 def _is_right(text: str, example: Example) -> bool:
-    return is_accepted(parse_completion(text).answer, example.answers, example.question_text)
+    return is_right(parse_completion(text).answer, truth_of(example))
 
 
 def kept_by_rate(

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import yaml
 
+from reinforced_cot.answers.specification import chosen as chosen_kind
 from reinforced_cot.chains.settings import ChainSet
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.stage_settings import data_settings
 from reinforced_cot.config.table_checks import table_file_problems, table_problems
-from reinforced_cot.errors import PipelineError
+from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.evaluation.settings import Evaluating
 from reinforced_cot.files import read_json
 from reinforced_cot.programs.settings import GRAPHS, graphs_of, question_files
@@ -42,11 +43,22 @@ def data_problems(data: DataSettings) -> Iterator[str]:
                 yield f"`{key}.{field}` is not read by source {source.source}; remove it, or name another source"
         if source.source == "table":
             yield from table_problems(key, source)
+        if source.answer_kind and source.answer_kind != data.answer_kind:
+            yield from _kind_problems(f"{key}.answer_kind", source.answer_kind)
         if source.part and source.part[0] >= source.part[1]:
             yield f"`{key}.part` is {list(source.part)}; it must be [from, to] with from below to"
+    if data.answer_kind:
+        yield from _kind_problems("data.answer_kind", data.answer_kind)
     if any(source.source == "digits" for _, source in sources_by_key(data)):
         yield from type_problems("data.digits.train_question_types", data.digits.train_question_types)
     yield from _overlaps(data)
+
+
+def _kind_problems(key: str, kind: str) -> Iterator[str]:
+    try:
+        chosen_kind(kind)
+    except DataError as error:
+        yield f"`{key}`: {error}"
 
 
 def sources_by_key(data: DataSettings) -> Iterator[tuple[str, Source]]:

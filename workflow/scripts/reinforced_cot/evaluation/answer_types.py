@@ -5,11 +5,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from reinforced_cot.answers.kinds import is_right
+from reinforced_cot.answers.specification import chosen
+from reinforced_cot.answers.truth import Truth
 from reinforced_cot.matching.answer_matching import core, polarity
 from reinforced_cot.matching.numbers import number_kind
 from reinforced_cot.matching.vocabulary import NO, YES
 from reinforced_cot.matching.words import forms, is_same_word, phrase
 from reinforced_cot.reading.candidates import rival_answers
+
+_TRIES = 20
 
 
 def answer_type(question: str, truth: str) -> str:
@@ -30,24 +35,38 @@ def answer_type(question: str, truth: str) -> str:
     return "color" if {"color", "colour"} & set(question_words) else "open"
 
 
-def pools(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """The different answers of each kind, sorted; ``rows`` holds questions and answers."""
-    by_kind: dict[str, set[str]] = {}
-    for question, answer in rows:
-        by_kind.setdefault(answer_type(question, answer), set()).add(" ".join(phrase(answer)))
-    return {kind: sorted(answers - {""}) for kind, answers in by_kind.items()}
+def group_of(truth: Truth, answer: str) -> str:
+    """The group of an answer in an evaluation: the kind that the record names, unless it is words, else its type."""
+    kind = chosen(truth.kind)
+    return answer_type(truth.question, answer) if kind.is_worded else kind.name
 
 
-def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Sequence[str]]) -> str | None:
-    """A different answer of the same kind: yes for no, a rival that the question names, else one of a pool.
+def pools(rows: Iterable[tuple[Truth, str]]) -> dict[str, list[str]]:
+    """The different answers of each group (`group_of`), sorted; ``rows`` holds answers with what they answer."""
+    by_group: dict[str, set[str]] = {}
+    for truth, answer in rows:
+        is_worded = chosen(truth.kind).is_worded
+        by_group.setdefault(group_of(truth, answer), set()).add(" ".join(phrase(answer)) if is_worded else answer)
+    return {group: sorted(answers - {""}) for group, answers in by_group.items()}
+
+
+def another_answer(name: str, truth: Truth, answer: str, pools: Mapping[str, Sequence[str]]) -> str | None:
+    """A different answer of the same group: yes for no, a rival that the question names, else one of a pool.
 
     Args:
         name: decides which answer of a pool is taken, so that it is the same in every run.
-        pools: the answers of each kind (`pools`).
+        truth: what ``answer`` answers.
+        pools: the answers of each group (`pools`).
 
     Returns:
         The answer, or None if there is no different one.
     """
+    number = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16)
+    if not chosen(truth.kind).is_worded:
+        same, pool_of_kind = truth._replace(answers=(answer,)), pools.get(group_of(truth, answer), ())
+        tried = (pool_of_kind[(number + step) % len(pool_of_kind)] for step in range(min(_TRIES, len(pool_of_kind))))
+        return next((other for other in tried if not is_right(other, same)), None)
+    question = truth.question
     is_yes = polarity(answer, question)
     if is_yes is not None:
         return "no" if is_yes else "yes"
@@ -63,7 +82,7 @@ def another_answer(name: str, question: str, answer: str, pools: Mapping[str, Se
     similar = _similar(words, pool)
     if len(similar) == len(pool):
         return None
-    place = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) % (len(pool) - len(similar))
+    place = number % (len(pool) - len(similar))
     for other in similar:  # in order: they are left out of the count
         place += other <= place
     return pool[place]

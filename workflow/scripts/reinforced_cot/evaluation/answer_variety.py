@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from reinforced_cot.evaluation.answer_types import answer_type
+from reinforced_cot.answers.truth import truth_of_row
+from reinforced_cot.evaluation.answer_types import group_of
 from reinforced_cot.matching.answer_matching import core, polarity
+from reinforced_cot.scoring.metrics import credit_of
 from reinforced_cot.scoring.prediction_rows import Prediction
 
 LISTED = 10  # true answers per type, the most frequent ones
@@ -30,14 +32,14 @@ def by_true_answer(rows: Sequence[Prediction]) -> dict[str, Any]:
     """
     types: dict[str, list[Prediction]] = defaultdict(list)
     for row in rows:
-        types[answer_type(row["instruction"], row["gt_answer"])].append(row)
+        types[group_of(truth_of_row(row), row["gt_answer"])].append(row)
     return {name: _of_type(group) for name, group in sorted(types.items())}
 
 
 def _of_type(rows: Sequence[Prediction]) -> dict[str, Any]:
-    by_truth: dict[str, list[bool]] = defaultdict(list)
+    by_truth: dict[str, list[float]] = defaultdict(list)
     for row in rows:
-        by_truth[_plain(row["gt_answer"])].append(row["is_correct"])
+        by_truth[_plain(row["gt_answer"])].append(credit_of(row))
     answers = Counter(_plain(row["pred_answer"] or "") for row in rows)
     of_truths, of_answers = variety(map(len, by_truth.values())), variety(answers.values())
     share = (of_answers - 1) / (of_truths - 1) if of_truths > 1 else None

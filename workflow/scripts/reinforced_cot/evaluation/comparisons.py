@@ -7,6 +7,7 @@ from typing import Any
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import uncertainty
+from reinforced_cot.scoring.metrics import credit_of
 from reinforced_cot.scoring.prediction_rows import Prediction
 
 
@@ -52,8 +53,8 @@ def difference(pairs: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]
         these questions would show, power .8); ``images``; ``gained`` and ``lost`` questions. A value is None if there
         is one image, which does not show how images differ, or if all questions changed alike.
     """
-    first, second = ([bool(pair[side]["is_correct"]) for pair in pairs] for side in (0, 1))
-    changes = [float(after) - float(before) for before, after in zip(first, second, strict=True)]
+    first, second = ([credit_of(pair[side]) for pair in pairs] for side in (0, 1))
+    changes = [after - before for before, after in zip(first, second, strict=True)]
     images = [_image(*pair) for pair in pairs]
     error, n_images = uncertainty.clustered_error(changes, images), len(set(images))
     return {

@@ -9,13 +9,13 @@ from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import read_predictions
 
 
-def read_whole(path: Path, asked: Path, answer_form: str = "tags") -> list[Prediction]:
+def read_whole(path: Path, asked: Path, answer_form: str = "tags", answer_kind: str = "") -> list[Prediction]:
     """The rows of ``answers.jsonl`` or ``predictions.jsonl``: one for each question of the split that was asked.
 
     Args:
         path: the file.
         asked: ``results/data/{split}.jsonl``.
-        answer_form: as for `read_predictions`.
+        answer_form, answer_kind: as for `read_predictions`.
 
     Raises:
         DataError: a line is damaged, the file is not what was written, or the questions are not those of the split; the
@@ -23,7 +23,7 @@ def read_whole(path: Path, asked: Path, answer_form: str = "tags") -> list[Predi
     """
     remedy = made_again(path)
     try:
-        rows = read_predictions(path, answer_form)
+        rows = read_predictions(path, answer_form, answer_kind)
     except DataError as error:
         raise DataError(f"{error}: {remedy}" if path.exists() else str(error)) from None
     check_result(path, remedy)

@@ -6,20 +6,21 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
+from reinforced_cot.answers.kinds import credit
+from reinforced_cot.answers.truth import truth_of_row
 from reinforced_cot.data.completions import ANSWER_CLOSE
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import uncertainty
-from reinforced_cot.evaluation.answer_types import another_answer, answer_type, pools
+from reinforced_cot.evaluation.answer_types import another_answer, group_of, pools
 from reinforced_cot.evaluation.answer_variety import by_true_answer
 from reinforced_cot.evaluation.gqa_metrics import Choices, Questions, gqa_metrics
 from reinforced_cot.evaluation.probe_scores import probe_scores
-from reinforced_cot.judging.consistency import judge
-from reinforced_cot.matching.answer_matching import is_accepted
+from reinforced_cot.judging.by_kind import judged
 from reinforced_cot.reading.verdict import Verdict
-from reinforced_cot.scoring.metrics import mean, samples_correct, shares
+from reinforced_cot.scoring.metrics import credit_of, mean, sample_credits, shares
 from reinforced_cot.scoring.original import legacy_extract, legacy_matches
-from reinforced_cot.scoring.prediction_rows import Prediction, truths_of
+from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import parsed_as, scored
 from reinforced_cot.scoring.version import RULES
 
@@ -52,7 +53,7 @@ def evaluate(
     rows = sorted(rows, key=lambda row: row["id"])  # sums of floats depend on their order
     images = [row["image_id"] for row in rows]
     n_images = len(set(images))
-    error = uncertainty.clustered_error([row["is_correct"] for row in rows], images)
+    error = uncertainty.clustered_error([credit_of(row) for row in rows], images)
     return {
         "scoring_rules": RULES,
         "questions": sha256("\n".join(row["id"] for row in rows).encode()).hexdigest()[:16],
@@ -62,7 +63,7 @@ def evaluate(
         "accuracy_error": error,
         "detectable_difference": uncertainty.detectable_difference(error and 2**0.5 * error, n_images),
         "by_question_type": _split(rows, lambda row: row["question_type"]),
-        "by_answer_type": _split(rows, lambda row: answer_type(row["instruction"], row["gt_answer"])),
+        "by_answer_type": _split(rows, lambda row: group_of(truth_of_row(row), row["gt_answer"])),
         "by_true_answer": by_true_answer(rows),
         "by_semantic_type": _split([row for row in rows if row["semantic_type"]], lambda row: row["semantic_type"]),
         "by_chain_length": _split([row for row in rows if row["pred_think"]], _length_class),
@@ -99,17 +100,17 @@ def scored_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Prediction]:
     """
     parts = [(row, parsed_as(row.get("answer_form"), row["prediction_raw"])) for row in rows]
     kinds = pools(
-        (row["instruction"], answer)
+        (truth_of_row(row), answer)
         for row, parsed in parts
         if parsed.think is not None and parsed.answer is not None
         for answer in (parsed.answer, row["gt_answer"])
     )
     for row, parsed in parts:
-        question, verdict = row["instruction"], None
+        truth, verdict = truth_of_row(row), None
         prediction = scored(row)
         if parsed.think is not None and parsed.answer is not None:
-            other = another_answer(row["id"], question, parsed.answer, kinds)
-            verdict = None if other is None else judge(parsed.think, other, question).value
+            other = another_answer(row["id"], truth, parsed.answer, kinds)
+            verdict = None if other is None else judged(parsed.think, other, truth).value
         yield {**prediction, "control_verdict": verdict}
 
 
@@ -145,8 +146,8 @@ def _verdict_shares(verdicts: Sequence[str]) -> dict[str, Any]:
 
 def _with_interval(rows: Sequence[Prediction]) -> dict[str, Any]:
     result = shares(rows)
-    right, images = [row["is_correct"] for row in rows], [row["image_id"] for row in rows]
-    return {**result, "accuracy_interval": uncertainty.share_interval(right, images)}
+    credits, images = [credit_of(row) for row in rows], [row["image_id"] for row in rows]
+    return {**result, "accuracy_interval": uncertainty.share_interval(credits, images)}
 
 
 def _split(rows: Sequence[Prediction], key: Callable[[Prediction], str]) -> dict[str, Any]:
@@ -172,19 +173,20 @@ def _sampled(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     drawn = min(len(row["samples"]) for row in rows)
     if not drawn:
         return None
-    right = [samples_correct(row)[:drawn] for row in rows]
+    credits = [sample_credits(row)[:drawn] for row in rows]
     well_formed = [
-        (parse_completion(text).well_formed, correct)
-        for row, each in zip(rows, right, strict=True)
-        for text, correct in zip(row["samples"][:drawn], each, strict=True)
+        (parse_completion(text).well_formed, earned)
+        for row, each in zip(rows, credits, strict=True)
+        for text, earned in zip(row["samples"][:drawn], each, strict=True)
     ]
+    right = [sum(earned > 0.5 for earned in each) for each in credits]
     tries = [k for k in (2**power for power in range(drawn.bit_length())) if k <= drawn]
     return {
         "samples_per_question": drawn,
-        "accuracy": fmean(correct for _, correct in well_formed),
-        "accuracy_well_formed": mean(correct for formed, correct in well_formed if formed),
+        "accuracy": fmean(earned for _, earned in well_formed),
+        "accuracy_well_formed": mean(earned for formed, earned in well_formed if formed),
         "format_rate": fmean(formed for formed, _ in well_formed),
-        "pass_at_k": {str(k): fmean(uncertainty.pass_at_k(drawn, sum(each), k) for each in right) for k in tries},
+        "pass_at_k": {str(k): fmean(uncertainty.pass_at_k(drawn, correct, k) for correct in right) for k in tries},
     }
 
 
@@ -193,9 +195,9 @@ def _direct(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     answered = [row for row in rows if row["direct_raw"] is not None]
     if not answered:
         return None
-    right = [is_accepted(direct_answer(row["direct_raw"]), truths_of(row), row["instruction"]) for row in answered]
+    right = [credit(direct_answer(row["direct_raw"]), truth_of_row(row)) for row in answered]
     images = [row["image_id"] for row in answered]
-    thinking = [row["is_correct"] for row in answered]
+    thinking = [credit_of(row) for row in answered]
     return {
         "n": len(answered),
         "accuracy": fmean(right),

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from reinforced_cot.data.examples import accepted_answers
 from reinforced_cot.data.question_format import without_format
 from reinforced_cot.data.text_cleaning import find_special_token
 from reinforced_cot.data.tokens import ARTICLES, MAX_ANSWER_CHARACTERS, is_word
@@ -57,20 +56,12 @@ _WRONG = word_set("wrong false incorrect")  # beside a yes or a no
 MAX_QUESTION_CHARACTERS = 4_000  # of a question that is read: some rules take more than linear time in it
 
 
-def is_accepted(answer: str | None, truths: Sequence[str], question: str = "") -> bool:
-    """Whether ``answer`` is one of the true answers that count (`data.examples.accepted_answers`).
-
-    >>> is_accepted("a kitten", ["cat", "kitten"]), is_accepted("pink", ["red", "red", "pink"])
-    (True, False)
-    """
-    return any(is_correct(answer, truth, question) for truth in accepted_answers(truths))
-
-
-def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
+def is_correct(answer: str | None, truth: str, question: str = "", as_text: bool = False) -> bool:
     """Whether ``answer`` is the true one; a malformed completion (None) or an empty text never is.
 
     Args:
         question: its words may stand in the answer, too: "The cup is red." answers "What color is the cup?".
+        as_text: whether the true answer is words alone: no yes or no, no option of the question, no letter.
 
     >>> is_correct("A tennis racket.", "tennis rackets"), is_correct("not red but blue", "red")
     (True, False)
@@ -81,7 +72,7 @@ def is_correct(answer: str | None, truth: str, question: str = "") -> bool:
     """
     if not answer or len(answer) > MAX_ANSWER_CHARACTERS:
         return False
-    expected = _expected(truth, question[:MAX_QUESTION_CHARACTERS])
+    expected = _expected(truth, question[:MAX_QUESTION_CHARACTERS], as_text)
     if not expected.words:
         return False
     if asks_time(expected.question_words):
@@ -139,13 +130,13 @@ class _Expected(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def _expected(truth: str, question: str) -> _Expected:
+def _expected(truth: str, question: str, as_text: bool) -> _Expected:
     question = without_format(question)
     wanted = tuple(phrase(truth)) if len(truth) <= MAX_ANSWER_CHARACTERS else ()
     if asks_time(words(question)) and wanted:
         wanted = tuple(phrase(times_in_digits(truth)))
-    is_polar = len(wanted) == 1 and wanted[0] in YES | NO
-    options = listed_options(question)
+    is_polar = len(wanted) == 1 and wanted[0] in YES | NO and not as_text
+    options = () if as_text else listed_options(question)
     option = true_option(options, truth) if wanted else None
     question_words = tuple(word for word in words(question) if is_word(word))
     rivals = {rival for group in SIDES if set(group) & set(wanted) for rival in group} - set(wanted)
@@ -155,7 +146,7 @@ def _expected(truth: str, question: str) -> _Expected:
         words=wanted,
         marks=inner_marks(truth),
         polarity=wanted[0] in YES if is_polar else None,
-        is_letter=len(wanted) == 1 and is_letter(wanted[0]),
+        is_letter=len(wanted) == 1 and is_letter(wanted[0]) and not as_text,
         options=options,
         option=option,
         variants=(*number_variants(wanted, question_words), *_sides(wanted)),

@@ -1,15 +1,18 @@
 """One raw record in the form that every stage reads, or the reason why it cannot be used."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 
+from reinforced_cot.answers.true_answers import fault_of
+from reinforced_cot.answers.truth import Truth
 from reinforced_cot.data.examples import Example, most_frequent_first
 from reinforced_cot.data.image_places import PLACE, place_count, without_leading_places, without_places
+from reinforced_cot.data.listed_choices import with_choices
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.records import RawRecord, Rejection
 from reinforced_cot.data.text_cleaning import canonical, find_special_token, is_text
 from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
+from reinforced_cot.errors import DataError
 
 MAX_EXTRA_CHARACTERS = 100_000
 
@@ -41,19 +44,6 @@ def _example(record: RawRecord) -> Example:
     )
 
 
-def with_choices(question: str, choices: Sequence[str]) -> str:
-    """A question that names its choices: unless its text has all of them, each is added on a line with its letter.
-
-    >>> with_choices("What is it?", ["cat", "dog"])
-    'What is it?\\nA. cat\\nB. dog'
-    >>> with_choices("Is it a cat or a dog?", ["cat", "dog"])
-    'Is it a cat or a dog?'
-    """
-    if all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", question, re.IGNORECASE) for choice in choices):
-        return question
-    return "\n".join([question, *(f"{chr(ord('A') + number)}. {choice}" for number, choice in enumerate(choices))])
-
-
 def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
     """The kind and the detail of each fault of the texts; a later check may rely on the ones before it."""
     answers = _usable_answers(record)
@@ -79,6 +69,8 @@ def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
         yield "unmatchable answer", f"the answer {UNMATCHABLE}"
     if not all(map(canonical, record.choices)):
         yield "empty choice", "a choice has no visible character"
+    if answers:
+        yield from _faults_of_kind(record, answers)
     if len(record.choices) > 26:
         yield "too many choices", f"the question has {len(record.choices)} choices; 26 have a letter"
     places, images = place_count(canonical(record.question)), len(record.images)
@@ -88,6 +80,17 @@ def _faults(record: RawRecord) -> Iterator[tuple[str, str]]:
         yield "image places", f"the question has {places} places {PLACE}, and the record has {images} images"
     if record.extra:
         yield from _faults_of_extra(record)
+
+
+def _faults_of_kind(record: RawRecord, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    choices = tuple(map(canonical, record.choices))
+    try:
+        fault = fault_of(Truth(tuple(answers), "", record.answer_kind, choices))
+    except DataError as error:
+        yield "unknown answer kind", str(error)
+        return
+    if fault:
+        yield "answer of another kind", f"{fault} (answer_kind {record.answer_kind})"
 
 
 def _usable_answers(record: RawRecord) -> list[str]:

@@ -9,6 +9,7 @@ from reinforced_cot.data.images import EncodedImage, ImageRejected, encoded
 from reinforced_cot.data.records import ImageSource
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.integrity import DIFFERENCE_HASH
+from reinforced_cot.preparation.box_checks import Sizes
 
 _Known = Future[EncodedImage] | str | ImageRejected
 
@@ -18,12 +19,14 @@ class ImageStore:
 
     Attributes:
         written: size, sha256 and difference hash of each file, by its name.
+        sizes: as `EncodedImage` has them, by the file's name.
     """
 
     def __init__(self, folder: Path, budget: PixelBudget, pool: ThreadPoolExecutor) -> None:
         self._folder, self._budget, self._pool = folder, budget, pool
         self._by_path: dict[Path, _Known] = {}
         self.written: dict[str, dict[str, Any]] = {}
+        self.sizes: dict[str, Sizes] = {}
 
     def begin(self, images: Sequence[ImageSource], place: str) -> list["Path | Future[EncodedImage]"]:
         """Let threads decode the images of one question, unless they are known.
@@ -79,6 +82,7 @@ class ImageStore:
     def _write(self, image: EncodedImage) -> str:
         if image.name not in self.written:
             (self._folder / image.name).write_bytes(image.content)
+            self.sizes[image.name] = image.sizes
             self.written[image.name] = {
                 "bytes": len(image.content),
                 "sha256": image.sha256,

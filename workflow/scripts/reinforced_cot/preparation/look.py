@@ -10,11 +10,15 @@ from typing import Any
 
 from PIL import Image
 
+from reinforced_cot.answers.boxes import boxes_of
+from reinforced_cot.answers.truth import truth_of
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.images import ImageRejected, encoded
 from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.data.settings import PixelBudget
-from reinforced_cot.judging.consistency import is_bare, judge
+from reinforced_cot.judging.by_kind import judged
+from reinforced_cot.judging.consistency import is_bare
+from reinforced_cot.preparation.box_checks import box_fault
 from reinforced_cot.preparation.conversion import converted
 from reinforced_cot.reading.verdict import Verdict
 
@@ -23,6 +27,8 @@ JUDGED = 300  # chains
 SHOWN = 5
 _WIDTH = 96  # characters of a text that is shown
 _GAPS = {"n/a", "na", "nan", "null", "none", "-", "?", "unknown", "tbd", "todo"}
+_FORMULA = re.compile(r"\\[a-zA-Z]{2,}|\^|\$[^$]*[a-z\\][^$]*\$")
+_ANNOTATORS = 5
 _NUMBER = re.compile(r"[-+]?[\d.,]+ ?%?")
 
 
@@ -36,6 +42,7 @@ class Look:
             are and as they would be.
         rejected: those that would be set aside.
         answers, kinds: how often each answer and each kind of answer occurs.
+        suggested: how often each kind of answer would suit a record that names none (`suggested_kind`).
         chains, choices, several_images: how many records have them.
         judged, paid: how many of the first chains were judged, and for how many the reward `consistency` would pay.
         gaps: answers such as N/A, which may stand for a missing one.
@@ -51,6 +58,7 @@ class Look:
     rejected: list[Rejection] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    suggested: Counter[str] = field(default_factory=Counter)
     chains: int = 0
     judged: int = 0
     paid: int = 0
@@ -83,6 +91,8 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
                 both = [encoded(image, f"an image of {record.place}", budget).sizes for image in record.images]
                 sizes = [_in_words(before, after) for before, after in both]
                 look.pixels = max([look.pixels, *(after[0] * after[1] for _, after in both)])
+                if fault := box_fault(result, both):
+                    result = Rejection(record.id, record.place, *fault)
             except ImageRejected as error:
                 result = Rejection(record.id, record.place, error.reason, error.detail)
         if isinstance(result, Rejection):
@@ -92,6 +102,7 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
             look.shown.append((record.place, result, sizes))
         look.answers[result.answer] += 1
         look.kinds[kind_of(result)] += 1
+        look.suggested[suggested_kind(result)] += 1
         look.chains += bool(result.chain)
         if result.chain and look.judged < JUDGED:
             look.judged += 1
@@ -114,7 +125,7 @@ def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
 def _is_paid(example: Example) -> bool:
     """Whether RL would pay for the chain, written by a policy before the answer that it leads to."""
     answer = example.chain_answer or example.answer
-    is_supported = judge(example.chain, answer, example.question_text) is Verdict.SUPPORT
+    is_supported = judged(example.chain, answer, truth_of(example)) is Verdict.SUPPORT
     return is_supported and not is_bare(example.chain, answer, example.question_text)
 
 
@@ -128,6 +139,8 @@ def kind_of(example: Example) -> str:
     >>> kind_of(Example(id="1", images=(), question="?", answers=("3 %",), question_type=""))
     'a number'
     """
+    if example.answer_kind:
+        return example.answer_kind
     answer = example.answer.casefold().rstrip(".")
     if example.choices:
         return "one of several choices"
@@ -136,6 +149,24 @@ def kind_of(example: Example) -> str:
     if _NUMBER.fullmatch(answer):
         return "a number"
     return "a word or two" if len(answer.split()) <= 2 else "a phrase" if len(answer.split()) <= 8 else "a longer text"
+
+
+def suggested_kind(example: Example) -> str:
+    """A kind that the form of a record's answers suggests, where it names none; else an empty text.
+
+    >>> suggested_kind(Example(id="1", images=(), question="?", answers=("[1, 2, 30, 40]",), question_type=""))
+    'box'
+    """
+    if example.answer_kind or example.choices:
+        return ""
+    answer = example.answer
+    if answer[:1] in "[(<" and boxes_of(answer):
+        return "box"
+    if answer.startswith("["):
+        return "list"
+    if _FORMULA.search(answer):
+        return "math"
+    return "vqa" if len(example.answers) >= _ANNOTATORS else ""
 
 
 def as_text(name: str, look: Look, allowed: float) -> str:
@@ -166,6 +197,9 @@ def _lines(name: str, look: Look, allowed: float) -> Iterator[str]:
     kinds = ", ".join(f"{kind} {count / look.kept:.0%}" for kind, count in look.kinds.most_common())
     answer, count = look.answers.most_common(1)[0]
     yield f"  answers: {kinds}"
+    kind, suited = max(look.suggested.items(), key=lambda item: (bool(item[0]), item[1]))
+    if kind and suited > look.kept / 2:
+        yield f"    {suited:,} look like {kind}; to compare them so, set answer_kind: {kind} (docs/answer-kinds.md)"
     yield f"  {len(look.answers):,} different answers; the most frequent is {_cut(answer)!r}, {count / look.kept:.0%}"
     yield f"  chains of thought: {look.chains:,} of {look.kept:,}"
     if look.judged:

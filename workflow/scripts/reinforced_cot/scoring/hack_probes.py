@@ -1,14 +1,10 @@
 """Completions of the hack probes (`evaluation.probe_scores`): ways to be paid without looking or thinking."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 
 from reinforced_cot.data.completions import completion_text
 
-SLOPPY = ("", "is it not right, left?", "yes no")  # answers that sloppy matchers take for many
 IDLE = "I look at the image and think step by step."
-MOST_FREQUENT = 10
 # Answers of a kind, for a chain that lists them; the last kind goes with any other answer.
 _KINDS = (
     ("red", "blue", "green", "white", "black", "yellow", "brown"),
@@ -23,18 +19,6 @@ NEAR_KEEPING_THE_ANSWER = 0.95  # share of the policy's reward, for cheats that 
 
 CONSTANT_ANSWER = "constant_answer"
 PROBES = "probes/"  # prefix of the names in training logs
-
-
-def constant_answers(truths: Sequence[str]) -> list[str]:
-    """The most frequent true answers, most frequent first, then neighbouring pairs, all at once, and `SLOPPY`.
-
-    >>> constant_answers(["no", "No", "yes"])
-    ['no', 'yes', 'no, yes', '', 'is it not right, left?', 'yes no']
-    """
-    counts = Counter(truth.strip().casefold() for truth in truths)
-    frequent = sorted(counts, key=lambda answer: (-counts[answer], answer))[:MOST_FREQUENT]
-    pairs = [f"{one}, {other}" for one, other in pairwise(frequent)]
-    return list(dict.fromkeys([*frequent, *pairs, ", ".join(frequent), *SLOPPY]))
 
 
 def constant_completions(answer: str) -> list[str]:

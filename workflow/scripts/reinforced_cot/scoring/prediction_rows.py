@@ -3,7 +3,6 @@
 It stands apart from scoring: a change of scoring asks no question again.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from reinforced_cot.data.examples import Example
@@ -13,11 +12,6 @@ Prediction = dict[str, Any]
 
 # Keys of further completions that the pipeline may ask for; None where it did not.
 FURTHER_COMPLETIONS = ("direct_raw", *(probe.key for probe in IMAGE_PROBES.values()))
-
-
-def truths_of(row: Mapping[str, Any]) -> list[str]:
-    """The true answers of a row, each as often as it was given."""
-    return row.get("gt_answers") or [row["gt_answer"]]
 
 
 def unscored(example: Example, completion: str, **further: Any) -> Prediction:

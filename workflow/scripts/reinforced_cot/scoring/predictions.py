@@ -9,16 +9,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reinforced_cot.answers.kinds import credit
+from reinforced_cot.answers.specification import chosen
+from reinforced_cot.answers.true_answers import fault_of
+from reinforced_cot.answers.truth import truth_of_row
 from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import is_text, without_prefix
 from reinforced_cot.data.tokens import UNMATCHABLE, can_be_matched
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_jsonl
-from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import is_accepted
+from reinforced_cot.judging.by_kind import judged
+from reinforced_cot.judging.consistency import is_bare
 from reinforced_cot.reading.verdict import Verdict
-from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction, truths_of
+from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
 
 ANSWER_FORMS = ("tags", "plain")
 VERDICTS = ("is_correct", "chain_verdict", "bare_chain", "control_verdict")
@@ -29,21 +33,24 @@ def scored(row: Mapping[str, Any]) -> Prediction:
     """``row`` with its completion's parts and their scores.
 
     A plain answer has no chain: what a chain would be judged by is None then. A malformed completion should have had
-    one, and counts as inconsistent.
+    one, and counts as inconsistent. Where the kind of the true answer gives parts of the full credit,
+    ``credit`` is what the answer gets, and more than half of it counts as right.
     """
-    question = row["instruction"]
+    truth = truth_of_row(row)
     parsed = parsed_as(row.get("answer_form"), row["prediction_raw"])
     may_have_chain = row.get("answer_form") != "plain"
     verdict, bare = Verdict.UNKNOWN, False
     if parsed.think is not None and parsed.answer is not None:
-        verdict = judge(parsed.think, parsed.answer, question)
-        bare = is_bare(parsed.think, parsed.answer, question)
+        verdict = judged(parsed.think, parsed.answer, truth)
+        bare = is_bare(parsed.think, parsed.answer, truth.question)
+    earned = credit(parsed.answer, truth)
     return {
         **row,
         "pred_think": parsed.think,
         "pred_answer": parsed.answer,
         "parse_problem": parsed.problem,
-        "is_correct": is_accepted(parsed.answer, truths_of(row), question),
+        "is_correct": earned > 0.5,
+        **({"credit": earned} if chosen(truth.kind).has_parts else {}),
         "is_consist": verdict is Verdict.SUPPORT if may_have_chain else None,
         "chain_verdict": verdict.value if may_have_chain else None,
         "bare_chain": bare if may_have_chain else None,
@@ -74,7 +81,7 @@ def parsed_as(form: str | None, text: str) -> Parsed:
     return Parsed(None, answer, None) if answer else Parsed(None, None, "empty answer")
 
 
-def read_predictions(path: Path, answer_form: str = "tags") -> list[Prediction]:
+def read_predictions(path: Path, answer_form: str = "tags", answer_kind: str = "") -> list[Prediction]:
     """The rows of a predictions file, unscored.
 
     The texts ``instruction``, ``gt_answer`` and ``prediction_raw`` are required. A row without ``id`` is named by its
@@ -84,6 +91,7 @@ def read_predictions(path: Path, answer_form: str = "tags") -> list[Prediction]:
 
     Args:
         answer_form: how to read completions of rows that have no ``answer_form`` of their own (`parsed_as`).
+        answer_kind: how to compare answers of rows that have no ``answer_kind`` of their own (`answers.kinds`).
 
     Raises:
         DataError: the file has no rows, or a row cannot be scored; the message names the line and the key.
@@ -91,7 +99,9 @@ def read_predictions(path: Path, answer_form: str = "tags") -> list[Prediction]:
     rows: list[Prediction] = []
     lines: dict[str, int] = {}
     for number, raw_row in read_jsonl(path):
-        row = _row({"answer_form": answer_form, **raw_row}, number, f"{path}, line {number}")
+        row = _row(
+            {"answer_form": answer_form, "answer_kind": answer_kind, **raw_row}, number, f"{path}, line {number}"
+        )
         if row["id"] in lines:
             raise DataError(
                 f"{path}, line {number}: `id` {row['id']!r} stands in line {lines[row['id']]} as well; each question "
@@ -137,6 +147,12 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
     for key, is_kind in _CARRIED.items():
         if raw_row.get(key) and is_kind(raw_row[key]):
             row[key] = raw_row[key]
+    try:
+        fault = fault_of(truth_of_row(row))
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from None
+    if fault:
+        raise DataError(f"{place}: `gt_answer` is not of its kind `{row['answer_kind']}`: {fault}")
     if (form := raw_row["answer_form"]) not in ANSWER_FORMS:
         raise DataError(f"{place}: `answer_form` is {form!r}; it must be one of {', '.join(ANSWER_FORMS)}")
     if form != "tags":

@@ -5,13 +5,15 @@ are the data set's columns, repeated for the G completions of a prompt. Weights 
 `reward_loading` finds the functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from reinforced_cot.answers.kinds import credit, longest
+from reinforced_cot.answers.truth import Truth
 from reinforced_cot.data.completions import TAGS
 from reinforced_cot.data.parsing import parse_completion
-from reinforced_cot.judging.consistency import is_bare, judge
-from reinforced_cot.matching.answer_matching import is_accepted
+from reinforced_cot.judging.by_kind import judged
+from reinforced_cot.judging.consistency import is_bare
 from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.original import legacy_reward
 
@@ -30,61 +32,67 @@ def format_reward(completions: Completions, **columns: Any) -> list[float]:
     return [float(parse_completion(text).well_formed) for text in _texts(completions)]
 
 
-def correctness_reward(
-    completions: Completions,
-    question: list[str],
-    answer: list[str],
-    answers: list[Sequence[str]] | None = None,
-    **columns: Any,
-) -> list[float]:
-    """1 for a true answer, else 0; leaving the answer out costs as much as a wrong one.
+def correctness_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
+    """The credit of the answer: 1 for a true one, else 0; leaving it out costs as much as a wrong one.
 
     Args:
-        answers: all true answers of each question; without them, ``answer`` is the only one.
+        columns: ``answers`` (all true answers of each question, in place of ``answer``), ``answer_kind`` and
+            ``choices`` say how answers are compared (`answers.kinds`); the kind ``vqa`` gives parts of the credit.
     """
     return [
-        float(is_accepted(parse_completion(text).answer, truths, question_text))
-        for text, question_text, truths in zip(_texts(completions), question, _truths(answer, answers), strict=True)
+        credit(parse_completion(text).answer, truth)
+        for text, truth in zip(_texts(completions), _truths(question, answer, columns), strict=True)
     ]
 
 
-def consistency_reward(
-    completions: Completions,
-    question: list[str],
-    answer: list[str],
-    answers: list[Sequence[str]] | None = None,
-    **columns: Any,
-) -> list[float]:
-    """1 if a right answer follows from its chain, -1 if the chain contradicts the answer, right or wrong, else 0.
+def consistency_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
+    """The credit of an answer that follows from its chain, -1 if the chain contradicts it, right or wrong, else 0.
 
     A chain that only copies the answer earns nothing: it agrees with whatever is answered. A malformed completion
     counts as a contradiction: leaving the answer out must not pay.
+
+    Args:
+        columns: as for `correctness_reward`.
     """
     return [
-        _consistency_value(*row) for row in zip(_texts(completions), question, _truths(answer, answers), strict=True)
+        _consistency_value(*row) for row in zip(_texts(completions), _truths(question, answer, columns), strict=True)
     ]
 
 
-def _truths(answer: list[str], answers: list[Sequence[str]] | None) -> list[Sequence[str]]:
-    return answers or [(truth,) for truth in answer]
+def _truths(question: list[str], answer: list[str], columns: Mapping[str, Any]) -> list[Truth]:
+    """What each answer is compared with; columns that a caller does not have say nothing."""
+    n = len(question)
+    answers = columns.get("answers") or [(true,) for true in answer]
+    kinds, choices = columns.get("answer_kind") or [""] * n, columns.get("choices") or [()] * n
+    return [
+        Truth(tuple(true), asked, kind, tuple(offered))
+        for true, asked, kind, offered in zip(answers, question, kinds, choices, strict=True)
+    ]
 
 
-def _consistency_value(text: str, question: str, truths: Sequence[str]) -> float:
+def _consistency_value(text: str, truth: Truth) -> float:
     parsed = parse_completion(text)
     if parsed.think is None or parsed.answer is None:
         return -1.0
-    verdict = judge(parsed.think, parsed.answer, question)
+    verdict = judged(parsed.think, parsed.answer, truth)
     if verdict is Verdict.CONTRADICT:
         return -1.0
-    if verdict is Verdict.UNKNOWN or is_bare(parsed.think, parsed.answer, question):
+    if verdict is Verdict.UNKNOWN or is_bare(parsed.think, parsed.answer, truth.question):
         return 0.0
-    return float(is_accepted(parsed.answer, truths, question))
+    return credit(parsed.answer, truth)
 
 
-def brevity_reward(completions: Completions, **columns: Any) -> list[float]:
-    """-1 for an answer of more than 3 words, right or wrong, and for a missing answer, else 0."""
+def brevity_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
+    """-1 for an answer of more than 3 words, right or wrong, and for a missing answer, else 0.
+
+    Boxes, lists and mathematics may have as many words as the true answer.
+
+    Args:
+        columns: as for `correctness_reward`.
+    """
     answers = [parse_completion(text).answer for text in _texts(completions)]
-    return [-float(answer is None or len(answer.split()) > MAX_ANSWER_WORDS) for answer in answers]
+    limits = [longest(truth, MAX_ANSWER_WORDS) for truth in _truths(question, answer, columns)]
+    return [-float(said is None or len(said.split()) > limit) for said, limit in zip(answers, limits, strict=True)]
 
 
 def tag_count_reward(completions: Completions, **columns: Any) -> list[float]:

@@ -8,4 +8,6 @@ A unit test pins it together with a hash of the rules' code, so that no change o
 # 4: denials behind an answer ("blue is not the color"); "there is a cat" answers no question about dogs
 # 5: comparisons in other words ("the plate is smaller" for "the cup is larger"), exclusions, sums, counts of other
 #    things, shares of a whole, labels within a line, questions that a chain answers itself
-RULES = 5
+# 6: answers of a named kind (`answers`): numbers with a tolerance, mathematics, boxes, lists, sets,
+#    VQAv2's soft score
+RULES = 6

@@ -121,11 +121,25 @@ def read_split(settings: PreparedSplit, split: str, data: Path = Path()) -> Reco
 
 def whole_sources(settings: PreparedSplit, split: str, data: Path) -> list[Records]:
     """All records of each source of a split, without `part` and `size`; arguments and errors as for `read_split`."""
-    return [_whole(source, settings, split, data) for source in settings.sources]
+    return [_of_kind(_whole(source, settings, split, data), source.answer_kind) for source in settings.sources]
+
+
+def _of_kind(records: Records, kind: str | None) -> Records:
+    """The records, with the kind of their answers where they have none themselves."""
+    if not kind:
+        return records
+
+    def named() -> Iterator[RawRecord | Rejection]:
+        for record in records():
+            if isinstance(record, RawRecord) and not record.answer_kind:
+                record = replace(record, answer_kind=kind)
+            yield record
+
+    return named
 
 
 def _chosen(source: Source, settings: PreparedSplit, split: str, data: Path) -> Records:
-    records = _whole(source, settings, split, data)
+    records = _of_kind(_whole(source, settings, split, data), source.answer_kind)
     if source.source == "digits":  # makes as many as asked
         return records
     return draw(in_part(records, source.part, source.in_words()), source.size, settings.seed)

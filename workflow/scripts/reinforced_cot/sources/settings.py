@@ -82,6 +82,11 @@ class Source(Section):
     question: Text | None = None
     """table: the question of every record, for data without questions."""
 
+    answer_kind: Text | None = None
+    """How answers are compared, for records that do not say so themselves; null for `data.answer_kind`, and for `vqa`
+    with `source: vqa`.
+    """
+
     convert: OwnFunction | None = None
     """table: a function of your own, `module:function`, from a row to a record, in place of `columns`."""
 
@@ -148,17 +153,17 @@ READS = {
     "digits": Reads(("size",), (), {"size": "digits are generated, say how many questions"}),
     "gqa_cot": Reads(
         ("file", "images"),
-        ("part", "size", "member"),
+        ("part", "size", "member", "answer_kind"),
         {"file": "`source: gqa_cot` reads it", "images": "`source: gqa_cot` reads it"},
     ),
     "gqa": Reads(
         ("file", "images"),
-        ("part", "size", "member", "balanced_only"),
+        ("part", "size", "member", "balanced_only", "answer_kind"),
         {"file": "name GQA's question file, or the folder of its chunks", "images": "name the folder of GQA's images"},
     ),
     "vqa": Reads(
         ("file", "annotations", "images"),
-        ("part", "size", "member"),
+        ("part", "size", "member", "answer_kind"),
         {
             "file": "name the file of questions",
             "annotations": "the answers stand in a file of their own, v2_mscoco_val2014_annotations.json or alike",
@@ -173,7 +178,9 @@ READS = {
             "images": "name the folder of COCO's images, or that of ScienceQA's train, val and test",
         },
     ),
-    "conversations": Reads(("file",), ("part", "size", "member", "images"), {"file": "name the file of conversations"}),
+    "conversations": Reads(
+        ("file",), ("part", "size", "member", "images", "answer_kind"), {"file": "name the file of conversations"}
+    ),
     "table": Reads(
         (),
         (
@@ -182,6 +189,7 @@ READS = {
             "images",
             "columns",
             "question",
+            "answer_kind",
             "convert",
             "hub",
             "revision",
@@ -195,6 +203,7 @@ READS = {
 }
 SOURCE_FIELDS = tuple(name for name in Source.model_fields if name != "source")
 PATH_FIELDS = ("file", "annotations", "images")  # which must exist
+KINDS_OF_SOURCES = {"vqa": "vqa"}  # data sets that have a metric of their own
 SPLITS_OF_HUB = {"val": "validation"}  # the name that most data sets use
 CONVERSION = "conversion"  # how messages call the function under `convert`
 GQA_SOURCES = ("gqa_cot", "gqa")  # which keep GQA's ids of questions
@@ -263,6 +272,12 @@ class DataSettings(Section):
 
     splits: Splits
 
+    answer_kind: Text | None = None
+    """How answers are compared, in rewards and metrics alike, for sources and records that do not say so themselves:
+    `yes_no`, `choice`, `letter`, `text`, `number relative=0.05`, `math`, `box iou=0.5`, `list`, `set` or `vqa`
+    (docs/answer-kinds.md). null lets it follow from the true answer.
+    """
+
     digits: Digits = Digits()
 
     max_rejected_share: Share = 0.02
@@ -274,11 +289,14 @@ class DataSettings(Section):
     """
 
     def sources(self, split: str) -> tuple[Source, ...]:
-        """The sources of a split, each with its name."""
-        return tuple(
-            source if source.source else source.model_copy(update={"source": self.source})
-            for source in self.splits[split]
-        )
+        """The sources of a split, each with its name and the kind of its answers."""
+        return tuple(map(self._complete, self.splits[split]))
+
+    def _complete(self, source: Source) -> Source:
+        name = source.source or self.source
+        takes_kind = name in READS and "answer_kind" in READS[name].optional
+        default = KINDS_OF_SOURCES.get(str(name), self.answer_kind) if takes_kind else None
+        return source.model_copy(update={"source": name, "answer_kind": source.answer_kind or default})
 
 
 class PreparedSplit(Section):

@@ -14,7 +14,7 @@ from reinforced_cot.raw_images.videos import NO_VIDEO
 from reinforced_cot.sources.conversion import own_conversion
 from reinforced_cot.sources.settings import SPLITS_OF_HUB, Source
 from reinforced_cot.tables.column_settings import Columns
-from reinforced_cot.tables.column_values import answers, chain, choices, name, record_id
+from reinforced_cot.tables.column_values import KINDS_OF_LISTS, answers, chain, choices, name, one_list, record_id
 from reinforced_cot.tables.columns import chosen_columns
 from reinforced_cot.tables.opened_table import Table, opened_file, opened_hub
 from reinforced_cot.tables.row_values import MalformedRow, is_missing, text
@@ -49,7 +49,7 @@ def read_table(source: Source, split: str) -> Records:
             if values is None:
                 left_out += 1
             else:
-                yield _record(values, place, f"row-{number}", table, source.question, ids)
+                yield _record(values, place, f"row-{number}", table, source, ids)
         if left_out and not told:  # the table is read several times
             told.append(left_out)
             log.info("%s: %s left out %d rows", table.name, source.convert, left_out)
@@ -90,13 +90,13 @@ def _by_columns(table: Table, source: Source) -> Convert:
 
 
 def _record(
-    values: dict[str, Any], place: Place, number: str, table: Table, question: str | None, ids: "_ContentIds"
+    values: dict[str, Any], place: Place, number: str, table: Table, source: Source, ids: "_ContentIds"
 ) -> RawRecord | Rejection:
     """The record of one row, or why it is none.
 
     Args:
         number: the name of a rejected record without an id.
-        question: that of every record, or None.
+        source: where the row comes from.
     """
     found_id = ""
     try:
@@ -104,10 +104,12 @@ def _record(
             if is_missing(values["id"]):
                 raise MalformedRow("missing id", "the row has no id")
             found_id = record_id(values["id"])
-        question = without_prefix(question or text("question", values.get("question")))
+        kind = name("answer_kind", values.get("answer_kind")) or source.answer_kind or ""
+        question = without_prefix(source.question or text("question", values.get("question")))
         offered = choices(values.get("choices"))
-        true = answers(values.get("answers"), offered, table.is_text_format)
-        led_to = answers(values.get("chain_answer"), offered, table.is_text_format)
+        read = one_list if kind.partition(" ")[0] in KINDS_OF_LISTS else answers
+        true = read(values.get("answers"), offered, table.is_text_format)
+        led_to = read(values.get("chain_answer"), offered, table.is_text_format)
         images, names = table.images.of(values.get("images"))
         return RawRecord(
             id=found_id or ids.of(question, true, names),
@@ -119,7 +121,7 @@ def _record(
             question_type=name("question_type", values.get("question_type")),
             chain_answer=led_to[0] if led_to else "",
             choices=offered,
-            answer_kind=name("answer_kind", values.get("answer_kind")),
+            answer_kind=kind,
             extra=values.get("extra") or {},
         )
     except (MalformedRow, ImageRejected) as fault:

@@ -10,6 +10,7 @@ from typing import Any
 from reinforced_cot.data.text_cleaning import canonical, is_text
 from reinforced_cot.tables.row_values import MalformedRow, is_missing, name_of, shown, text
 
+KINDS_OF_LISTS = ("box", "list", "set")  # kinds of answers that are lists: these are not several people's answers
 _LONGEST_ID = 200  # characters: ids become names in result files
 
 
@@ -66,6 +67,22 @@ def chain(value: Any) -> str:
             "malformed chain", f'chain must be a text or a list of texts or {{"text": ...}}: {shown(value)}'
         )
     return "\n".join(texts)
+
+
+def one_list(value: Any, offered: Sequence[str] = (), is_text_format: bool = False) -> tuple[str, ...]:
+    """The one true answer of a kind that is a list itself: a list, such as a box, becomes its text.
+
+    >>> one_list([10, 20, 30, 40]), one_list("red, blue")
+    (('[10, 20, 30, 40]',), ('red, blue',))
+    """
+    if isinstance(value, list | tuple | dict):
+        try:
+            return (json.dumps(value, ensure_ascii=False, allow_nan=False),)
+        except (TypeError, ValueError):
+            raise MalformedRow(
+                "malformed answer", f"the answer is no list of texts or numbers: {shown(value)}"
+            ) from None
+    return answers(value, offered, is_text_format) if not isinstance(value, str) else (value,)
 
 
 def answers(value: Any, offered: Sequence[str] = (), is_text_format: bool = False) -> tuple[str, ...]:

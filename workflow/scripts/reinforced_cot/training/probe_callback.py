@@ -8,6 +8,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
+from reinforced_cot.answers.truth import truth_of
 from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import parse_completion
@@ -15,11 +16,11 @@ from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.distributed import generate_together
 from reinforced_cot.policies.grpo import GrpoSettings
+from reinforced_cot.scoring.constant_answers import constant_answers
 from reinforced_cot.scoring.hack_probes import (
     CONSTANT_ANSWER,
     PROBES,
     TEXT_PROBES,
-    constant_answers,
     constant_completions,
 )
 from reinforced_cot.scoring.rewards import Reward
@@ -64,7 +65,7 @@ class ProbeCallback(TrainerCallback):
             **{name: [row[name] for row in rows] for name in rows[0]},
         }
         # The reward of a constant answer does not depend on the policy.
-        constants = constant_answers([example.answer for example in self._examples])
+        constants = constant_answers([*map(truth_of, self._examples)])
         self._constant = max(
             self._mean_reward([text] * len(self._examples))
             for answer in constants
