@@ -21,10 +21,10 @@ from machine import machine  # noqa: E402
 from PIL import Image  # noqa: E402
 from teacher_server import MODEL, TeacherServer  # noqa: E402
 
-from reinforced_cot.chains.reply_store import ReplyStore  # noqa: E402
 from reinforced_cot.chains.settings import ChainSet, TeacherSettings, teacher_of  # noqa: E402
 from reinforced_cot.chains.teacher import ask_teacher  # noqa: E402
 from reinforced_cot.data.examples import Example  # noqa: E402
+from reinforced_cot.endpoints.reply_store import ReplyStore  # noqa: E402
 from reinforced_cot.files import write_json, write_text  # noqa: E402
 
 DELAY = 0.5  # seconds

@@ -18,7 +18,8 @@ import yaml
 from conftest import ENVIRONMENT, REPO, run_script
 from workflow_copy import WorkflowCopy, copy_workflow
 
-from reinforced_cot.chains.settings import CONTROL, ChainSet, TeacherSettings, teacher_of
+from reinforced_cot.chains.settings import ChainSet, TeacherSettings, teacher_of
+from reinforced_cot.endpoints.settings import CONTROL
 from reinforced_cot.generation.settings import AnswerSettings
 
 DIFFERENCE = "sampling/sampling_logp_difference/mean"

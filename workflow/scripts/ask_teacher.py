@@ -13,9 +13,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reinforced_cot.chains.reply_store import ReplyStore
 from reinforced_cot.chains.settings import AskedSettings, TeacherSettings
 from reinforced_cot.data.examples import read_examples
+from reinforced_cot.endpoints.reply_store import ReplyStore
 from reinforced_cot.folder_lock import lock_folder
 from reinforced_cot.integrity import check_split
 from reinforced_cot.interpreter import run_script
@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     with ReplyStore(folder / "replies.jsonl") as store:
         replies, spent = ask_teacher(settings, examples, args.data, store)
-    write_result(args.spent, {"all_questions": len(examples), "questions": len(replies), **spent.as_dict(settings)})
+    write_result(
+        args.spent, {"all_questions": len(examples), "questions": len(replies), **spent.as_dict(settings.teacher)}
+    )
     write_result_rows(args.output, ({"id": id, "samples": texts} for id, texts in replies.items()))
 
 

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from teacher_server import MODEL, Fault, TeacherServer
 
-from reinforced_cot.chains.reply_store import Reply, ReplyStore
 from reinforced_cot.chains.settings import ChainSet, TeacherSettings, teacher_of
-from reinforced_cot.chains.teacher import Spent, ask_teacher
+from reinforced_cot.chains.teacher import ask_teacher
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
+from reinforced_cot.endpoints.reply_store import Reply, ReplyStore
+from reinforced_cot.endpoints.requests import Spent
 from reinforced_cot.errors import PipelineError
 
 
@@ -52,7 +53,7 @@ def test_every_question_is_asked_once_with_its_images(data: Path) -> None:
         assert list(replies) == [example.id for example in examples]
         assert all(len(texts) == 2 for texts in replies.values())
         assert (spent.requests, spent.input_tokens, spent.output_tokens) == (12, 1200, 240)
-        assert spent.cost(settings(server, price={"input": 1.0, "output": 2.0})) == pytest.approx(1680e-6)
+        assert spent.cost(settings(server, price={"input": 1.0, "output": 2.0}).teacher) == pytest.approx(1680e-6)
         assert sum(server.asked.values()) == len(server.asked) == 12
         (shown,) = [body for body in server.bodies if len(body["messages"][-1]["content"]) > 2][:1]
         kinds = [part["type"] for part in shown["messages"][-1]["content"]]

@@ -7,15 +7,15 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from reinforced_cot.chains.policy_keys import DATA
+from reinforced_cot.endpoints.settings import CONTROL, Endpoint, Price, Temperature, Url, Variable
+from reinforced_cot.endpoints.settings import DEFAULTS as ENDPOINT_DEFAULTS
 from reinforced_cot.own_code import loading_problem
-from reinforced_cot.section import Count, NotNegative, Positive, Section, Seed, Text
+from reinforced_cot.section import Count, Positive, Section, Seed, Text
 from reinforced_cot.sources.settings import OWN_FUNCTION
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 KIND = "chains function"  # how messages call a user's own function
 BY = rf"^(policy|endpoint|gqa_programs)$|{OWN_FUNCTION}"
-URL = r"^https?://[^\s]+$"
-VARIABLE = r"^[A-Z_][A-Z0-9_]*$"  # no form that a key may have
 
 
 _TEACHER_PROMPT = (
@@ -25,18 +25,8 @@ _TEACHER_PROMPT = (
 )
 _DEFAULTS = {
     **{"prompt": _TEACHER_PROMPT, "temperature": 1.0, "max_tokens": 1024},
-    **{"concurrency": 16, "timeout": 120.0, "tries": 6},
+    **ENDPOINT_DEFAULTS,
 }
-
-
-class Price(Section):
-    """What a million tokens cost."""
-
-    input: NotNegative
-    """Of what is sent."""
-
-    output: NotNegative
-    """Of what is written."""
 
 
 class ChainSet(Section):
@@ -55,13 +45,13 @@ class ChainSet(Section):
     samples: Count | None = None
     """by policy, by endpoint: how many samples are drawn per question; null for 8 of a policy, and 1 of an endpoint."""
 
-    url: Annotated[str, Field(pattern=URL)] | None = None
+    url: Url | None = None
     """by endpoint: where the server answers, up to `/v1`."""
 
     model: Text | None = None
     """by endpoint: the name of the model, as the server knows it."""
 
-    key_env: Annotated[str, Field(pattern=VARIABLE)] | None = None
+    key_env: Variable | None = None
     """by endpoint: the environment variable that holds the key, in capitals; null for a server that needs none. The key
     itself stands in no file.
     """
@@ -69,7 +59,7 @@ class ChainSet(Section):
     prompt: Text | None = None
     """by endpoint: the system message; null for one that asks for reasoning and answer in their tags."""
 
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Temperature | None = None
     """by endpoint: of sampling; null for 1."""
 
     max_tokens: Count | None = None
@@ -164,21 +154,8 @@ class Asked(Section):
     preview: int | None
 
 
-class Teacher(Asked):
-    """The same with how the endpoint is asked, which changes no reply: a change of it makes nothing stale."""
-
-    url: str
-    key_env: str | None
-    concurrency: int
-    requests_per_minute: int | None
-    timeout: float
-    tries: int
-    max_requests: int | None
-    price: Price | None
-    max_cost: float | None
-
-
-CONTROL = tuple(name for name in Teacher.model_fields if name not in Asked.model_fields)
+class Teacher(Asked, Endpoint):
+    """The same with how the endpoint is asked."""
 
 
 class AskedSettings(Section):

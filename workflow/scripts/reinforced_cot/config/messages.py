@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reinforced_cot.chains.settings import BY, URL, VARIABLE
+from reinforced_cot.chains.settings import BY
+from reinforced_cot.endpoints.settings import URL, VARIABLE
 from reinforced_cot.sources.settings import HUB_ID, OWN_FUNCTION
 
 Schema = Mapping[str, Any]

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.chains.settings import CONTROL, AskedSettings, ChainSettings, asked_of, teacher_of, without_control
+from reinforced_cot.chains.settings import AskedSettings, ChainSettings, asked_of, teacher_of, without_control
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import processes_of
 from reinforced_cot.config.trl_fields import defaults
+from reinforced_cot.endpoints.settings import CONTROL
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.settings import BaseCheckpoint, BaseSettings, Loading
 from reinforced_cot.planning.batch_sizes import generation_batch_size, global_batch_size
