@@ -36,6 +36,7 @@ from reinforced_cot.paths import REPOSITORY
 from reinforced_cot.policies.inheritance import LIKE
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.scoring.judge_settings import Judge
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.sources.settings import DataSettings, Source
 
@@ -100,13 +101,17 @@ def config_schema() -> dict[str, Any]:
     policy["properties"]["lora"] = {"$ref": "trl_fields.json#/lora"}
     rewards = {
         "description": "Weight of each reward; null or left out removes one, 0 logs it without effect. One of your own "
-        "stands under `module:function`. The word `original` is the original system's reward alone.",
+        "stands under `module:function`, a judge under `judges.<name>`. The word `original` is the original system's "
+        "reward alone.",
         "anyOf": [
             {"const": "original"},
             {
                 "type": "object",
                 "additionalProperties": False,
-                "patternProperties": {r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": {"$ref": "#/$defs/Weight"}},
+                "patternProperties": {
+                    r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": {"$ref": "#/$defs/Weight"},
+                    r"^judges\.[a-z][a-z0-9_]*$": {"$ref": "#/$defs/Weight"},
+                },
                 "properties": {
                     name: {"$ref": "#/$defs/Weight", "description": first_sentence(reward)}
                     for name, reward in REWARDS.items()
@@ -223,11 +228,13 @@ def tables() -> dict[str, str]:
     """The tables of the README by their markers."""
     top = {name for name in Config.model_fields if nested_section(Config.model_fields[name].annotation) is None}
     written = {
-        "top level": "\n".join(row for row in rows(Config, "") if row.split("`")[1] in top - {"policies", "chains"})
+        "top level": "\n".join(
+            row for row in rows(Config, "") if row.split("`")[1] in top - {"policies", "chains", "judges"}
+        )
     }
     for name, field in Config.model_fields.items():
         section = nested_section(field.annotation)
-        if section is not None and name not in ("policies", "launch", "data", "chains"):
+        if section is not None and name not in ("policies", "launch", "data", "chains", "judges"):
             written[name] = "\n".join(rows(section, name))
     data = list(rows(DataSettings, "data"))
     first = next(number for number, row in enumerate(data) if "`data.splits." in row)
@@ -242,6 +249,7 @@ def tables() -> dict[str, str]:
         if of_method:
             written[f"policies of {name}"] = "\n".join(of_method)
     written["chains"] = "\n".join(rows(ChainSet, "chains.<set>"))
+    written["judges"] = "\n".join(rows(Judge, "judges.<judge>"))
     written["rewards"] = "\n".join(
         f"| `rewards.{name}` | number ≥ 0 or `null` | `null` | {first_sentence(reward)} |"
         for name, reward in REWARDS.items()

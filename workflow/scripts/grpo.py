@@ -8,6 +8,7 @@ checkpoint when the same command is given again.
 """
 
 import argparse
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from reinforced_cot.launch.launcher import add_launch_arguments, launch, topolog
 from reinforced_cot.launch.vllm_server import rollout_server
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.result_files import read_result
+from reinforced_cot.scoring.judge_settings import with_control
 from reinforced_cot.scoring.reward_loading import own_modules
 from reinforced_cot.stage_script import read_settings, start
 
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--rates", type=Path, help="pass rates of the questions, by which they are chosen")
+    parser.add_argument("--judges", type=json.loads, default={}, help="where and how fast each judge is asked, JSON")
+    parser.add_argument("--replies", type=Path, help="folder of judges' replies, also of other runs")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
@@ -59,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [args.data / "train.jsonl", *val_inputs, *rates, args.origin / f"{settings.policy.start}.json"]
     run = {**settings.as_dict(), "own_rewards": reward_hashes}
     resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
-    train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim, val)
+    asked = settings.model_copy(update={"judges": with_control(settings.judges, args.judges)})
+    train(asked, examples, args.data, args.origin, args.output, resume_from, topology, claim, val, args.replies)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ def loading_problem(name: str, kind: str) -> str | None:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
         return f"{path} is not Python: {error}"
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    forms = (
+        (ast.FunctionDef, ast.AsyncFunctionDef) if kind == "reward" else (ast.FunctionDef,)
+    )  # only these may be async
+    names = [node.name for node in tree.body if isinstance(node, forms)]
     if function not in names:
         if function in _other_names(tree):
             return f"{path} defines {function}, but not as a function with `def`"

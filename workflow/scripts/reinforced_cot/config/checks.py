@@ -38,6 +38,7 @@ from reinforced_cot.generation.settings import Answering
 from reinforced_cot.models.settings import BaseModelSettings
 from reinforced_cot.planning.batch_sizes import batch_problems
 from reinforced_cot.policies.methods import METHODS
+from reinforced_cot.scoring.judge_settings import judge_problems
 
 Sections = Mapping[str, Any]
 
@@ -65,7 +66,8 @@ CHECKS: list[tuple[tuple[str, ...], Check]] = [
     (("base_model", "answer"), _answers),
     (("launch", "used"), topology_problems),
     (("launch", "used", "base_model"), attention_problems),
-    (("rewards",), lambda rewards: reward_problems("rewards", rewards)),
+    (("rewards", "judges"), lambda rewards, judges: reward_problems("rewards", rewards, judges)),
+    (("judges",), judge_problems),
     (("evaluate", "data"), gqa_problems),
     (("chains",), lambda chains: (line for name in chains for line in chain_problems(name, chains[name]))),
     (("chains", "data"), program_problems),
@@ -74,7 +76,11 @@ CHECKS: list[tuple[tuple[str, ...], Check]] = [
 POLICY_CHECKS: list[tuple[str | None, tuple[str, ...], Check]] = [
     (None, (), trainer_problems),
     ("sft", (), sft_problems),
-    ("grpo", (), lambda candidate: reward_problems(f"{candidate.key}.rewards", candidate.policy.rewards)),
+    (
+        "grpo",
+        ("judges",),
+        lambda candidate, judges: reward_problems(f"{candidate.key}.rewards", candidate.policy.rewards, judges),
+    ),
     (None, ("launch",), quantization_problems),
     (None, ("base_model",), _completions),
     ("grpo", (), validation_problems),

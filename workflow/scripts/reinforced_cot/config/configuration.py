@@ -18,6 +18,7 @@ from reinforced_cot.policies.graph import made_for
 from reinforced_cot.policies.grpo import Rewards
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.scoring.judge_settings import Judge
 from reinforced_cot.section import Section, Seed, Text
 from reinforced_cot.sources.settings import DataSettings
 
@@ -102,6 +103,9 @@ class Config(Section):
 
     rewards: Rewards = Field(default_factory=lambda: dict(DEFAULT_REWARDS))
     """Weight of each reward that RL learns from."""
+
+    judges: dict[str, Judge] = Field(default_factory=dict)
+    """Models that grade completions, by their names; `judges.<name>` among the rewards gives one a weight."""
 
     answer: Answering = Answering()
 

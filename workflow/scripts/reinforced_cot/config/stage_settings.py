@@ -19,8 +19,12 @@ from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import Selection, TrainedPolicy, TrainSettings
 from reinforced_cot.programs.settings import ProgramSettings, graphs_of, question_files
+from reinforced_cot.scoring.judge_settings import Judge, used_judges
+from reinforced_cot.scoring.judge_settings import without_control as without_control_of_judge
 from reinforced_cot.sources.settings import PreparedSplit
 from reinforced_cot.tables.table_files import chunk_files
+
+_OF_MODELS = (".json", ".safetensors", ".jinja")
 
 
 def seed_folders(config: Config) -> dict[int, str]:
@@ -64,14 +68,18 @@ def train_settings(config: Config, name: str) -> TrainSettings:
     is_asked = "val" in method.splits or policy.selection.every or policy.quantization
     if not is_asked:  # no question of val
         policy = policy.model_copy(update={"selection": Selection()})
+    further: dict[str, Any] = {}
     if isinstance(policy, GrpoPolicy):
         policy = policy.model_copy(update={"rewards": rewards(config, policy)})
+        judges = {name: without_control_of_judge(judge) for name, judge in judges_of(config, name).items()}
+        further = {"judges": judges} if judges else {}
     return method.settings(
         seed=config.seed,
         prompt=config.prompt,
         base_model=Loading.taken_from(config.base_model),
         repeats=repeats(config.policies, name),
         policy=_with_totals(config, policy),
+        **further,
     )
 
 
@@ -86,6 +94,25 @@ def with_trl_defaults(policy: TrainedPolicy) -> TrainedPolicy:
 def rewards(config: Config, policy: GrpoPolicy) -> Any:
     """The rewards that a policy learns from: its own, or else those of the top level."""
     return config.rewards if policy.rewards is None else policy.rewards
+
+
+def judges_of(config: Config, name: str) -> dict[str, Judge]:
+    """The judges among the rewards of a policy, with their defaults; none of a policy that learns from no reward."""
+    policy = config.policies[name]
+    return used_judges(rewards(config, policy), config.judges) if isinstance(policy, GrpoPolicy) else {}
+
+
+def judge_control(config: Config, name: str) -> str:
+    """How the judges of a policy are asked, as JSON; it decides no grade and makes nothing stale."""
+    judges = {one: judge.model_dump(mode="json") for one, judge in judges_of(config, name).items()}
+    control = (*CONTROL, "batch_size")
+    return json.dumps({one: {key: judge[key] for key in control if key in judge} for one, judge in judges.items()})
+
+
+def judge_files(config: Config, name: str) -> list[str]:
+    """The files of the reward models among the judges of a policy."""
+    folders = [Path(judge.path) for judge in judges_of(config, name).values() if judge.path]
+    return [str(file) for folder in folders for file in sorted(folder.glob("*")) if file.suffix in _OF_MODELS]
 
 
 def answer_settings(config: Config) -> AnswerSettings:

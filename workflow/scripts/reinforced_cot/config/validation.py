@@ -24,6 +24,7 @@ from reinforced_cot.policies.inheritance import LIKE, completed, inheritance_pro
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.names import BASE, name_problem
 from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.scoring.judge_settings import PREFIX
 from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.section import Section
 
@@ -146,7 +147,7 @@ def _unknown_rewards(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, Mapping) and name.endswith("rewards"):
         known: Schema = {"properties": {reward: {} for reward in REWARDS}}
         for reward in value:
-            if reward not in REWARDS and ":" not in str(reward):
+            if reward not in REWARDS and ":" not in str(reward) and not str(reward).startswith(PREFIX):
                 line = reserved_or_unknown(name, str(reward), known)
                 yield line if line.endswith("?") else f"{line}; write one of your own as `module:function`"
             elif str(reward).count(":") > 1:

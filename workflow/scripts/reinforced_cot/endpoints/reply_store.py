@@ -1,7 +1,7 @@
 """Replies of an endpoint on disk, each appended as it comes and keyed by what was asked: nothing is paid for twice."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,12 @@ def key_of(request: Mapping[str, Any]) -> str:
 
 
 class ReplyStore:
-    """The replies in a file, which only grows. A line that was cut off when the job was killed is asked for again."""
+    """The replies in a file, which only grows. A line that was cut off when the job was killed is asked for again.
+
+    Args:
+        file: where replies are added. Those in the other ``.jsonl`` files of its folder, which other processes write,
+            are read as well.
+    """
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +56,10 @@ class ReplyStore:
         """The reply to a request, if it was asked before."""
         return self._replies.get(key)
 
+    def replies(self) -> Iterable[Reply]:
+        """All replies."""
+        return self._replies.values()
+
     def add(self, key: str, reply: Reply) -> None:
         """Append a reply; it is on its way to the disk when this returns."""
         assert self._file is not None
@@ -60,9 +69,8 @@ class ReplyStore:
         self._replies[key] = reply
 
     def _stored(self) -> Iterator[tuple[str, Reply]]:
-        if not self._path.is_file():
-            return
-        for line in self._path.read_bytes().splitlines():
+        lines = (line for file in sorted(self._path.parent.glob("*.jsonl")) for line in file.read_bytes().splitlines())
+        for line in lines:
             try:
                 row = json.loads(line)
                 if row.pop("sha256") == _digest(row):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
 from reinforced_cot.chains.policy_keys import PassRate
 from reinforced_cot.policies.settings import TrainedPolicy, TrainSettings, Workload
+from reinforced_cot.scoring.judge_settings import Judge
 from reinforced_cot.section import Count, Natural, NotNegative, Positive, Section, Switch
 
 # By type: a union without tags would report each mistake once per member.
@@ -27,6 +28,11 @@ class Probing(Section):
 
     batch_size: Count = 32
     """How many of them are answered at once."""
+
+    judged: Annotated[int, Field(ge=2)] = 8
+    """With judges among the rewards, no more questions than this are probed, and only the most frequent constant
+    answers: judges may cost money.
+    """
 
 
 class GrpoPolicy(TrainedPolicy):
@@ -109,9 +115,19 @@ class GrpoPolicy(TrainedPolicy):
 
 
 class GrpoSettings(TrainSettings):
-    """What the stage `grpo` reads; the policy's ``rewards`` are those that it learns from."""
+    """What the stage `grpo` reads; the policy's ``rewards`` are those that it learns from.
+
+    Attributes:
+        judges: those that the rewards name.
+    """
 
     policy: GrpoPolicy
+    judges: dict[str, Judge] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _stated(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``judges`` where there are none: their absence is no change of a policy's settings."""
+        return {key: value for key, value in whole(self).items() if key != "judges" or value}
 
 
 def server_gpus(training: Mapping[str, Any]) -> int:

@@ -43,12 +43,16 @@ def loading_problem(name: str) -> str | None:
 
 
 def load_rewards(
-    rewards: str | Weights, examples: Sequence[Example] = (), **constants: Any
+    rewards: str | Weights,
+    examples: Sequence[Example] = (),
+    judges: Mapping[str, Callable[..., Any]] | None = None,
+    **constants: Any,
 ) -> tuple[list[Reward], list[float]]:
     """The functions that have a weight, each wrapped in `checked`, and their weights, in the order of the config.
 
     Args:
         examples: the records that will be asked about; every reward gets their `RECORD_FIELDS`.
+        judges: rewards that are models, by their names.
         constants: arguments that every reward receives besides the columns.
 
     Raises:
@@ -56,8 +60,9 @@ def load_rewards(
     """
     weights = used_weights(rewards)
     records = {example.id: example for example in examples}
+    known: Mapping[str, Callable[..., Any]] = {**REWARDS, **(judges or {})}
     functions = [
-        checked(name, REWARDS.get(name) or own_code.imported(name, "reward"), records, **constants) for name in weights
+        checked(name, known.get(name) or own_code.imported(name, "reward"), records, **constants) for name in weights
     ]
     return functions, list(weights.values())
 
@@ -82,6 +87,8 @@ def checked(
             values = reward(completions=completions, **columns)
             if inspect.isawaitable(values):
                 values = asyncio.run(_result(values))
+        except PipelineError:
+            raise  # it says by itself what is wrong, and a judge is not asked again to find out where
         except (Exception, SystemExit) as error:
             if inspect.iscoroutinefunction(reward):  # to ask again, completion by completion, may cost much
                 text = f"reward {name} {own_code.raised(error)} for one of {len(completions)} completions"
@@ -95,7 +102,7 @@ def checked(
                 raise _refusal(name, completions, columns, place, f"returned {value!r}")
         return [float(value) for value in values]
 
-    if ":" in name:
+    if name not in REWARDS:
         function.__name__ = name.replace(":", ".")
     return function
 

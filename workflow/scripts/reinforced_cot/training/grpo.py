@@ -19,9 +19,11 @@ from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.launch.vllm_server import ready_server, server_arguments, vllm_context
 from reinforced_cot.models.families import check_vllm_rollouts
 from reinforced_cot.models.image_cache import remember_images
+from reinforced_cot.models.loading import device
 from reinforced_cot.models.processors import NEVER, vision_token_ids
 from reinforced_cot.policies.grpo import GrpoSettings, server_gpus
 from reinforced_cot.processes import rank
+from reinforced_cot.scoring.judge_rewards import endpoint_judges
 from reinforced_cot.scoring.reward_loading import load_rewards
 from reinforced_cot.seeds import subset
 from reinforced_cot.training.dynamic_sampling import RefillingTrainer, check_whole_groups
@@ -35,6 +37,7 @@ from reinforced_cot.training.preflight import (
     processor_of,
 )
 from reinforced_cot.training.probe_callback import ProbeCallback
+from reinforced_cot.training.reward_model import reward_models
 from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.training.stalled_rl import StalledCheck
 from reinforced_cot.training.trainer import (
@@ -83,6 +86,7 @@ def train(
     topology: Topology | None = None,
     claim: Claim = nothing_to_claim,
     val_examples: Sequence[Example] = (),
+    replies: Path | None = None,
 ) -> None:
     """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
     manifest, and ``metrics.json``.
@@ -95,6 +99,7 @@ def train(
         topology: how the run must be spread over processes and devices; None for one process.
         claim: what `trainer.resume` has returned.
         val_examples: of which some are asked during training, if the policy's ``selection`` says so.
+        replies: the folder of judges' replies, also of other runs; None beside the policy's folder.
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
@@ -119,7 +124,11 @@ def train(
         output,
         resume_from,
     )
-    functions, weights = load_rewards(policy.rewards or {}, examples, max_completion_length=new_tokens)
+    store = replies or output.parent / "replies"
+    judges: dict[str, Any] = endpoint_judges(settings.judges, examples, data, store, output, rank())
+    loading = settings.base_model
+    judges |= reward_models(settings.judges, examples, data, settings.prompt, device(), loading.trust_remote_code)
+    functions, weights = load_rewards(policy.rewards or {}, examples, judges, max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     check_whole_groups(policy.refill_generations, arguments)
     check_enough_questions(examples, arguments, data)

@@ -28,6 +28,8 @@ from reinforced_cot.seeds import subset
 from reinforced_cot.training.trainer_data import reward_columns
 from reinforced_cot.training.trl_hooks import next_log
 
+_JUDGED_CONSTANTS = 3  # the most frequent ones: a judge may cost money
+
 
 class ProbeCallback(TrainerCallback):
     """Logs ``probes/...`` every so many steps: the mean reward of the policy and of each probe on the same questions.
@@ -50,7 +52,8 @@ class ProbeCallback(TrainerCallback):
         self._every, self._batch_size = probes.every, probes.batch_size
         self._tokens = settings.policy.training["max_completion_length"]
         self._rewards = list(zip(rewards, weights, strict=True))
-        self._examples = subset(examples, probes.questions, seed)
+        questions = min(probes.questions, probes.judged) if settings.judges else probes.questions
+        self._examples = subset(examples, questions, seed)
         self._images = {name: probe.images(self._examples, seed) for name, probe in IMAGE_PROBES.items()}
         rows = [reward_columns(example) for example in self._examples]
         # The arguments that TRL passes besides the completions; made once, since some fifty constants are tried.
@@ -65,7 +68,7 @@ class ProbeCallback(TrainerCallback):
             **{name: [row[name] for row in rows] for name in rows[0]},
         }
         # The reward of a constant answer does not depend on the policy.
-        constants = constant_answers([*map(truth_of, self._examples)])
+        constants = constant_answers([*map(truth_of, self._examples)])[: _JUDGED_CONSTANTS if settings.judges else None]
         self._constant = max(
             self._mean_reward([text] * len(self._examples))
             for answer in constants
