@@ -47,6 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if self._is_refused():
+            return
         self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
     def do_POST(self) -> None:
@@ -67,9 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any], fault: Fault | None) -> None:
         server = self.server
         time.sleep(10 if fault == "slow" else server.delay)
-        if server.key and self.headers.get("Authorization") != f"Bearer {server.key}":
-            self._send(401, {"error": {"message": "Incorrect API key provided"}})
-        elif body["model"] != MODEL:
+        if self._is_refused():
+            return
+        if body["model"] != MODEL:
             self._send(404, {"error": {"message": f"The model `{body['model']}` does not exist"}})
         elif isinstance(fault, int):
             self._send(fault, {"error": {"message": f"fault {fault}"}}, retry_after="0.05" if fault == 429 else None)
@@ -87,6 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
             usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
             reply = {"id": "x", "object": "chat.completion", "created": 0, "model": MODEL, "choices": [choice]}
             self._send(200, {**reply, "usage": usage})
+
+    def _is_refused(self) -> bool:
+        key = self.server.key
+        if key is None or self.headers.get("Authorization") == f"Bearer {key}":
+            return False
+        self._send(401, {"error": {"message": "Incorrect API key provided"}})
+        return True
 
     def _send(self, status: int, value: Any, retry_after: str | None = None) -> None:
         headers = {"Content-Type": "application/json"}

@@ -144,9 +144,7 @@ def with_control(judges: Mapping[str, Judge], control: Mapping[str, Mapping[str,
     }
     for name, judge in whole.items():
         if judge.by == "endpoint" and judge.url is None:
-            raise PipelineError(
-                f'it is not said where judges.{name} is asked; give --judges \'{{"{name}": {{"url": ...}}}}\''
-            )
+            raise PipelineError(f"--judges does not say where judges.{name} is asked: it has no url")
     return whole
 
 
@@ -160,7 +158,7 @@ def judge_problems(judges: Mapping[str, Judge]) -> Iterator[str]:
     for name, judge in judges.items():
         key = f"judges.{name}"
         if not _NAME.fullmatch(name):
-            yield f"`{key}`: a judge's name is lower-case letters, digits and _, and begins with a letter; choose another"
+            yield f"`{key}`: a judge's name is lower-case letters, digits and _, a letter first; choose another"
         for field in _REQUIRED[judge.by]:
             if getattr(judge, field) is None:
                 yield f"`{key}.{field}` is missing; `by: {judge.by}` needs it"

@@ -47,7 +47,13 @@ class RewardModel:
             config = AutoConfig.from_pretrained(folder, **options)
             if config.num_labels != 1:
                 raise PipelineError(f"`{place}`: {folder} has {config.num_labels} outputs; a reward model has one")
-            model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="auto", **options)
+            model, loaded = AutoModelForSequenceClassification.from_pretrained(
+                folder, dtype="auto", output_loading_info=True, **options
+            )
+            if loaded["missing_keys"]:  # transformers would draw them at random, and grade at random
+                raise PipelineError(
+                    f"`{place}`: {folder} lacks the weights {', '.join(sorted(loaded['missing_keys']))}"
+                )
             takes_images = hasattr(config, "vision_config")
             self._processor = (AutoProcessor if takes_images else AutoTokenizer).from_pretrained(folder, **options)
         except (OSError, ValueError, KeyError, ImportError) as error:
