@@ -18,8 +18,10 @@ MAX_BOXES = 50
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w.]*\w)")
 _TAGS = re.compile(r"</?(?:box|quad)>|<\|box_(?:start|end)\|>|```(?:json)?|`")
 _KEYS = ("bbox_2d", "bbox", "box_2d", "box")
-_ALTERNATIVES = frozenset(
+# Words of doubt and denial, and shares of the image.
+_NO_BOX = frozenset(
     ["or", "maybe", "perhaps", "either", "unless", "not", "no", "never", "cannot", "neither", "nor", "none"]
+    + ["except", "outside", "?", "percent"]
 )
 # Words that name corners and sides, and hold a number that is none: "x1".
 _SIDES = re.compile(r"\b[xy](?:_?(?:[12]|min|max))\b\s*[:=]?", re.IGNORECASE)
@@ -80,7 +82,7 @@ def _is_number(value: Any) -> bool:
 
 def _of_text(text: str) -> list[Box]:
     said = set(tokens(text))
-    if said & _ALTERNATIVES or "?" in said:
+    if said & _NO_BOX:
         return []
     plain = _SIDES.sub(" ", text)
     numbers = [float(number) for number in _NUMBER.findall(plain)]

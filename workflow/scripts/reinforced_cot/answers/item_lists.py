@@ -15,14 +15,14 @@ def is_list(answer: str, true: str, truth: Truth, settings: Mapping[str, float])
     wanted = items_of(true)
     return any(
         len(said) == len(wanted) and all(_is_same(*pair, truth) for pair in zip(said, wanted, strict=True))
-        for said in _readings(answer)
+        for said in _readings(answer, true)
     )
 
 
 def is_set(answer: str, true: str, truth: Truth, settings: Mapping[str, float]) -> bool:
     """Whether an answer names each of the true things, in any order, and nothing else; naming one twice is no fault."""
     wanted = items_of(true)
-    return any(_are_same_things(said, wanted, truth) for said in _readings(answer))
+    return any(_are_same_things(said, wanted, truth) for said in _readings(answer, true))
 
 
 def _are_same_things(said: Sequence[str], wanted: Sequence[str], truth: Truth) -> bool:
@@ -30,8 +30,9 @@ def _are_same_things(said: Sequence[str], wanted: Sequence[str], truth: Truth) -
     return bool(said) and all(map(any, named)) and all(map(any, zip(*named, strict=True)))
 
 
-def _readings(answer: str) -> list[tuple[str, ...]]:
-    return [] if _ALTERNATIVES & set(words(answer)) else readings(answer)
+def _readings(answer: str, true: str) -> list[tuple[str, ...]]:
+    """The readings of a list that leaves nothing open and denies nothing; a true thing may be a "no"."""
+    return [] if _ALTERNATIVES & (set(words(answer)) - set(words(true))) else readings(answer)
 
 
 def _is_same(said: str, wanted: str, truth: Truth) -> bool:

@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,43 +26,58 @@ _START = 120  # seconds for the imports of a first comparison
 _PACKAGE = Path(__file__).resolve().parents[2]
 
 
+class _WorkerLost(Exception):
+    """The process ended on its own: something killed it, or the thread that started it is no more."""
+
+
 class _Worker:
     """The running process, and the process that it belongs to: one that was forked must not share its pipes."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_PACKAGE), os.environ.get("PYTHONPATH", "")])}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_PACKAGE), os.environ.get("PYTHONPATH")))),
+        }
         command = [sys.executable, "-m", "reinforced_cot.answers.math_worker"]
         self.owner = os.getpid()
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, bufsize=1
         )
-        if self._line(_START) is None:
-            code = self._process.poll()
+        if not self._line(_START):
             self.end()
+            code = self._process.returncode
             raise PipelineError(f"the process that compares mathematical answers did not start (exit status {code})")
 
     def ask(self, true: str, answer: str) -> bool | None:
-        """The verdict; None where none came in time."""
+        """The verdict; None where none came in time.
+
+        Raises:
+            _WorkerLost: the process has ended.
+        """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps([true, answer]) + "\n")
             self._process.stdin.flush()
         except OSError:
-            return None
+            raise _WorkerLost from None
         line = self._line(_PATIENCE)
+        if line == "":
+            raise _WorkerLost
         return None if line is None else bool(json.loads(line))
 
     def _line(self, seconds: float) -> str | None:
+        """A line of output: None where none comes in time, empty where none will ever come."""
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return (self._process.stdout.readline() or None) if ready else None
+        return self._process.stdout.readline() if ready else None
 
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what could not be written
+                    pipe.close()
 
 
 _lock = threading.Lock()
@@ -76,17 +92,30 @@ def verified(true: str, answer: str) -> bool:
         PipelineError: the process does not start.
     """
     with _lock:
-        if _running and _running[0].owner != os.getpid():
-            _running.clear()
-        if not _running:
-            _running.append(_Worker())
-        found = _running[0].ask(true, answer)
+        found = _ask(true, answer)
         if found is None:
-            _end()
             log.warning(
                 "comparing %.80r with %.80r takes too long or too much memory: it counts as wrong", answer, true
             )
         return bool(found)
+
+
+def _ask(true: str, answer: str) -> bool | None:
+    """Ask the running process or a new one; one that has ended is replaced, and the new one asked again."""
+    for _ in range(2):
+        if _running and _running[0].owner != os.getpid():
+            _running.clear()
+        if not _running:
+            _running.append(_Worker())
+        try:
+            found = _running[0].ask(true, answer)
+        except _WorkerLost:
+            _end()
+            continue
+        if found is None:
+            _end()
+        return found
+    return None
 
 
 def _end() -> None:
@@ -96,4 +125,11 @@ def _end() -> None:
             worker.end()
 
 
+def _after_fork() -> None:
+    """Another thread may have held the lock when this process was forked, and will never free it here."""
+    global _lock
+    _lock = threading.Lock()
+
+
 atexit.register(_end)
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,14 +1,14 @@
 """Mathematical answers, compared by math-verify in a process of its own (`math_process`).
 
 math-verify takes the last of several expressions, multiplies the letters of words, and evaluates what it is given. So
-an answer must be one expression here, on one line, without words; and one that only repeats a part of the question is
-wrong, unless it is the true answer as it stands: "1 + 2" is no answer to "What is 1 + 2?".
+an answer must be one expression here, on one line, without words and in the form of an answer (`expression_form`).
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from reinforced_cot.answers.expression_form import is_no_answer, other_side, plain_form
 from reinforced_cot.answers.math_process import verified
 from reinforced_cot.answers.truth import Truth
 from reinforced_cot.matching.answer_matching import is_correct
@@ -19,43 +19,57 @@ _COMMAND = re.compile(r"\\[A-Za-z]+")
 _TEXT = re.compile(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}")
 _BOXED = re.compile(r"\\boxed\s*\{")
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_BLANK = re.compile(r"\s+|\\[,;! ]|\\left|\\right|\$")
+_DISPLAY = re.compile(r"\\[()\[\]]")
+_DECIMAL = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,6})?", re.ASCII)
 _RATIONAL = re.compile(r"([-+]?)(\d{1,20})(?:/(\d{1,20}))?", re.ASCII)
 _LATEX_FRACTION = re.compile(r"([-+]?)\\[dt]?frac\{(\d{1,20})\}\{(\d{1,20})\}", re.ASCII)
 _NAMES = """sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh log ln lg exp sqrt pi inf
 infinity oo abs min max gcd lcm mod det deg dx dy dt xy xyz ab abc bc"""
 _FUNCTIONS = frozenset(_NAMES.split())
 _FRAME = (AROUND | frozenset(("value", "answer", "solution", "equals", "equal", "thus", "so"))) - _FUNCTIONS
-_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 
 
 def is_right(answer: str, true: str, truth: Truth, settings: Mapping[str, float]) -> bool:
     """Whether an answer is the true expression in another form, as math-verify sees it."""
-    said, wanted = _plain(answer), _plain(true)
+    said, wanted = plain_form(answer), plain_form(true)
     if said == wanted:
         return True
     if _words(true):
         return is_correct(answer, true, truth.question, as_text=True)
     expression = _expression(answer)
-    numbers = _number(said), _number(wanted)
-    if None not in numbers:
-        return numbers[0] == numbers[1]
-    if expression is None or _repeats(expression, truth.question):
+    expected = true.strip().strip("$")
+    if expression is None or is_no_answer(expression, expected, truth.question):
         return False
-    return verified(true.strip().strip("$"), expression)
+    if (are_equal := _are_equal_numbers(said, wanted)) is not None:
+        return are_equal
+    if "%" in expression:  # math-verify takes 300 % for 3, and 3 % as well
+        expected, expression = (text.replace("\\%", "").replace("%", "") for text in (expected, expression))
+    other = other_side(expression)
+    return verified(expected, expression) and (other is None or verified(expected, other))
 
 
-def _number(plain: str) -> Fraction | None:
-    """A whole number or a fraction of two; None for anything else. Most answers are compared without a process."""
+def _are_equal_numbers(said: str, wanted: str) -> bool | None:
+    """Whether two plain numbers are equal; None for anything else. Most answers are compared without a process.
+
+    A decimal number and a fraction are left to math-verify, which looks at six digits.
+    """
+    for number in (_decimal, _fraction):
+        one, other = number(said), number(wanted)
+        if one is not None and other is not None:
+            return one == other
+    return None
+
+
+def _decimal(plain: str) -> Fraction | None:
+    return Fraction(plain) if _DECIMAL.fullmatch(plain) else None
+
+
+def _fraction(plain: str) -> Fraction | None:
     match = _RATIONAL.fullmatch(plain) or _LATEX_FRACTION.fullmatch(plain)
     if match is None or (match[3] is not None and not int(match[3])):
         return None
     value = Fraction(int(match[2]), int(match[3] or 1))
     return -value if match[1] == "-" else value
-
-
-def _plain(text: str) -> str:
-    return _BLANK.sub("", text).rstrip(".")
 
 
 def _words(text: str) -> list[str]:
@@ -66,7 +80,7 @@ def _words(text: str) -> list[str]:
 
 def _expression(answer: str) -> str | None:
     """The one expression of an answer, without the words around it; None where there are several, or other words."""
-    text = answer.strip().rstrip(".")
+    text = _DISPLAY.sub("$", answer).strip().rstrip(".")
     if len(text) > MAX_CHARACTERS or "\n" in text or "?" in text or len(_BOXED.findall(text)) > 1:
         return None
     marks = text.count("$")
@@ -85,17 +99,7 @@ def _expression(answer: str) -> str | None:
             r"(?<!\\)\b[^\W\d_]{2,}\b", lambda match: match[0] if match[0].casefold() in _FUNCTIONS else " ", text
         )
         inner = inner if _COMMAND.search(text) is None else text
-    if len(_EQUALS.findall(inner)) > 1:  # "3 = 2 + 1 = 4" says two things
-        return None
     return inner.strip(" :") or None
-
-
-def _repeats(expression: str, question: str) -> bool:
-    """Whether an expression with an operation in it stands in the question as it is."""
-    plain = _plain(expression).replace("*", "").replace("\\cdot", "").replace("\\times", "")
-    asked = _plain(question).replace("*", "").replace("\\cdot", "").replace("\\times", "")
-    has_operation = re.search(r"[-+^/!]|\\(?:frac|sqrt|sum|int|binom)|\\?(?:sin|cos|tan|log|ln|sqrt)", plain[1:])
-    return bool(has_operation) and plain in asked
 
 
 def cheats(truths: Sequence[Truth]) -> list[str]:

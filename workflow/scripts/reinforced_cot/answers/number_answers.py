@@ -19,11 +19,15 @@ from reinforced_cot.matching.answer_matching import is_correct
 from reinforced_cot.matching.vocabulary import AROUND
 from reinforced_cot.matching.words import NEGATORS, is_same_word, word_set, words
 
-_ABOUT = word_set("about approximately approx around roughly nearly almost circa ca estimated measured value equals")
+_ABOUT = word_set(
+    """about approximately approx around roughly nearly almost circa ca exactly precisely estimated measured
+    value equals"""
+)
+_BOUNDS, _UP_TO = word_set("than least most"), ("up", "to")  # before a number, also where the question has them
 _SIGNS = frozenset(("~", "\u2248", "=", ":", ".", ",", "\n"))
 _DECIMAL = regex.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?")
 _FRACTION = regex.compile(r"([-+]?\d{1,15})/(\d{1,15})")
-_EXPONENT = regex.compile(r"e([-+]?\d{1,2})")
+_EXPONENT = regex.compile(r"(?<=\d)e\+?(-?\d{1,2})(?!\w|\.\d)", regex.IGNORECASE)
 _MAX_UNIT = 5  # tokens
 _MAX_POWER = 40  # of ten
 
@@ -64,7 +68,7 @@ def _quantity_of_truth(true: str) -> _Quantity | None:
 
 def _quantity(text: str, question: str) -> _Quantity | None:
     """The one number that a text gives; None where it gives none, several, or says more than the question explains."""
-    said = words(text)
+    said = words(_EXPONENT.sub(r" x 10^\1", text))  # else the sign of 3e-5 is lost
     question_words = words(question)
     found: list[_Quantity] = []
     place = 0
@@ -75,6 +79,8 @@ def _quantity(text: str, question: str) -> _Quantity | None:
                 return None
             place += 1
             continue
+        if _BOUNDS.intersection(said[place - 1 : place]) or said[max(place - 2, 0) : place] == _UP_TO:
+            return None
         value, place = number
         length = next(
             (n for n in range(min(_MAX_UNIT, len(said) - place), 0, -1) if is_unit(said[place : place + n])), 0
@@ -92,7 +98,7 @@ def _may_stand_around(token: str, question_words: Sequence[str]) -> bool:
 
 
 def _number_at(said: Sequence[str], place: int) -> tuple[Fraction, int] | None:
-    """The number that begins at a token, and the place behind it: 3, 3.5, 1/2, 3 1/2, 1.2e5, 1.2 x 10^5."""
+    """The number that begins at a token, and the place behind it: 3, 3.5, 1/2, 3 1/2, 1.2 x 10^5."""
     value = _plain(said[place])
     if value is None:
         return None
@@ -102,8 +108,6 @@ def _number_at(said: Sequence[str], place: int) -> tuple[Fraction, int] | None:
         fraction = _plain(rest[0])
         if fraction is not None and 0 < fraction < 1:
             return value + (fraction if value >= 0 else -fraction), place + 1
-    if rest and (power := _EXPONENT.fullmatch(rest[0])) and abs(int(power[1])) <= _MAX_POWER:
-        return value * Fraction(10) ** int(power[1]), place + 1
     if len(rest) == 4 and rest[0] in ("x", "*") and rest[1:3] == ("10", "^"):
         power_of_ten = _plain(rest[3])
         if power_of_ten is not None and power_of_ten.denominator == 1 and abs(power_of_ten) <= _MAX_POWER:

@@ -29,12 +29,9 @@ _CHARACTERS = str.maketrans(
         "\u061f": "?",
         "\u00d7": "*",
         "\u2044": "/",
-        **{
-            mark: f"^{digit}"
-            for digit, mark in enumerate("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
-        },
     }
 )
+_POWER = regex.compile(r"[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")  # a whole one: 10⁻³, 10²³
 _FRACTION_AFTER_NUMBER = regex.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")  # 1½ is not 11/2
 
 # LaTeX and markup around a word: the word alone is compared. Repetitions are bounded: a policy writes what it likes.
@@ -119,7 +116,8 @@ def _plain(text: str) -> str:
     """The text in canonical form, lower case, without typography, symbols with a name as that name."""
     text = canonical(text)
     if not text.isascii():
-        text = _FRACTION_AFTER_NUMBER.sub(" ", text).translate(_CHARACTERS)
+        text = _POWER.sub(lambda m: f"^{unicodedata.normalize('NFKC', m[0])}", _FRACTION_AFTER_NUMBER.sub(" ", text))
+        text = text.translate(_CHARACTERS)
     if "\\" in text:
         for _ in range(4):  # \boxed{\text{red}}
             text, replaced = _COMMAND.subn(r" \1 ", text)

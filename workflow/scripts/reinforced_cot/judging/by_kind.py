@@ -11,7 +11,7 @@ from reinforced_cot.answers.specification import chosen
 from reinforced_cot.answers.truth import Truth
 from reinforced_cot.judging.consistency import judge
 from reinforced_cot.matching.vocabulary import FRAME
-from reinforced_cot.matching.words import NEGATORS, occurrences, phrase, words
+from reinforced_cot.matching.words import NEGATORS, negated, occurrences, phrase, words
 from reinforced_cot.reading.verdict import Verdict
 
 _END = 1_000  # characters of a chain that are searched
@@ -20,6 +20,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
 _FORMULA = re.compile(
     r"\${1,2}([^$\n]{1,200})\${1,2}|\\boxed\{([^{}]{1,200})\}|=\s*([^=,;\n]{1,80}?)(?=[,;\n]|\.\s|\.?$)"
 )
+_DOUBTS = frozenset(("or", "maybe", "perhaps", "may", "might", "could", "?"))
 _JOINTS = frozenset((",", "and", "&"))
 
 
@@ -45,13 +46,27 @@ def judged(chain: str, answer: str, truth: Truth) -> Verdict:
 
 
 def _judge_boxes(chain: str, answer: str, settings: dict[str, float]) -> Verdict:
+    """The last boxes must lie over the answer's, in a sentence that names no more and leaves nothing open."""
     said = boxes.boxes_of(answer)
-    found = [box for group in _GROUP.findall(chain[-_END:]) for box in boxes.boxes_of(group) or ()]
+    parts = [(part, _boxes_in(part)) for part in _SENTENCE.split(chain[-_END:])]
+    found = [box for _, named in parts for box in named]
     if said is None or len(found) < len(said):
+        return Verdict.UNKNOWN
+    last, named = next(part for part in reversed(parts) if part[1])
+    if len(named) > len(said) or _leaves_open(last):
         return Verdict.UNKNOWN
     concluded = str([list(box[:4]) for box in found[-len(said) :]])
     same = box_answers.is_right(concluded, answer, Truth((answer,)), settings)
     return Verdict.SUPPORT if same else Verdict.CONTRADICT
+
+
+def _boxes_in(text: str) -> list[boxes.Box]:
+    return [box for group in _GROUP.findall(text) for box in boxes.boxes_of(group) or ()]
+
+
+def _leaves_open(sentence: str) -> bool:
+    said = words(sentence)
+    return any(negated(said)) or not _DOUBTS.isdisjoint(said)
 
 
 def _judge_items(chain: str, answer: str, in_order: bool) -> Verdict:

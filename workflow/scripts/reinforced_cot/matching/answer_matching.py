@@ -44,7 +44,7 @@ from reinforced_cot.matching.words import (
     words,
 )
 
-_HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "unless", "unsure", "unknown"))
+_HEDGES = frozenset(("or", "maybe", "perhaps", "possibly", "either", "unless", "otherwise", "unsure", "unknown"))
 _INTERROGATIVES = word_set("what which who whose whom how why")
 _NONE = word_set("no not never 0 nothing nobody none neither hardly")  # after "there is"
 _UNCERTAIN = word_set("not never if hardly barely")  # before a yes or a no
@@ -61,7 +61,7 @@ def is_correct(answer: str | None, truth: str, question: str = "", as_text: bool
 
     Args:
         question: its words may stand in the answer, too: "The cup is red." answers "What color is the cup?".
-        as_text: whether the true answer is words alone: no yes or no, no option of the question, no letter.
+        as_text: whether the true answer is words alone: no yes or no, no option of the question.
 
     >>> is_correct("A tennis racket.", "tennis rackets"), is_correct("not red but blue", "red")
     (True, False)
@@ -146,7 +146,7 @@ def _expected(truth: str, question: str, as_text: bool) -> _Expected:
         words=wanted,
         marks=inner_marks(truth),
         polarity=wanted[0] in YES if is_polar else None,
-        is_letter=len(wanted) == 1 and is_letter(wanted[0]) and not as_text,
+        is_letter=len(wanted) == 1 and is_letter(wanted[0]),
         options=options,
         option=option,
         variants=(*number_variants(wanted, question_words), *_sides(wanted)),
@@ -296,7 +296,7 @@ def _asserted(answer: str, wanted: Sequence[str], tokens: Sequence[str], expecte
     if not places:
         return False
     denied = negated(tokens, own={i for place in places for i in place if tokens[i] in NEGATORS})
-    if wanted == ("a",):  # before a word it is an article
+    if wanted in (("a",), ("no",)):  # before a word it is an article, or denies that word
         places = [p for p in places if p.stop == len(tokens) or not is_word(tokens[p.stop]) or tokens[p.stop] == "is"]
     if not any(not any(denied[i] for i in place) for place in places) or any(denied[i] for p in places for i in p):
         return False

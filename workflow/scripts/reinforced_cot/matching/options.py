@@ -29,7 +29,11 @@ _LABEL = regex.compile(
 )
 _BEFORE_LABEL = regex.compile(r"\s(?:option|choice)\s*$", regex.IGNORECASE)
 _END_OF_LIST = regex.compile(r"[;?]|(?<=\w{3})\.\s")
-_FIRST = regex.compile(r"\*\*[aA]\*\*|(?<![^\W_])[aA][*_]{0,3}(?:[)\]>}]|\s?[=\u2192\u2013\u2014]|\s-\s|\s?[-=]>)")
+_FIRST = regex.compile(
+    r"\*\*[aA]\*\*|(?<![^\W_])[aA][*_]{0,3}(?:[)\]>}]|\s?[=\u2192\u2013\u2014]|\s-\s|\s?[-=]>)"
+    r"|(?<![^\W_])A(?=(?:\s+|\s*&\s*)[B-Z](?![^\W_]))"  # "A B", "a and b"
+    r"|(?<![^\W_])[aA](?=\s+(?:and|or|nor|then|to|plus|with|option)\s+[b-zB-Z](?![^\W_]))"
+)
 _BULLET = regex.compile(r"^[ \t]*+[-*\u2022\u2013][ \t]+(.+)$", regex.MULTILINE)
 _ANNOUNCED = regex.compile(
     r"\b(?:one of|options?(?: are)?|choices?(?: are)?|choose(?: one)?(?: from| between)?|"
@@ -47,6 +51,7 @@ _SLASHES = regex.compile(r"(?<![\w/])[^\W\d_][\w-]*+(?:\s?/\s?[^\W\d_][\w-]*+)++
 _NO_LIST = frozenset(("and/or", "km/h", "he/she", "him/her", "his/her", "her/his", "w/o", "s/he", "n/a"))
 _SEPARATOR = regex.compile(r"\s*(?:[,;|/]|\bor\b|\bvs\.?(?=\s))(?:\s*\bor\b)?\s*", regex.IGNORECASE)
 _ENDS = " \t\n.,;?!'\"\u201c\u201d"
+_ARTICLE_OR_PRONOUN = (("a",), ("i",))
 _CALLED = frozenset(("option", "answer", "choice", "letter", "number", "is", ":"))
 
 
@@ -164,7 +169,8 @@ def mentions(options: Sequence[Option], tokens: Sequence[str]) -> list[tuple[int
     taken: set[int] = set()
     for number, option in sorted(enumerate(options), key=lambda entry: -len(entry[1].text)):
         for place in occurrences(option.text, tokens, option.marks):
-            if not taken.intersection(place):
+            is_article = option.text in _ARTICLE_OR_PRONOUN and not _is_label(tokens, place.start)
+            if not taken.intersection(place) and not is_article:
                 taken.update(place)
                 places.append((number, place))
     labels = {option.label: number for number, option in enumerate(options) if option.label}
@@ -175,12 +181,13 @@ def mentions(options: Sequence[Option], tokens: Sequence[str]) -> list[tuple[int
 
 
 def names_first_option(options: Sequence[Option], answer: str) -> bool:
-    """Whether an answer names the first option by an A in brackets or before a dash, which its words do not show.
+    """Whether an answer names the first option by an A that its words do not show: in brackets, before a dash or "B".
 
     Args:
         answer: as it was written: "(A) white" names option A, "a white bus" does not.
     """
-    return bool(options) and options[0].label == "a" and _FIRST.search(answer) is not None
+    is_a = bool(options) and (options[0].label == "a" or options[0].text == ("a",))
+    return is_a and _FIRST.search(answer) is not None
 
 
 def _is_label(tokens: Sequence[str], i: int) -> bool:
