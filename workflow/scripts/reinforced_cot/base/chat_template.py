@@ -1,7 +1,7 @@
 """Whether a checkpoint's chat template and tokenizer suit the completions that SFT means to teach.
 
-A template may open the chain in the prompt, and may leave chains out of an assistant's turns: no stage renders a turn of
-the policy's own. Any other text would come between what SFT teaches and what a policy is asked with.
+A template may open the chain in the prompt, and may leave chains out of an assistant's turns, which no stage renders.
+Any other text would come between what SFT teaches and what a policy is asked with.
 """
 
 from transformers import ProcessorMixin
@@ -44,22 +44,20 @@ def check_chat_template(processor: ProcessorMixin, source: str) -> None:
             raise DataError(
                 f"the chat template of {source} does not write what SFT would teach.\n"
                 f"wanted:  {header + _COMPLETION + processor.tokenizer.eos_token!r}\nwritten: {written!r}\n"
-                f"A template may open {THINK_OPEN} in the prompt and leave the chain out of a turn; all else must be as "
-                "wanted: change its chat_template.jinja, or take another checkpoint"
+                f"A template may open {THINK_OPEN} in the prompt and leave the chain out of a turn; all else must be "
+                "as wanted: change its chat_template.jinja, or take another checkpoint"
             )
 
 
 def _is_turn(turn: str, end: str) -> bool:
-    """Whether this is the completion with the end token, with or without its chain, up to line breaks between parts."""
-    chain, _, answer = turn.rpartition(THINK_CLOSE)
-    return answer.strip("\n") == _ANSWER + end and chain.strip("\n").removeprefix(THINK_OPEN).strip("\n") in (
-        "",
-        _CHAIN,
-    )
+    """Whether this is the completion with the end token; the chain may be missing, and tags may hold nothing."""
+    before, _, answer = turn.rpartition(THINK_CLOSE)
+    chain = before.replace(THINK_OPEN, "").replace(THINK_CLOSE, "").strip()
+    return answer.strip("\n") == _ANSWER + end and chain in ("", _CHAIN)
 
 
 def _check_tags(processor: ProcessorMixin, source: str) -> None:
-    """Refuse a tokenizer that leaves tags out where it leaves special tokens out: no completion would be well-formed."""
+    """Refuse a tokenizer whose special tokens include tags: they would be left out of every decoded completion."""
     for tag in TAGS:
         ids = processor.tokenizer(tag, add_special_tokens=False)["input_ids"]
         if (decoded := processor.tokenizer.decode(ids, skip_special_tokens=True)).strip() != tag:
