@@ -1,6 +1,5 @@
 """With a template that opens the chain in the prompt, every stage sees the same tokens and the same completion."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,7 @@ def test_rewards_get_the_whole_completion(
     processor = load_processor(base / "model")
     seen: list[tuple[str, list[int]]] = []
 
-    def recorded(completions: Sequence[Any], completion_ids: Sequence[list[int]], **columns: Any) -> list[float]:
+    def recorded(completions: list[Any], completion_ids: list[list[int]], **columns: Any) -> list[float]:
         assert all([message["role"] for message in messages] == ["assistant"] for messages in completions)
         texts = [messages[-1]["content"] for messages in completions]
         seen.extend(zip(texts, completion_ids, strict=True))
@@ -155,7 +154,7 @@ def test_probes_count_the_tokens_that_a_policy_would_draw(
     base, opened = with_template(tiny_run, name, tmp_path), TEMPLATES[name][1]
     seen: list[tuple[str, list[int]]] = []
 
-    def recorded(completions: Sequence[Any], completion_ids: Sequence[list[int]], **columns: Any) -> list[float]:
+    def recorded(completions: list[Any], completion_ids: list[list[int]], **columns: Any) -> list[float]:
         seen.extend(zip((messages[-1]["content"] for messages in completions), completion_ids, strict=True))
         return [0.0] * len(completions)
 

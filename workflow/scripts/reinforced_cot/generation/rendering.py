@@ -66,9 +66,13 @@ def taught_text(processor: ProcessorMixin, prompt: str, completion: str) -> str:
 
 def completion_lengths(processor: ProcessorMixin, examples: Sequence[Example], prompt: Prompt) -> list[int]:
     """Count the tokens that SFT teaches of each example's completion, with its end."""
-    first = rendered_prompt(processor, examples[0], prompt)  # all prompts open the same
     texts = [
-        taught_text(processor, first, completion_text(example.chain, example.taught_answer)) for example in examples
+        taught_text(
+            processor,
+            rendered_prompt(processor, example, prompt),
+            completion_text(example.chain, example.taught_answer),
+        )
+        for example in examples
     ]
     return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
