@@ -26,11 +26,11 @@ CONFIG = {
     "policies": {
         # Only well-formed completions are graded, and this many epochs make them so.
         "formed": {
-            **{"like": "sft", "examples": None, "training": {"num_train_epochs": 12, "learning_rate": 8e-3}},
+            **{"like": "sft", "examples": None, "training": {"num_train_epochs": 16, "learning_rate": 8e-3}},
             "selection": {"examples": 4, "max_new_tokens": 48},
         },
         "judged": {
-            **{"like": "grpo", "from": "formed", "training": {"max_completion_length": 48}},
+            **{"like": "grpo", "from": "formed", "training": {"max_completion_length": 48, "temperature": 0.4}},
             "rewards": {"format": 0.5, "judges.grader": 1.0},
             "probes": {"every": 2, "questions": 4, "batch_size": 4, "judged": 2},
         },

@@ -46,6 +46,7 @@ def answers(workflow: WorkflowCopy, results: str, policy: str, engine: str, outp
 CASES = [
     ("digits", "results/smoke", "sft", 24),
     ("beside", "results/smoke", "beside", 24),
+    ("thinking", "results/smoke", "thinking", 24),
     ("photos", "results/gqa-cot-sample", "base", 60),
     ("pairs", "results/smoke", "sft", 24),
 ]
@@ -73,6 +74,29 @@ def beside(digits: WorkflowCopy) -> WorkflowCopy:
     return digits
 
 
+@pytest.fixture
+def thinking(digits: WorkflowCopy) -> WorkflowCopy:
+    """A policy ``thinking``: SFT's, whose chat template opens the chain in the prompt and drops it from turns."""
+    from reinforced_cot.manifests import write_manifest
+
+    results = digits.root / "results/smoke"
+    folder = results / "thinking/model"
+    if folder.exists():
+        return digits
+    shutil.copytree(results / "sft/model", folder)
+    template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    for before, after in (
+        ("assistant\\n' -}}", "assistant\\n<think>\\n' -}}"),
+        ("content['text'] -}}", "content['text'].split('</think>')[-1] -}}"),
+    ):
+        assert template.count(before) == 1
+        template = template.replace(before, after)
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    write_manifest(folder, results / "thinking/model.json")
+    shutil.copy(results / "sft/answer.yaml", results / "thinking/answer.yaml")
+    return digits
+
+
 @pytest.mark.parametrize(("name", "results", "policy", "at_least"), CASES)
 def test_vllm_answers_what_transformers_answers(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, results: str, policy: str, at_least: int
@@ -95,6 +119,8 @@ def test_vllm_answers_what_transformers_answers(
     for id, key, one, other in differing:
         assert is_tie(workflow.root / results, settings, policy, id, key), (id, key, one, other)
     assert len(differing) <= len(ours) // 10
+    if policy == "thinking":
+        assert all(row["prediction_raw"].startswith("<think>\n") for row in theirs)
 
 
 def is_tie(results: Path, settings: AnswerSettings, policy: str, id: str, key: str) -> bool:
@@ -102,7 +128,7 @@ def is_tie(results: Path, settings: AnswerSettings, policy: str, id: str, key: s
     from reinforced_cot.data.examples import read_examples
     from reinforced_cot.evaluation.answering import passes
     from reinforced_cot.generation.batching import Batch, shown_images
-    from reinforced_cot.generation.rendering import rendered_prompt
+    from reinforced_cot.generation.rendering import started_turn
     from reinforced_cot.models.loading import load_model
     from reinforced_cot.models.processors import load_processor, vision_token_ids
 
@@ -111,7 +137,7 @@ def is_tie(results: Path, settings: AnswerSettings, policy: str, id: str, key: s
     example, images = next((one, images) for one, images in shown if one.id == id)
     processor = load_processor(results / policy / "model")
     model = load_model(results / policy / "model", settings.base_model)
-    prompt = rendered_prompt(processor, example, settings.prompt) + asked.options.get("begin", "")
+    prompt = started_turn(processor, example, settings.prompt, asked.options.get("begin", "")).text
     opened = shown_images(Batch(0, [example], [images]), results / "data")
     with torch.no_grad():
         found = model.generate(
@@ -144,12 +170,18 @@ def test_samples_are_drawn_and_the_pipeline_ends_in_scores(digits: WorkflowCopy)
 
 
 def reinforced(
-    digits: WorkflowCopy, output: Path, *options: str, origin: str = "sft", **changes: Any
+    digits: WorkflowCopy,
+    output: Path,
+    *options: str,
+    origin: str = "sft",
+    rewards: dict[str, float] | None = None,
+    **changes: Any,
 ) -> "subprocess.CompletedProcess[str]":
     """Ten steps of RL with vLLM colocated; each draws its own rollouts. ``changes`` are of ``policy.training``."""
     results = digits.root / "results/smoke"
     settings = yaml.safe_load((results / "grpo/train.yaml").read_text())
     training = {"use_vllm": True, "vllm_max_model_length": 512, "max_completion_length": 32, "num_iterations": 1}
+    settings["policy"]["rewards"] = rewards or settings["policy"]["rewards"]
     settings["policy"]["training"] |= {**training, "max_steps": 10, "logging_steps": 1, "save_steps": 5}
     settings["policy"]["training"] |= {"vllm_gpu_memory_utilization": 0.2, **changes}
     output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
@@ -169,6 +201,18 @@ def test_rollouts_come_from_the_policy_that_is_trained(
     assert len(differences) == 10
     assert max(differences) < 0.02, differences
     shutil.rmtree(tmp_path / "grpo")
+
+
+def test_rewards_get_what_the_prompt_has_opened(thinking: WorkflowCopy, tmp_path: Path) -> None:
+    """Of the tags, a policy that knows nothing writes none; the prompt's own counts as written."""
+    changes = {"max_steps": 2, "save_steps": 2}
+    run = reinforced(thinking, tmp_path / "grpo", origin="thinking", rewards={"tag_count": 1.0}, **changes)
+    assert run.returncode == 0, run.stderr[-5000:]
+    history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
+    paid = [entry["rewards/tag_count_reward/mean"] for entry in history if "reward" in entry]
+    assert len(paid) == 2 and min(paid) >= 0.25, paid
+    differences = [entry[DIFFERENCE] for entry in history if DIFFERENCE in entry]
+    assert len(differences) == 2 and max(differences) < 0.02, differences
 
 
 def test_prompts_as_trl_sends_them_end_the_run(digits: WorkflowCopy, tmp_path: Path) -> None:

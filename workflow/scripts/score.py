@@ -1,13 +1,14 @@
 """Score predictions of any system with the code that evaluates this pipeline's policies, and compare systems.
 
-    python workflow/scripts/score.py PREDICTIONS.jsonl [--answers plain] [--out eval.json] [--predictions scored.jsonl]
+    python workflow/scripts/score.py PREDICTIONS.jsonl [--answers FORM] [--out eval.json] [--predictions scored.jsonl]
     python workflow/scripts/score.py A.jsonl B.jsonl          # both, and the difference, question by question
     python workflow/scripts/score.py --moved results/grpo/predictions.jsonl   # verdicts that other rules gave
 
 Each line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (the system's
-text); `id`, `image_id`, `question_type`, `answer_form`, `answer_kind` and `choices` are optional. `--answers plain`, or
-a row's `answer_form`, takes the text as the answer alone; otherwise it must be `<think> chain </think> <answer> answer
-</answer>`. `--answer-kind`, or a row's `answer_kind`, says how answers are compared (docs/answer-kinds.md). Two
+text); `id`, `image_id`, `question_type`, `answer_form`, `answer_kind` and `choices` are optional. The text must be
+`<think> chain </think> <answer> answer </answer>`, unless `--answers`, or a row's `answer_form`, says otherwise:
+`plain` takes it as the answer alone, `opened` adds the `<think>` that the prompt of a thinking model has written.
+`--answer-kind`, or a row's `answer_kind`, says how answers are compared (docs/answer-kinds.md). Two
 files are compared question by question: by `id`, or line by line where there is none. The script needs no torch. It
 prints the scores, or writes them with --out; --predictions writes every line with its parts and scores.
 """
@@ -30,7 +31,7 @@ from reinforced_cot.files import read_jsonl, write_json, write_jsonl
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.result_files import write_result, write_result_rows
 from reinforced_cot.scoring.prediction_rows import Prediction
-from reinforced_cot.scoring.predictions import ANSWER_FORMS, VERDICTS, moved, read_predictions
+from reinforced_cot.scoring.predictions import ANSWER_FORMS, OPENING, VERDICTS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
 
 
@@ -65,6 +66,10 @@ def wrong_form(rows: Sequence[Prediction]) -> str | None:
     plain = [row for row in rows if row.get("answer_form") == "plain"]
     tagged = sum(ANSWER_OPEN in row["prediction_raw"] or THINK_CLOSE in row["prediction_raw"] for row in plain)
     without_chain = sum(row["parse_problem"] == f"no {THINK_OPEN}" for row in rows)
+    behind_opening = sum(
+        THINK_CLOSE in row["prediction_raw"] for row in rows if row["parse_problem"] == f"no {THINK_OPEN}"
+    )
+    opened_twice = sum(row["prediction_raw"].startswith(OPENING + THINK_OPEN) for row in rows)
     without_answer = sum(row["parse_problem"] == f"no {ANSWER_OPEN}" for row in rows)
     with_answer = sum(
         ANSWER_OPEN in row["prediction_raw"] for row in rows if row["parse_problem"] == f"no {THINK_OPEN}"
@@ -73,6 +78,13 @@ def wrong_form(rows: Sequence[Prediction]) -> str | None:
     most = len(rows) / 2
     if tagged > most:
         return f"{tagged} of {len(rows)} texts have tags and were read as plain answers; leave --answers plain out"
+    if opened_twice > most:
+        return f"{opened_twice} of {len(rows)} texts begin with {THINK_OPEN} themselves; leave --answers opened out"
+    if behind_opening > most:
+        return (
+            f"{behind_opening} of {len(rows)} texts have {THINK_CLOSE} without {THINK_OPEN} and count as wrong; "
+            "--answers opened adds it, for models whose prompt ends with it"
+        )
     if with_answer > most:
         return (
             f"{with_answer} of {len(rows)} texts have {ANSWER_OPEN} without a chain and count as wrong; wanted: {form}"
@@ -91,7 +103,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("predictions", type=Path, nargs="+", help="JSONL, one question per line; several are compared")
     parser.add_argument(
-        "--answers", choices=ANSWER_FORMS, default="tags", help="how the texts are read: with tags, or plain"
+        "--answers",
+        choices=ANSWER_FORMS,
+        default="tags",
+        help="how the texts are read: with tags, behind an opened <think>, or plain",
     )
     parser.add_argument(
         "--answer-kind",

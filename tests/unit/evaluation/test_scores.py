@@ -190,6 +190,7 @@ def test_texts_without_tags_are_scored_where_that_is_said(tmp_path: Path, capsys
 
 
 THINK_ALONE = "<think>It is red.</think> red"
+OPENED = RED.removeprefix("<think>\n")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,13 @@ THINK_ALONE = "<think>It is red.</think> red"
         ("red", [], "2 of 2 texts have no <think> and count as wrong; --answers plain takes them as answers"),
         (RED, [], ""),
         ("red", ["--answers", "plain"], ""),
+        (
+            OPENED,
+            [],
+            "2 of 2 texts have </think> without <think> and count as wrong; --answers opened adds it, for models whose",
+        ),
+        (OPENED, ["--answers", "opened"], ""),
+        (RED, ["--answers", "opened"], "2 of 2 texts begin with <think> themselves; leave --answers opened out"),
     ],
 )
 def test_texts_of_another_form_are_named(
@@ -241,6 +249,32 @@ def test_what_cannot_be_done_is_refused_before_anything_is_scored(
     with pytest.raises(SystemExit):
         score.main(["p.jsonl", *options])
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_texts_behind_an_opened_chain_are_scored_as_whole_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By an option, or row by row; the scored file holds the whole texts, and needs neither."""
+    whole = {**PLAIN[0], "prediction_raw": RED, "samples": [RED, "red"], "blank_image_raw": RED, "direct_raw": "red"}
+    rest = {
+        **whole,
+        **{"prediction_raw": OPENED, "blank_image_raw": OPENED},
+        "samples": [OPENED, "red"],
+    }
+    marked = {**rest, "answer_form": "opened"}
+    files = {name: tmp_path / f"{name}.jsonl" for name in ("whole", "rest", "marked", "scored")}
+    for name, row in (("whole", whole), ("rest", rest), ("marked", marked)):
+        write_jsonl(files[name], [row])
+    wanted = []
+    for name, options in (("whole", []), ("rest", ["--answers", "opened"]), ("marked", [])):
+        score.main([str(files[name]), *options, "--predictions", str(files["scored"])])
+        wanted.append(json.loads(capsys.readouterr().out))
+    assert wanted[0] == wanted[1] == wanted[2] and wanted[0]["accuracy"] == 1
+    (row,) = (json.loads(line) for line in files["scored"].read_text(encoding="utf-8").splitlines())
+    assert (row["prediction_raw"], row["blank_image_raw"], row["direct_raw"]) == (RED, RED, "red")
+    assert row["samples"] == [RED, "<think>\nred"] and "answer_form" not in row
+    score.main([str(files["scored"])])
+    assert json.loads(capsys.readouterr().out) == wanted[0]
 
 
 def test_a_row_says_how_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

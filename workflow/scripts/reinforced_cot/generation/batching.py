@@ -12,7 +12,7 @@ from reinforced_cot.result_files import made_again
 
 
 class Completion(NamedTuple):
-    """The text that a policy wrote, without special tokens, and whether it was cut off before it ended."""
+    """The text that prompt (`opened_chains`) and policy wrote, without special tokens, and whether it was cut off."""
 
     text: str
     truncated: bool

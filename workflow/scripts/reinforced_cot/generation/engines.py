@@ -19,7 +19,8 @@ class AnsweringModel(Protocol):
 
         Args:
             seed: the sampling follows from it and from the batch's number.
-            begin: text written for the policy at the start of its turn; completions do not include it.
+            begin: text written for the policy at the start of its turn; completions do not include it. Without it, they
+                begin with what the prompt has opened (`opened_chains`).
         """
 
 

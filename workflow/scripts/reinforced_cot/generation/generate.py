@@ -12,7 +12,7 @@ from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.generation.batching import Batch, Completion, batches, shown_images
 from reinforced_cot.generation.decoding import complete, end_tokens
-from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.generation.rendering import started_turn
 from reinforced_cot.models.processors import vision_token_ids
 from reinforced_cot.processes import rank
 from reinforced_cot.seeds import mixed
@@ -74,14 +74,15 @@ def generate_batch(
         begin: text written for the policy at the start of its turn; completions do not include it.
 
     Returns:
-        For each question its completions.
+        For each question its completions; without ``begin``, they include what the prompt has opened.
     """
     model.eval()
     sampling: dict[str, Any] = {"do_sample": False}
     if samples:
         sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    turns = [started_turn(processor, example, prompt, begin) for example in batch.examples]
     inputs = processor(
-        text=[rendered_prompt(processor, example, prompt) + begin for example in batch.examples],
+        text=[turn.text for turn in turns],
         images=shown_images(batch, data),
         padding=True,
         padding_side="left",
@@ -102,5 +103,9 @@ def generate_batch(
             **sampling,
         )
     texts = processor.tokenizer.batch_decode(sequences, skip_special_tokens=True)
-    completions = [Completion(text, ids[-1] not in ends) for text, ids in zip(texts, sequences, strict=True)]
+    written = [turn.written for turn in turns for _ in range(per_question)]
+    completions = [
+        Completion(beginning + text, ids[-1] not in ends)
+        for beginning, text, ids in zip(written, texts, sequences, strict=True)
+    ]
     return [completions[i : i + per_question] for i in range(0, len(completions), per_question)]

@@ -1,13 +1,16 @@
-"""Prompts as a model's chat template renders them, and how long they are."""
+"""Prompts as a model's chat template renders them, what SFT teaches behind them, and how long both are."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from transformers import ProcessorMixin
 
+from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.image_places import parted
+from reinforced_cot.data.opened_chains import after_opening, opened_by
 from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.errors import DataError
@@ -26,6 +29,52 @@ def rendered_prompt(processor: ProcessorMixin, example: Example, prompt: Prompt)
         if stretch not in text:
             raise DataError(f"the chat template drops the question: {stretch!r} is not in {text!r}")
     return text
+
+
+class StartedTurn(NamedTuple):
+    """What a policy goes on from.
+
+    Attributes:
+        text: the rendered prompt, and what is written for the policy behind it.
+        written: the part of ``text`` that its completion begins with.
+    """
+
+    text: str
+    written: str
+
+
+def started_turn(processor: ProcessorMixin, example: Example, prompt: Prompt, begin: str = "") -> StartedTurn:
+    """Render the prompt of a question, and begin the policy's turn.
+
+    Args:
+        begin: the beginning of a completion that is written for the policy, which its completion does not include;
+            without it, the completion begins with what the prompt has opened.
+    """
+    text = rendered_prompt(processor, example, prompt)
+    opened = opened_by(text)
+    return StartedTurn(text + after_opening(begin, opened), "" if begin else opened)
+
+
+def taught_text(processor: ProcessorMixin, prompt: str, completion: str) -> str:
+    """What SFT teaches behind a rendered prompt: the completion without what the prompt has opened, and its end.
+
+    The template does not render it: templates of models that think by themselves leave chains out of turns.
+    """
+    end = processor.tokenizer.eos_token + "\n"  # chat templates end a turn with these two
+    return after_opening(completion, opened_by(prompt)) + end
+
+
+def completion_lengths(processor: ProcessorMixin, examples: Sequence[Example], prompt: Prompt) -> list[int]:
+    """Count the tokens that SFT teaches of each example's completion, with its end."""
+    texts = [
+        taught_text(
+            processor,
+            rendered_prompt(processor, example, prompt),
+            completion_text(example.chain, example.taught_answer),
+        )
+        for example in examples
+    ]
+    return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
 
 def _check_assistant_header(processor: ProcessorMixin, prompt: Prompt) -> None:

@@ -14,7 +14,7 @@ from vllm.outputs import CompletionOutput
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import read_json
 from reinforced_cot.generation.batching import Batch, Completion, shown_images
-from reinforced_cot.generation.rendering import rendered_prompt
+from reinforced_cot.generation.rendering import started_turn
 from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.models.checkpoints import context_length
 from reinforced_cot.models.embedded_adapter import ADAPTER_CONFIG, has_adapter
@@ -71,7 +71,7 @@ class VllmEngine:
         Raises:
             PipelineError: vLLM read a prompt as a different number of tokens from what the processor counts.
         """
-        texts = [rendered_prompt(self._processor, example, self._prompt) + begin for example in batch.examples]
+        turns = [started_turn(self._processor, example, self._prompt, begin) for example in batch.examples]
         images = shown_images(batch, self._data)
         sampling = [
             SamplingParams(
@@ -81,25 +81,29 @@ class VllmEngine:
                 seed=mixed(seed, "vllm", batch.number, position) % 2**31,
                 **self._options,
             )
-            for position in range(len(texts))
+            for position in range(len(turns))
         ]
         prompts = [
-            {"prompt": text, "multi_modal_data": {"image": shown}} for text, shown in zip(texts, images, strict=True)
+            {"prompt": turn.text, "multi_modal_data": {"image": shown}}
+            for turn, shown in zip(turns, images, strict=True)
         ]
         outputs = self._engine.generate(prompts, sampling, use_tqdm=False, lora_request=self._adapter)
-        for text, shown, example, output in zip(texts, images, batch.examples, outputs, strict=True):
-            expected = prompt_length(self._processor, text, [image.size for image in shown])
+        for turn, shown, example, output in zip(turns, images, batch.examples, outputs, strict=True):
+            expected = prompt_length(self._processor, turn.text, [image.size for image in shown])
             if len(output.prompt_token_ids) != expected:
                 raise PipelineError(
                     f"vLLM read the prompt of {example.id} as {len(output.prompt_token_ids)} tokens, not {expected}: "
                     "its pixel budget or template differs from the checkpoint's"
                 )
-        return [[self._completion(answer) for answer in output.outputs] for output in outputs]
+        return [
+            [self._completion(turn.written, answer) for answer in output.outputs]
+            for turn, output in zip(turns, outputs, strict=True)
+        ]
 
-    def _completion(self, answer: CompletionOutput) -> Completion:
+    def _completion(self, written: str, answer: CompletionOutput) -> Completion:
         # vLLM's own text lacks the beginning of a character that the last tokens leave unfinished.
         text = self._processor.tokenizer.decode(list(answer.token_ids), skip_special_tokens=True)
-        return Completion(text, answer.finish_reason == "length")
+        return Completion(written + text, answer.finish_reason == "length")
 
 
 def _rank_limit(folder: Path) -> int:

@@ -13,6 +13,8 @@ from reinforced_cot.answers.kinds import credit
 from reinforced_cot.answers.specification import chosen
 from reinforced_cot.answers.true_answers import fault_of
 from reinforced_cot.answers.truth import truth_of_row
+from reinforced_cot.data.completions import THINK_OPEN
+from reinforced_cot.data.image_probes import IMAGE_PROBES
 from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.data.question_types import infer_question_type
 from reinforced_cot.data.text_cleaning import is_text, without_prefix
@@ -24,7 +26,8 @@ from reinforced_cot.judging.consistency import is_bare
 from reinforced_cot.reading.verdict import Verdict
 from reinforced_cot.scoring.prediction_rows import FURTHER_COMPLETIONS, Prediction
 
-ANSWER_FORMS = ("tags", "plain")
+ANSWER_FORMS = ("tags", "plain", "opened")
+OPENING = f"{THINK_OPEN}\n"  # what the prompt has written of completions that are read as `opened`
 VERDICTS = ("is_correct", "chain_verdict", "bare_chain", "control_verdict")
 REQUIRED = ("instruction", "gt_answer", "prediction_raw")
 
@@ -90,7 +93,9 @@ def read_predictions(path: Path, answer_form: str = "tags", answer_kind: str = "
     All further keys, and all scores, are ignored.
 
     Args:
-        answer_form: how to read completions of rows that have no ``answer_form`` of their own (`parsed_as`).
+        answer_form: how to read completions of rows that have no ``answer_form`` of their own: ``tags``; ``opened``,
+            where the prompt has opened the chain and the file has only what came behind; or ``plain`` (`parsed_as`).
+            Rows that are ``opened`` get the tag that they lack, and are like those with ``tags`` from then on.
         answer_kind: how to compare answers of rows that have no ``answer_kind`` of their own (`answers.kinds`).
 
     Raises:
@@ -155,8 +160,12 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
         raise DataError(f"{place}: `gt_answer` is not of its kind `{row['answer_kind']}`: {fault}")
     if (form := raw_row["answer_form"]) not in ANSWER_FORMS:
         raise DataError(f"{place}: `answer_form` is {form!r}; it must be one of {', '.join(ANSWER_FORMS)}")
-    if form != "tags":
+    if form == "plain":
         row["answer_form"] = form
+    if form == "opened":
+        row["samples"] = [OPENING + text for text in row["samples"]]
+        for key in ("prediction_raw", *(probe.key for probe in IMAGE_PROBES.values())):
+            row[key] = None if row[key] is None else OPENING + row[key]
     return row
 
 

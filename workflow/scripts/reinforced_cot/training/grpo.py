@@ -1,8 +1,8 @@
 """Reinforcement learning with TRL's `GRPOTrainer`: GRPO, GSPO and the other losses that its fields select.
 
-The trainer inherits from four classes, each of which changes one thing: `ValidatingTrainer` asks questions of val,
+The trainer inherits from five classes, each of which changes one thing: `ValidatingTrainer` asks questions of val,
 `ResumingTrainer` resumes with the right weights, `RefillingTrainer` replaces groups that teach nothing,
-`SharedPrefixTrainer` computes each prompt once.
+`OpenedRolloutsTrainer` shows rewards what the prompt has opened, `SharedPrefixTrainer` computes each prompt once.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ from reinforced_cot.scoring.judge_rewards import endpoint_judges
 from reinforced_cot.scoring.reward_loading import load_rewards
 from reinforced_cot.seeds import subset
 from reinforced_cot.training.dynamic_sampling import RefillingTrainer, check_whole_groups
+from reinforced_cot.training.opened_rollouts import OpenedRolloutsTrainer
 from reinforced_cot.training.preflight import (
     check_fits,
     check_trainer,
@@ -59,7 +60,9 @@ from reinforced_cot.training.validation import (
 from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_trl, repair_rollouts
 
 
-class ResumableGRPOTrainer(ValidatingTrainer, ResumingTrainer, RefillingTrainer, SharedPrefixTrainer):
+class ResumableGRPOTrainer(
+    ValidatingTrainer, ResumingTrainer, RefillingTrainer, OpenedRolloutsTrainer, SharedPrefixTrainer
+):
     """A `GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> GroupEpochSampler:

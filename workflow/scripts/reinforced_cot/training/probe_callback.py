@@ -11,10 +11,12 @@ from trl import GRPOTrainer
 from reinforced_cot.answers.truth import truth_of
 from reinforced_cot.data.examples import Example, ShownImages
 from reinforced_cot.data.image_probes import IMAGE_PROBES
+from reinforced_cot.data.opened_chains import after_opening, opened_by
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.generation.batching import opened
 from reinforced_cot.generation.distributed import generate_together
+from reinforced_cot.generation.rendering import rendered_prompt
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.scoring.constant_answers import constant_answers
 from reinforced_cot.scoring.hack_probes import (
@@ -56,6 +58,8 @@ class ProbeCallback(TrainerCallback):
         self._examples = subset(examples, questions, seed)
         self._images = {name: probe.images(self._examples, seed) for name, probe in IMAGE_PROBES.items()}
         rows = [reward_columns(example) for example in self._examples]
+        processor = trainer.processing_class
+        self._opened = [opened_by(rendered_prompt(processor, example, self._prompt)) for example in self._examples]
         # The arguments that TRL passes besides the completions; made once, since some fifty constants are tried.
         self._columns = {
             "prompts": [
@@ -108,10 +112,11 @@ class ProbeCallback(TrainerCallback):
     def _mean_reward(self, texts: Sequence[str]) -> float:
         """The weighted sum of all rewards, as RL pays it, averaged over the questions."""
         tokenizer = self._trainer.processing_class.tokenizer
+        drawn = [after_opening(text, opened) for text, opened in zip(texts, self._opened, strict=True)]
         columns = {
             **self._columns,
             "completions": [[{"role": "assistant", "content": text}] for text in texts],
-            "completion_ids": tokenizer(list(texts), add_special_tokens=False)["input_ids"],
+            "completion_ids": tokenizer(drawn, add_special_tokens=False)["input_ids"],
             "trainer_state": self._trainer.state,
         }
         return sum(weight * fmean(reward(**columns)) for reward, weight in self._rewards)

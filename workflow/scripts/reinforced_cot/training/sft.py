@@ -8,13 +8,14 @@ import torch
 from datasets import Dataset
 from transformers import ProcessorMixin
 from trl import SFTConfig, SFTTrainer
+from trl.data_utils import prepare_multimodal_messages
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from reinforced_cot.attention.padding_free import without_padding
 from reinforced_cot.attention.tree_attention import NEFTUNE, no_trees
-from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.generation.rendering import completion_lengths, taught_text
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.models.loading import backbone_of
 from reinforced_cot.policies.settings import Selection
@@ -48,18 +49,28 @@ from reinforced_cot.training.validation import (
 
 
 class CompletionCollator:
-    """TRL's collator, without loss on the line break that templates write after the end token: it is never sampled."""
+    """TRL's collator, which gets the prompts that are generated from, and the text that is to be generated.
+
+    TRL would render the completion by the chat template, too, and some templates leave its chain out. There is no loss
+    on the line break that templates write after the end token: it is never sampled.
+    """
 
     def __init__(self, processor: ProcessorMixin) -> None:
         self._stock = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
-        self._tokenizer = processor.tokenizer
+        self._processor = processor
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Make a batch of examples; its labels have shape ``(examples, tokens)``."""
-        batch: dict[str, Any] = self._stock(examples)
-        end = batch["labels"] == self._tokenizer.eos_token_id
+        batch: dict[str, Any] = self._stock([self._rendered(example) for example in examples])
+        end = batch["labels"] == self._processor.tokenizer.eos_token_id
         batch["labels"][end.cumsum(dim=1) - end.long() > 0] = -100
         return batch
+
+    def _rendered(self, example: dict[str, Any]) -> dict[str, Any]:
+        messages = prepare_multimodal_messages(example["prompt"], images=example["images"])
+        prompt = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        completion = taught_text(self._processor, prompt, example["completion"][-1]["content"])
+        return {**example, "prompt": prompt, "completion": completion}
 
 
 class PackedTrainer(ValidatingTrainer, ResumingTrainer, SFTTrainer):
@@ -120,7 +131,7 @@ def train(
     val_questions = subset(val_examples, policy.selection.examples, settings.seed)
     processor = processor_of(settings, start)
     asked = checked_lengths(settings, start, processor, val_questions, data, policy.selection.max_new_tokens)
-    completions = _completion_lengths(processor, chains)
+    completions = completion_lengths(processor, chains, settings.prompt)
     check_cut_off(policy.selection, completions)
     prompts = checked_lengths(settings, start, processor, chains, data, completions)
     lengths = [a + b for a, b in zip(prompts, completions, strict=True)]
@@ -188,9 +199,3 @@ def sft_config(settings: SftSettings, output: Path) -> SFTConfig:
         metric_for_best_model=SELECTED_BY,
         greater_is_better=True,
     )
-
-
-def _completion_lengths(processor: ProcessorMixin, examples: Sequence[Example]) -> list[int]:
-    end = processor.tokenizer.eos_token + "\n"  # chat templates end a turn with these two
-    texts = [completion_text(example.chain, example.taught_answer) + end for example in examples]
-    return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
