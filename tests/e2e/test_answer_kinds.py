@@ -1,4 +1,4 @@
-"""Questions of every kind of answer through a whole run: prepared, taught, reinforced, evaluated, with rows of their own."""
+"""Questions of every kind of answer through a whole run: prepared, taught, reinforced, evaluated, with rows of each."""
 
 import json
 import shutil

@@ -68,6 +68,7 @@ def test_a_judge_that_fails_and_a_run_that_is_killed(workflow: WorkflowCopy) -> 
         logged = [entry for entry in history if "rewards/judges.grader/mean" in entry]
         assert logged and any(entry["rewards/judges.grader/mean"] > 0 for entry in history if entry in logged)
         assert any("probes/policy" in entry for entry in history)
+        assert "Grades by judges.grader" in (workflow.root / RESULTS / "report.html").read_text()
         log = (workflow.root / RESULTS / "logs/judged/grpo.log").read_text()
         assert "judges.grader: " in log and "requests" in log
 

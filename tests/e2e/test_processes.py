@@ -1,5 +1,6 @@
 """Training over several processes and machines: real launches of the stages' own commands."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -109,11 +110,15 @@ def test_every_weight_is_trained_under_zero_3(finished_run: WorkflowCopy, tmp_pa
 
 def test_rl_runs_under_zero_3(finished_run: WorkflowCopy, tmp_path: Path) -> None:
     """And learns what plain data parallelism learns, here from SFT's adapter: the same rollouts, rewards, gradients."""
-    histories = []
+    histories, validated = [], []
     for number, topology in enumerate(("cpu", ZERO_3)):
         stage = Stage(finished_run, tmp_path / f"grpo{number}", "grpo", per_device_train_batch_size=8)
         stage.settings["policy"]["start"] = "adapter"
+        # Four questions of val in two batches, one of them with a single question, over two processes.
+        stage.settings["policy"]["selection"] |= {"every": 2, "examples": 4, "batch_size": 3, "max_new_tokens": 16}
         histories.append(stage.run(topology, 2))
+        validated.append(json.loads((stage.output / "metrics.json").read_text())["validation"])
+    assert validated[0] == validated[1] and [len(entry["answers"]) for entry in validated[0]] == [4, 4, 4]
     for name in ("loss", "grad_norm", "reward", "completions/mean_length", "probes/policy"):
         assert series(histories[0], name), name
         assert series(histories[1], name) == pytest.approx(series(histories[0], name), abs=1e-4), name

@@ -175,6 +175,7 @@ def reinforced(
     *options: str,
     origin: str = "sft",
     rewards: dict[str, float] | None = None,
+    selection: dict[str, Any] | None = None,
     **changes: Any,
 ) -> "subprocess.CompletedProcess[str]":
     """Ten steps of RL with vLLM colocated; each draws its own rollouts. ``changes`` are of ``policy.training``."""
@@ -182,6 +183,7 @@ def reinforced(
     settings = yaml.safe_load((results / "grpo/train.yaml").read_text())
     training = {"use_vllm": True, "vllm_max_model_length": 512, "max_completion_length": 32, "num_iterations": 1}
     settings["policy"]["rewards"] = rewards or settings["policy"]["rewards"]
+    settings["policy"]["selection"] |= selection or {}
     settings["policy"]["training"] |= {**training, "max_steps": 10, "logging_steps": 1, "save_steps": 5}
     settings["policy"]["training"] |= {"vllm_gpu_memory_utilization": 0.2, **changes}
     output.with_suffix(".yaml").write_text(yaml.safe_dump(settings))
@@ -194,9 +196,13 @@ def reinforced(
 def test_rollouts_come_from_the_policy_that_is_trained(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, origin: str
 ) -> None:
-    run = reinforced(request.getfixturevalue(name), tmp_path / "grpo", origin=origin)
+    validated = {"every": 5, "examples": 4, "batch_size": 4, "max_new_tokens": 32}
+    run = reinforced(request.getfixturevalue(name), tmp_path / "grpo", origin=origin, selection=validated)
     assert run.returncode == 0, run.stderr[-5000:]
-    history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]
+    metrics = json.loads((tmp_path / "grpo/metrics.json").read_text())
+    history = metrics["history"]
+    assert [entry["step"] for entry in metrics["validation"]] == [0, 5, 10]
+    assert [entry["step"] for entry in history if "eval_accuracy" in entry] == [0, 5, 10]
     differences = [entry[DIFFERENCE] for entry in history if DIFFERENCE in entry]
     assert len(differences) == 10
     assert max(differences) < 0.02, differences

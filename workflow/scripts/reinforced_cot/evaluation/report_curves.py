@@ -1,6 +1,7 @@
 """The report's curves: training histories as inline SVG."""
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from reinforced_cot.scoring.hack_probes import PROBES
+
+_GRADE = re.compile(r"rewards/judges\.\w+/mean")
 
 matplotlib.use("svg")  # no display on a cluster node
 matplotlib.rcParams.update(
@@ -24,7 +27,8 @@ def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
 def curves(
     histories: Mapping[str, pd.DataFrame], losses: Mapping[str, str], val_samples: Mapping[str, int]
 ) -> list[tuple[str, Markup]]:
-    """Titles and pictures: the curves of all policies, then for each RL policy the rewards that cheating would earn.
+    """Titles and pictures: the curves of all policies, judges' grades among them, then for each RL policy the rewards
+    that cheating would earn.
 
     Args:
         histories: the logged steps by policy.
@@ -36,6 +40,8 @@ def curves(
         ("Share of right answers among the sampled completions", "rewards/correctness_reward/mean", "share"),
     ]
     pictures = []
+    graded = sorted({name for frame in histories.values() for name in frame if _GRADE.fullmatch(name)})
+    shared += [(f"Grades by {name.split('/')[1]}", name, "mean grade") for name in graded]
     for title, key, label in shared:
         lines = {policy: frame[key] for policy, frame in histories.items() if key in frame}
         if lines:

@@ -70,7 +70,8 @@ class Preview:
         plan = training_plan_of(
             settings, shapes, topology, longest, row, self._pixels * most_images(self._examples), topology.use_cpu
         )
-        return f"{_head(longest, topology)}, {rows}{policy.batch_in_words()}\n{plan}"
+        graded = "".join(f", each graded by judges.{judge}" for judge in getattr(settings, "judges", {}))
+        return f"{_head(longest, topology)}, {rows}{policy.batch_in_words()}{graded}\n{plan}"
 
     def merge(self, settings: TrainSettings) -> str:
         """The memory plan of the merge of a policy's adapter."""
