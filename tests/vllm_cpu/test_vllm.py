@@ -196,7 +196,7 @@ def reinforced(
 def test_rollouts_come_from_the_policy_that_is_trained(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, origin: str
 ) -> None:
-    validated = {"every": 5, "examples": 4, "batch_size": 4, "max_new_tokens": 32}
+    validated: dict[str, Any] = {"every": 5, "examples": 4, "batch_size": 4, "max_new_tokens": 32}
     run = reinforced(request.getfixturevalue(name), tmp_path / "grpo", origin=origin, selection=validated)
     assert run.returncode == 0, run.stderr[-5000:]
     metrics = json.loads((tmp_path / "grpo/metrics.json").read_text())
