@@ -42,10 +42,11 @@ rule grpo:
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
+        trackers=trackers,
         rates=lambda wildcards, input: [f"--rates={path}" for path in input.rates],
     shell:
         "exec python {params.scripts:q}/grpo.py --settings {input.settings:q} --data {params.data:q} {params.rates:q}"
-        " --from {params.origin:q} --output {params.policy:q}"
+        " --from {params.origin:q} --output {params.policy:q} {params.trackers:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 
 

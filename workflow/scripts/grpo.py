@@ -23,6 +23,7 @@ from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.result_files import read_result
 from reinforced_cot.scoring.reward_loading import own_modules
 from reinforced_cot.stage_script import read_settings, start
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--rates", type=Path, help="pass rates of the questions, by which they are chosen")
+    parser.add_argument(
+        "--trackers", type=Trackers.model_validate_json, default=UNTRACKED, help="what is told of the run, as JSON"
+    )
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
@@ -59,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [args.data / "train.jsonl", *val_inputs, *rates, args.origin / f"{settings.policy.start}.json"]
     run = {**settings.as_dict(), "own_rewards": reward_hashes}
     resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
-    train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim, val)
+    train(settings, examples, args.data, args.origin, args.output, resume_from, topology, claim, val, args.trackers)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from reinforced_cot.policies.grpo import GrpoSettings, server_gpus
 from reinforced_cot.processes import rank
 from reinforced_cot.scoring.reward_loading import load_rewards
 from reinforced_cot.seeds import subset
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.dynamic_sampling import RefillingTrainer, check_whole_groups
 from reinforced_cot.training.preflight import (
     check_fits,
@@ -83,6 +84,7 @@ def train(
     topology: Topology | None = None,
     claim: Claim = nothing_to_claim,
     val_examples: Sequence[Example] = (),
+    trackers: Trackers = UNTRACKED,
 ) -> None:
     """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
     manifest, and ``metrics.json``.
@@ -95,6 +97,7 @@ def train(
         topology: how the run must be spread over processes and devices; None for one process.
         claim: what `trainer.resume` has returned.
         val_examples: of which some are asked during training, if the policy's ``selection`` says so.
+        trackers: what is told of the run.
 
     Raises:
         DataError: a prompt is too long, or there are fewer questions than one generation takes.
@@ -149,7 +152,7 @@ def train(
         keep_features(trainer, settings, output)
         if policy.probes.every is not None:
             trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
-        run(trainer, settings, resume_from, start, output, claim)
+        run(trainer, settings, resume_from, start, output, claim, trackers)
 
 
 def check_enough_questions(examples: Sequence[Example], arguments: GRPOConfig, data: Path) -> None:
