@@ -26,6 +26,7 @@ class MlflowRun:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no library reports home
         logging.getLogger("alembic").setLevel(logging.WARNING)  # a line for each table of a new database
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a line for each retry
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
@@ -52,8 +53,10 @@ class MlflowRun:
         self._client.log_batch(self._id, metrics=metrics)
 
     def table(self, name: str, rows: Sequence[Row], step: int) -> None:
-        columns = {column: [row[column] for row in rows] for column in rows[0]}
-        self._client.log_table(self._id, columns, f"{name}/{step}.json")
+        file = f"{name}/{step}.json"
+        if any(kept.path == file for kept in self._client.list_artifacts(self._id, name)):
+            return  # a killed process has told it: `log_table` would append the same rows
+        self._client.log_table(self._id, {column: [row[column] for row in rows] for column in rows[0]}, file)
 
     def summarise(self, figures: Mapping[str, float], last: Mapping[str, float]) -> None:
         self.log(figures, self._last)

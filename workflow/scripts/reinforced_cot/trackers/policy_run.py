@@ -23,7 +23,7 @@ from reinforced_cot.trackers.settings import Trackers
 
 log = logging.getLogger(__name__)
 
-RUN = ".tracked.json"  # in a policy's folder: the id of its run
+RUN = ".tracked.json"  # in a policy's folder: which run is its own
 _MODULES = {"wandb": "WandbRun", "trackio": "TrackioRun", "mlflow": "MlflowRun"}
 _SECRETS = ("WANDB_API_KEY", "HF_TOKEN", "TRACKIO_WRITE_TOKEN", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
@@ -123,13 +123,14 @@ class _Report:
         self._is_quiet, self._has_failed = self._has_failed, False
 
     def tell(self, history: Sequence[Entry], shown: Shown) -> None:
+        run = self._run
         for entry in history[self._told :]:
             step = int(entry["step"])
-            # What is lost with a killed process is made again, the same: nothing is reported twice.
-            if step >= self._run.reached:
-                self._run.log(curve_points(entry), step)
+            # The steps that a killed process had told before it was killed are made again, the same.
+            if step >= run.reached:
+                run.log(curve_points(entry), step)
                 if table := shown(entry):
-                    self._run.table(table[0], table[1](), step)
+                    run.table(table[0], table[1](), step)
             self._told += 1
 
     def table(self, name: str, rows: Rows, step: int) -> None:
@@ -150,8 +151,7 @@ class _Report:
             module = import_module(f"reinforced_cot.trackers.{self._tracker}_run")
             self._opened = getattr(module, _MODULES[self._tracker])(
                 self._project,
-                run_id(self._folder, self._is_training),
-                str(self._folder).lstrip("/")[-100:],
+                *identity(self._folder, self._is_training),
                 self._folder,
                 self._settings,
                 self._is_training,
@@ -159,22 +159,22 @@ class _Report:
         return self._opened
 
 
-def run_id(folder: Path, is_training: bool) -> str:
-    """The id of a policy's run: kept while the same training goes on or is evaluated, new for another training.
+def identity(folder: Path, is_training: bool) -> tuple[str, str]:
+    """Id and name of a policy's run: kept while the same training goes on or is evaluated, new for another training.
 
     Args:
-        folder: ``results/{policy}``; the id is kept in its file `RUN`.
+        folder: ``results/{policy}``; the run is kept in its file `RUN`.
     """
     fingerprint = folder / "checkpoints" / FINGERPRINT
     training = sha256_of(fingerprint) if fingerprint.is_file() else ""
     try:
         kept = read_json(folder / RUN)
         if not is_training or kept["training"] == training:
-            return str(kept["id"])
+            return str(kept["id"]), str(kept["name"])
     except (DataError, KeyError, TypeError):  # there is none, or it is damaged
         pass
-    fresh = secrets.token_hex(6)
-    write_json(folder / RUN, {"id": fresh, "training": training})
+    fresh = secrets.token_hex(6), str(folder).lstrip("/")[-100:]
+    write_json(folder / RUN, {"id": fresh[0], "name": fresh[1], "training": training})
     return fresh
 
 
@@ -248,4 +248,4 @@ def without_secrets(text: str) -> str:
     for name in _SECRETS:
         if value := os.environ.get(name):
             text = text.replace(value, f"<{name}>")
-    return " ".join(re.sub(r"(://)[^/@\s]+@", r"\1", text).split())[:300]
+    return " ".join(re.sub(r"(://)[^/@\s]+@", r"\1", text).split())[:200]
