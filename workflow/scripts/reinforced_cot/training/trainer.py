@@ -33,7 +33,7 @@ from reinforced_cot.result_files import write_result
 from reinforced_cot.resuming import MANIFEST, claim_checkpoints, deciding, resume_point
 from reinforced_cot.run_fingerprint import fingerprint
 from reinforced_cot.seeds import mixed
-from reinforced_cot.trackers.settings import Trackers
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, undrawable_tokens_named
 from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preemption import saved_at_sigterm
@@ -147,7 +147,7 @@ def run(
     start: Start,
     output: Path,
     claim: Claim,
-    trackers: Trackers,
+    trackers: Trackers = UNTRACKED,
 ) -> None:
     """Train, from a checkpoint if there is one; publish ``adapter/`` or, in full fine-tuning, ``model/`` with its
     manifest, and ``metrics.json``.
