@@ -35,7 +35,8 @@ def wandb_folders(policy: Path) -> list[Told]:
 
 
 def _wandb_run(file: Path) -> Told:
-    told, images = Told("", ""), {}
+    told = Told("", "")
+    images: dict[str, Path] = {}
     for record in _records(file):
         match record.WhichOneof("record_type"):
             case "run":

@@ -49,7 +49,7 @@ def loss(uri: str) -> list[tuple[int, float]]:
     """The curve of the only run."""
     client = MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name("reinforced-cot").experiment_id])
-    return [(point.step, point.value) for point in client.get_metric_history(run.info.identity, "train/loss")]
+    return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train/loss")]
 
 
 def test_a_run_is_kept_while_the_same_training_goes_on(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_run_is_kept_while_the_same_training_goes_on(tmp_path: Path) -> None:
 def test_names_and_figures() -> None:
     entry = {"loss": 0.5, "eval_accuracy": 1, "rewards/format/mean": True, "grad_norm": float("inf"), "step": 2}
     assert curve_points(entry) == {"train/loss": 0.5, "eval/accuracy": 1}
-    metrics = {"steps": 8, "best_metric": None, "best_checkpoint": "checkpoint-4", "history": []}
+    metrics: dict[str, Any] = {"steps": 8, "best_metric": None, "best_checkpoint": "checkpoint-4", "history": []}
     assert dict(final_figures(metrics)) == {"final/steps": 8, "final/best_step": 4}
     assert dict(final_figures({})) == {}
     scores = {"n": 3, "accuracy_interval": [0.1, 0.2], "gqa": {"open": {"accuracy": 0.5}}, "by_x": {"a": 1}, "p": None}

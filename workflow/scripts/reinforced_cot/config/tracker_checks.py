@@ -14,7 +14,7 @@ from reinforced_cot.trackers.settings import Trackers
 def missing_trackers(trackers: Trackers) -> Iterator[str]:
     """One line per tracker whose package is not installed where Snakemake runs, or that has no key."""
     for name in dict.fromkeys(trackers.report_to):
-        if find_spec(name) is None:
+        if (spec := find_spec(name)) is None or spec.origin is None:  # a folder `wandb` of earlier runs is no package
             yield f"`trackers.report_to` names {name}, which is not installed where Snakemake runs: {TRACKERS_EXTRA}"
         elif name == "wandb" and _sends() and not _has_key() and not _has_login():
             yield (

@@ -18,6 +18,7 @@ import yaml
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json, sha256_of, write_json
+from reinforced_cot.result_files import read_result
 from reinforced_cot.run_fingerprint import FINGERPRINT
 from reinforced_cot.trackers.settings import Trackers
 
@@ -186,17 +187,16 @@ def report_scores(trackers: Trackers, folder: Path, scores: Mapping[str, Any]) -
         scores: the content of eval.json.
     """
     try:
-        metrics = read_json(folder / "metrics.json")
+        metrics = read_result(folder / "metrics.json")
+        history = metrics["history"]
     except DataError:  # the base is not trained
-        metrics = {}
+        metrics, history = {}, []
     try:
         settings = yaml.safe_load((folder / "train.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):
         settings = {}
     figures = {**dict(final_figures(metrics)), **dict(numbers(scores, "test"))}
-    PolicyRun(trackers, folder, settings, is_training=False).finish(
-        metrics.get("history", []), lambda entry: None, figures
-    )
+    PolicyRun(trackers, folder, settings, is_training=False).finish(history, lambda entry: None, figures)
 
 
 def curve_points(entry: Entry) -> dict[str, float]:
