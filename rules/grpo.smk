@@ -43,6 +43,7 @@ rule grpo:
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
+        trackers=trackers,
         replies=unrecorded(stage_settings.reply_store(settings)),
         # Not recorded, as with `unrecorded`: how judges are asked decides no grade.
         judges=lambda wildcards, output: stage_settings.judge_control(
@@ -51,7 +52,7 @@ rule grpo:
         rates=lambda wildcards, input: [f"--rates={path}" for path in input.rates],
     shell:
         "exec python {params.scripts:q}/grpo.py --settings {input.settings:q} --data {params.data:q} {params.rates:q}"
-        " --from {params.origin:q} --output {params.policy:q} --judges {params.judges:q} --replies {params.replies:q}"
+        " --from {params.origin:q} --output {params.policy:q} --judges {params.judges:q} --replies {params.replies:q} {params.trackers:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 
 

@@ -39,10 +39,11 @@ rule sft:
         data=subpath(input.checked, parent=True),
         origin=subpath(input.manifest, parent=True),
         policy=subpath(output.manifest, parent=True),
+        trackers=trackers,
         chains=lambda wildcards, input: [f"--chains={path}" for path in input.chains],
     shell:
         "exec python {params.scripts:q}/sft.py --settings {input.settings:q} --data {params.data:q} {params.chains:q}"
-        " --from {params.origin:q} --output {params.policy:q}"
+        " --from {params.origin:q} --output {params.policy:q} {params.trackers:q}"
         " --topology {resources.topology:q} --processes {resources.processes:q} > {log:q} 2>&1"
 
 

@@ -160,6 +160,8 @@ HOOKS = [
     ),
     # accelerate
     Hook("accelerate", "init_empty_weights", "(include_buffers=None)"),
+    # trackio
+    Hook("trackio.run", "Run._next_step", "self._next_step = 0 if max_step is None else max_step + 1"),
     # vLLM
     Hook("vllm.entrypoints.cli.main", "main", "()"),
 ]

@@ -11,7 +11,7 @@ from reinforced_cot.code_hashes import code_hashes
 from reinforced_cot.paths import SCRIPTS
 
 TRAINING = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "deepspeed", "vllm"}
-HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels"}
+HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels", "wandb", "trackio", "mlflow"}
 
 # The libraries of HEAVY that each stage without torch imports: each takes a tenth of a second, pandas half of one.
 WITHOUT_TORCH = {

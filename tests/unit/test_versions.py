@@ -29,8 +29,8 @@ def test_conda_users_get_the_same_versions(repo: Path) -> None:
 
 
 def test_heavy_extras_stay_out_of_the_default_environment(repo: Path) -> None:
-    extras = [(repo / f"requirements-{name}.in").read_text() for name in ("slurm", "gpu", "vllm")]
+    extras = [(repo / f"requirements-{name}.in").read_text() for name in ("slurm", "gpu", "vllm", "trackers")]
     heavy = {name.lower() for text in extras for name, _ in PINNED.findall(text)}
     locked = {name.lower() for name, _ in PINNED.findall((repo / "requirements.lock").read_text())}
-    assert {"vllm", "deepspeed", "bitsandbytes", "snakemake-executor-plugin-slurm"} <= heavy
+    assert {"vllm", "deepspeed", "bitsandbytes", "snakemake-executor-plugin-slurm", "wandb"} <= heavy
     assert not heavy & locked

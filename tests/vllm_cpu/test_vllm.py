@@ -211,7 +211,7 @@ def test_rollouts_come_from_the_policy_that_is_trained(
 
 def test_rewards_get_what_the_prompt_has_opened(thinking: WorkflowCopy, tmp_path: Path) -> None:
     """Of the tags, a policy that knows nothing writes none; the prompt's own counts as written."""
-    changes = {"max_steps": 2, "save_steps": 2}
+    changes: dict[str, Any] = {"max_steps": 2, "save_steps": 2}
     run = reinforced(thinking, tmp_path / "grpo", origin="thinking", rewards={"tag_count": 1.0}, **changes)
     assert run.returncode == 0, run.stderr[-5000:]
     history = json.loads((tmp_path / "grpo/metrics.json").read_text())["history"]

@@ -391,3 +391,22 @@ def test_signals_reach_the_process_of_each_stage(workflow: WorkflowCopy) -> None
     text = workflow.snakemake("--dry-run", "--cores", "2", "--printshellcmds")
     commands = [line for line in text.splitlines() if re.match("Shell command: (exec python|printf) ", line)]
     assert len(commands) == 32  # every job but `all`
+
+
+def test_a_tracker_that_could_not_follow_a_run_is_refused(
+    workflow: WorkflowCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any job; with WANDB_MODE=offline no key is needed, and the keys of trackers stand in no plan."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    config = with_config(workflow, "tracked.yaml", trackers={"report_to": ["wandb"]})
+    text = workflow.refusal(MAIN, *config)
+    assert text.count("there is no key for it: set WANDB_API_KEY, or call `wandb login` once; or set WANDB_MODE") == 1
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert workflow.planned(MAIN, *config) == workflow.planned(MAIN)
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+    text = workflow.snakemake("--dry-run", "--cores", "2", "--printshellcmds", MAIN, *config)
+    assert text.count('--trackers={"report_to":["wandb"],"project":"reinforced-cot"') == 3  # sft, grpo, evaluate
+    assert "0123456789" not in text

@@ -121,6 +121,15 @@ ROWS = {
     "settings of answering": (override(answer={"samples": 1}), {**ASKED_AGAIN, **COMPARED}),
     "processes of answering": (override(launch={"answer": {"processes": 2, "threads": 2}}), {}),
     "processes of the training, each with its batch": (override(launch={"sft": {"processes": 2}}), SFT_ON),
+    "where runs are tracked": (override(trackers={"report_to": ["trackio", "mlflow"], "project": "mine"}), {}),
+    "how a tracker is told of a run": (
+        replace(f"{PACKAGE}/trackers/wandb_run.py", "_PATIENCE = 120.0", "_PATIENCE = 60.0"),
+        {},
+    ),
+    "which completions trackers are told of": (
+        replace(f"{PACKAGE}/training/tracking.py", "_SHOWN = 16", "_SHOWN = 8"),
+        {},
+    ),
     "scoring code": (
         replace(f"{PACKAGE}/evaluation/probe_scores.py", '"measure": measure', '"measured": measure'),
         {"evaluate": 4, **COMPARED},

@@ -20,8 +20,9 @@ from typing import Any
 _LAUNCH = "is set by the pipeline: `launch` says on how many GPUs a stage runs"
 _SELECTION = "is set by the pipeline: `selection` says how the best checkpoint is chosen, at every save"
 _NO_SELECTION = "is not available: RL keeps its last step, which the stage answer asks"
-_HUB = "is not available: a run uploads nothing"
-_TRACKING = "is not available: curves go to TensorBoard and to results/{policy}/metrics.json"
+_HUB = "is not available: a run uploads no model"
+_TRACKING = "is set by the pipeline: `trackers`, at the top level, names what tracks runs besides TensorBoard"
+_COMPLETIONS = "is set by the pipeline: `trackers.completions_every` shows completions with their images"
 _NEVER_CUT = "is not available: nothing is ever truncated, since a cut prompt loses image tokens (`prompt.max_tokens`)"
 _NO_PACKING = "is not available: TRL packs no sequences with images"
 _SEED = "is set by the pipeline: there is one `seed`, at the top level"
@@ -120,7 +121,7 @@ RESERVED = {
         "reward_weights": "is set by the pipeline: see `rewards`",
         "chat_template_kwargs": "is not available: SFT, RL and evaluation render the same prompt",
         "num_generations_eval": "is not available: a policy is evaluated by the stages answer and evaluate",
-        "log_multimodal": "is set by the pipeline: gathering every image between ranks at each generation is wasted",
+        "log_multimodal": _COMPLETIONS,
         "log_completions_hub_repo": _HUB,
         "vllm_server_base_url": _SERVER,
         "vllm_server_host": _SERVER,

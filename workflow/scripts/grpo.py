@@ -25,6 +25,7 @@ from reinforced_cot.result_files import read_result
 from reinforced_cot.scoring.judge_settings import with_control
 from reinforced_cot.scoring.reward_loading import own_modules
 from reinforced_cot.stage_script import read_settings, start
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--rates", type=Path, help="pass rates of the questions, by which they are chosen")
+    parser.add_argument(
+        "--trackers", type=Trackers.model_validate_json, default=UNTRACKED, help="what is told of the run, as JSON"
+    )
     parser.add_argument("--judges", type=json.loads, default={}, help="where and how fast each judge is asked, JSON")
     parser.add_argument("--replies", type=Path, help="folder of judges' replies, also of other runs")
     add_launch_arguments(parser)
@@ -64,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = {**settings.as_dict(), "own_rewards": reward_hashes}
     resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
     asked = settings.model_copy(update={"judges": with_control(settings.judges, args.judges)})
-    train(asked, examples, args.data, args.origin, args.output, resume_from, topology, claim, val, args.replies)
+    beside = {"trackers": args.trackers, "replies": args.replies}
+    train(asked, examples, args.data, args.origin, args.output, resume_from, topology, claim, val, **beside)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from reinforced_cot.result_files import write_result, write_result_rows
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import ANSWER_FORMS, OPENING, VERDICTS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 
 def compared(rows: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
@@ -43,6 +44,14 @@ def compared(rows: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
     comparisons = import_module("reinforced_cot.evaluation.comparisons")
     result: list[dict[str, Any]] = comparisons.compare(rows)
     return result
+
+
+def tell_trackers(trackers: Trackers, policy: Path, scores: Mapping[str, Any]) -> None:
+    """Add the scores to the run of the policy whose folder this is.
+
+    The module is imported by its name: the rule `evaluate` must not become stale by how runs are tracked.
+    """
+    import_module("reinforced_cot.trackers.policy_run").report_scores(trackers, policy, scores)
 
 
 def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) -> None:
@@ -121,6 +130,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--moved", action="store_true", help="list the verdicts of a scored file that these rules do not give"
     )
+    parser.add_argument(
+        "--trackers",
+        type=Trackers.model_validate_json,
+        default=UNTRACKED,
+        help="what is told of the scores that --out writes into a policy's folder, as JSON",
+    )
     args = parser.parse_args(argv)
     if args.gqa_choices and not args.gqa_questions:
         parser.error("--gqa-choices needs --gqa-questions")
@@ -177,6 +192,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     result = scores[first] if len(scores) == 1 else {"systems": scores, "comparisons": compared(rows)}
     if args.out:
         write(args.out, result)
+        if args.trackers.report_to:
+            tell_trackers(args.trackers, args.out.parent, result)
     else:
         print(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False))
 

@@ -18,6 +18,7 @@ from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.stage_script import read_settings, start
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--chains", type=Path, help="a set of chains, in place of those of train.jsonl")
+    parser.add_argument(
+        "--trackers", type=Trackers.model_validate_json, default=UNTRACKED, help="what is told of the run, as JSON"
+    )
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()
@@ -46,7 +50,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [*splits.values(), *made, args.origin / f"{settings.policy.start}.json"]
     resume_from, claim = resume(Path(__file__), settings.as_dict(), inputs, topology, args.output)
     train(
-        settings, examples["train"], examples["val"], args.data, args.origin, args.output, resume_from, topology, claim
+        settings,
+        examples["train"],
+        examples["val"],
+        args.data,
+        args.origin,
+        args.output,
+        resume_from,
+        topology,
+        claim,
+        args.trackers,
     )
 
 

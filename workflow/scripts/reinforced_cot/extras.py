@@ -5,6 +5,8 @@ GPU_EXTRA = (
     "different numpy: -c .venv-vllm/constraints.txt)"
 )
 
+TRACKERS_EXTRA = "pip install -r requirements-trackers.in -c requirements.lock"
+
 EXTRAS = {
     "vllm": "`make vllm` makes an environment with it; call .venv-vllm/bin/snakemake",
     "flash_attn": "see requirements-flash.in, or use sdpa",

@@ -145,6 +145,11 @@ def teacher_control(config: Config, name: str) -> str:
     return json.dumps({key: teacher[key] for key in CONTROL})
 
 
+def trackers_options(config: Config) -> list[str]:
+    """How a script is told what tracks its run, if anything does; it decides no result and makes nothing stale."""
+    return [f"--trackers={config.trackers.model_dump_json()}"] if config.trackers.report_to else []
+
+
 def program_settings(config: Config, name: str) -> ProgramSettings:
     """What `run_programs` reads of one set."""
     chosen = config.chains[name]

@@ -44,9 +44,14 @@ class RefillingTrainer(GRPOTrainer):
 
     Args:
         refill_generations: how many extra generations one generation may take; 0 for none, as in TRL.
+
+    Attributes:
+        generation: the last one of this process, for those who show it: rows of the data set, completions as messages,
+            and the rewards of all processes, shape ``(R * W, reward functions)``; None before the first.
     """
 
     _rewards: torch.Tensor
+    generation: tuple[Sequence[Mapping[str, Any]], Sequence[Any], torch.Tensor] | None = None
 
     def __init__(self, *args: Any, refill_generations: int = 0, **kwargs: Any) -> None:
         self.refill_generations = refill_generations
@@ -54,6 +59,7 @@ class RefillingTrainer(GRPOTrainer):
 
     def _calculate_rewards(self, *args: Any) -> torch.Tensor:
         rewards: torch.Tensor = super()._calculate_rewards(*args)
+        self.generation = args[0], args[2], rewards
         self._rewards = (rewards * self.reward_weights.to(rewards.device)).sum(dim=1)  # of all processes
         return rewards
 

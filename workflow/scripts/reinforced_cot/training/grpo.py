@@ -26,6 +26,7 @@ from reinforced_cot.processes import rank
 from reinforced_cot.scoring.judge_rewards import endpoint_judges
 from reinforced_cot.scoring.reward_loading import load_rewards
 from reinforced_cot.seeds import subset
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.dynamic_sampling import RefillingTrainer, check_whole_groups
 from reinforced_cot.training.opened_rollouts import OpenedRolloutsTrainer
 from reinforced_cot.training.preflight import (
@@ -89,6 +90,7 @@ def train(
     topology: Topology | None = None,
     claim: Claim = nothing_to_claim,
     val_examples: Sequence[Example] = (),
+    trackers: Trackers = UNTRACKED,
     replies: Path | None = None,
 ) -> None:
     """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
@@ -102,6 +104,7 @@ def train(
         topology: how the run must be spread over processes and devices; None for one process.
         claim: what `trainer.resume` has returned.
         val_examples: of which some are asked during training, if the policy's ``selection`` says so.
+        trackers: what is told of the run.
         replies: the folder of judges' replies, also of other runs; None beside the policy's folder.
 
     Raises:
@@ -161,7 +164,7 @@ def train(
         keep_features(trainer, settings, output)
         if policy.probes.every is not None:
             trainer.add_callback(ProbeCallback(trainer, settings, examples, data, functions, weights))
-        run(trainer, settings, resume_from, start, output, claim)
+        run(trainer, settings, resume_from, start, output, claim, trackers)
 
 
 def check_enough_questions(examples: Sequence[Example], arguments: GRPOConfig, data: Path) -> None:

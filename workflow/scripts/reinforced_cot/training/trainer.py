@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from reinforced_cot.result_files import write_result
 from reinforced_cot.resuming import MANIFEST, claim_checkpoints, deciding, resume_point
 from reinforced_cot.run_fingerprint import fingerprint
 from reinforced_cot.seeds import mixed
+from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, undrawable_tokens_named
 from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preemption import saved_at_sigterm
@@ -92,7 +94,7 @@ def trainer_arguments(settings: TrainSettings, stream: str, output: Path) -> dic
         "gradient_accumulation_steps": steps,
         "output_dir": str(output / "checkpoints"),
         "seed": mixed(settings.seed, stream, *([settings.repeats] if settings.repeats else [])) % 2**32,
-        "report_to": "tensorboard",
+        "report_to": "tensorboard",  # other trackers: `tracked`
         "use_cpu": device().type == "cpu",
         "dataloader_pin_memory": device().type == "cuda",
         "logging_nan_inf_filter": False,  # such a loss ends the run: `divergence`
@@ -145,12 +147,14 @@ def run(
     start: Start,
     output: Path,
     claim: Claim,
+    trackers: Trackers = UNTRACKED,
 ) -> None:
     """Train, from a checkpoint if there is one; publish ``adapter/`` or, in full fine-tuning, ``model/`` with its
     manifest, and ``metrics.json``.
 
     Args:
         output: ``results/{policy}``.
+        trackers: what is told of the run; it changes nothing of it.
 
     Raises:
         PipelineError: a loss, a gradient or a weight is not finite, or nothing was learned.
@@ -162,6 +166,7 @@ def run(
         use_plain_cpu(trainer.args)
     if trainer.is_world_process_zero():
         claim()
+    tracking = tracked(trainer, settings, output, trackers)
     trainer.accelerator.wait_for_everyone()
     if resume_from and _is_finished(resume_from, settings.policy.selection.patience):
         # The run was killed between its last step and publication; `Trainer.train` would train one more step.
@@ -184,13 +189,26 @@ def run(
         else:
             loading = settings.base_model
             publish_model(chosen, start.base, output, loading.dtype, loading.trust_remote_code)
-        write_result(
-            output / "metrics.json", {**curves(trainer, best), "val_samples": settings.policy.selection.samples}
-        )
+        metrics = {**curves(trainer, best), "val_samples": settings.policy.selection.samples}
+        write_result(output / "metrics.json", metrics)
+        if tracking:
+            tracking.finish(metrics)
     if torch.cuda.is_available():
         log.info("peak GPU memory: %.1f GiB", torch.cuda.max_memory_allocated() / 2**30)
     if world_size() > 1 and not getattr(trainer.args, "use_vllm", False):  # vLLM ends its process groups at exit
         trainer.accelerator.end_training()
+
+
+def tracked(trainer: Trainer, settings: TrainSettings, output: Path, trackers: Trackers) -> Any:
+    """Add the callback `Tracking`; None without a tracker, and in all processes but the first.
+
+    The module is imported by its name: how a run is tracked decides no weight, and must make no policy stale.
+    """
+    if not trackers.report_to or not trainer.is_world_process_zero():
+        return None
+    tracking = import_module("reinforced_cot.training.tracking").Tracking(trainer, settings, output, trackers)
+    trainer.add_callback(tracking)
+    return tracking
 
 
 class LogsAtSaves(TrainerCallback):

@@ -51,12 +51,12 @@ class ValidatingTrainer(Trainer):
     """
 
     def __init__(self, *args: Any, questions: ValidationQuestions | None = None, **kwargs: Any) -> None:
-        self._questions = questions
+        self.questions = questions
         super().__init__(*args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        assert self._questions is not None
-        questions, selection = self._questions, self._questions.selection
+        assert self.questions is not None
+        questions, selection = self.questions, self.questions.selection
         completions = generate_together(
             self,
             questions.examples,
@@ -87,8 +87,9 @@ class ValidatingTrainer(Trainer):
                 {"id": one.id, "question": one.question_text, "answer": one.answer, "completion": text}
                 for one, text in zip(questions.examples, texts, strict=False)
             ]
-            _file(self.args, self.state.global_step).parent.mkdir(parents=True, exist_ok=True)
-            write_json(_file(self.args, self.state.global_step), shown)
+            file = completions_file(self.args, self.state.global_step)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, shown)
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -172,9 +173,12 @@ def kept_completions(trainer: Trainer) -> list[dict[str, Any]]:
     """What the policy wrote to the same few questions of val, by the step."""
     steps = [entry["step"] for entry in trainer.state.log_history if SELECTED_BY in entry]
     return [
-        {"step": step, "answers": read_json(file)} for step in steps if (file := _file(trainer.args, step)).is_file()
+        {"step": step, "answers": read_json(file)}
+        for step in steps
+        if (file := completions_file(trainer.args, step)).is_file()
     ]
 
 
-def _file(args: TrainingArguments, step: int) -> Path:
+def completions_file(args: TrainingArguments, step: int) -> Path:
+    """Where a validation keeps what the policy wrote."""
     return Path(str(args.output_dir)) / VALIDATION / f"{step}.json"

@@ -1,0 +1,1 @@
+"""The trackers that a run reports to besides TensorBoard: W&B, trackio, MLflow; no torch."""
