@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from reinforced_cot.chains.policy_keys import DATA
-from reinforced_cot.endpoints.settings import CONTROL, Endpoint, Price, Temperature, Url, Variable
+from reinforced_cot.endpoints.settings import CONTROL, Endpoint, EndpointKeys, Temperature, endpoint_problems
 from reinforced_cot.endpoints.settings import DEFAULTS as ENDPOINT_DEFAULTS
 from reinforced_cot.own_code import loading_problem
-from reinforced_cot.section import Count, Positive, Section, Seed, Text
+from reinforced_cot.section import Count, Section, Seed, Text
 from reinforced_cot.sources.settings import OWN_FUNCTION
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -29,7 +29,7 @@ _DEFAULTS = {
 }
 
 
-class ChainSet(Section):
+class ChainSet(EndpointKeys):
     """A set of chains of thought that is made from the training questions and their true answers."""
 
     by: Annotated[str, Field(pattern=BY)]
@@ -45,17 +45,6 @@ class ChainSet(Section):
     samples: Count | None = None
     """by policy, by endpoint: how many samples are drawn per question; null for 8 of a policy, and 1 of an endpoint."""
 
-    url: Url | None = None
-    """by endpoint: where the server answers, up to `/v1`."""
-
-    model: Text | None = None
-    """by endpoint: the name of the model, as the server knows it."""
-
-    key_env: Variable | None = None
-    """by endpoint: the environment variable that holds the key, in capitals; null for a server that needs none. The key
-    itself stands in no file.
-    """
-
     prompt: Text | None = None
     """by endpoint: the system message; null for one that asks for reasoning and answer in their tags."""
 
@@ -64,29 +53,6 @@ class ChainSet(Section):
 
     max_tokens: Count | None = None
     """by endpoint: longest reply; null for 1024."""
-
-    concurrency: Count | None = None
-    """by endpoint: how many requests are under way at once; null for 16."""
-
-    requests_per_minute: Count | None = None
-    """by endpoint: no more requests are begun in a minute; null for as many as come."""
-
-    timeout: Positive | None = None
-    """by endpoint: seconds until a request is given up and tried again; null for 120."""
-
-    tries: Count | None = None
-    """by endpoint: how often a request is tried while the server is busy or fails; null for 6."""
-
-    max_requests: Count | None = None
-    """by endpoint: the most requests of this set, over all calls; null for no bound."""
-
-    price: Price | None = None
-    """by endpoint: what a million tokens cost; null where that does not matter."""
-
-    max_cost: Positive | None = None
-    """by endpoint: no request is begun once the replies have cost as much, in the currency of `price`; null for no
-    bound.
-    """
 
     licence: Text | None = None
     """by endpoint: the licence of what the model writes, recorded with the set."""
@@ -114,11 +80,6 @@ class ChainSet(Section):
 
     min_chains: Count = 1
     """A set with fewer chains is refused before SFT."""
-
-    @model_serializer(mode="wrap")
-    def _stated(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The keys that have a value: a set reads few of them."""
-        return {key: value for key, value in whole(self).items() if value is not None}
 
     @property
     def drawn(self) -> int:
@@ -228,8 +189,7 @@ def chain_problems(name: str, chosen: ChainSet) -> Iterator[str]:
     for field in reads.required:
         if getattr(chosen, field) is None:
             yield f"`{key}.{field}` is missing; `by: {chosen.by}` needs it"
-    if chosen.max_cost is not None and chosen.price is None:
-        yield f"`{key}.max_cost` is only read with `{key}.price`; set that too, or this null"
+    yield from endpoint_problems(key, chosen)
     for field in ChainSet.model_fields:
         if field not in (*_FILTERS, *reads.required, *reads.optional) and getattr(chosen, field) is not None:
             yield f"`{key}.{field}` is not read with `by: {chosen.by}`; remove it"

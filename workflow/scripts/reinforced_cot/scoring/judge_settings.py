@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from reinforced_cot.endpoints.settings import CONTROL, DEFAULTS, Endpoint, Price, Temperature, Url, Variable
+from reinforced_cot.endpoints.settings import CONTROL, DEFAULTS, Endpoint, EndpointKeys, Temperature, endpoint_problems
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.section import Count, Positive, Section, Text
+from reinforced_cot.section import Count, Text
 
 PREFIX = "judges."  # of a judge's name among the rewards
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -34,7 +34,7 @@ Scale = Annotated[tuple[float, float], Field(strict=False)]
 OnFailure = Literal["error"] | float
 
 
-class Judge(Section):
+class Judge(EndpointKeys):
     """A model that grades completions; the reward `judges.<name>` is its grade. Malformed completions are not shown to
     it, and get 0.
     """
@@ -44,74 +44,36 @@ class Judge(Section):
     folder, which transformers loads as a sequence classifier with one output; it gets the image where it takes one.
     """
 
-    url: Url | None = None
-    """endpoint: where the server answers, up to `/v1`."""
-
-    model: Text | None = None
-    """endpoint: the name of the model, as the server knows it."""
-
-    key_env: Variable | None = None
-    """endpoint: the environment variable that holds the key, in capitals; null for a server that needs none. The key
-    itself stands in no file.
-    """
-
     prompt: Text | None = None
-    """endpoint: what it is asked, with {question}, {truth}, {chain} and {answer} in their places; null for a prompt
+    """by endpoint: what it is asked, with {question}, {truth}, {chain} and {answer} in their places; null for a prompt
     that asks for a grade of the reasoning from 0 to 10. It must ask for a line `Score: N`, or for a number alone.
     """
 
     shows_image: bool | None = None
-    """endpoint: whether it is shown the question's images; null for true."""
+    """by endpoint: whether it is shown the question's images; null for true."""
 
     scale: Scale | None = None
-    """The lowest and the highest grade, which become 0 and 1. endpoint: null for [0, 10], and another grade is a
-    failure. model: required, since a malformed completion gets 0 and must not earn more than a bad one; an output
+    """The lowest and the highest grade, which become 0 and 1. by endpoint: null for [0, 10], and another grade is a
+    failure. by model: required, since a malformed completion gets 0 and must not earn more than a bad one; an output
     beyond becomes 0 or 1.
     """
 
     on_failure: OnFailure | None = None
-    """endpoint: the reward where it fails or its reply has no grade. null for `error`: the run ends, and goes on when
-    the same command is given again.
+    """by endpoint: the reward where a request fails in all its tries, or a reply has no grade; null for `error`: the
+    run ends, and says what to change.
     """
 
     temperature: Temperature | None = None
-    """endpoint: of sampling; null for 0."""
+    """by endpoint: of sampling; null for 0."""
 
     max_tokens: Count | None = None
-    """endpoint: longest reply; null for 256."""
-
-    concurrency: Count | None = None
-    """endpoint: how many requests are under way at once; null for 16."""
-
-    requests_per_minute: Count | None = None
-    """endpoint: no more requests are begun in a minute; null for as many as come."""
-
-    timeout: Positive | None = None
-    """endpoint: seconds until a request is given up and tried again; null for 120."""
-
-    tries: Count | None = None
-    """endpoint: how often a request is tried while the server is busy or fails; null for 6."""
-
-    max_requests: Count | None = None
-    """endpoint: the most requests of this judge, over all runs that share its replies; null for no bound."""
-
-    price: Price | None = None
-    """endpoint: what a million tokens cost; null where that does not matter."""
-
-    max_cost: Positive | None = None
-    """endpoint: no request is begun once the replies have cost as much, in the currency of `price`; null for no bound.
-    """
+    """by endpoint: longest reply; null for 256."""
 
     path: Text | None = None
-    """model: the folder of the reward model."""
+    """by model: the folder of the reward model."""
 
     batch_size: Count | None = None
-    """model: how many completions are graded at once; null for 8."""
-
-    @model_serializer(mode="wrap")
-    def _stated(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The keys that have a value: a judge reads few of them."""
-        return {key: value for key, value in whole(self).items() if value is not None}
+    """by model: how many completions are graded at once; null for 8."""
 
 
 _REQUIRED = {"endpoint": ("url", "model"), "model": ("path", "scale")}
@@ -166,8 +128,7 @@ def judge_problems(judges: Mapping[str, Judge]) -> Iterator[str]:
             read = ("by", *_REQUIRED[judge.by], *_OPTIONAL[judge.by])
             if field not in read and getattr(judge, field) is not None:
                 yield f"`{key}.{field}` is not read with `by: {judge.by}`; remove it"
-        if judge.max_cost is not None and judge.price is None:
-            yield f"`{key}.max_cost` is only read with `{key}.price`; set that too, or this null"
+        yield from endpoint_problems(key, judge)
         if judge.scale and not judge.scale[0] < judge.scale[1]:
             yield f"`{key}.scale` is {list(judge.scale)}; it must be [lowest, highest]"
         yield from _prompt_problems(f"{key}.prompt", judge.prompt)
