@@ -9,7 +9,9 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_CPU := .venv-vllm-cpu
 
-.PHONY: run all config preset test test-vllm faults bench check vllm lock prune clean
+POLICY ?= grpo
+
+.PHONY: run all ask config preset test test-vllm faults bench check vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -27,6 +29,11 @@ preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.y
 		$(if $(TEST),--test "$(TEST)") $(if $(TEST_IMAGES),--test-images "$(TEST_IMAGES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
 		$(if $(CONVERT),--convert "$(CONVERT)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(QUESTION),--question "$$QUESTION")
+
+override IMAGE := $(value IMAGE)
+export IMAGE
+ask: $(READY)  ## a policy's chain and answer: IMAGE=photo.jpg QUESTION="What color is the cup?" (POLICY=grpo, RESULTS=results)
+	@$(BIN)/python workflow/scripts/ask.py --policy "$(RESULTS)/$(POLICY)"
 
 test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -14,6 +14,7 @@ from reinforced_cot.matching.vocabulary import NO, YES
 from reinforced_cot.matching.words import forms, is_same_word, phrase
 from reinforced_cot.reading.candidates import rival_answers
 
+_NAMED = ("choice", "letter")  # kinds of words that are groups by themselves
 _TRIES = 20
 
 
@@ -36,9 +37,10 @@ def answer_type(question: str, truth: str) -> str:
 
 
 def group_of(truth: Truth, answer: str) -> str:
-    """The group of an answer in an evaluation: the kind that the record names, unless it is words, else its type."""
+    """The group of an answer in an evaluation: the kind that the record names, where that says more than its type."""
     kind = chosen(truth.kind)
-    return answer_type(truth.question, answer) if kind.is_worded else kind.name
+    says_more = kind.name in _NAMED or not kind.is_worded
+    return kind.name if says_more else answer_type(truth.question, answer)
 
 
 def pools(rows: Iterable[tuple[Truth, str]]) -> dict[str, list[str]]:
@@ -78,7 +80,7 @@ def another_answer(name: str, truth: Truth, answer: str, pools: Mapping[str, Seq
     offered = [" ".join(rival) for rival in rival_answers(question, words)]
     if rivals := _apart_from(words, offered):
         return rivals[0]
-    pool = tuple(pools.get(answer_type(question, answer), ()))
+    pool = tuple(pools.get(group_of(truth, answer), ()))
     similar = _similar(words, pool)
     if len(similar) == len(pool):
         return None
