@@ -14,7 +14,7 @@ from reinforced_cot.chains.teacher import ask_teacher
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.endpoints.reply_store import Reply, ReplyStore
-from reinforced_cot.endpoints.requests import Spent
+from reinforced_cot.endpoints.spending import Spent
 from reinforced_cot.errors import PipelineError
 
 

@@ -12,7 +12,9 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.data.prompts import prompt_messages
 from reinforced_cot.data.settings import Prompt
 from reinforced_cot.endpoints.reply_store import ReplyStore, key_of
-from reinforced_cot.endpoints.requests import Asking, Request, Spent, with_images
+from reinforced_cot.endpoints.requests import Asking, Request
+from reinforced_cot.endpoints.shown_images import with_images
+from reinforced_cot.endpoints.spending import Spent
 from reinforced_cot.seeds import mixed, subset
 
 log = logging.getLogger(__name__)

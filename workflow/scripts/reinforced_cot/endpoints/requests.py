@@ -1,12 +1,9 @@
 """Many requests to one endpoint at once, each reply stored as it comes."""
 
 import asyncio
-import base64
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import openai
@@ -15,6 +12,7 @@ from tqdm import tqdm
 
 from reinforced_cot.endpoints.reply_store import Reply, ReplyStore
 from reinforced_cot.endpoints.settings import Endpoint
+from reinforced_cot.endpoints.spending import Spent
 from reinforced_cot.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -38,47 +36,6 @@ class Request(NamedTuple):
 
     key: str
     body: Callable[[], dict[str, Any]]
-
-
-@dataclass
-class Spent:
-    """What requests have cost so far, over all calls."""
-
-    requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    accepted: int = 0
-    refused: list[str] = field(default_factory=list)
-
-    def add(self, reply: Reply) -> None:
-        """Count one reply."""
-        self.requests += 1
-        self.input_tokens += reply.input_tokens
-        self.output_tokens += reply.output_tokens
-        if reply.problem:
-            self.refused.append(reply.problem)
-        else:
-            self.accepted += 1
-
-    def cost(self, endpoint: Endpoint) -> float:
-        """In the currency of ``price``."""
-        price = endpoint.price
-        return (self.input_tokens * price.input + self.output_tokens * price.output) / 1e6 if price else 0.0
-
-    def as_dict(self, endpoint: Endpoint) -> dict[str, Any]:
-        """The same as numbers; ``cost`` is None without a price."""
-        return {
-            "requests": self.requests,
-            "refused": len(self.refused),
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "cost": self.cost(endpoint) if endpoint.price else None,
-        }
-
-    def in_words(self, endpoint: Endpoint) -> str:
-        """Requests, tokens and cost."""
-        cost = f", cost {self.cost(endpoint):.4g}" if endpoint.price else ""
-        return f"{self.requests:,} requests, {self.input_tokens:,} tokens in and {self.output_tokens:,} out{cost}"
 
 
 def key_in_environment(endpoint: Endpoint, place: str) -> str:
@@ -283,25 +240,6 @@ def _wait(state: RetryCallState) -> float:
         return min(float(response.headers["retry-after"]), _LONGEST_WAIT)  # type: ignore[union-attr]
     except (AttributeError, KeyError, ValueError):
         return float(wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT)(state))
-
-
-def with_images(messages: Sequence[dict[str, Any]], images: Sequence[Path]) -> list[dict[str, Any]]:
-    """A conversation with the contents of images in their places, as an endpoint takes it."""
-    files = iter(images)
-    return [
-        {
-            **message,
-            "content": [part if part["type"] == "text" else _shown(next(files)) for part in message["content"]],
-        }
-        for message in messages
-    ]
-
-
-def _shown(file: Path) -> dict[str, Any]:
-    """The part of a message that is an image: its file, in base64."""
-    kind = {".jpg": "jpeg"}.get(file.suffix.lower(), file.suffix[1:].lower())
-    content = base64.b64encode(file.read_bytes()).decode()
-    return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{content}"}}
 
 
 def _said(error: Exception) -> str:

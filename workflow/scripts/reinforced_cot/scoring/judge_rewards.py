@@ -11,7 +11,9 @@ from typing import Any
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.parsing import Parsed, parse_completion
 from reinforced_cot.endpoints.reply_store import Reply, ReplyStore, key_of
-from reinforced_cot.endpoints.requests import Asking, Request, Spent, key_in_environment, with_images
+from reinforced_cot.endpoints.requests import Asking, Request, key_in_environment
+from reinforced_cot.endpoints.shown_images import with_images
+from reinforced_cot.endpoints.spending import Spent
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.scoring.judge_settings import PLACE, PREFIX, Judge, endpoint_of
 from reinforced_cot.seeds import mixed
