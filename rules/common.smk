@@ -150,13 +150,12 @@ def scans(are_read):
 
 
 def own_rewards(wildcards):
-    """The same hashes for a user's own rewards, which are found from the working directory."""
+    """The same hashes for a user's own rewards, which are found from the working directory, and for judges."""
     rewards = stage_settings.rewards(settings, POLICIES[wildcards.policy])
+    judges = stage_settings.judges_of(settings, wildcards.policy)
     return [
         f"{name} {digest}"
-        for name, digest in module_hashes(
-            reward_loading.own_modules(rewards), Path()
-        ).items()
+        for name, digest in reward_loading.reward_hashes(rewards, judges).items()
     ]
 
 

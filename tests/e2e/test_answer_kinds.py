@@ -82,7 +82,7 @@ def test_every_kind_has_its_rows(workflow: WorkflowCopy) -> None:
     constants = {probe["text"]: probe["score"] for probe in scores["probes"] if probe["probe"] == "constant_answer"}
     assert constants["[4.0, 4.0, 40.0, 40.0]"] == pytest.approx(2 / 20)  # the middle of all true boxes
     assert constants["racket"] == pytest.approx(2 / 20) and constants["5 cm"] == pytest.approx(2 / 20)
-    assert constants["red, blue"] == pytest.approx(2 / 20) and "0 = 0" in constants
+    assert constants['["red", "blue"]'] == pytest.approx(2 / 20) and "0 = 0" in constants
     page = (results / "report.html").read_text()
     assert all(f">{kind}<" in page for kind in kinds)
     rows = [json.loads(line) for line in (results / "sft/predictions.jsonl").read_text().splitlines()]

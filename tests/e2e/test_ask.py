@@ -54,7 +54,7 @@ def test_the_question_never_passes_through_a_shell(finished_run: WorkflowCopy, t
     Image.new("RGB", (28, 28), "red").save(image)
     question = "Is it $(touch pwned) `touch pwned` \"red\"; touch pwned 'or' not?"
     makefile = Path(__file__).parents[2] / "Makefile"
-    command = ["make", "-f", str(makefile), "ask", f"BIN={Path(sys.executable).parent}", f"READY={makefile}"]
+    command = ["make", "-f", str(makefile), "-o", "ready", "ask", f"BIN={Path(sys.executable).parent}", "READY=ready"]
     settings = [f"RESULTS={RESULTS}", "POLICY=sft", f"IMAGE={image}", f"QUESTION={question}"]
     run = subprocess.run([*command, *settings], cwd=finished_run.root, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

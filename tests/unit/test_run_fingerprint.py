@@ -18,7 +18,8 @@ def test_the_fingerprint_depends_on_all_that_a_run_reads(tmp_path: Path) -> None
     mark = fingerprint(script, settings, inputs)
     assert mark == fingerprint(script, settings, inputs)
     assert mark["code"] == code_hashes(script)
-    assert set(mark["libraries"]) == {"torch", "transformers", "trl", "peft", "accelerate"}
+    of_answers = {"math-verify", "sympy", "pint"}
+    assert set(mark["libraries"]) == {"torch", "transformers", "trl", "peft", "accelerate", *of_answers}
     assert set(mark["inputs"]) == {"train.jsonl", "model.json"}
     write_json(tmp_path / "mark.json", mark)
     assert read_json(tmp_path / "mark.json") == mark  # otherwise no run would ever resume

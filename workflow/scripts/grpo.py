@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.chains.samples import kept_by_rate
-from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.data.examples import most_images, read_examples
 from reinforced_cot.integrity import check_split, check_start
 from reinforced_cot.interpreter import run_script
@@ -22,10 +21,9 @@ from reinforced_cot.launch.launcher import add_launch_arguments, launch, topolog
 from reinforced_cot.launch.vllm_server import rollout_server
 from reinforced_cot.policies.grpo import GrpoSettings
 from reinforced_cot.result_files import read_result
-from reinforced_cot.scoring.judge_settings import with_control
-from reinforced_cot.scoring.reward_loading import own_modules
+from reinforced_cot.scoring.judge_settings import model_files, with_control
+from reinforced_cot.scoring.reward_loading import reward_hashes
 from reinforced_cot.stage_script import read_settings, start
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--rates", type=Path, help="pass rates of the questions, by which they are chosen")
-    parser.add_argument(
-        "--trackers", type=Trackers.model_validate_json, default=UNTRACKED, help="what is told of the run, as JSON"
-    )
+    parser.add_argument("--trackers", default="", help="what is told of the run, as JSON")
     parser.add_argument("--judges", type=json.loads, default={}, help="where and how fast each judge is asked, JSON")
     parser.add_argument("--replies", type=Path, help="folder of judges' replies, also of other runs")
     add_launch_arguments(parser)
@@ -63,10 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from reinforced_cot.training.trainer import resume
 
     # A run does not resume with changed rewards: they are part of its fingerprint.
-    reward_hashes = module_hashes(own_modules(settings.policy.rewards or {}), Path())
+    hashes = reward_hashes(settings.policy.rewards or {}, settings.judges)
     inputs = [args.data / "train.jsonl", *val_inputs, *rates, args.origin / f"{settings.policy.start}.json"]
-    run = {**settings.as_dict(), "own_rewards": reward_hashes}
-    resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output)
+    run = {**settings.as_dict(), "own_rewards": hashes}
+    judged_by = model_files(settings.judges)
+    resume_from, claim = resume(Path(__file__), run, inputs, topology, args.output, judged_by)
     asked = settings.model_copy(update={"judges": with_control(settings.judges, args.judges)})
     beside = {"trackers": args.trackers, "replies": args.replies}
     train(asked, examples, args.data, args.origin, args.output, resume_from, topology, claim, val, **beside)

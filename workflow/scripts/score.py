@@ -33,7 +33,6 @@ from reinforced_cot.result_files import write_result, write_result_rows
 from reinforced_cot.scoring.prediction_rows import Prediction
 from reinforced_cot.scoring.predictions import ANSWER_FORMS, OPENING, VERDICTS, moved, read_predictions
 from reinforced_cot.scoring.version import RULES
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 
 def compared(rows: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
@@ -46,7 +45,7 @@ def compared(rows: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
     return result
 
 
-def tell_trackers(trackers: Trackers, policy: Path, scores: Mapping[str, Any]) -> None:
+def tell_trackers(trackers: str, policy: Path, scores: Mapping[str, Any]) -> None:
     """Add the scores to the run of the policy whose folder this is.
 
     The module is imported by its name: the rule `evaluate` must not become stale by how runs are tracked.
@@ -132,8 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         "--trackers",
-        type=Trackers.model_validate_json,
-        default=UNTRACKED,
+        default="",
         help="what is told of the scores that --out writes into a policy's folder, as JSON",
     )
     args = parser.parse_args(argv)
@@ -192,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     result = scores[first] if len(scores) == 1 else {"systems": scores, "comparisons": compared(rows)}
     if args.out:
         write(args.out, result)
-        if args.trackers.report_to:
+        if args.trackers:
             tell_trackers(args.trackers, args.out.parent, result)
     else:
         print(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False))

@@ -18,7 +18,6 @@ from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.launcher import add_launch_arguments, launch, topology_of
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.stage_script import read_settings, start
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="origin", type=Path, required=True, help="folder of the policy to start from")
     parser.add_argument("--output", type=Path, required=True, help="folder of the policy")
     parser.add_argument("--chains", type=Path, help="a set of chains, in place of those of train.jsonl")
-    parser.add_argument(
-        "--trackers", type=Trackers.model_validate_json, default=UNTRACKED, help="what is told of the run, as JSON"
-    )
+    parser.add_argument("--trackers", default="", help="what is told of the run, as JSON")
     add_launch_arguments(parser)
     args = parser.parse_args(argv)
     start()

@@ -14,6 +14,7 @@ import pytest
 
 from reinforced_cot.answers import math_process
 from reinforced_cot.answers.math_process import verified
+from reinforced_cot.answers.math_worker import SECONDS
 from reinforced_cot.paths import SCRIPTS
 
 NEVER_ENDS = "9^{9^{9^9}}"
@@ -64,6 +65,19 @@ def test_a_comparison_that_never_ends_is_killed_and_logged_once(
     monkeypatch.undo()
     assert verified("x+2", "2+x")
     assert worker() != first
+
+
+def test_a_comparison_has_a_bound_of_its_processs_own_time(caplog: pytest.LogCaptureFixture) -> None:
+    """Not by the clock: the verdict would depend on what else the machine does."""
+    assert verified("x+1", "1+x")
+    first = worker()
+    with caplog.at_level(logging.WARNING):
+        assert not verified("1/2", "9^{9^{9}}")
+    assert "takes too" in caplog.text
+    os.kill(first, signal.SIGSTOP)
+    threading.Timer(2 * SECONDS, os.kill, (first, signal.SIGCONT)).start()
+    assert verified("x+3", "3+x")  # it had to wait for longer than that
+    assert worker() == first
 
 
 def test_an_expression_for_which_math_verify_gives_up_leaves_the_process_running() -> None:

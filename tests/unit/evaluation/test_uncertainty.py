@@ -165,6 +165,20 @@ def test_one_question_per_image_is_wilson_and_mcnemar() -> None:
     assert paired_p_value(right, later, names) == exact_mcnemar(right, later)
 
 
+def test_credits_between_right_and_wrong() -> None:
+    """The interval does not jump where two questions share an image, nor p where one credit is not whole."""
+    credits = [0.3, 0.6] * 50
+    apart = share_interval(credits, [str(n) for n in range(100)])
+    shared = share_interval(credits, ["0", *(str(n) for n in range(99))])
+    assert apart is not None and shared is not None
+    assert apart == pytest.approx(shared, abs=0.01) and apart[1] - apart[0] < 0.1
+    images = [str(n) for n in range(10)]
+    before, after = [0.0] * 3 + [1.0] * 7, [1.0] * 10
+    assert (
+        paired_p_value(before, after, images) == paired_p_value([*before[:-1], 0.9], [*after[:-1], 0.9], images) == 0.25
+    )
+
+
 def test_the_clustered_interval_by_hand() -> None:
     """Five images of four answers, 4, 3, 2, 1 and 0 right: the error is sqrt(5/4 * 10) / 20, worth 8 answers of .5."""
     names = [f"image-{i // 4}" for i in range(20)]

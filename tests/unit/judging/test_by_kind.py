@@ -61,6 +61,13 @@ CASES = [
     ("list", COLORS, "From left to right they are red, blue and green.", "red, blue, green", "support"),
     ("list", COLORS, "From left to right they are green, blue and red.", "red, blue, green", "contradict"),
     ("list", COLORS, "They are red, blue, green and pink.", "red, blue, green", "unknown"),
+    # numbers: the words, or the last sentence's number in another unit
+    ("number", "How long is it?", "The ruler starts at 0 and it ends at 50 mm. It is 50 mm long.", "5 cm", "support"),
+    ("number", "How long is it?", "It is 0.05 m long.", "5 cm", "support"),
+    ("number", "How long is it?", "It is not 50 mm long.", "5 cm", "unknown"),
+    # boxes in words, and boxes of other things
+    ("box", WHERE, "The dog is at left 10, top 20, right 30, bottom 40.", "[10, 20, 30, 40]", "support"),
+    ("box", WHERE, "The image is [0, 0, 100, 100]. It stands in its left upper part.", "[1, 2, 30, 40]", "unknown"),
     # mathematics: the words, or the last formula
     ("math", SUM, "Half of it is $\\frac{1}{2} \\cdot \\frac{1}{2} = \\frac{1}{4}$.", "0.25", "support"),
     ("math", SUM, "I halve it again: 0.5 / 2 = 0.25.", "\\frac{1}{4}", "support"),

@@ -4,11 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from reinforced_cot.config.reward_checks import reward_problems
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.scoring.judge_settings import Judge, judge_problems, used_judges, with_control, without_control
+from reinforced_cot.paths import SCRIPTS
+from reinforced_cot.run_fingerprint import differences, fingerprint
+from reinforced_cot.scoring.judge_settings import (
+    Judge,
+    endpoint_of,
+    judge_problems,
+    model_files,
+    shared_by,
+    used_judges,
+    with_control,
+    without_control,
+)
 
+PRICE = {"input": 1.0, "output": 1.0}
 ENDPOINT = {"by": "endpoint", "url": "http://localhost:8000/v1", "model": "m"}
 
 
@@ -25,7 +38,7 @@ def problems(name: str = "grader", **values: Any) -> list[str]:
         ({**ENDPOINT, "scale": [5, 5]}, "`judges.grader.scale` is [5.0, 5.0]; it must be [lowest, highest]"),
         (
             {**ENDPOINT, "prompt": "{answr}? {chain}"},
-            "`judges.grader.prompt` names {answr}, which nothing fills; it may",
+            "`judges.grader.prompt` names {answr}, which nothing fills; did you mean {answer}?",
         ),
         ({**ENDPOINT, "prompt": "{question}"}, "names neither {chain} nor {answer}: the judge would see nothing"),
         ({"by": "model", "path": "no/such", "scale": [0, 1]}, "is no/such, which is no folder with a config.json"),
@@ -38,7 +51,7 @@ def test_mistakes(values: dict[str, Any], told: str) -> None:
 
 
 def test_a_sound_judge_and_a_name_that_is_none(tmp_path: Path) -> None:
-    assert problems(**ENDPOINT, prompt='{"score": 0} {chain}', on_failure=0.5) == []
+    assert problems(**ENDPOINT, prompt='{"score": 0} \\\\boxed{N} {chain}', on_failure=0.5) == []
     (tmp_path / "config.json").write_text("{}")
     assert problems(by="model", path=str(tmp_path), scale=[-3, 3]) == []
     assert "lower-case letters" in problems("My judge", **ENDPOINT)[0]
@@ -52,6 +65,36 @@ def test_rewards_name_judges_that_exist() -> None:
     ]
     assert list(used_judges({"judges.grader": 1.0, "format": 1.0}, judges)) == ["grader"]
     assert used_judges({"judges.grader": None}, judges) == used_judges("original", judges) == {}
+
+
+def test_several_processes_share_the_bounds() -> None:
+    stated = {**ENDPOINT, "concurrency": 16, "requests_per_minute": 3, "max_requests": 9, "max_cost": 2.0}
+    judge = used_judges({"judges.grader": 1}, {"grader": Judge.model_validate({**stated, "price": PRICE})})["grader"]
+    part = shared_by(endpoint_of(judge), 4)
+    assert (part.concurrency, part.requests_per_minute, part.max_requests, part.max_cost) == (4, 1, 2, 0.5)
+    assert shared_by(endpoint_of(judge), 1) == endpoint_of(judge)
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@host/v1", "https://key@host", "ftp://host/v1", "host/v1"])
+def test_a_url_holds_no_key(url: str) -> None:
+    with pytest.raises(ValidationError):
+        Judge.model_validate({**ENDPOINT, "url": url})
+
+
+def test_all_files_of_a_reward_model_decide(tmp_path: Path) -> None:
+    for name in ("config.json", "pytorch_model.bin", "code/modeling.py", ".cache"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    judges = {"taste": Judge.model_validate({"by": "model", "path": str(tmp_path), "scale": [0, 1]})}
+    found = model_files(judges)
+    assert sorted(found) == [
+        f"judges.taste/{name}" for name in ("code/modeling.py", "config.json", "pytorch_model.bin")
+    ]
+    before = fingerprint(SCRIPTS / "config.py", {}, [], found)
+    (tmp_path / "pytorch_model.bin").write_text("other weights")
+    assert list(differences(before, fingerprint(SCRIPTS / "config.py", {}, [], found))) == [
+        "inputs.judges.taste/pytorch_model.bin"
+    ]
 
 
 def test_how_a_judge_is_asked_is_no_part_of_its_recorded_settings() -> None:

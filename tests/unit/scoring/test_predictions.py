@@ -101,6 +101,15 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"answer_kind": ["text"]}, 'line 2: `answer_kind` must be text, and is ["text"]'),
+        ({"answer_kind": "numbr"}, "line 2: the answer kind 'numbr' is unknown; known are yes_no"),
+        (
+            {"answer_kind": "number relative=1 relative=0"},
+            "line 2: the answer kind 'number relative=1 relative=0' sets relative twice",
+        ),
+        ({"answer_kind": "box"}, "line 2: `gt_answer` is not of its kind `box`: 'Yes' holds no boxes"),
+        ({"choices": "yes, no"}, 'line 2: `choices` must be a list of texts, and is "yes, no"'),
+        ({"extra": [1]}, "line 2: `extra` must be an object, and is [1]"),
         ({"gt_answers": "Yes"}, "line 2: `gt_answers` must be a list of answers"),
         ({"gt_answers": ["Yes", 1]}, "line 2: `gt_answers` must be a list of answers"),
         ({"gt_answers": ["Yes", "the"]}, "line 2: `gt_answers` must be a list of answers"),

@@ -133,19 +133,19 @@ def test_a_policy_that_was_made_before_a_tracker_was_named(database: str, tmp_pa
     policy.mkdir()
     (policy / "train.yaml").write_text("policy: {method: sft}\n")
     (policy / "metrics.json").write_text(json.dumps({"history": history(1, 2), "steps": 2}))
-    report_scores(MLFLOW, policy, {"accuracy": 0.5})
-    report_scores(MLFLOW, policy, {"accuracy": 0.75})  # scored again
+    report_scores(MLFLOW.model_dump_json(), policy, {"accuracy": 0.5})
+    report_scores(MLFLOW.model_dump_json(), policy, {"accuracy": 0.75})  # scored again
     assert dict(loss(database)) == {1: 1.0, 2: 0.5}
     (run,) = MlflowClient(database).search_runs(["1"])
     assert run.data.metrics["test/accuracy"] == 0.75 and run.data.metrics["final/steps"] == 2
 
 
 def test_scores_of_the_base_and_of_a_damaged_folder(database: str, tmp_path: Path) -> None:
-    report_scores(MLFLOW, tmp_path / "base", {"accuracy": 0.5})
+    report_scores(MLFLOW.model_dump_json(), tmp_path / "base", {"accuracy": 0.5})
     (run,) = MlflowClient(database).search_runs(["1"])
     assert run.data.metrics == {"test/accuracy": 0.5}
     (tmp_path / "sft").mkdir()
     for name in ("metrics.json", "train.yaml"):
         (tmp_path / "sft" / name).write_text("[1, {")
-    report_scores(MLFLOW, tmp_path / "sft", {"accuracy": 0.5})
+    report_scores(MLFLOW.model_dump_json(), tmp_path / "sft", {"accuracy": 0.5})
     assert len(MlflowClient(database).search_runs(["1"])) == 2

@@ -11,15 +11,23 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.files import read_json, sha256_of, write_json
 
 FINGERPRINT = "fingerprint.json"  # in the folder that a run writes to
-_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "math-verify", "sympy", "pint")
 
 
-def fingerprint(script: Path, settings: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, Any]:
-    """Everything that a run depends on: its settings, code, input files (by content) and libraries."""
+def fingerprint(
+    script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], further: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
+    """Everything that a run depends on: its settings, code, input files (by content) and libraries.
+
+    Args:
+        inputs: files with different names.
+        further: input files under names of their own.
+    """
+    files = {**{path.name: path for path in inputs}, **(further or {})}
     return {
         "settings": settings,
         "code": code_hashes(script),
-        "inputs": {path.name: sha256_of(path) for path in inputs},
+        "inputs": {name: sha256_of(path) for name, path in files.items()},
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 

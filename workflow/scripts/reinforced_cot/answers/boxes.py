@@ -23,7 +23,7 @@ _NO_BOX = frozenset(
     ["or", "maybe", "perhaps", "either", "unless", "not", "no", "never", "cannot", "neither", "nor", "none"]
     + ["except", "outside", "?", "percent"]
 )
-# Words that name corners and sides, and hold a number that is none: "x1".
+# Names of sides, such as "x1": their digit is no coordinate.
 _SIDES = re.compile(r"\b[xy](?:_?(?:[12]|min|max))\b\s*[:=]?", re.IGNORECASE)
 
 

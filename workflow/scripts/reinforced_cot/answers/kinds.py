@@ -58,14 +58,13 @@ def credit(answer: str | None, truth: Truth) -> float:
 
 
 def is_right(answer: str | None, truth: Truth) -> bool:
-    """Whether an answer gets more than half of the credit."""
-    return credit(answer, truth) > 0.5
+    """Whether an answer gets at least half of the credit."""
+    return credit(answer, truth) >= 0.5
 
 
 def longest(truth: Truth, words: int) -> int:
-    """How many words a brief answer may have: ``words``, or as many as a true answer that is a formula, box or list."""
-    is_worded = chosen(truth.kind).is_worded
-    return max([words, *(len(answer.split()) for answer in truth.answers if not is_worded)])
+    """How many words a brief answer may have: ``words``, or as many as a true answer whose kind the record names."""
+    return max([words, *(len(answer.split()) for answer in truth.answers if truth.kind)])
 
 
 def cheats_of(truths: Sequence[Truth]) -> list[str]:

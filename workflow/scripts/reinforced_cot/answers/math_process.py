@@ -16,12 +16,12 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from reinforced_cot.answers.math_worker import SECONDS
 from reinforced_cot.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-SECONDS = 3  # for each step of a comparison
-_PATIENCE = 4 * SECONDS  # three steps, and some time for a machine with other work
+_PATIENCE = 20 * SECONDS  # by the clock, on a machine with other work; then the process is stuck in one operation
 _START = 120  # seconds for the imports of a first comparison
 _PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ class _Worker:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_PACKAGE), os.environ.get("PYTHONPATH")))),
         }
         command = [sys.executable, "-m", "reinforced_cot.answers.math_worker"]
-        self.owner = os.getpid()
+        self.owner, self.is_stuck = os.getpid(), False
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, bufsize=1
         )
@@ -49,7 +49,7 @@ class _Worker:
             raise PipelineError(f"the process that compares mathematical answers did not start (exit status {code})")
 
     def ask(self, true: str, answer: str) -> bool | None:
-        """The verdict; None where none came in time.
+        """The verdict; None where the comparison came to no end.
 
         Raises:
             _WorkerLost: the process has ended.
@@ -63,7 +63,11 @@ class _Worker:
         line = self._line(_PATIENCE)
         if line == "":
             raise _WorkerLost
-        return None if line is None else bool(json.loads(line))
+        if line is None:
+            self.is_stuck = True
+            return None
+        found: bool | None = json.loads(line)
+        return found
 
     def _line(self, seconds: float) -> str | None:
         """A line of output: None where none comes in time, empty where none will ever come."""
@@ -86,7 +90,8 @@ _running: list[_Worker] = []
 
 @lru_cache(maxsize=4096)
 def verified(true: str, answer: str) -> bool:
-    """Whether math-verify takes two expressions for equal; not where it comes to no end, which is logged.
+    """Whether math-verify takes two expressions for equal. A comparison that does not end counts as unequal, and is
+    logged.
 
     Raises:
         PipelineError: the process does not start.
@@ -112,7 +117,7 @@ def _ask(true: str, answer: str) -> bool | None:
         except _WorkerLost:
             _end()
             continue
-        if found is None:
+        if _running[0].is_stuck:
             _end()
         return found
     return None

@@ -84,6 +84,8 @@ def chosen(text: str) -> Chosen:
         if key not in kind.settings:
             known = ", ".join(f"{key}=..." for key in kind.settings) or "no settings"
             raise DataError(f"the answer kind {text!r}: {name} has no setting {key!r}; it has {known}")
+        if [other.partition("=")[0] for other in given].count(key) > 1:
+            raise DataError(f"the answer kind {text!r} sets {key} twice; leave one")
         setting, number = kind.settings[key], _number(value)
         if number is None or not setting.low <= number <= setting.high:
             bounds = f"from {setting.low:g} to {setting.high:g}"

@@ -21,7 +21,7 @@ from reinforced_cot.policies.settings import TrainedPolicy
 from reinforced_cot.scoring.judge_settings import Judge
 from reinforced_cot.section import Section, Seed, Text
 from reinforced_cot.sources.settings import DataSettings
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
+from reinforced_cot.trackers.settings import Trackers
 
 DEFAULT_REWARDS: dict[str, float | None] = {"format": 0.5, "correctness": 2.0, "consistency": 0.5, "brevity": 0.5}
 
@@ -112,7 +112,7 @@ class Config(Section):
 
     evaluate: Evaluating = Evaluating()
 
-    trackers: Trackers = UNTRACKED
+    trackers: Trackers = Trackers()
 
     launch: SerializeAsAny[LaunchSettings] = Field(default_factory=Launch)
 

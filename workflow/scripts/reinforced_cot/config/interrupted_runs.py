@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.config.configuration import Config
 from reinforced_cot.config.launch_checks import stage_topology
 from reinforced_cot.config.stage_settings import rewards, train_settings
@@ -14,7 +13,7 @@ from reinforced_cot.paths import SCRIPTS
 from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.resuming import deciding, foreseen_changes, saved_checkpoints
 from reinforced_cot.run_fingerprint import fingerprint
-from reinforced_cot.scoring.reward_loading import own_modules
+from reinforced_cot.scoring.reward_loading import reward_hashes
 
 
 def abandoned_checkpoints(config: Config) -> Iterator[str]:
@@ -42,7 +41,7 @@ def _expected(config: Config, name: str) -> dict[str, Any]:
     policy = config.policies[name]
     settings = train_settings(config, name).as_dict()
     if isinstance(policy, GrpoPolicy):
-        settings["own_rewards"] = module_hashes(own_modules(rewards(config, policy) or {}), Path())
+        settings["own_rewards"] = reward_hashes(rewards(config, policy) or {}, settings.get("judges", {}))
     try:
         topology = stage_topology(config.launch, policy.method)
     except ConfigError:

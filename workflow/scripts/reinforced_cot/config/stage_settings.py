@@ -19,12 +19,10 @@ from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import Selection, TrainedPolicy, TrainSettings
 from reinforced_cot.programs.settings import ProgramSettings, graphs_of, question_files
-from reinforced_cot.scoring.judge_settings import Judge, used_judges
+from reinforced_cot.scoring.judge_settings import Judge, model_files, used_judges
 from reinforced_cot.scoring.judge_settings import without_control as without_control_of_judge
 from reinforced_cot.sources.settings import PreparedSplit
 from reinforced_cot.tables.table_files import chunk_files
-
-_OF_MODELS = (".json", ".safetensors", ".jinja")
 
 
 def seed_folders(config: Config) -> dict[int, str]:
@@ -111,8 +109,7 @@ def judge_control(config: Config, name: str) -> str:
 
 def judge_files(config: Config, name: str) -> list[str]:
     """The files of the reward models among the judges of a policy."""
-    folders = [Path(judge.path) for judge in judges_of(config, name).values() if judge.path]
-    return [str(file) for folder in folders for file in sorted(folder.glob("*")) if file.suffix in _OF_MODELS]
+    return [*map(str, model_files(judges_of(config, name)).values())]
 
 
 def answer_settings(config: Config) -> AnswerSettings:

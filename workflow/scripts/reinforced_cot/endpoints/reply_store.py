@@ -1,7 +1,7 @@
 """Replies of an endpoint on disk, each appended as it comes and keyed by what was asked: nothing is paid for twice."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -33,13 +33,18 @@ class ReplyStore:
 
     Args:
         file: where replies are added. Those in the other ``.jsonl`` files of its folder, which other processes write,
-            are read as well.
+            are read as well; where two processes have asked the same, a process keeps to its own reply.
+
+    Attributes:
+        spent: every reply that was stored before, also where two are to one request.
     """
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._path = file
-        self._replies = dict(self._stored())
+        stored = list(self._stored())
+        self.spent = [reply for _, reply in stored]
+        self._replies = dict(stored)
         self._file: IO[str] | None = None
 
     def __enter__(self) -> "ReplyStore":
@@ -56,10 +61,6 @@ class ReplyStore:
         """The reply to a request, if it was asked before."""
         return self._replies.get(key)
 
-    def replies(self) -> Iterable[Reply]:
-        """All replies."""
-        return self._replies.values()
-
     def add(self, key: str, reply: Reply) -> None:
         """Append a reply; it is on its way to the disk when this returns."""
         assert self._file is not None
@@ -69,8 +70,8 @@ class ReplyStore:
         self._replies[key] = reply
 
     def _stored(self) -> Iterator[tuple[str, Reply]]:
-        lines = (line for file in sorted(self._path.parent.glob("*.jsonl")) for line in file.read_bytes().splitlines())
-        for line in lines:
+        files = sorted(self._path.parent.glob("*.jsonl"), key=lambda file: (file == self._path, file))  # its own last
+        for line in (line for file in files for line in file.read_bytes().splitlines()):
             try:
                 row = json.loads(line)
                 if row.pop("sha256") == _digest(row):

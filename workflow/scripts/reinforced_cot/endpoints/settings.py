@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from reinforced_cot.section import Count, NotNegative, Positive, Section, Text
 
-URL = r"^https?://[^\s]+$"
+URL = r"^https?://[^\s/@]+(/[^\s]*)?$"  # without a name and a password: `key_env` names the key
 VARIABLE = r"^[A-Z_][A-Z0-9_]*$"  # no form that a key may have
 Url = Annotated[str, Field(pattern=URL)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]

@@ -179,7 +179,7 @@ def _sampled(rows: Sequence[Prediction]) -> dict[str, Any] | None:
         for row, each in zip(rows, credits, strict=True)
         for text, earned in zip(row["samples"][:drawn], each, strict=True)
     ]
-    right = [sum(earned > 0.5 for earned in each) for each in credits]
+    right = [sum(earned >= 0.5 for earned in each) for each in credits]
     tries = [k for k in (2**power for power in range(drawn.bit_length())) if k <= drawn]
     return {
         "samples_per_question": drawn,

@@ -21,18 +21,18 @@ _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
 def share_interval(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float] | None:
-    """The 95 % interval of a share of right answers: ``values`` of 0 and 1, or the credits between that some get.
+    """The 95 % interval of a share of right answers: ``values`` of 0 and 1, or credits between them.
 
     Wilson's score interval for the number of independent answers that the clusters are worth, less what it costs that
     their variance is estimated from few of them: the "effective sample size" of Korn & Graubard (1998), as compared by
-    Franco et al., J. Surv. Stat. Methodol. 7 (2019). With one answer per cluster, Wilson's interval as it is, which
-    is too wide rather than too narrow for credits between.
+    Franco et al., J. Surv. Stat. Methodol. 7 (2019). With one answer per cluster, Wilson's interval as it is, if
+    each is right or wrong.
 
     Returns:
         The bounds; None for several answers in a single cluster, which do not show how clusters differ.
     """
     share, n, images = fmean(values), len(values), len(set(clusters))
-    if images == n:
+    if images == n and {*values} <= {0, 1}:
         return wilson(share, n)
     error = clustered_error(values, clusters)
     if error is None:
@@ -90,16 +90,17 @@ def mean_interval(values: Sequence[float], clusters: Sequence[str]) -> tuple[flo
 def paired_p_value(before: Sequence[float], after: Sequence[float], clusters: Sequence[str]) -> float | None:
     """Two-sided p: do two policies differ in how many of the same questions they get right?
 
-    McNemar's exact test where each cluster has one question and each answer is right or wrong, else Student's t test of
-    the mean change, clustered. Where the change is the same in every cluster, so that it has no error, the sign test
-    over clusters.
+    McNemar's exact test where each cluster has one question (for credits between 0 and 1, the sign test that it is),
+    else Student's t test of the mean change, clustered. Where the change is the same in every cluster, so that it has
+    no error, the sign test over clusters.
 
     Returns:
         p; None for several questions in a single cluster.
     """
     images = len(set(clusters))
-    if images == len(before) and {*before, *after} <= {0, 1}:
-        return exact_mcnemar([value == 1 for value in before], [value == 1 for value in after])
+    if images == len(before):  # of credits between, only which of the two is larger counts
+        ahead = [(a > b, b > a) for a, b in zip(before, after, strict=True)]
+        return exact_mcnemar([one for one, _ in ahead], [other for _, other in ahead])
     changes = [float(b) - float(a) for a, b in zip(before, after, strict=True)]
     error = clustered_error(changes, clusters)
     if error is None:

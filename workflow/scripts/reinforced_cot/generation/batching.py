@@ -12,7 +12,9 @@ from reinforced_cot.result_files import made_again
 
 
 class Completion(NamedTuple):
-    """The text that prompt (`opened_chains`) and policy wrote, without special tokens, and whether it was cut off."""
+    """What the prompt opened (`opened_chains`), then what the policy wrote, without special tokens; and whether it was
+    cut off.
+    """
 
     text: str
     truncated: bool

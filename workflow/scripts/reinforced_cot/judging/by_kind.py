@@ -6,7 +6,7 @@ Boxes, lists and sets, and mathematics are looked for at the end of the chain; e
 
 import re
 
-from reinforced_cot.answers import box_answers, boxes, items, mathematics
+from reinforced_cot.answers import box_answers, boxes, items, mathematics, number_answers
 from reinforced_cot.answers.specification import chosen
 from reinforced_cot.answers.truth import Truth
 from reinforced_cot.judging.consistency import judge
@@ -20,6 +20,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
 _FORMULA = re.compile(
     r"\${1,2}([^$\n]{1,200})\${1,2}|\\boxed\{([^{}]{1,200})\}|=\s*([^=,;\n]{1,80}?)(?=[,;\n]|\.\s|\.?$)"
 )
+_EXACTLY = {"absolute": 0.0, "relative": 0.0}
 _DOUBTS = frozenset(("or", "maybe", "perhaps", "may", "might", "could", "?"))
 _JOINTS = frozenset((",", "and", "&"))
 
@@ -42,11 +43,13 @@ def judged(chain: str, answer: str, truth: Truth) -> Verdict:
     verdict = judge(chain, answer, truth.question)
     if name == "math" and verdict is not Verdict.SUPPORT:
         return _judge_formula(chain, answer, truth, verdict)
+    if name == "number" and verdict is not Verdict.SUPPORT:
+        return _judge_number(chain, answer, truth, verdict)
     return verdict
 
 
 def _judge_boxes(chain: str, answer: str, settings: dict[str, float]) -> Verdict:
-    """The last boxes must lie over the answer's, in a sentence that names no more and leaves nothing open."""
+    """The chain's last boxes must match the answer's. Their sentence names no further box, and expresses no doubt."""
     said = boxes.boxes_of(answer)
     parts = [(part, _boxes_in(part)) for part in _SENTENCE.split(chain[-_END:])]
     found = [box for _, named in parts for box in named]
@@ -56,12 +59,16 @@ def _judge_boxes(chain: str, answer: str, settings: dict[str, float]) -> Verdict
     if len(named) > len(said) or _leaves_open(last):
         return Verdict.UNKNOWN
     concluded = str([list(box[:4]) for box in found[-len(said) :]])
-    same = box_answers.is_right(concluded, answer, Truth((answer,)), settings)
-    return Verdict.SUPPORT if same else Verdict.CONTRADICT
+    if box_answers.is_right(concluded, answer, Truth((answer,)), settings):
+        return Verdict.SUPPORT
+    # A sentence behind them may say where the thing is in words.
+    ends_with_it = last == next(part for part, _ in reversed(parts) if part.strip())
+    return Verdict.CONTRADICT if ends_with_it else Verdict.UNKNOWN
 
 
 def _boxes_in(text: str) -> list[boxes.Box]:
-    return [box for group in _GROUP.findall(text) for box in boxes.boxes_of(group) or ()]
+    found = [box for group in _GROUP.findall(text) for box in boxes.boxes_of(group) or ()]
+    return found or list(boxes.boxes_of(text) or ())  # "left 10, top 20, right 30, bottom 40"
 
 
 def _leaves_open(sentence: str) -> bool:
@@ -90,6 +97,13 @@ def _judge_items(chain: str, answer: str, in_order: bool) -> Verdict:
     if goes_on or before in ([","], ["and"]) or not all(token in FRAME | _JOINTS for token in between):
         return Verdict.UNKNOWN
     return Verdict.SUPPORT
+
+
+def _judge_number(chain: str, answer: str, truth: Truth, verdict: Verdict) -> Verdict:
+    """Whether the last sentence gives the answer's number, perhaps in another unit."""
+    last = next((part for part in reversed(_SENTENCE.split(chain[-_END:])) if phrase(part)), "")
+    same = not _leaves_open(last) and number_answers.is_right(last, answer, truth._replace(answers=(answer,)), _EXACTLY)
+    return Verdict.SUPPORT if same else verdict
 
 
 def _judge_formula(chain: str, answer: str, truth: Truth, verdict: Verdict) -> Verdict:

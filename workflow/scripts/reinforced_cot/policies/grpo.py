@@ -30,8 +30,8 @@ class Probing(Section):
     """How many of them are answered at once."""
 
     judged: Annotated[int, Field(ge=2)] = 8
-    """With judges among the rewards, no more questions than this are probed, and only the most frequent constant
-    answers: judges may cost money.
+    """If a judge behind an endpoint is among the rewards, at most this many questions and the three most frequent
+    constant answers are probed, since each grade may cost money.
     """
 
 

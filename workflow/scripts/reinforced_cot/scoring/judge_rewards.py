@@ -15,26 +15,36 @@ from reinforced_cot.endpoints.requests import Asking, Request, key_in_environmen
 from reinforced_cot.endpoints.shown_images import with_images
 from reinforced_cot.endpoints.spending import Spent
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.scoring.judge_settings import PLACE, PREFIX, Judge, endpoint_of
+from reinforced_cot.processes import world_size
+from reinforced_cot.scoring.judge_settings import PLACE, PREFIX, Judge, endpoint_of, shared_by
 from reinforced_cot.seeds import mixed
 
 log = logging.getLogger(__name__)
 
-_SCORE = re.compile(r"score\s*(?:\*\*)?\s*[:=]\s*(?:\*\*)?\s*([-+]?\d+(?:\.\d+)?)", re.IGNORECASE)
-_ALONE = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*\.?\s*")
+# A line of its own: a judge may quote a grade that the policy has written for itself.
+_SCORE = re.compile(
+    r"^\W{0,4}score\W{0,4}[:=]\W{0,4}?([-+]?\d+(?:\.\d+)?)(?:\s?/\s?(\d+))?[\s*.]*$", re.IGNORECASE | re.MULTILINE
+)
+_ALONE = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)(?:\s?/\s?(\d+))?\s*\.?\s*")
+_THOUGHT = re.compile(r".*</think>", re.DOTALL)
 _MAX_CHARACTERS = 8_000  # of a chain that a judge is shown
 
 
 def grade_in(reply: str, scale: tuple[float, float]) -> float | None:
-    """The grade of a reply in 0..1: behind its last ``Score:``, or the number that it is alone; None without one.
+    """The grade of a reply in 0..1: its last line ``Score: N``, or the number that it is alone; None without one.
 
     >>> grade_in("It looks at the cup.\\nScore: 8", (0, 10)), grade_in("7", (0, 10)), grade_in("11", (0, 10))
     (0.8, 0.7, None)
     """
-    found = _SCORE.findall(reply) or _ALONE.fullmatch(reply)
+    if "<think>" in reply and "</think>" not in reply:
+        return None  # cut off while it thought
+    said = _THOUGHT.sub("", reply)
+    found = list(_SCORE.finditer(said)) or [alone for alone in [_ALONE.fullmatch(said)] if alone]
     if not found:
         return None
-    value, (low, high) = float(found[-1] if isinstance(found, list) else found[1]), scale
+    value, (low, high) = float(found[-1][1]), scale
+    if found[-1][2] and float(found[-1][2]) != high:
+        return None  # on another scale
     return (value - low) / (high - low) if low <= value <= high else None
 
 
@@ -56,11 +66,11 @@ class EndpointJudge:
         self._place, self._judge, self._data = f"{PREFIX}{name}", judge, data
         self._records = {example.id: example for example in examples}
         self._contents: dict[str, str] = {}
-        endpoint, model = endpoint_of(judge), str(judge.model)
+        endpoint, model = shared_by(endpoint_of(judge), world_size()), str(judge.model)
         key_in_environment(endpoint, self._place)
         self._store = ReplyStore(file).__enter__()  # open as long as the process lives
         self._spent = Spent()
-        for reply in self._store.replies():
+        for reply in self._store.spent:
             self._spent.add(reply)
         keeps = judge.on_failure != "error"
         self._asking = Asking(endpoint, self._place, model, self._store, self._spent, keeps, is_shown=False)
@@ -74,7 +84,7 @@ class EndpointJudge:
             self._request(one, self._records[id]) if one.well_formed else None
             for one, id in zip(parsed, ids, strict=True)
         ]
-        missing = {asked.key: asked for asked in requests if asked and self._store.get(asked.key) is None}
+        missing = {asked.key: asked for asked in requests if asked and not self._is_answered(asked.key)}
         if missing:
             asyncio.run(self._asking.run(list(missing.values())))
             log.info("%s: %s", self._place, self._spent.in_words(endpoint_of(self._judge)))
@@ -83,15 +93,24 @@ class EndpointJudge:
             for asked, id in zip(requests, ids, strict=True)
         ]
 
+    def _is_answered(self, key: str) -> bool:
+        """Whether a request need not be sent; where a failure ends the run, one that is stored is tried again."""
+        reply = self._store.get(key)
+        return reply is not None and (self._judge.on_failure != "error" or self._grade_of(reply) is not None)
+
+    def _grade_of(self, reply: Reply) -> float | None:
+        assert self._judge.scale is not None
+        return None if reply.problem else grade_in(reply.text, self._judge.scale)
+
     def _grade(self, reply: Reply | None, id: str) -> float:
         judge = self._judge
         assert reply is not None and judge.scale is not None
-        grade = None if reply.problem else grade_in(reply.text, judge.scale)
+        grade = self._grade_of(reply)
         if grade is not None:
             return grade
         if isinstance(judge.on_failure, float | int):
             return float(judge.on_failure)
-        said = f"refuses the request: {reply.problem}" if reply.problem else f"replies {reply.text[:200]!r}"
+        said = f"gives no reply: {reply.problem}" if reply.problem else f"replies {reply.text[:200]!r}"
         raise PipelineError(
             f"{self._place}: {judge.model} {said} (question {id}); a grade from {judge.scale[0]:g} to "
             f"{judge.scale[1]:g} is wanted: ask for it in {self._place}.prompt, or say in {self._place}.on_failure "
@@ -107,10 +126,10 @@ class EndpointJudge:
         values = {
             "question": example.question_text,
             "truth": example.answer,
-            "chain": str(parsed.think)[:_MAX_CHARACTERS],
-            "answer": str(parsed.answer),
+            "chain": _without_marks(str(parsed.think)[:_MAX_CHARACTERS]),
+            "answer": _without_marks(str(parsed.answer)),
         }
-        text = PLACE.sub(lambda place: values[place[1]], str(judge.prompt))
+        text = PLACE.sub(lambda place: values.get(place[1], place[0]), str(judge.prompt))
         content: list[dict[str, str]] = [*[{"type": "image"}] * len(images), {"type": "text", "text": text}]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         asked = {"model": judge.model, "temperature": judge.temperature, "max_tokens": judge.max_tokens}
@@ -118,6 +137,11 @@ class EndpointJudge:
         key = key_of({**asked, "seed": seed, "messages": messages, "images": [self._contents[name] for name in images]})
         files = [self._data / name for name in images]
         return Request(key, lambda: {**asked, "seed": seed, "messages": with_images(messages, files)})
+
+
+def _without_marks(text: str) -> str:
+    """A student's text without the marks by which the prompt sets it apart."""
+    return re.sub(r"</?\s*student[^>]*>", "", text, flags=re.IGNORECASE)
 
 
 def reply_file(store: Path, name: str, output: Path, rank: int) -> Path:

@@ -37,7 +37,7 @@ def scored(row: Mapping[str, Any]) -> Prediction:
 
     A plain answer has no chain: what a chain would be judged by is None then. A malformed completion should have had
     one, and counts as inconsistent. Where the kind of the true answer gives parts of the full credit,
-    ``credit`` is what the answer gets, and more than half of it counts as right.
+    ``credit`` is what the answer gets, and at least half of it counts as right.
     """
     truth = truth_of_row(row)
     parsed = parsed_as(row.get("answer_form"), row["prediction_raw"])
@@ -52,7 +52,7 @@ def scored(row: Mapping[str, Any]) -> Prediction:
         "pred_think": parsed.think,
         "pred_answer": parsed.answer,
         "parse_problem": parsed.problem,
-        "is_correct": earned > 0.5,
+        "is_correct": earned >= 0.5,
         **({"credit": earned} if chosen(truth.kind).has_parts else {}),
         "is_consist": verdict is Verdict.SUPPORT if may_have_chain else None,
         "chain_verdict": verdict.value if may_have_chain else None,
@@ -105,7 +105,9 @@ def read_predictions(path: Path, answer_form: str = "tags", answer_kind: str = "
     lines: dict[str, int] = {}
     for number, raw_row in read_jsonl(path):
         row = _row(
-            {"answer_form": answer_form, "answer_kind": answer_kind, **raw_row}, number, f"{path}, line {number}"
+            {"answer_form": answer_form, **raw_row, "answer_kind": raw_row.get("answer_kind") or answer_kind},
+            number,
+            f"{path}, line {number}",
         )
         if row["id"] in lines:
             raise DataError(
@@ -150,7 +152,9 @@ def _row(raw_row: Mapping[str, Any], number: int, place: str) -> Prediction:
             raise DataError(f"{place}: `gt_answers` must be a list of answers, and is {json.dumps(truths)[:80]}")
         row["gt_answers"] = truths
     for key, is_kind in _CARRIED.items():
-        if raw_row.get(key) and is_kind(raw_row[key]):
+        if raw_row.get(key):
+            if not is_kind(raw_row[key]):
+                raise DataError(f"{place}: `{key}` must be {_WANTED[key]}, and is {json.dumps(raw_row[key])[:80]}")
             row[key] = raw_row[key]
     try:
         fault = fault_of(truth_of_row(row))
@@ -190,6 +194,7 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
+_WANTED = {"choices": "a list of texts", "answer_kind": "text", "extra": "an object"}
 # Keys of this pipeline's own files that are handed on, and when a value has the right type.
 _CARRIED: dict[str, Callable[[Any], bool]] = {
     "choices": _are_texts,

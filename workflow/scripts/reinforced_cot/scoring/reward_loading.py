@@ -9,15 +9,19 @@ import asyncio
 import functools
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from reinforced_cot import own_code
+from reinforced_cot.code_hashes import module_hashes
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.paths import SCRIPTS
 from reinforced_cot.scoring.rewards import REWARDS, Reward
 
 Weights = Mapping[str, float | None]
+JUDGES = "reinforced_cot.training.judges"  # the module that asks judges
 RECORD_FIELDS = ("answers", "choices", "answer_kind", "extra")  # no columns of a data set: lists, or any JSON
 
 
@@ -35,6 +39,16 @@ def used_weights(rewards: str | Weights) -> dict[str, float]:
 def own_modules(rewards: str | Weights) -> list[str]:
     """The modules of the user's own rewards; a change of their code makes a policy stale."""
     return own_code.own_modules(used_weights(rewards))
+
+
+def reward_hashes(rewards: str | Weights, judges: Collection[str]) -> dict[str, str]:
+    """Hashes of the code that a policy's rewards need beside that of its stage: a change makes the policy stale.
+
+    Args:
+        judges: their names; without any, the code that asks judges decides nothing.
+    """
+    hashes = module_hashes(own_modules(rewards), Path())
+    return {**hashes, **module_hashes([JUDGES], SCRIPTS)} if judges else hashes
 
 
 def loading_problem(name: str) -> str | None:

@@ -85,7 +85,7 @@ def _consistency_value(text: str, truth: Truth) -> float:
 def brevity_reward(completions: Completions, question: list[str], answer: list[str], **columns: Any) -> list[float]:
     """-1 for an answer of more than 3 words, right or wrong, and for a missing answer, else 0.
 
-    Boxes, lists and mathematics may have as many words as the true answer.
+    Where the record names the kind of its answer, an answer may have as many words as the true one.
 
     Args:
         columns: as for `correctness_reward`.

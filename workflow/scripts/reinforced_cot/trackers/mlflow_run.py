@@ -22,8 +22,8 @@ class MlflowRun:
         self, project: str, id: str, name: str, folder: Path, settings: Mapping[str, Any], is_training: bool
     ) -> None:
         # MLflow tries for minutes otherwise, while training waits.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no library reports home
         logging.getLogger("alembic").setLevel(logging.WARNING)  # a line for each table of a new database
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a line for each retry

@@ -127,7 +127,7 @@ class _Report:
         run = self._run
         for entry in history[self._told :]:
             step = int(entry["step"])
-            # The steps that a killed process had told before it was killed are made again, the same.
+            # A resumed process repeats these steps with the same values, so they are not told twice.
             if step >= run.reached:
                 run.log(curve_points(entry), step)
                 if table := shown(entry):
@@ -179,10 +179,11 @@ def identity(folder: Path, is_training: bool) -> tuple[str, str]:
     return fresh
 
 
-def report_scores(trackers: Trackers, folder: Path, scores: Mapping[str, Any]) -> None:
+def report_scores(trackers: str, folder: Path, scores: Mapping[str, Any]) -> None:
     """Add a policy's scores to its run, and its curves where the run does not have them yet.
 
     Args:
+        trackers: as JSON.
         folder: ``results/{policy}``.
         scores: the content of eval.json.
     """
@@ -196,7 +197,9 @@ def report_scores(trackers: Trackers, folder: Path, scores: Mapping[str, Any]) -
     except (OSError, ValueError, yaml.YAMLError):
         settings = {}
     figures = {**dict(final_figures(metrics)), **dict(numbers(scores, "test"))}
-    PolicyRun(trackers, folder, settings, is_training=False).finish(history, lambda entry: None, figures)
+    PolicyRun(Trackers.model_validate_json(trackers), folder, settings, is_training=False).finish(
+        history, lambda entry: None, figures
+    )
 
 
 def curve_points(entry: Entry) -> dict[str, float]:

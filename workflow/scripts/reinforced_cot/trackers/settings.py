@@ -34,6 +34,3 @@ class Trackers(Section):
     """Steps from one table of RL's completions, with images and rewards, to the next; null for none. Completions to
     val's questions are shown at each validation.
     """
-
-
-UNTRACKED = Trackers()

@@ -30,7 +30,8 @@ class WandbRun:
             **{"project": project, "id": id, "name": name, "config": dict(settings)},
             "dir": os.environ.get("WANDB_DIR") or str(folder),
             "reinit": "create_new",  # not `wandb.run`, which TRL would write into the checkpoints' model cards
-            "settings": wandb.Settings(console="off", finish_timeout=_PATIENCE),  # the log is a file of its own
+            # The log is a file of its own, and the command line is nobody's business.
+            "settings": wandb.Settings(console="off", finish_timeout=_PATIENCE, x_disable_meta=True, disable_git=True),
         }
         try:
             self._run = wandb.init(resume="allow", **given)
@@ -45,7 +46,7 @@ class WandbRun:
             self.reached = self._run.step
         else:
             # The newest folder of a run replaces the others when it is sent: a training that goes on tells its whole
-            # history again. Scores come with a folder that adds to them.
+            # history again. The evaluation writes a further folder, which is added to the run.
             self.reached = 0 if is_training or not earlier else _NEVER
 
     def log(self, figures: Mapping[str, float], step: int) -> None:

@@ -6,6 +6,7 @@ The trainer inherits from five classes, each of which changes one thing: `Valida
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,11 @@ from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.launch.vllm_server import ready_server, server_arguments, vllm_context
 from reinforced_cot.models.families import check_vllm_rollouts
 from reinforced_cot.models.image_cache import remember_images
-from reinforced_cot.models.loading import device
 from reinforced_cot.models.processors import NEVER, vision_token_ids
 from reinforced_cot.policies.grpo import GrpoSettings, server_gpus
 from reinforced_cot.processes import rank
-from reinforced_cot.scoring.judge_rewards import endpoint_judges
-from reinforced_cot.scoring.reward_loading import load_rewards
+from reinforced_cot.scoring.reward_loading import JUDGES, load_rewards
 from reinforced_cot.seeds import subset
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.dynamic_sampling import RefillingTrainer, check_whole_groups
 from reinforced_cot.training.opened_rollouts import OpenedRolloutsTrainer
 from reinforced_cot.training.preflight import (
@@ -39,7 +37,6 @@ from reinforced_cot.training.preflight import (
     processor_of,
 )
 from reinforced_cot.training.probe_callback import ProbeCallback
-from reinforced_cot.training.reward_model import reward_models
 from reinforced_cot.training.shared_prefix_trainer import SharedPrefixTrainer
 from reinforced_cot.training.stalled_rl import StalledCheck
 from reinforced_cot.training.trainer import (
@@ -62,7 +59,7 @@ from reinforced_cot.training.vllm_rollouts import SamplingCheck, check_repaired_
 
 
 class ResumableGRPOTrainer(
-    ValidatingTrainer, ResumingTrainer, RefillingTrainer, OpenedRolloutsTrainer, SharedPrefixTrainer
+    ValidatingTrainer, ResumingTrainer, OpenedRolloutsTrainer, RefillingTrainer, SharedPrefixTrainer
 ):
     """A `GRPOTrainer` that draws the same groups whether or not it was stopped in between."""
 
@@ -90,7 +87,7 @@ def train(
     topology: Topology | None = None,
     claim: Claim = nothing_to_claim,
     val_examples: Sequence[Example] = (),
-    trackers: Trackers = UNTRACKED,
+    trackers: str = "",
     replies: Path | None = None,
 ) -> None:
     """Reinforce the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
@@ -104,7 +101,7 @@ def train(
         topology: how the run must be spread over processes and devices; None for one process.
         claim: what `trainer.resume` has returned.
         val_examples: of which some are asked during training, if the policy's ``selection`` says so.
-        trackers: what is told of the run.
+        trackers: what is told of the run, as JSON; empty for TensorBoard alone.
         replies: the folder of judges' replies, also of other runs; None beside the policy's folder.
 
     Raises:
@@ -131,9 +128,8 @@ def train(
         resume_from,
     )
     store = replies or output.parent / "replies"
-    judges: dict[str, Any] = endpoint_judges(settings.judges, examples, data, store, output, rank())
-    loading = settings.base_model
-    judges |= reward_models(settings.judges, examples, data, settings.prompt, device(), loading.trust_remote_code)
+    # By its name: a policy without judges must not become stale by how they are asked (`reward_hashes`).
+    judges = import_module(JUDGES).loaded(settings, examples, data, store, output) if settings.judges else {}
     functions, weights = load_rewards(policy.rewards or {}, examples, judges, max_completion_length=new_tokens)
     arguments = grpo_config(settings, weights, processor, output)
     check_whole_groups(policy.refill_generations, arguments)

@@ -54,7 +54,8 @@ class ProbeCallback(TrainerCallback):
         self._every, self._batch_size = probes.every, probes.batch_size
         self._tokens = settings.policy.training["max_completion_length"]
         self._rewards = list(zip(rewards, weights, strict=True))
-        questions = min(probes.questions, probes.judged) if settings.judges else probes.questions
+        is_costly = any(judge.by == "endpoint" for judge in settings.judges.values())
+        questions = min(probes.questions, probes.judged) if is_costly else probes.questions
         self._examples = subset(examples, questions, seed)
         self._images = {name: probe.images(self._examples, seed) for name, probe in IMAGE_PROBES.items()}
         rows = [reward_columns(example) for example in self._examples]
@@ -71,8 +72,10 @@ class ProbeCallback(TrainerCallback):
             "environments": None,
             **{name: [row[name] for row in rows] for name in rows[0]},
         }
+        # One process grades: each would pay a judge for the same completions.
+        self._grades = trainer.accelerator.is_main_process
         # The reward of a constant answer does not depend on the policy.
-        constants = constant_answers([*map(truth_of, self._examples)])[: _JUDGED_CONSTANTS if settings.judges else None]
+        constants = constant_answers([*map(truth_of, self._examples)])[: _JUDGED_CONSTANTS if is_costly else None]
         self._constant = max(
             self._mean_reward([text] * len(self._examples))
             for answer in constants
@@ -83,7 +86,7 @@ class ProbeCallback(TrainerCallback):
         if state.global_step % self._every:
             return
         for name, value in self._probed().items():
-            next_log(self._trainer)[PROBES + name].append(value)
+            next_log(self._trainer)[PROBES + name].append(value)  # which the process that grades writes
 
     def _probed(self) -> dict[str, float]:
         answers = {"policy": self._ask(None)}
@@ -110,7 +113,9 @@ class ProbeCallback(TrainerCallback):
         return [completion.text for [completion] in completions]
 
     def _mean_reward(self, texts: Sequence[str]) -> float:
-        """The weighted sum of all rewards, as RL pays it, averaged over the questions."""
+        """The weighted sum of all rewards, as RL pays it, averaged over the questions; 0 if another process grades."""
+        if not self._grades:
+            return 0.0
         tokenizer = self._trainer.processing_class.tokenizer
         drawn = [after_opening(text, opened) for text, opened in zip(texts, self._opened, strict=True)]
         columns = {

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoProcessor, AutoTokenizer
 
+from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.data.parsing import parse_completion
 from reinforced_cot.data.prompts import prompt_messages
@@ -28,7 +30,7 @@ class RewardModel:
         device: where the model computes.
 
     Raises:
-        PipelineError: the folder has no such model, or one with several outputs, or no chat template.
+        PipelineError: the folder has no such model, or one with several outputs, or no chat template that keeps chains.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class RewardModel:
         device: torch.device,
         trust_remote_code: bool = False,
     ) -> None:
-        folder, place = str(judge.path), f"{PREFIX}{name}.path"
+        folder, place, self._prompt = str(judge.path), f"{PREFIX}{name}.path", prompt
         options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
         try:
             config = AutoConfig.from_pretrained(folder, **options)
@@ -56,17 +58,22 @@ class RewardModel:
                 )
             takes_images = hasattr(config, "vision_config")
             self._processor = (AutoProcessor if takes_images else AutoTokenizer).from_pretrained(folder, **options)
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise PipelineError(f"`{place}`: {folder} is no reward model that transformers loads: {error}") from error
         if not getattr(self._processor, "chat_template", None):
             raise PipelineError(f"`{place}`: {folder} has no chat template, which says how a conversation is written")
+        self._takes_images = takes_images
+        example = Example("asked", ("a.png",), "What is it?", ("red",), "query")
+        written = self._rendered(example, completion_text("I look at it.", "red"))
+        if "I look at it." not in written:
+            raise PipelineError(f"`{place}`: the chat template of {folder} drops the chain of thought: {written!r}")
         self._model = model.eval().requires_grad_(False).to(device)
         tokenizer = getattr(self._processor, "tokenizer", self._processor)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
         self._records = {example.id: example for example in examples}
-        self._judge, self._data, self._prompt, self._takes_images = judge, data, prompt, takes_images
+        self._judge, self._data = judge, data
         log.info("%s grades %s", folder, "conversations with their images" if takes_images else "texts alone")
 
     @torch.no_grad()
@@ -85,14 +92,17 @@ class RewardModel:
         return grades
 
     def _outputs(self, records: Sequence[Example], texts: Sequence[str]) -> list[float]:
-        conversations = [self._conversation(*pair) for pair in zip(records, texts, strict=True)]
-        rendered = [self._processor.apply_chat_template(one, tokenize=False) for one in conversations]
+        rendered = [self._rendered(*pair) for pair in zip(records, texts, strict=True)]
         options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
         if self._takes_images:
             options["images"] = [[opened(self._data / name) for name in record.images] for record in records]
         inputs = self._processor(text=rendered, add_special_tokens=False, **options).to(self._model.device)
         logits = self._model(**inputs).logits
         return [float(value) for value in logits[:, 0].float()]
+
+    def _rendered(self, record: Example, text: str) -> str:
+        rendered: str = self._processor.apply_chat_template(self._conversation(record, text), tokenize=False)
+        return rendered
 
     def _conversation(self, record: Example, text: str) -> list[dict[str, Any]]:
         messages = prompt_messages(record.question, len(record.images), self._prompt)

@@ -22,7 +22,6 @@ from reinforced_cot.policies.settings import Selection
 from reinforced_cot.policies.sft import SftSettings
 from reinforced_cot.seeds import subset
 from reinforced_cot.switches import is_on
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.preflight import (
     check_fits,
     check_trainer,
@@ -108,7 +107,7 @@ def train(
     resume_from: Path | None,
     topology: Topology | None = None,
     claim: Claim = nothing_to_claim,
-    trackers: Trackers = UNTRACKED,
+    trackers: str = "",
 ) -> None:
     """Fine-tune the policy in ``origin``; under ``output``, write ``adapter/`` or, in full fine-tuning, ``model/``, its
     manifest, and ``metrics.json``.
@@ -120,7 +119,7 @@ def train(
         resume_from: a checkpoint of this very run, or None.
         topology: how the run must be spread over processes and devices; None for one process.
         claim: what `trainer.resume` has returned.
-        trackers: what is told of the run.
+        trackers: what is told of the run, as JSON; empty for TensorBoard alone.
 
     Raises:
         DataError: no example has a chain, or a prompt is too long.

@@ -25,11 +25,13 @@ class Tracking(TrainerCallback):
 
     Args:
         output: ``results/{policy}``.
+        trackers: as JSON.
     """
 
-    def __init__(self, trainer: Trainer, settings: TrainSettings, output: Path, trackers: Trackers) -> None:
-        self._trainer, self._every = trainer, trackers.completions_every
-        self._run = PolicyRun(trackers, output, settings.as_dict(), is_training=True)
+    def __init__(self, trainer: Trainer, settings: TrainSettings, output: Path, trackers: str) -> None:
+        chosen = Trackers.model_validate_json(trackers)
+        self._trainer, self._every = trainer, chosen.completions_every
+        self._run = PolicyRun(chosen, output, settings.as_dict(), is_training=True)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

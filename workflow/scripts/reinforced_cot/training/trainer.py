@@ -33,7 +33,6 @@ from reinforced_cot.result_files import write_result
 from reinforced_cot.resuming import MANIFEST, claim_checkpoints, deciding, resume_point
 from reinforced_cot.run_fingerprint import fingerprint
 from reinforced_cot.seeds import mixed
-from reinforced_cot.trackers.settings import UNTRACKED, Trackers
 from reinforced_cot.training.divergence import FiniteTrainer, FiniteWeights, undrawable_tokens_named
 from reinforced_cot.training.full_finetuning import publish_model
 from reinforced_cot.training.preemption import saved_at_sigterm
@@ -109,7 +108,12 @@ def nothing_to_claim() -> None:
 
 
 def resume(
-    script: Path, settings: Mapping[str, Any], inputs: Iterable[Path], topology: Topology | None, output: Path
+    script: Path,
+    settings: Mapping[str, Any],
+    inputs: Iterable[Path],
+    topology: Topology | None,
+    output: Path,
+    further: Mapping[str, Path] | None = None,
 ) -> tuple[Path | None, Claim]:
     """Find the checkpoint from which this very run goes on; one process decides and tells the others.
 
@@ -117,7 +121,7 @@ def resume(
 
     Args:
         settings: all settings of the run; they go into its fingerprint.
-        inputs: the files that the run depends on.
+        inputs, further: the files that the run depends on, as for `fingerprint`.
         topology: checkpoints are written per process, so that a run on a different number of processes starts afresh.
 
     Returns:
@@ -127,7 +131,7 @@ def resume(
     Raises:
         PipelineError: another process trains in this folder.
     """
-    run = fingerprint(script, {**deciding(settings), "spread": spread(topology, world_size())}, inputs)
+    run = fingerprint(script, {**deciding(settings), "spread": spread(topology, world_size())}, inputs, further)
     # This connects the processes. Its count of them is not used: under DeepSpeed on CPUs, each process counts one.
     PartialState(cpu=bool(topology and topology.use_cpu and topology.distributed_type != "DEEPSPEED"))
     checkpoints = output / "checkpoints"
@@ -147,14 +151,14 @@ def run(
     start: Start,
     output: Path,
     claim: Claim,
-    trackers: Trackers = UNTRACKED,
+    trackers: str = "",
 ) -> None:
     """Train, from a checkpoint if there is one; publish ``adapter/`` or, in full fine-tuning, ``model/`` with its
     manifest, and ``metrics.json``.
 
     Args:
         output: ``results/{policy}``.
-        trackers: what is told of the run; it changes nothing of it.
+        trackers: what is told of the run, as JSON; it changes nothing of the run.
 
     Raises:
         PipelineError: a loss, a gradient or a weight is not finite, or nothing was learned.
@@ -199,12 +203,12 @@ def run(
         trainer.accelerator.end_training()
 
 
-def tracked(trainer: Trainer, settings: TrainSettings, output: Path, trackers: Trackers) -> Any:
+def tracked(trainer: Trainer, settings: TrainSettings, output: Path, trackers: str) -> Any:
     """Add the callback `Tracking`; None without a tracker, and in all processes but the first.
 
     The module is imported by its name: how a run is tracked decides no weight, and must make no policy stale.
     """
-    if not trackers.report_to or not trainer.is_world_process_zero():
+    if not trackers or not trainer.is_world_process_zero():
         return None
     tracking = import_module("reinforced_cot.training.tracking").Tracking(trainer, settings, output, trackers)
     trainer.add_callback(tracking)
