@@ -27,6 +27,6 @@ rule configuration:
     conda:
         "../environment.yml"
     params:
-        text=EFFECTIVE,
+        text=lambda wildcards: EFFECTIVE,
     shell:
         "printf '%s' {params.text:q} 2> {log:q}"

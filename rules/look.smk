@@ -15,7 +15,7 @@ rule look:
     params:
         scripts=unrecorded(SCRIPTS),
         data=f"{settings.results}/data",  # in a param, Snakemake replaces no path variable
-        settings=json.dumps(
+        settings=lambda wildcards: json.dumps(
             {
                 split: stage_settings.data_settings(settings, split).as_dict()
                 for split in SPLITS

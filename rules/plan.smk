@@ -16,7 +16,7 @@ rule plan:
     params:
         scripts=unrecorded(SCRIPTS),
         data=f"{settings.results}/data",  # in a param, Snakemake replaces no path variable
-        settings=json.dumps(
+        settings=lambda wildcards: json.dumps(
             {
                 "base": stage_settings.base_settings(settings).as_dict(),
                 "answer": stage_settings.answer_settings(settings).as_dict(),

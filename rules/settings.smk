@@ -56,6 +56,6 @@ rule answer_settings:
     conda:
         "../environment.yml"
     params:
-        settings=as_yaml(stage_settings.answer_settings(settings)),
+        settings=lambda wildcards: as_yaml(stage_settings.answer_settings(settings)),
     shell:
         "printf '%s' {params.settings:q} > {output:q} 2> {log:q}"

@@ -19,7 +19,9 @@ from typing import Any
 
 _LAUNCH = "is set by the pipeline: `launch` says on how many GPUs a stage runs"
 _SELECTION = "is set by the pipeline: `selection` says how the best checkpoint is chosen, at every save"
-_NO_SELECTION = "is not available: RL keeps its last step, which the stage answer asks"
+_NO_SELECTION = (
+    "is not available: the policy's `selection` asks questions of val and chooses the checkpoint (every, publish)"
+)
 _HUB = "is not available: a run uploads no model"
 _TRACKING = "is set by the pipeline: `trackers`, at the top level, names what tracks runs besides TensorBoard"
 _COMPLETIONS = "is set by the pipeline: `trackers.completions_every` shows completions with their images"

@@ -176,4 +176,19 @@ WARNINGS = [
 
 @pytest.mark.parametrize(("changes", "expected"), WARNINGS)
 def test_what_contradicts_the_method_is_warned_about(changes: dict[str, Any], expected: list[str]) -> None:
-    assert warnings_of(validated(changed(changes))) == expected
+    assert warnings_of(validated(changed({"answer.max_new_tokens": 512, **changes}))) == expected
+
+
+def test_answers_that_would_be_cut_off_and_keys_that_are_not_set_are_warned_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge = {"by": "endpoint", "url": "http://a/v1", "model": "m", "key_env": "NO_SUCH_KEY"}
+    changes = {"answer.max_new_tokens": 100, f"{GRPO}.max_completion_length": 200, "judges": {"grader": judge}}
+    given = changed({**changes, "report": ["grpo"], "rewards": {"judges.grader": 1.0}})
+    assert warnings_of(validated(given)) == [
+        f"`answer.max_new_tokens` is 100, and `{GRPO}.max_completion_length` lets completions have 200 tokens: longer "
+        "answers to the test split are cut off, and none of those is right",
+        "the environment has no NO_SUCH_KEY, which a judge names as key_env: export it where the job runs",
+    ]
+    monkeypatch.setenv("NO_SUCH_KEY", "x")
+    assert len(warnings_of(validated(given))) == 1

@@ -430,7 +430,8 @@ CASES = [
     (
         {"policies.gspo.rewards": {"mine.polite": 1.0}},
         "unknown key `policies.gspo.rewards.mine.polite`; valid keys are format, "
-        "correctness, consistency, brevity, tag_count, overlong, original; write one of your own as `module:function`",
+        "correctness, consistency, brevity, tag_count, overlong, original; "
+        "write a judge as `judges.<name>`, your own as `module:function`",
     ),
     ({"seeds": [3, 1]}, "`seeds` names 1, which is `seed` itself; leave it out: seeds are further ones"),
     ({"seeds": [3, 3]}, "`seeds` is [3, 3]; it names an entry twice"),

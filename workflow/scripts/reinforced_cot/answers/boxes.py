@@ -96,6 +96,33 @@ def _has_area(box: Box) -> bool:
     return all(map(math.isfinite, box[:4])) and box.left < box.right and box.top < box.bottom
 
 
+def scaled(text: str, width: float, height: float) -> str:
+    """A text of boxes with all sides scaled, as JSON; labels stay.
+
+    >>> scaled("[10, 20, 30, 40]", 0.5, 0.25), scaled('[{"bbox_2d": [10, 20, 30, 40], "label": "dog"}]', 2, 2)
+    ('[5, 5, 15, 10]', '[{"bbox_2d": [20, 40, 60, 80], "label": "dog"}]')
+
+    Args:
+        text: of which `boxes_of` reads boxes.
+        width, height: the factors.
+    """
+    try:
+        value = json.loads(_TAGS.sub(" ", text).strip())
+        list(_of_json(value))
+    except (ValueError, TypeError, RecursionError):
+        value = [list(box[:4]) for box in boxes_of(text) or ()]
+        value = value[0] if len(value) == 1 else value
+    return json.dumps(_scaled(value, (width, height, width, height)), ensure_ascii=False)
+
+
+def _scaled(value: Any, factors: tuple[float, ...]) -> Any:
+    if isinstance(value, dict):
+        return {key: _scaled(part, factors) if key in _KEYS else part for key, part in value.items()}
+    if len(value) == len(factors) and all(map(_is_number, value)):
+        return [round(side * factor) for side, factor in zip(value, factors, strict=True)]
+    return [_scaled(part, factors) for part in value]
+
+
 def iou(one: Box, other: Box) -> float:
     """The area that two boxes share, as a share of the area that they cover together.
 

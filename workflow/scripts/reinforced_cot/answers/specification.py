@@ -6,6 +6,7 @@ It stands apart from how answers are compared (`kinds`): a change of a rule prep
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -76,7 +77,9 @@ def chosen(text: str) -> Chosen:
     if not name:
         return Chosen("", {}, _OPEN.is_worded, _OPEN.has_parts)
     if name not in KINDS:
-        raise DataError(f"the answer kind {text!r} is unknown; known are {', '.join(KINDS)}")
+        near = get_close_matches(name.casefold(), KINDS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KINDS)}"
+        raise DataError(f"the answer kind {text!r} is unknown; {hint}")
     kind = KINDS[name]
     settings = {key: setting.default for key, setting in kind.settings.items()}
     for part in given:

@@ -4,8 +4,9 @@ Each check is a row of a table: the sections that it reads, and the function tha
 these sections agree with their types, so that one mistake does not cause puzzling further messages.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from reinforced_cot.chains.settings import chain_problems
 from reinforced_cot.config.configuration import Config
@@ -37,8 +38,10 @@ from reinforced_cot.config.trl_fields import defaults
 from reinforced_cot.generation.settings import Answering
 from reinforced_cot.models.settings import BaseModelSettings
 from reinforced_cot.planning.batch_sizes import batch_problems
+from reinforced_cot.policies.grpo import GrpoPolicy
 from reinforced_cot.policies.methods import METHODS
-from reinforced_cot.scoring.judge_settings import judge_problems
+from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.scoring.judge_settings import judge_problems, used_judges
 
 Sections = Mapping[str, Any]
 
@@ -123,7 +126,32 @@ def warnings_of(config: Config) -> list[str]:
     """One line per setting that is allowed but probably a mistake, of the policies that the report needs."""
     sections = {name: getattr(config, name) for name in Config.model_fields}
     candidates = [as_candidate(name, config.policies[name], sections) for name in config.made]
-    return [line for one in candidates if one.policy.method in WARNINGS for line in WARNINGS[one.policy.method](one)]
+    checked = [one for one in candidates if one.policy.method in WARNINGS]
+    lines = [line for one in checked for line in WARNINGS[one.policy.method](one)]
+    asked = [one for one in candidates if one.key.removeprefix("policies.") in config.report]
+    return [*lines, *_cut_off_answers(config.answer.max_new_tokens, asked), *_missing_keys(config)]
+
+
+def _cut_off_answers(allowed: int, candidates: Sequence[Candidate]) -> Iterator[str]:
+    for one in candidates:
+        for key, longest in one.policy.new_tokens().items():
+            if longest > allowed:
+                yield (
+                    f"`answer.max_new_tokens` is {allowed}, and `{one.key}.{key}` lets completions have {longest} "
+                    "tokens: longer answers to the test split are cut off, and none of those is right"
+                )
+
+
+def _missing_keys(config: Config) -> Iterator[str]:
+    policies = [config.policies[name] for name in config.made]
+    rewards = [config.rewards if policy.rewards is None else policy.rewards for policy in policies if _is_rl(policy)]
+    variables = {judge.key_env for given in rewards for judge in used_judges(given, config.judges).values()}
+    for variable in sorted({name for name in variables if name} - os.environ.keys()):
+        yield f"the environment has no {variable}, which a judge names as key_env: export it where the job runs"
+
+
+def _is_rl(policy: TrainedPolicy) -> TypeGuard[GrpoPolicy]:
+    return isinstance(policy, GrpoPolicy)
 
 
 def as_candidate(name: str, policy: Any, sections: Sections) -> Candidate:

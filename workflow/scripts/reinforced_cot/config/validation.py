@@ -149,7 +149,11 @@ def _unknown_rewards(name: str, value: Any) -> Iterator[str]:
         for reward in value:
             if reward not in REWARDS and ":" not in str(reward) and not str(reward).startswith(PREFIX):
                 line = reserved_or_unknown(name, str(reward), known)
-                yield line if line.endswith("?") else f"{line}; write one of your own as `module:function`"
+                yield (
+                    line
+                    if line.endswith("?")
+                    else f"{line}; write a judge as `judges.<name>`, your own as `module:function`"
+                )
             elif str(reward).count(":") > 1:
                 yield f"`{name}` names {reward}, with two colons: write `module:function: weight`, with a blank"
 

@@ -218,7 +218,9 @@ class Asking:
         try:
             known = [model.id async for model in client.models.list()]
         except openai.OpenAIError:
-            return f"{self._endpoint.url} has no chat completions of {self._model}: {_said(error)}"
+            known = [self._model]
+        if self._model in known:
+            return f"{self._endpoint.url}/chat/completions does not exist ({_said(error)}): most urls end in /v1"
         return f"{self._endpoint.url} knows no model {self._model}; it has {', '.join(known[:8]) or 'none'}"
 
     def _gave_up(self, error: Exception) -> str:

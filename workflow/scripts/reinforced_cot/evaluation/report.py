@@ -53,6 +53,7 @@ def render(
         n=first["n"],
         images=first["n_images"],
         warnings=tables.few_images(first["n_images"]),
+        failed_grades=tables.failed_grades(histories),
         lost_variety=tables.lost_variety(evaluations),
         true_answers=tables.as_html(tables.true_answers(evaluations)),
         overview=tables.as_html(tables.overview(evaluations, spread)),

@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, TEXT_PROBES, is_near
+from reinforced_cot.scoring.judge_settings import FAILED, PREFIX
 
 Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
 
@@ -227,6 +228,16 @@ def few_images(images: int) -> list[str]:
     if images >= FEW_IMAGES:
         return []
     return [f"the test split has {images} images: intervals and tests rest on how they differ, and are rough"]
+
+
+def failed_grades(histories: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One line per judge and policy where grades have failed: that share of rewards is no grade."""
+    lines = []
+    for policy, frame in histories.items():
+        for name in (name for name in frame if name.startswith(PREFIX) and name.endswith(f"/{FAILED}")):
+            if share := frame[name].mean():
+                lines.append(f"{policy}: {share:.1%} of the grades by {name.rpartition('/')[0]} failed (on_failure)")
+    return lines
 
 
 def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:

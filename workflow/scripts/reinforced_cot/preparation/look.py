@@ -18,7 +18,7 @@ from reinforced_cot.data.records import Place, RawRecord, Records, Rejection
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.judging.by_kind import judged
 from reinforced_cot.judging.consistency import is_bare
-from reinforced_cot.preparation.box_checks import box_fault
+from reinforced_cot.preparation.box_checks import with_fitting_boxes
 from reinforced_cot.preparation.conversion import converted
 from reinforced_cot.reading.verdict import Verdict
 
@@ -28,7 +28,7 @@ SHOWN = 5
 _WIDTH = 96  # characters of a text that is shown
 _GAPS = {"n/a", "na", "nan", "null", "none", "-", "?", "unknown", "tbd", "todo"}
 _FORMULA = re.compile(r"\\[a-zA-Z]{2,}|\^|\$[^$]*[a-z\\][^$]*\$")
-_ANNOTATORS = 5
+_ANNOTATORS, _SIDES = 5, ("x1", "y1", "x2", "y2")
 _NUMBER = re.compile(r"[-+]?[\d.,]+ ?%?")
 
 
@@ -79,20 +79,22 @@ class Look:
 
 
 def look_at(records: Records, budget: PixelBudget, count: int = READ) -> Look:
-    """Read the first ``count`` records; only the images of those that are shown are opened."""
+    """Read the first ``count`` records; images are opened of those that are shown, and of those with boxes."""
     look, reader = Look(), records()
     asked: dict[tuple[Any, ...], tuple[str, ...]] = {}
     for record in islice(reader, count):
         look.read += 1
         result = record if isinstance(record, Rejection) else converted(record)
         sizes: list[str] = []
-        if isinstance(record, RawRecord) and isinstance(result, Example) and len(look.shown) < SHOWN:
+        has_box = isinstance(result, Example) and result.answer_kind.partition(" ")[0] == "box"
+        is_seen = has_box or len(look.shown) < SHOWN  # whether its images are opened
+        if isinstance(record, RawRecord) and isinstance(result, Example) and is_seen:
             try:
                 both = [encoded(image, f"an image of {record.place}", budget).sizes for image in record.images]
                 sizes = [_in_words(before, after) for before, after in both]
                 look.pixels = max([look.pixels, *(after[0] * after[1] for _, after in both)])
-                if fault := box_fault(result, both):
-                    result = Rejection(record.id, record.place, *fault)
+                fitting = with_fitting_boxes(result, both)
+                result = fitting if isinstance(fitting, Example) else Rejection(record.id, record.place, *fitting)
             except ImageRejected as error:
                 result = Rejection(record.id, record.place, error.reason, error.detail)
         if isinstance(result, Rejection):
@@ -164,6 +166,8 @@ def suggested_kind(example: Example) -> str:
         return "box"
     if answer.startswith("["):
         return "list"
+    if len(example.answers) == len(_SIDES) and all(map(_NUMBER.fullmatch, example.answers)):
+        return "box"  # a list of four numbers was taken for four answers
     if _FORMULA.search(answer):
         return "math"
     return "vqa" if len(example.answers) >= _ANNOTATORS else ""

@@ -26,7 +26,7 @@ from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import dumped, new_file, new_folder
 from reinforced_cot.integrity import record_split, split_manifest
-from reinforced_cot.preparation.box_checks import box_fault
+from reinforced_cot.preparation.box_checks import with_fitting_boxes
 from reinforced_cot.preparation.conversion import converted
 from reinforced_cot.preparation.image_store import ImageStore
 
@@ -113,9 +113,10 @@ def _with_images(
             names = store.finish(begun)
         except ImageRejected as error:
             return record.place, Rejection(record.id, record.place, error.reason, error.detail)
-        if fault := box_fault(result, [store.sizes[name] for name in names]):
-            return record.place, Rejection(record.id, record.place, *fault)
-        return record.place, replace(result, images=tuple(f"{prefix}/{name}" for name in names))
+        fitting = with_fitting_boxes(result, [store.sizes[name] for name in names])
+        if not isinstance(fitting, Example):
+            return record.place, Rejection(record.id, record.place, *fitting)
+        return record.place, replace(fitting, images=tuple(f"{prefix}/{name}" for name in names))
 
     for record in records:
         result = record if isinstance(record, Rejection) else converted(record)

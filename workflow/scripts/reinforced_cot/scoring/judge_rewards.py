@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from reinforced_cot.endpoints.shown_images import with_images
 from reinforced_cot.endpoints.spending import Spent
 from reinforced_cot.errors import PipelineError
 from reinforced_cot.processes import world_size
-from reinforced_cot.scoring.judge_settings import PLACE, PREFIX, Judge, endpoint_of, shared_by
+from reinforced_cot.scoring.judge_settings import FAILED, PLACE, PREFIX, Judge, endpoint_of, shared_by
 from reinforced_cot.seeds import mixed
 
 log = logging.getLogger(__name__)
@@ -88,10 +88,23 @@ class EndpointJudge:
         if missing:
             asyncio.run(self._asking.run(list(missing.values())))
             log.info("%s: %s", self._place, self._spent.in_words(endpoint_of(self._judge)))
-        return [
+        grades = [
             self._grade(self._store.get(asked.key), id) if asked else 0.0
             for asked, id in zip(requests, ids, strict=True)
         ]
+        self._tell_failures(requests, columns.get("log_metric"))
+        return grades
+
+    def _tell_failures(
+        self, requests: Sequence[Request | None], log_metric: Callable[[str, float], None] | None
+    ) -> None:
+        """Log the share of grades that failed: with ``on_failure`` as a number, nothing else would show it."""
+        replies = [self._store.get(asked.key) for asked in requests if asked]
+        failed = sum(reply is None or self._grade_of(reply) is None for reply in replies)
+        if log_metric:
+            log_metric(f"{self._place}/{FAILED}", failed / len(replies) if replies else 0.0)
+        if failed and 2 * failed >= len(replies):
+            log.warning("%s: %d of %d replies have no grade, and earn on_failure", self._place, failed, len(replies))
 
     def _is_answered(self, key: str) -> bool:
         """Whether a request need not be sent; where a failure ends the run, one that is stored is tried again."""

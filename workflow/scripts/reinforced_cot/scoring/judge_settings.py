@@ -6,13 +6,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from reinforced_cot.endpoints.settings import CONTROL, DEFAULTS, Endpoint, EndpointKeys, Temperature, endpoint_problems
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.section import Count, Share, Text
+from reinforced_cot.section import Count, Text
 
 PREFIX = "judges."  # of a judge's name among the rewards
+FAILED = "failed"  # behind it, the logged share of grades that failed
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 PLACES = ("question", "truth", "chain", "answer")  # what a prompt may name in braces
 PLACE = re.compile(r"\{(\w+)\}")
@@ -36,7 +38,20 @@ _ENDPOINT_DEFAULTS = {
 _MODEL_DEFAULTS = {"batch_size": 8}
 
 Scale = Annotated[tuple[float, float], Field(strict=False)]
-OnFailure = Literal["error"] | Share
+
+
+def _is_value_of_failure(value: Any) -> Any:
+    is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    if value != "error" and not is_share:
+        raise PydanticCustomError("explained", "it must be error, or a number from 0 to 1, as grades are")
+    return value
+
+
+OnFailure = Annotated[
+    Any,
+    AfterValidator(_is_value_of_failure),
+    WithJsonSchema({"anyOf": [{"const": "error"}, {"type": "number", "minimum": 0, "maximum": 1}]}),
+]
 
 
 class Judge(EndpointKeys):

@@ -134,7 +134,10 @@ class StopEarly(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         if has_ended(state.log_history, self._patience):
-            log.info("step %d: no better accuracy on val in %d validations", state.global_step, self._patience)
+            log.info(
+                "step %d: training ends, since %d validations in a row brought no better accuracy on val",
+                *(state.global_step, self._patience),
+            )
             control.should_training_stop = control.should_save = True
         return control
 
