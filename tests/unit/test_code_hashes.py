@@ -189,6 +189,12 @@ def closures() -> dict[str, set[str]]:
     }
 
 
+MATCHING = {
+    *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
+    *("look", "preset"),
+}
+
+
 @pytest.mark.parametrize(
     ("module", "scripts"),
     [
@@ -196,16 +202,16 @@ def closures() -> dict[str, set[str]]:
         ("evaluation.report", {"report"}),
         (
             "data.prompts",
-            {"sft", "grpo", "merge_lora", "answer", "sample", "ask_teacher", "plan"},
+            {"sft", "grpo", "merge_lora", "answer", "ask", "sample", "ask_teacher", "plan"},
         ),  # the plan counts those of a merge's proof
         # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
-        (
-            "matching.answer_matching",
-            {
-                *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
-                *("look", "preset"),
-            },
-        ),
+        ("matching.answer_matching", MATCHING),
+        # A policy without judges does not become stale by how they are asked (`reward_hashes`).
+        ("endpoints.requests", {"ask_teacher"}),
+        ("scoring.judge_rewards", set()),
+        ("training.reward_model", set()),
+        ("trackers.policy_run", set()),
+        ("answers.math_worker", MATCHING),
         # A change of the judge or of a filter draws no sample and asks no teacher again.
         ("chains.filters", {"filter_chains"}),
         ("chains.settings", {"filter_chains", "ask_teacher", "config", "plan", "preset"}),

@@ -30,7 +30,7 @@ WITHOUT_TORCH = {
     "ask_teacher": set(),
     "run_programs": set(),
 }
-WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "sample", "plan"}
+WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "ask", "sample", "plan"}
 
 
 def imported(code: str, folder: Path = SCRIPTS) -> set[str]:

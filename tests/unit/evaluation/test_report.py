@@ -162,7 +162,10 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
         assert f"<td>{cell}</td>" in text, cell
     assert "<td>0.200</td>" not in text.split("What cheating would score")[1]  # the best constant stands for all
     assert "constant answer “&lt;script&gt;" in text and "Handle with care" in text
-    assert "gspo, in training: copied chain earns 0.960, the policy 1.000" in text and "grpo, in training" not in text
+    assert (
+        "gspo, in training: the policy earns 1.000, and these nearly as much: copied chain 0.960" in text
+        and "grpo, in training" not in text
+    )
     assert "<th>grpo: chains</th>" in text  # the number of chains of a length differs between policies
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
     assert text.count("<svg") == 6 and text.count("</svg>") == 6

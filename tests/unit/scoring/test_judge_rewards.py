@@ -108,6 +108,21 @@ def test_a_failure_ends_the_run_in_one_line_and_keeps_what_was_asked(
         assert "\n" not in str(refusal.value)
 
 
+def test_the_share_of_failed_grades_is_logged(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logged: list[tuple[str, float]] = []
+    with TeacherServer(lambda text, seed: "no" if "both" in text else "Score: 5") as server:
+        reward = judge(server, data, on_failure=0.5)
+        completions = [[{"role": "assistant", "content": text}] for text in (GOOD, BETTER, "no tags")]
+        columns: dict[str, Any] = {
+            "completions": completions,
+            "id": ["q1", "q2", "q1"],
+            "log_metric": lambda *pair: logged.append(pair),
+        }
+        assert reward(**columns) == [0.5, 0.5, 0.0]
+    assert logged == [("judges.grader/failed", 0.5)]
+    assert "judges.grader: 1 of 2 replies have no grade, and earn on_failure" in caplog.text
+
+
 @pytest.mark.parametrize("faults", [[], [500] * 3, [400], ["no JSON"] * 3])
 def test_a_stated_value_stands_for_a_failure_and_is_kept(data: Path, faults: list[Fault]) -> None:
     """Of one grade, so that the run that goes on earns what the undisturbed one earned."""
@@ -176,6 +191,7 @@ def test_what_can_be_known_is_said_before_a_model_is_loaded(data: Path, monkeypa
         assert ask(judge(server, data, key_env="GRADER_KEY"), ("q1", GOOD)) == [0.3]
     stored = [json.loads(line) for line in (data / "store/one.jsonl").read_text().split("\n") if line]
     assert len(stored) == 1 and "sk-" not in json.dumps(stored)
+    assert stored[0]["about"] == {"question": "q1", "chain": "I look at it!!!", "answer": "cup"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ import pytest
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.scoring.reward_loading import checked, load_rewards, loading_problem, own_modules, used_weights
+from reinforced_cot.scoring.reward_loading import (
+    checked,
+    load_rewards,
+    loading_problem,
+    own_modules,
+    reward_hashes,
+    used_weights,
+)
 
 IDS = ["q1", "q2", "q3"]
 TEXTS = ["first", "second", "third"]
@@ -299,6 +306,15 @@ def test_rewards_get_what_records_say_beside_the_columns(folder: Path) -> None:
     columns = {"id": ["q2", "q2", "q3"], "answer": ["a", "a", "a"], "question": ["?"] * 3}
     completions = [[{"role": "assistant", "content": completion_text("x", said)}] for said in ("b", "c", "b")]
     assert correct(completions=completions, **columns) == [1.0, 0.0, 0.0]
+
+
+def test_the_code_of_judges_decides_only_where_there_are_judges(folder: Path) -> None:
+    (folder / "own_fields.py").write_text("def mine(completions, **_): return [1.0] * len(completions)\n")
+    plain = reward_hashes({"own_fields:mine": 1.0, "judges.grader": 1.0}, [])
+    assert plain.keys() == {"own_fields"}
+    judged = reward_hashes({"own_fields:mine": 1.0, "judges.grader": 1.0}, ["grader"])
+    parts = ("training.judges", "scoring.judge_rewards", "training.reward_model", "endpoints.requests")
+    assert {*plain, *(f"reinforced_cot.{part}" for part in parts)} <= judged.keys()
 
 
 def test_an_own_module_is_never_taken_for_another_of_its_name(folder: Path) -> None:

@@ -53,6 +53,8 @@ def _fault(true: str, truth: Truth, kind: str, settings: Settings) -> str | None
         found = boxes_of(true)
         if found is None:
             return f"{shown} holds no boxes [x1, y1, x2, y2] with x1 < x2 and y1 < y2"
+        if not settings["range"] and all(max(box[:4]) <= 1 for box in found):
+            return f"the sides of {shown} are shares of the image: write the kind as box range=1"
         return outside(found, settings["range"], settings["range"]) if settings["range"] else None
     return None
 

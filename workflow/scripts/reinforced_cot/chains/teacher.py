@@ -55,7 +55,7 @@ def _jobs_of(settings: TeacherSettings, examples: Sequence[Example], data: Path)
             ) -> dict[str, Any]:
                 return {**sampling, "messages": with_images(messages, files)}
 
-            yield _Job(example.id, Request(key, body))
+            yield _Job(example.id, Request(key, body, {"question": example.id}))
 
 
 def ask_teacher(

@@ -61,10 +61,14 @@ class ReplyStore:
         """The reply to a request, if it was asked before."""
         return self._replies.get(key)
 
-    def add(self, key: str, reply: Reply) -> None:
-        """Append a reply; it is on its way to the disk when this returns."""
+    def add(self, key: str, reply: Reply, about: Mapping[str, str] | None = None) -> None:
+        """Append a reply; it is on its way to the disk when this returns.
+
+        Args:
+            about: what was asked, for people who read the file.
+        """
         assert self._file is not None
-        row = {"key": key, **reply._asdict()}
+        row = {"key": key, **({"about": dict(about)} if about else {}), **reply._asdict()}
         self._file.write(f"\n{json.dumps({**row, 'sha256': _digest(row)})}\n")  # the first break ends a line cut off
         self._file.flush()
         self._replies[key] = reply
@@ -75,6 +79,7 @@ class ReplyStore:
             try:
                 row = json.loads(line)
                 if row.pop("sha256") == _digest(row):
+                    row.pop("about", None)
                     yield row.pop("key"), Reply(**row)
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue  # blank, damaged or cut off

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import openai
@@ -31,11 +32,13 @@ class Request(NamedTuple):
 
     Attributes:
         key: of what is asked (`reply_store.key_of`).
+        about: what is asked, for people who read the stored replies.
         body: makes the arguments of a chat completion, with the model's name. Images are read when it is sent.
     """
 
     key: str
     body: Callable[[], dict[str, Any]]
+    about: Mapping[str, str] = MappingProxyType({})
 
 
 def key_in_environment(endpoint: Endpoint, place: str) -> str:
@@ -136,7 +139,7 @@ class Asking:
                     reply = await self._reply(client, request)
                 finally:
                     self._under_way -= 1
-                self._store.add(request.key, reply)
+                self._store.add(request.key, reply, request.about)
                 self._spent.add(reply)
                 if not self._spent.accepted and len(self._spent.refused) >= _REFUSED_FIRST:
                     raise PipelineError(f"{self._endpoint.url} refuses every request: {self._spent.refused[-1]}")

@@ -241,17 +241,21 @@ def failed_grades(histories: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One line per probe that earns nearly as much reward as the policy, or more, when training ends."""
+    """One line per policy that probes come near when training ends: what they earn, and what the policy does."""
     lines = []
     for policy, frame in histories.items():
         probes = {name.removeprefix(PROBES): frame[name].dropna() for name in frame if name.startswith(PROBES)}
         last = {name: values.iloc[-1] for name, values in probes.items() if len(values)}
         earned = last.pop("policy", None)
-        for name, score in last.items():
-            share = NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR
-            if earned is not None and is_near(score, earned, share):
-                label = name.replace("_", " ")
-                lines.append(f"{policy}, in training: {label} earns {score:.3f}, the policy {earned:.3f}")
+        near = [
+            f"{name.replace('_', ' ')} {score:.3f}"
+            for name, score in last.items()
+            if earned is not None and is_near(score, earned, NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR)
+        ]
+        if near:
+            lines.append(
+                f"{policy}, in training: the policy earns {earned:.3f}, and these nearly as much: {', '.join(near)}"
+            )
     return lines
 
 

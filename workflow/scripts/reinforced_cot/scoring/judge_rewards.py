@@ -149,7 +149,8 @@ class EndpointJudge:
         seed = mixed(0, "judge", text, *images) % 2**31
         key = key_of({**asked, "seed": seed, "messages": messages, "images": [self._contents[name] for name in images]})
         files = [self._data / name for name in images]
-        return Request(key, lambda: {**asked, "seed": seed, "messages": with_images(messages, files)})
+        about = {"question": example.id, "chain": values["chain"], "answer": values["answer"]}
+        return Request(key, lambda: {**asked, "seed": seed, "messages": with_images(messages, files)}, about)
 
 
 def _without_marks(text: str) -> str:

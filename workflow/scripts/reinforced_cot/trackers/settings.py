@@ -1,9 +1,9 @@
 """The section ``trackers``: where runs are tracked besides TensorBoard. Nothing of it makes a result stale."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from reinforced_cot.section import Count, Section
@@ -19,10 +19,14 @@ def _name_that_all_take(project: str) -> str:
     return project
 
 
+def _as_list(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names  # as TRL's own `report_to`
+
+
 class Trackers(Section):
     """Where the runs of policies are tracked. TensorBoard is always written, and needs no entry here."""
 
-    report_to: Annotated[tuple[Tracker, ...], Field(strict=False)] = ()
+    report_to: Annotated[tuple[Tracker, ...], Field(strict=False), BeforeValidator(_as_list)] = ()
     """Any of `wandb`, `trackio` and `mlflow`. Each policy is one run, with its settings, curves, completions and
     scores. Keys and addresses come from the environment alone, such as `WANDB_API_KEY` and `MLFLOW_TRACKING_URI`.
     """
