@@ -49,6 +49,7 @@ rule report:
         results=subpath(output[0], parent=True),
         seeds="--seeds" if settings.seeds else "",
         chains=[f"{chosen}={','.join(names)}" for chosen, names in CHAIN_SETS.items()],
+        origins=[f"{name}={POLICIES[name].from_policy}" for name in TRAINED],
         keep=[
             f"{name}={','.join(map(str, POLICIES[name].rated_by.keep))}"
             for name in RATED
@@ -56,5 +57,5 @@ rule report:
     shell:
         "exec python {params.scripts:q}/report.py --results {params.results:q} --policies {params.policies:q}"
         " --losses {params.losses:q} --merged {params.merged:q}"
-        " --template {params.template:q} {params.seeds} --chains {params.chains:q} --keep {params.keep:q}"
+        " --template {params.template:q} {params.seeds} --chains {params.chains:q} --keep {params.keep:q} --origins {params.origins:q}"
         " --output {output:q} > {log:q} 2>&1"

@@ -198,7 +198,7 @@ ROWS = {
         {},
     ),
     "a docstring": (
-        replace(f"{PACKAGE}/scoring/rewards.py", '"""1 for a true answer', '"""One for a true answer'),
+        replace(f"{PACKAGE}/scoring/rewards.py", '"""The credit of the answer', '"""Credit of the answer'),
         {},
     ),
     "a comment in environment.yml": (replace("environment.yml", "name:", "# a comment\nname:"), {}),

@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--chains", nargs="*", default=[], metavar="SET=POLICY,...", help="sets, and who learns from them"
     )
     parser.add_argument("--keep", nargs="*", default=[], metavar="POLICY=LEAST,MOST", help="pass rates that were kept")
+    parser.add_argument("--origins", nargs="*", default=[], metavar="POLICY=ORIGIN", help="what each one starts from")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     from reinforced_cot.evaluation.report import render
@@ -38,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     losses = dict(entry.split("=", 1) for entry in args.losses)
     chains = {name: policies.split(",") for name, policies in (entry.split("=") for entry in args.chains)}
     keep = {name: [*map(float, bounds.split(","))] for name, bounds in (entry.split("=") for entry in args.keep)}
-    page = render(args.results, args.policies, losses, args.merged, args.template, args.seeds, chains, keep)
+    origins = dict(entry.split("=") for entry in args.origins)
+    page = render(args.results, args.policies, losses, args.merged, args.template, args.seeds, chains, keep, origins)
     write_text(args.output, page)
 
 

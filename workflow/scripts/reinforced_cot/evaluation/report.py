@@ -11,6 +11,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import chain_tables
 from reinforced_cot.evaluation import report_tables as tables
 from reinforced_cot.evaluation.report_curves import curves, history
+from reinforced_cot.evaluation.verdicts import verdicts
 from reinforced_cot.result_files import read_result
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
@@ -24,6 +25,7 @@ def render(
     seeds: bool = False,
     chains: Mapping[str, Sequence[str]] | None = None,
     keep: Mapping[str, Sequence[float]] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> str:
     """The page as HTML text, with styles and pictures inside it.
 
@@ -36,6 +38,7 @@ def render(
         template: Jinja file; all text that comes from a model or from data is escaped.
         seeds: whether there is a seeds.json as well.
         chains: the policies that learn from each chain set that was made, by its name.
+        origins: the policy that each trained one starts from.
         keep: by policy, the least and the greatest pass rate of the questions that it was trained on.
     """
     evaluations = {policy: read_result(results / policy / "eval.json") for policy in policies}
@@ -53,6 +56,7 @@ def render(
         n=first["n"],
         images=first["n_images"],
         warnings=tables.few_images(first["n_images"]),
+        verdicts=verdicts(evaluations, comparisons, origins or {}),
         failed_grades=tables.failed_grades(histories),
         lost_variety=tables.lost_variety(evaluations),
         true_answers=tables.as_html(tables.true_answers(evaluations)),

@@ -1,0 +1,75 @@
+"""What became of each policy in a few sentences: did it help, where not, and does it look at the image?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reinforced_cot.scoring.hack_probes import CONSTANT_ANSWER
+
+_CHANCE = 0.05  # the greatest p of a difference that is more than chance
+_ENOUGH = 10  # questions of a type that is named
+
+
+def verdicts(
+    evaluations: Mapping[str, Mapping[str, Any]],
+    comparisons: Sequence[Mapping[str, Any]],
+    origins: Mapping[str, str],
+) -> list[str]:
+    """A text per trained policy of the report, in its order.
+
+    Args:
+        evaluations: the content of each policy's eval.json.
+        comparisons: of comparisons.json.
+        origins: the policy that each trained one starts from; one that is not in the report gives way to its first.
+    """
+    first = next(iter(evaluations))
+    lines = []
+    for policy in (policy for policy in evaluations if policy in origins and policy != first):
+        origin = origins[policy] if origins[policy] in evaluations else first
+        if found := _difference(comparisons, origin, policy):
+            lines.append(" ".join(_sentences(policy, origin, evaluations[policy], found)))
+    return lines
+
+
+def _difference(comparisons: Sequence[Mapping[str, Any]], before: str, after: str) -> Mapping[str, Any] | None:
+    """The comparison of two policies; None if it stands the other way round, or nowhere."""
+    return next((one for one in comparisons if (one["before"], one["after"]) == (before, after)), None)
+
+
+def _sentences(policy: str, origin: str, scores: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    interval = found["interval"]
+    bounds = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
+    said = [
+        f"{policy} against {origin}: {found['difference']:+.3f}{bounds}, to an accuracy of {scores['accuracy']:.3f}; "
+        f"{found['gained']} questions mended, {found['lost']} broken."
+    ]
+    p = found["p_value"]
+    if p is None or p >= _CHANCE:
+        said.append("That is no more than chance gives" + (f" (p {p:.2f})." if p is not None else "."))
+    said += _worst_type(found["by_question_type"])
+    said += _without_looking(scores)
+    return said
+
+
+def _worst_type(types: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Where accuracy fell most, if it fell anywhere."""
+    large = {name: part for name, part in types.items() if part["n"] >= _ENOUGH and part["difference"] < 0}
+    if not large:
+        return []
+    worst = min(large, key=lambda name: (large[name]["difference"], name))
+    p = large[worst]["p_holm"]
+    chance = "" if p is not None and p < _CHANCE else ", which may be chance"
+    return [f"Worst at questions of type {worst}: {large[worst]['difference']:+.3f}{chance}."]
+
+
+def _without_looking(scores: Mapping[str, Any]) -> list[str]:
+    """What the policy's accuracy is worth: shares of it that are earned without the image, or by one answer."""
+    probes = scores["probes"]
+    shuffled = [probe for probe in probes if probe["probe"] == "shuffled_images" and probe["policy"]]
+    constant = [probe for probe in probes if probe["probe"] == CONSTANT_ANSWER and probe["policy"]]
+    said = []
+    if shuffled:
+        said.append(f"With shuffled images it still earns {shuffled[0]['score'] / shuffled[0]['policy']:.0%} of that.")
+    if constant:
+        best = max(constant, key=lambda probe: probe["score"])
+        said.append(f"One answer to every question ({best['text']!r}) earns {best['score'] / best['policy']:.0%}.")
+    return said
