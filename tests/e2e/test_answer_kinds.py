@@ -93,7 +93,7 @@ def test_a_kind_that_is_unknown_is_refused_before_anything_runs(workflow: Workfl
     config = {**CONFIG, "data": {**CONFIG["data"], "answer_kind": "numbr"}}  # type: ignore[dict-item]
     (workflow.root / "other.yaml").write_text(yaml.safe_dump(config))
     refused = WorkflowCopy(workflow.root, (*workflow.options[:-1], "other.yaml")).refusal()
-    assert "`data.answer_kind`: the answer kind 'numbr' is unknown; known are yes_no, choice, letter" in refused
+    assert "`data.answer_kind`: the answer kind 'numbr' is unknown; did you mean number?" in refused
     config["data"]["answer_kind"] = "box iuo=0.5"  # type: ignore[index]
     (workflow.root / "other.yaml").write_text(yaml.safe_dump(config))
     refused = WorkflowCopy(workflow.root, (*workflow.options[:-1], "other.yaml")).refusal()

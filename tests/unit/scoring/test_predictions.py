@@ -102,7 +102,7 @@ def test_its_own_files_are_read_back(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"answer_kind": ["text"]}, 'line 2: `answer_kind` must be text, and is ["text"]'),
-        ({"answer_kind": "numbr"}, "line 2: the answer kind 'numbr' is unknown; known are yes_no"),
+        ({"answer_kind": "numbr"}, "line 2: the answer kind 'numbr' is unknown; did you mean number?"),
         (
             {"answer_kind": "number relative=1 relative=0"},
             "line 2: the answer kind 'number relative=1 relative=0' sets relative twice",
