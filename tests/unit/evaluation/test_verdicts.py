@@ -34,8 +34,8 @@ def test_a_policy_that_was_made_worse() -> None:
     [line] = verdicts({"base": scores(0.0), "sft": scores(0.547), "grpo": GRPO}, [found], {"grpo": "sft"})
     assert line == (
         "grpo against sft: -0.047 [-0.077, -0.017], to an accuracy of 0.500; 36 questions mended, 64 broken. "
-        "Worst at questions of type color: -0.390. With shuffled images it still earns 99% of that. "
-        "One answer to every question ('yes') earns 50%."
+        "Worst at questions of type color: -0.390. With shuffled images it still has 99% of its accuracy. "
+        "One answer to every question ('yes') has 50% of it."
     )
 
 

@@ -27,8 +27,9 @@ def by_true_answer(rows: Sequence[Prediction]) -> dict[str, Any]:
     Returns:
         By answer type: ``n``; ``balanced_accuracy``, the mean over true answers of the accuracy on each; ``variety`` of
         the policy's answers as a share of the truths' (`variety`; None where all truths are one); ``most_frequent``,
-        its most frequent answer, with its share in ``most_frequent_share``; ``lost_variety``, whether to worry; and
-        ``truths``: ``n`` and ``accuracy`` of each of the `LISTED` most frequent true answers.
+        its most frequent answer, with its share in ``most_frequent_share``; ``lost_variety``, whether to worry (not
+        where most completions are malformed, and answer nothing); and ``truths``: ``n`` and ``accuracy`` of each of the
+        `LISTED` most frequent true answers.
     """
     types: dict[str, list[Prediction]] = defaultdict(list)
     for row in rows:
@@ -51,7 +52,7 @@ def _of_type(rows: Sequence[Prediction]) -> dict[str, Any]:
         "variety": share,
         "most_frequent": frequent,
         "most_frequent_share": count / len(rows),
-        "lost_variety": len(rows) >= ENOUGH and share is not None and share < POOR,
+        "lost_variety": bool(frequent) and len(rows) >= ENOUGH and share is not None and share < POOR,
         "truths": {truth: {"n": len(by_truth[truth]), "accuracy": fmean(by_truth[truth])} for truth in listed},
     }
 

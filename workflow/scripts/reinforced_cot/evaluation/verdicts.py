@@ -68,8 +68,12 @@ def _without_looking(scores: Mapping[str, Any]) -> list[str]:
     constant = [probe for probe in probes if probe["probe"] == CONSTANT_ANSWER and probe["policy"]]
     said = []
     if shuffled:
-        said.append(f"With shuffled images it still earns {shuffled[0]['score'] / shuffled[0]['policy']:.0%} of that.")
+        said.append(f"With shuffled images it still has {_share(shuffled[0])} of its accuracy.")
     if constant:
         best = max(constant, key=lambda probe: probe["score"])
-        said.append(f"One answer to every question ({best['text']!r}) earns {best['score'] / best['policy']:.0%}.")
+        said.append(f"One answer to every question ({best['text']!r}) has {_share(best)} of it.")
     return said
+
+
+def _share(probe: Mapping[str, Any]) -> str:
+    return f"{probe['score'] / probe['policy']:.0%}"
