@@ -13,20 +13,17 @@ _ALTERNATIVES = frozenset(("or", "maybe", "perhaps", "either", "not", "no", "nev
 def is_list(answer: str, true: str, truth: Truth, settings: Mapping[str, float]) -> bool:
     """Whether an answer names the true things in their order, and nothing else."""
     wanted = items_of(true)
-    return any(
-        len(said) == len(wanted) and all(_is_same(*pair, truth) for pair in zip(said, wanted, strict=True))
-        for said in _readings(answer, true)
-    )
+    return any(len(said) == len(wanted) and all(map(_is_same, said, wanted)) for said in _readings(answer, true))
 
 
 def is_set(answer: str, true: str, truth: Truth, settings: Mapping[str, float]) -> bool:
     """Whether an answer names each of the true things, in any order, and nothing else; naming one twice is no fault."""
     wanted = items_of(true)
-    return any(_are_same_things(said, wanted, truth) for said in _readings(answer, true))
+    return any(_are_same_things(said, wanted) for said in _readings(answer, true))
 
 
-def _are_same_things(said: Sequence[str], wanted: Sequence[str], truth: Truth) -> bool:
-    named = [[_is_same(item, thing, truth) for thing in wanted] for item in said]
+def _are_same_things(said: Sequence[str], wanted: Sequence[str]) -> bool:
+    named = [[_is_same(item, thing) for thing in wanted] for item in said]
     return bool(said) and all(map(any, named)) and all(map(any, zip(*named, strict=True)))
 
 
@@ -35,7 +32,7 @@ def _readings(answer: str, true: str) -> list[tuple[str, ...]]:
     return [] if _ALTERNATIVES & (set(words(answer)) - set(words(true))) else readings(answer)
 
 
-def _is_same(said: str, wanted: str, truth: Truth) -> bool:
+def _is_same(said: str, wanted: str) -> bool:
     # Without the question: its words stand in the answer, but a thing that it names is no other thing of the list.
     return is_correct(said, wanted, as_text=True)
 

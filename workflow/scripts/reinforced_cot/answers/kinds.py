@@ -14,26 +14,35 @@ class _Rules(NamedTuple):
     """How answers of one kind are compared.
 
     Attributes:
-        is_right: whether an answer is one of the true ones: the answer, a true one, the `Truth`, the settings.
+        credit: of an answer, in 0..1: the answer, the `Truth`, the settings.
         cheats: answers that may be right without a look at the image, from all truths of the kind.
     """
 
-    is_right: Callable[[str, str, Truth, Settings], bool]
+    credit: Callable[[str, Truth, Settings], float]
     cheats: Callable[[Sequence[Truth]], list[str]]
 
 
+def _all_or_nothing(is_right: Callable[[str, str, Truth, Settings], bool]) -> Callable[[str, Truth, Settings], float]:
+    """The credit by a rule that compares an answer with one true one."""
+
+    def credit(answer: str, truth: Truth, settings: Settings) -> float:
+        return float(any(is_right(answer, true, truth, settings) for true in accepted_answers(truth.answers)))
+
+    return credit
+
+
 _RULES = {
-    "": _Rules(worded.is_right, lambda truths: []),
-    "yes_no": _Rules(worded.is_yes_no, worded.cheats),
-    "choice": _Rules(worded.is_choice, worded.cheats_of_choices),
-    "letter": _Rules(worded.is_right, worded.cheats_of_letters),
-    "text": _Rules(worded.is_text_answer, worded.cheats),
-    "number": _Rules(number_answers.is_right, number_answers.cheats),
-    "math": _Rules(mathematics.is_right, mathematics.cheats),
-    "box": _Rules(box_answers.is_right, box_answers.cheats),
-    "list": _Rules(item_lists.is_list, item_lists.cheats),
-    "set": _Rules(item_lists.is_set, item_lists.cheats),
-    "vqa": _Rules(vqa_score.is_right, vqa_score.cheats),
+    "": _Rules(_all_or_nothing(worded.is_right), lambda truths: []),
+    "yes_no": _Rules(_all_or_nothing(worded.is_yes_no), worded.cheats),
+    "choice": _Rules(_all_or_nothing(worded.is_choice), worded.cheats_of_choices),
+    "letter": _Rules(_all_or_nothing(worded.is_right), worded.cheats_of_letters),
+    "text": _Rules(_all_or_nothing(worded.is_text_answer), worded.cheats),
+    "number": _Rules(_all_or_nothing(number_answers.is_right), number_answers.cheats),
+    "math": _Rules(_all_or_nothing(mathematics.is_right), mathematics.cheats),
+    "box": _Rules(_all_or_nothing(box_answers.is_right), box_answers.cheats),
+    "list": _Rules(_all_or_nothing(item_lists.is_list), item_lists.cheats),
+    "set": _Rules(_all_or_nothing(item_lists.is_set), item_lists.cheats),
+    "vqa": _Rules(vqa_score.credit, vqa_score.cheats),
 }
 
 
@@ -51,10 +60,7 @@ def credit(answer: str | None, truth: Truth) -> float:
     kind = chosen(truth.kind)
     if not answer or len(answer) > MAX_ANSWER_CHARACTERS:
         return 0.0
-    if kind.has_parts:
-        return vqa_score.credit(answer, truth.answers)
-    is_right = _RULES[kind.name].is_right
-    return float(any(is_right(answer, true, truth, kind.settings) for true in accepted_answers(truth.answers)))
+    return _RULES[kind.name].credit(answer, truth, kind.settings)
 
 
 def is_right(answer: str | None, truth: Truth) -> bool:

@@ -1,7 +1,7 @@
 """math-verify in a process of its own.
 
-Its time-outs are signals, which only a main thread gets, and rewards are not always computed in one. An expression that
-keeps the process busy beyond them, or takes all its memory, ends that process alone: the answer counts as wrong.
+Its bound of time is a signal, which only a main thread gets, and rewards are not always computed in one. An expression
+that keeps the process busy beyond it, or takes all its memory, costs that process alone: the answer counts as wrong.
 """
 
 import atexit

@@ -9,9 +9,8 @@ import sys
 
 from reinforced_cot.processes import end_with_parent
 
-SECONDS = (
-    3.0  # of this process's own time, for each comparison: a verdict must not depend on what else the machine does
-)
+# Of this process's own time, for each comparison: a verdict must not depend on what else the machine does.
+SECONDS = 3.0
 _MEMORY = 4 * 2**30  # bytes; powers of large numbers would fill any machine
 
 

@@ -37,15 +37,16 @@ _CONTRACTIONS = {
 }
 
 
-def credit(answer: str, answers: Sequence[str]) -> float:
+def credit(answer: str, truth: Truth, settings: Mapping[str, float]) -> float:
     """The soft score of an answer, in 0..1.
 
     With fewer than four annotators, none is left out, and an answer that all of them gave gets full credit.
 
-    >>> [round(credit("a net", ["net"] * times + ["racket"] * (10 - times)), 2) for times in (0, 1, 2, 3, 4)]
+    >>> given = [Truth(("net",) * times + ("racket",) * (10 - times)) for times in (0, 1, 2, 3, 4)]
+    >>> [round(credit("a net", truth, {}), 2) for truth in given]
     [0.0, 0.3, 0.6, 0.9, 1.0]
     """
-    given, said = _normalised_answers(tuple(answers)), normalised(answer)
+    given, said = _normalised_answers(truth.answers), normalised(answer)
     same, n = given[said], given.total()
     if n <= _FULL:
         return same / n
@@ -73,11 +74,6 @@ def normalised(answer: str) -> str:
         plain = plain.replace(mark, "" if is_apart else " ")
     words = (_NUMBERS.get(word, word) for word in _PERIOD.sub("", plain).lower().split())
     return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
-
-
-def is_right(answer: str, true: str, truth: Truth, settings: Mapping[str, float]) -> bool:
-    """Whether an answer is one annotator's, after normalisation."""
-    return normalised(answer) == normalised(true)
 
 
 def cheats(truths: Sequence[Truth]) -> list[str]:

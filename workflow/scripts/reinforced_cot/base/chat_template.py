@@ -27,7 +27,7 @@ def check_chat_template(processor: ProcessorMixin, source: str) -> None:
 
     Raises:
         DataError: the template writes another text, or an empty chain in the prompt; or the tokenizer takes tags for
-            special tokens. The message has what is wanted and what is written.
+            special tokens. The message has the text that SFT would teach, and the one that the template writes.
     """
     _check_tags(processor, source)
     for asked in ([_USER], [_SYSTEM, _USER]):
