@@ -125,10 +125,11 @@ class _Report:
 
     def tell(self, history: Sequence[Entry], shown: Shown) -> None:
         run = self._run
+        # Of the last step, a killed training may have told one entry of several; an evaluation finds all of them told.
+        first = run.reached if self._is_training or not run.reached else run.reached + 1
         for entry in history[self._told :]:
             step = int(entry["step"])
-            # A resumed process repeats these steps with the same values, so they are not told twice.
-            if step >= run.reached:
+            if step >= first:
                 run.log(curve_points(entry), step)
                 if table := shown(entry):
                     run.table(table[0], table[1](), step)
