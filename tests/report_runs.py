@@ -9,6 +9,7 @@ from PIL import Image
 from reinforced_cot.files import write_json, write_jsonl
 from reinforced_cot.report.policy_facts import PolicyFacts
 
+_MOST_IMAGES = 40
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -44,7 +45,7 @@ def comparison(before: str, after: str) -> dict[str, Any]:
     return {"before": before, "after": after, **change, "by_question_type": types}
 
 
-def write_run(results: Path, policies: list[str]) -> None:
+def write_run(results: Path, policies: list[str], questions: int = 6) -> None:
     """Write the files that the report reads, with markup wherever a name can stand."""
     for number, policy in enumerate(policies):
         scores = shares(0.123 * number) | {
@@ -115,7 +116,7 @@ def write_run(results: Path, policies: list[str]) -> None:
         proof |= {"effect_kept": 0.987, "effect_error": 0.012, "form": "merged"}
         measured = {"quantization": "nf4", "accuracy_quantized": 0.4321, "accuracy_merged": 0.4123}
         write_json(results / policy / "merge.json", {**proof, "measured": measured if policy == "grpo" else None})
-    write_answers(results, policies)
+    write_answers(results, policies, questions)
     write_json(results / "comparisons.json", [comparison(a, b) for a, b in pairwise(policies)])
     split = {"questions": 777, "images": 66, "chains": 555, "erring_chains": 44}
     near = {f"train/{HOSTILE}": {"images": 2, "pairs": [f"images/train/a.png and {HOSTILE}", "c and d"]}}
@@ -123,16 +124,17 @@ def write_run(results: Path, policies: list[str]) -> None:
 
 
 def write_answers(results: Path, policies: list[str], questions: int = 6) -> None:
-    """The test split with its images, and every policy's scored answers; each policy is right one time more often."""
+    """The test split with its images, and every policy's scored answers; each policy is right twice more often."""
     examples: list[dict[str, Any]] = []
+    (results / "data/images/test").mkdir(parents=True, exist_ok=True)
+    for number in range(min(questions, _MOST_IMAGES)):
+        picture = Image.new("RGB", (64 + 8 * number, 48), (40 * number % 256, 90, 120))
+        picture.save(results / f"data/images/test/{number}.png")
     for number in range(questions):
-        image = results / f"data/images/test/{number}.png"
-        image.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (64 + 8 * number, 48), (40 * number % 256, 90, 120)).save(image)
         examples.append(
             {
                 "id": f"q{number}",
-                "images": [f"images/test/{number}.png"],
+                "images": [f"images/test/{number % _MOST_IMAGES}.png"],
                 "question": f"What is in picture {number}? {HOSTILE}",
                 "answers": ["cat" if number % 2 else "dog"],
                 "question_type": "animal" if number < 4 else HOSTILE,

@@ -44,7 +44,7 @@
     slider.addEventListener("input", () => {
       document.querySelector('output[for="smoothing"]').textContent = slider.value;
       for (const { view, rows } of curves) {
-        view.change("curve", vega.changeset().remove(() => true).insert(smoothed(rows, weight()))).run();
+        view.data("curve", smoothed(rows, weight())).run();
       }
     });
   }

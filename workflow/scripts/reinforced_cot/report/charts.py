@@ -54,7 +54,7 @@ def curve(
     colours: Mapping[str, int],
     says: Sequence[str] = (),
 ) -> Figure:
-    """Lines over training steps: as logged (faint) and smoothed; they can be dragged, and zoomed with Shift and wheel.
+    """Lines over training steps: as logged (faint) and smoothed; they can be dragged, and zoomed with Ctrl and wheel.
 
     Args:
         lines: by name, values by step; gaps are left out.
@@ -87,7 +87,7 @@ def curve(
     strong = base.mark_line(strokeWidth=2, point={"size": 18, "filled": True}).encode(
         y=alt.Y("smooth:Q", title=label), tooltip=tips
     )
-    zoom = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", clear="dblclick")
+    zoom = alt.selection_interval(bind="scales", zoom="wheel![event.ctrlKey]", clear="dblclick")
     chart = (faint + strong.add_params(zoom)).properties(width="container", height=220, description=title)
     table = pd.DataFrame({name: values.dropna() for name, values in lines.items()})
     table.index.name = "step"
@@ -246,7 +246,9 @@ def _finished(chart: Any, datasets: Mapping[str, Any]) -> Spec:
     """The chart with the report's looks, as a specification that holds its data."""
     text = {"labelColor": "var(--quiet)", "titleColor": "var(--ink)", "labelFontSize": 11, "titleFontWeight": "normal"}
     styled = (
-        chart.configure(background="transparent", font="system-ui, sans-serif")
+        # Without a role of its own for each mark: the page says what the chart shows, and links its numbers.
+        chart.configure(background="transparent", font="system-ui, sans-serif", aria=False)
+        .configure_mark(aria=False)
         .configure_axis(**text, gridColor="var(--rule)", domainColor="var(--quiet)", tickColor="var(--quiet)")
         .configure_legend(labelColor="var(--ink)", symbolStrokeWidth=2, labelFontSize=12)
         .configure_view(stroke=None)

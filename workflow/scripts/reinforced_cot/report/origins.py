@@ -12,11 +12,10 @@ from typing import Any
 
 import pandas as pd
 import psutil
-import yaml
 
-from reinforced_cot.errors import DataError
 from reinforced_cot.files import sha256_of
 from reinforced_cot.paths import REPOSITORY
+from reinforced_cot.report.findings import settings_of
 from reinforced_cot.report.inert import inert
 from reinforced_cot.report.run import Run
 
@@ -74,13 +73,8 @@ def settings_that_differ(run: Run) -> list[tuple[str, pd.DataFrame]]:
 def _differing(run: Run, method: str) -> pd.DataFrame:
     columns = {}
     for policy in (policy for policy in run.trained if policy.method == method):
-        file = run.results / policy.name / "train.yaml"
-        if not file.is_file():
-            continue
-        try:
-            columns[policy.name] = dict(_leaves(yaml.safe_load(file.read_text(encoding="utf-8"))))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise DataError(f"{file} is no YAML ({error}): delete it, and the next run writes it again") from None
+        if settings := settings_of(run.results / policy.name):
+            columns[policy.name] = dict(_leaves(settings))
     names = sorted({name for settings in columns.values() for name in settings})
     differing = {
         name: {policy: inert(str(settings.get(name, "-"))) for policy, settings in columns.items()}

@@ -6,6 +6,7 @@ import re
 import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,14 @@ from reinforced_cot.files import new_folder, write_text
 from reinforced_cot.report import breakdowns, chain_tables, doubts, gallery, merge_tables, origins, tables
 from reinforced_cot.report.charts import PALETTE, Figure, as_svg
 from reinforced_cot.report.curves import curves
-from reinforced_cot.report.diagnosis import diagnose
+from reinforced_cot.report.findings import findings_about
 from reinforced_cot.report.run import Run
 from reinforced_cot.report.verdicts import verdicts
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
 FILES = "report_files"
 TEMPLATE = "report.html.j2"
-_VEGA = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+_VEGA = "window.vegaEmbed = vegaEmbed;"
 
 
 class Page:
@@ -80,7 +81,7 @@ def write_report(run: Run, output: Path, templates: Path, command: str = "") -> 
         context = _context(run, page, folder, command)
         for name, text in _own_files(templates).items():
             context[name] = Markup(text)
-        context["charts_script"] = Markup(_in_script(vl_convert.javascript_bundle(_VEGA)))
+        context["charts_script"] = Markup(_vega())
         context["table_module"] = b64encode(_table_library("js"))  # a page from a file can import it from its own text
         context["table_style"] = Markup(_in_script(_table_library("css").decode()))
         context["specs"] = _as_json(page.specs)
@@ -95,7 +96,7 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         finding
         for policy in run.trained
         if policy.name in run.metrics
-        for finding in diagnose(policy.name, policy.method, run.metrics[policy.name]["history"])
+        for finding in findings_about(run.results / policy.name, policy.method, run.metrics[policy.name]["history"])
     ]
     evaluations, comparisons = run.evaluations, run.comparisons
     scripts, sizes = gallery.write_gallery(run, folder) if run.predictions else ([], {})
@@ -196,6 +197,12 @@ def _own_files(templates: Path) -> dict[str, str]:
         return {name: _in_script((templates / file).read_text(encoding="utf-8")) for name, file in names.items()}
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{templates} cannot be read ({error}): restore it, `git checkout -- {templates}`") from None
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    return _in_script(vl_convert.javascript_bundle(_VEGA))
 
 
 def _in_script(text: str) -> str:

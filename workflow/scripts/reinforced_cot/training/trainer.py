@@ -195,6 +195,9 @@ def run(
             publish_model(chosen, start.base, output, loading.dtype, loading.trust_remote_code)
         metrics = {**curves(trainer, best), "val_samples": settings.policy.selection.samples}
         write_result(output / "metrics.json", metrics)
+        # Imported by its name: what is said of a training must not make it stale.
+        findings = import_module("reinforced_cot.report.findings")
+        findings.log_findings(output, settings.policy.method, metrics["history"])
         if tracking:
             tracking.finish(metrics)
     if torch.cuda.is_available():
