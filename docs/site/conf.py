@@ -4,6 +4,8 @@ Sources are the Markdown files where they stand, so that every link works both i
 broken link or anchor is a warning, and `make site` ends at warnings.
 """
 
+from pygments.lexers.python import PythonLexer
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 project = "reinforced-cot"
@@ -48,6 +50,8 @@ templates_path = ["."]
 
 
 def setup(app: Sphinx) -> None:
+    app.add_lexer("snakemake", PythonLexer)
+    app.add_lexer("message", TextLexer)
     app.connect("source-read", add_navigation)
 
 

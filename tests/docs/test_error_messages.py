@@ -12,7 +12,7 @@ from pages import blocks
 from places import REPO, SCRIPTS
 
 PAGE = "docs/troubleshooting.md"
-MESSAGES = [" ".join(block.text.split()) for block in blocks("text") if block.page == PAGE]
+MESSAGES = [" ".join(block.text.split()) for block in blocks("message") if block.page == PAGE]
 HOLE = "\0"
 
 
