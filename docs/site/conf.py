@@ -39,6 +39,7 @@ html_title = "reinforced-cot"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_search_summary = False  # it fetches pages, which a browser refuses for files
 html_show_copyright = False
 html_show_sphinx = False
 html_theme_options = {
@@ -50,6 +51,7 @@ templates_path = ["."]
 
 
 def setup(app: Sphinx) -> None:
+    """What Sphinx calls first: languages of blocks that Pygments does not know, and the navigation."""
     app.add_lexer("snakemake", PythonLexer)
     app.add_lexer("message", TextLexer)
     app.connect("source-read", add_navigation)

@@ -166,7 +166,7 @@ def first_sentence(function: Any) -> str:
 
 
 def rows(model: type[BaseModel], path: str) -> Iterator[str]:
-    """The lines of a table of the reference: key, type, default and meaning of each field, those of nested sections included."""
+    """The lines of a table: key, type, default and meaning of each field, those of nested sections included."""
     schema = model.model_json_schema(by_alias=True)
     for name, field in model.model_fields.items():
         key, entry = field.alias or name, schema["properties"][field.alias or name]

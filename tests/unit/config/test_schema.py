@@ -1,4 +1,4 @@
-"""Schema, reference and the installed libraries agree on what a configuration may say: they are made from the sections."""
+"""Schema, reference and installed libraries agree on what a configuration may say: they are made from the sections."""
 
 import sys
 from pathlib import Path
