@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 project = "reinforced-cot"
 extensions = ["myst_parser"]
 root_doc = "README"
-include_patterns = ["README.md", "config/README.md", "docs/*.md", "benchmarks/*.md", "tests/data/README.md"]
+include_patterns = ["README.md", "CHANGELOG.md", "config/README.md", "docs/*.md", "benchmarks/*.md", "tests/data/README.md"]
 # The navigation: pages by theme. Every page stands in one of them; `make site` refuses one that does not.
 NAVIGATION = {
     "Use": [
@@ -26,7 +26,7 @@ NAVIGATION = {
     ],
     "Understand": ["docs/metrics", "docs/demo", "docs/robustness", "docs/original", "benchmarks/README"],
     "Look up": ["docs/configuration", "docs/eval-json", "docs/answer-kinds"],
-    "Change": ["docs/architecture", "docs/extending"],
+    "Change": ["docs/architecture", "docs/extending", "CHANGELOG"],
 }
 # Pages that others link to, and that the navigation leaves out.
 LINKED = ("config/README", "tests/data/README")

@@ -6,7 +6,12 @@ from typing import NamedTuple
 
 from places import REPO
 
-PAGES = [REPO / "README.md", REPO / "config/README.md", *sorted((REPO / "docs").glob("*.md"))]
+PAGES = [
+    REPO / "README.md",
+    REPO / "config/README.md",
+    *sorted((REPO / "docs").glob("*.md")),
+    *sorted((REPO / "benchmarks").glob("*.md")),
+]
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
 

@@ -170,3 +170,13 @@ def test_snakemake_accepts_each_command(workflow: WorkflowCopy, tmp_path: Path) 
     failed = [f"snakemake {' '.join(call)}\n{text[-1500:]}" for call, (status, text) in ends if status]
     assert not failed, "\n\n".join(failed)
     assert len(calls) >= 20 and wrong_target and wrong_option
+
+
+def test_the_page_of_own_data_has_each_variable_of_make_preset() -> None:
+    page = (REPO / "docs/own-data.md").read_text(encoding="utf-8")
+    table = page.split("| variable of `make preset` |")[1].split("\n\n")[0]
+    listed = {
+        name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    }
+    rule = re.findall(r"^preset:.*?\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    assert listed == set(re.findall(r"\$\(([A-Z_]+)\)", rule)) - {"BIN"}

@@ -72,3 +72,27 @@ def test_the_floors_of_the_rooms_are_those_of_the_contract() -> None:
     layers = contracts["contracts"][0]["layers"]
     rooms = [{name.strip().removeprefix("reinforced_cot.") for name in layer.split("|")} for layer in layers]
     assert shown[1:-1] == rooms
+
+
+def test_it_is_searched_and_read_from_a_folder(site: Path) -> None:
+    """In a browser, as a file: the search finds a page, nothing is an error, and a phone's page is no wider than it."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("there is no chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto((site / "index.html").as_uri())
+        page.wait_for_url("**/README.html")
+        for name in ("README", "docs/configuration", "docs/troubleshooting", "benchmarks/README"):
+            page.goto((site / f"{name}.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
+        page.goto(f"{(site / 'search.html').as_uri()}?q=refilling")
+        page.wait_for_selector("#search-results a")
+        assert "Training" in page.locator("#search-results a").all_inner_texts()
+        assert errors == []
+        browser.close()
