@@ -11,7 +11,14 @@ from sphinx.application import Sphinx
 project = "reinforced-cot"
 extensions = ["myst_parser"]
 root_doc = "README"
-include_patterns = ["README.md", "CHANGELOG.md", "config/README.md", "docs/*.md", "benchmarks/*.md", "tests/data/README.md"]
+include_patterns = [
+    "README.md",
+    "CHANGELOG.md",
+    "config/README.md",
+    "docs/*.md",
+    "benchmarks/*.md",
+    "tests/data/README.md",
+]
 # The navigation: pages by theme. Every page stands in one of them; `make site` refuses one that does not.
 NAVIGATION = {
     "Use": [
@@ -28,8 +35,6 @@ NAVIGATION = {
     "Look up": ["docs/configuration", "docs/eval-json", "docs/answer-kinds"],
     "Change": ["docs/architecture", "docs/extending", "CHANGELOG"],
 }
-# Pages that others link to, and that the navigation leaves out.
-LINKED = ("config/README", "tests/data/README")
 
 myst_heading_anchors = 4  # the anchors that GitHub makes
 highlight_language = "text"
