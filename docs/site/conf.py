@@ -11,14 +11,8 @@ from sphinx.application import Sphinx
 project = "reinforced-cot"
 extensions = ["myst_parser"]
 root_doc = "README"
-include_patterns = [
-    "README.md",
-    "CHANGELOG.md",
-    "config/README.md",
-    "docs/*.md",
-    "benchmarks/*.md",
-    "tests/data/README.md",
-]
+LINKED = ("config/README", "tests/data/README")  # pages that others link to, and that the navigation leaves out
+include_patterns = ["README.md", "CHANGELOG.md", "docs/*.md", "benchmarks/*.md", *(f"{page}.md" for page in LINKED)]
 # The navigation: pages by theme. Every page stands in one of them; `make site` refuses one that does not.
 NAVIGATION = {
     "Use": [
