@@ -11,7 +11,7 @@ VLLM_CPU := .venv-vllm-cpu
 
 POLICY ?= grpo
 
-.PHONY: run all ask report compare config preset test test-vllm faults bench check vllm lock prune clean
+.PHONY: run all ask report compare config preset test test-vllm faults bench check site vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -43,7 +43,7 @@ export IMAGE
 ask: $(READY)  ## a policy's chain and answer: IMAGE=photo.jpg QUESTION="What color is the cup?" (POLICY=grpo, RESULTS=results)
 	@$(BIN)/python workflow/scripts/ask.py --policy "$(RESULTS)/$(POLICY)"
 
-test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers  ## lint, types, unit tests, dry-runs, whole runs
+test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers $(VENV)/.docs  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
@@ -73,6 +73,9 @@ check: $(READY)  ## the checks that need no training: format, lint, types
 	$(BIN)/mypy benchmarks
 	$(BIN)/snakemake --lint
 
+site: $(VENV)/.docs  ## build the pages as a site, which needs no network: site/index.html
+	$(BIN)/sphinx-build -c docs/site -d $(VENV)/site-cache -j auto -W --keep-going -n -q . site
+
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -86,6 +89,10 @@ $(VENV)/.slurm: requirements-slurm.in $(READY)
 
 $(VENV)/.trackers: requirements-trackers.in $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-trackers.in -c requirements.lock
+	@touch $@
+
+$(VENV)/.docs: requirements-docs.in $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.in -c requirements.lock
 	@touch $@
 
 # Without torchvision, whose published build needs CUDA. DeepSpeed is built against the installed torch, and compiles

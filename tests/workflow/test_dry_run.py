@@ -321,7 +321,7 @@ def test_more_gpus_than_there_are_is_refused(full_size: WorkflowCopy) -> None:
 
 
 def test_another_model_takes_the_place_of_the_full_size_ones(full_size: WorkflowCopy) -> None:
-    """As config/README.md says it: its preset alone, and its commit on the command line."""
+    """As docs/training.md says it: its preset alone, and its commit on the command line."""
     presets = WorkflowCopy(full_size.root, ("--configfile", "config/presets/internvl3-2b-gqa.yaml"))
     assert "OpenGVLab/InternVL3-2B-hf is no folder here" in presets.refusal()
     planned = presets.planned("--config", f"base_model={{revision: {'0' * 40}}}")

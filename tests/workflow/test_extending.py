@@ -2,8 +2,11 @@
 
 import ast
 import json
+import os
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +87,33 @@ def test_every_block_applies(section: str, untouched: Path, tmp_path: Path) -> N
             ast.parse(text)
         elif file.endswith(".yaml"):
             assert yaml.safe_load(text)
+
+
+# Blocks of YAML that are no configuration of a run: a topology and a profile.
+NO_CONFIGURATION = ("compute_environment:", "cores:")
+CHECK = """
+import sys
+from pathlib import Path
+from reinforced_cot.config.composition import checked, compose
+checked(compose([Path(sys.argv[1])]))
+"""
+
+
+@pytest.mark.parametrize("section", [name for name, text in SECTIONS.items() if "```yaml" in text])
+def test_its_configuration_is_accepted_after_its_change(section: str, tmp_path: Path) -> None:
+    root = copy_workflow(REPO, tmp_path / "workflow").root
+    for block in blocks(section):
+        apply(block, root)
+    if section == "Maker of chains":  # the sentence below its block
+        settings = root / PACKAGE / "chains/settings.py"
+        settings.write_text(settings.read_text().replace("^(policy|endpoint", "^(policy|endpoint|captions"))
+    environment = {**os.environ, "PYTHONPATH": str(root / "workflow/scripts")}
+    shown = re.findall(r"^```yaml\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL)
+    for text in (text for text in shown if not any(f"\n{key}" in f"\n{text}" for key in NO_CONFIGURATION)):
+        (root / "shown.yaml").write_text(f"extends: demo\n{text}", encoding="utf-8")
+        command = [sys.executable, "-c", CHECK, "shown.yaml"]
+        run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
 
 
 def test_the_table_counts_the_files_of_the_examples() -> None:

@@ -2,7 +2,7 @@
 
 - ``trl_fields.json``: the fields of TRL's and PEFT's classes (`trl_fields.py`).
 - ``config.schema.json``: the JSON schema by which editors complete and check configuration files.
-- The tables in ``config/README.md``, between markers such as ``<!-- keys: prompt -->``.
+- The tables in ``docs/configuration.md``, behind markers such as ``<!-- keys: prompt -->``.
 
 Run after a change of a section, of TRL, transformers or PEFT; a unit test compares::
 
@@ -41,7 +41,7 @@ from reinforced_cot.scoring.rewards import REWARDS
 from reinforced_cot.sources.settings import DataSettings, Source
 
 FIELDS, SCHEMA = HERE / "trl_fields.json", HERE / "config.schema.json"
-README = REPOSITORY / "config" / "README.md"
+REFERENCE = REPOSITORY / "docs" / "configuration.md"
 
 
 @cache
@@ -166,7 +166,7 @@ def first_sentence(function: Any) -> str:
 
 
 def rows(model: type[BaseModel], path: str) -> Iterator[str]:
-    """The lines of a README table: key, type, default and meaning of each field, those of nested sections included."""
+    """The lines of a table: key, type, default and meaning of each field, those of nested sections included."""
     schema = model.model_json_schema(by_alias=True)
     for name, field in model.model_fields.items():
         key, entry = field.alias or name, schema["properties"][field.alias or name]
@@ -225,7 +225,7 @@ def member_in_words(member: Mapping[str, Any]) -> str:
 
 
 def tables() -> dict[str, str]:
-    """The tables of the README by their markers."""
+    """The tables of the reference by their markers."""
     top = {name for name in Config.model_fields if nested_section(Config.model_fields[name].annotation) is None}
     written = {
         "top level": "\n".join(
@@ -258,8 +258,8 @@ def tables() -> dict[str, str]:
     return written
 
 
-def readme(text: str) -> str:
-    """config/README.md with its tables written anew.
+def reference(text: str) -> str:
+    """docs/configuration.md with its tables written anew.
 
     Raises:
         ValueError: it has a marker for which there is no table, or none for one.
@@ -267,7 +267,7 @@ def readme(text: str) -> str:
     written = tables()
     marked = re.findall(r"<!-- keys: (.*?) -->", text)
     if sorted(marked) != sorted(written):
-        raise ValueError(f"markers {sorted(marked)} of {README} are not the tables {sorted(written)}")
+        raise ValueError(f"markers {sorted(marked)} of {REFERENCE} are not the tables {sorted(written)}")
     for name, table in written.items():
         marker = f"<!-- keys: {name} -->"
         head = "| key | type | default | meaning |\n| --- | --- | --- | --- |"
@@ -284,4 +284,4 @@ def as_text(content: dict[str, Any]) -> str:
 if __name__ == "__main__":
     FIELDS.write_text(as_text(trl_fields.generate()), encoding="utf-8")
     SCHEMA.write_text(as_text(config_schema()), encoding="utf-8")
-    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    REFERENCE.write_text(reference(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")

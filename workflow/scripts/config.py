@@ -2,7 +2,7 @@
 
     python workflow/scripts/config.py config/presets/my-run.yaml      # or: make config FILE=config/presets/my-run.yaml
 
-Files are composed as a run composes those of --configfile (config/README.md). A file that is no YAML is named with
+Files are composed as a run composes those of --configfile (docs/configuration.md). A file that is no YAML is named with
 its line; every other problem is listed as in a dry-run. Warnings, and packages that are not installed here, go to
 standard error.
 """

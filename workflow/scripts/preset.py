@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not look.chains and arguments.model is None:
         print(
             "\nThe data has no chains of thought, and a tiny model with random weights earns no reward: RL from it "
-            "learns nothing. Give MODEL=..., or add chains (`convert`, config/README.md).",
+            "learns nothing. Give MODEL=..., or add chains (`convert`, docs/own-data.md).",
             file=sys.stderr,
         )
 

@@ -1,4 +1,4 @@
-"""Schema, README and the installed libraries agree on what a configuration may say: they are made from the sections."""
+"""Schema, reference and installed libraries agree on what a configuration may say: they are made from the sections."""
 
 import sys
 from pathlib import Path
@@ -38,9 +38,9 @@ def test_the_editors_schema_is_that_of_the_sections() -> None:
     assert generate.SCHEMA.read_text(encoding="utf-8") == generate.as_text(generate.config_schema()), AGAIN
 
 
-def test_the_readmes_tables_are_those_of_the_sections() -> None:
-    text = generate.README.read_text(encoding="utf-8")
-    assert generate.readme(text) == text, AGAIN
+def test_the_tables_of_the_reference_are_those_of_the_sections() -> None:
+    text = generate.REFERENCE.read_text(encoding="utf-8")
+    assert generate.reference(text) == text, AGAIN
 
 
 def test_every_key_has_a_meaning() -> None:

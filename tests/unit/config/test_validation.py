@@ -39,8 +39,8 @@ KEY_CASES = [
         "unknown key `policies.sft.from_policy`; valid keys are method, from, start, "
         "examples, quantization, global_batch_size, lora, selection, training, chains, padding_free, like",
     ),
-    ({"rl": None}, "`rl` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
-    ({"sft": 3}, "`sft` is a key of the form before `policies` became a graph: see config/README.md; remove it"),
+    ({"rl": None}, "`rl` is a key of the form before `policies` became a graph: see docs/configuration.md; remove it"),
+    ({"sft": 3}, "`sft` is a key of the form before `policies` became a graph: see docs/configuration.md; remove it"),
     (
         {"rewards": {"correctness": 1.0, "my_rewards:polite:1": None}},
         "`rewards` names my_rewards:polite:1, with two colons: write `module:function: weight`, with a blank",
@@ -238,8 +238,8 @@ def test_missing_sections_are_named_once_each() -> None:
     config = minimal()
     del config["policies"], config["report"]
     assert problems(config) == [
-        "`report` is missing; config/README.md says what it means",
-        "`policies` is missing; config/README.md says what it means",
+        "`report` is missing; docs/configuration.md says what it means",
+        "`policies` is missing; docs/configuration.md says what it means",
     ]
 
 

@@ -150,7 +150,7 @@ def test_chains_labelled_by_reading(sample: list[Row]) -> None:
         {verdict: n for (concludes, verdict), n in confusion.items() if concludes is expected}
         for expected in (True, False)
     )
-    # The numbers of the README.
+    # The numbers of docs/metrics.md.
     assert (concluding[SUPPORT], sum(concluding.values())) == (223, 224), confusion
     assert (silent[UNKNOWN], sum(silent.values())) == (14, 16), confusion
 

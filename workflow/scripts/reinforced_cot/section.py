@@ -2,7 +2,7 @@
 
 A section is a pydantic model in the room that reads it. Its fields give each key's type, default and bounds, and the
 text below a field says what the key means; `workflow/schemas/generate.py` makes the JSON schema for editors and the
-tables of config/README.md from them. The same classes are what a stage script gets when it reads its settings file.
+tables of docs/configuration.md from them. A stage script that reads its settings file gets the same classes.
 """
 
 from typing import Annotated, Any, Literal, Self

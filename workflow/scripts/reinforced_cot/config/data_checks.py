@@ -155,7 +155,7 @@ def missing_chains(config: Config) -> Iterator[str]:
     if learning and chains == 0 and prepared == data_settings(config, "train").as_dict():
         yield (
             f"{folder / 'train.jsonl'} has no chain of thought, and the report needs policies that learn from chains: "
-            f"{', '.join(learning)}. Add chains to some records, name a set that is made (`chains`, config/README.md), "
+            f"{', '.join(learning)}. Add chains to some records, name a set that is made (docs/chains.md), "
             "or compare policies that need none, such as RL from the base (`from: base`)"
         )
 

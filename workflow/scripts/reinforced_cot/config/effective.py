@@ -12,7 +12,7 @@ from reinforced_cot.config.configuration import Config
 DEFAULT = "default"
 _HEAD = """\
 # The effective configuration, complete. Behind each value stands the file that it comes from; `--config` is the command
-# line, and `default` is the default that config/README.md gives. As a file for --configfile it makes the same run.
+# line, and `default` is the default that docs/configuration.md gives. As a file for --configfile it makes the same run.
 """
 
 

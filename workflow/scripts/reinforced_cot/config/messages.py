@@ -72,7 +72,7 @@ def explained(error: ValidationError, key: str, root: Schema) -> Iterator[str]:
 
 def missing(key: str, remedy: str = "") -> str:
     """The line for a required key that the user left out."""
-    remedy = remedy or _REMEDIES.get(key.rpartition(".")[2], "config/README.md says what it means")
+    remedy = remedy or _REMEDIES.get(key.rpartition(".")[2], "docs/configuration.md says what it means")
     return f"`{key}` is missing; {remedy}"
 
 

@@ -104,7 +104,7 @@ def _head(wanted: Wanted, look: Look) -> Iterator[str]:
     yield f"# Written by `make preset` from {wanted.data.file}."
     yield f"# Its {'' if look.is_whole else 'first '}{look.kept:,} records: {kinds}; {look.chains:,} chains of thought."
     yield f"#   {command(wanted)}"
-    yield "# `-n` previews the jobs, `-- look` shows what is prepared. config/README.md explains every key."
+    yield "# `-n` previews the jobs, `-- look` shows what is prepared. docs/configuration.md explains every key."
     yield ""
     if wanted.model is None:
         yield "extends: demo                 # a tiny model that learns on a CPU; with MODEL=..., a real one"

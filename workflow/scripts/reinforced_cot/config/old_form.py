@@ -9,7 +9,7 @@ import yaml
 _GQA = ("gqa_questions", "gqa_choices")
 OLD_KEYS = dict.fromkeys(
     ("sft", "rl", "evaluation"),
-    "is a key of the form before `policies` became a graph: see config/README.md",
+    "is a key of the form before `policies` became a graph: see docs/configuration.md",
 )
 _STAGES = {"rl": "grpo", "evaluate": "answer"}
 

@@ -34,7 +34,7 @@ class Answering(Section):
     """
 
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What generates the answers; `vllm` is many times faster on a GPU and needs an environment of its own (README)."""
+    """What generates the answers; `vllm` is many times faster on a GPU, and needs `make vllm` (docs/cluster.md)."""
 
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of the GPU's memory that vLLM takes; read with `engine: vllm`."""

@@ -211,7 +211,7 @@ def _lines(name: str, look: Look, allowed: float) -> Iterator[str]:
         yield f"  of the first {look.judged:,} chains, the reward consistency would pay for {share:.0%}"
         if share < 0.5:
             yield "    the others add too little to question and answer, or do not state the answer"
-            yield "    (config/README.md, rewards)"
+            yield "    (docs/rewards.md)"
     if look.gaps:
         gaps = ", ".join(f"{answer!r} {count:,}" for answer, count in look.gaps.most_common())
         yield f"  answers that may stand for a missing one, and are taught as they are: {gaps}"

@@ -47,7 +47,7 @@ class Columns(Section):
     """The group by which metrics are broken down; without this column, it is inferred from the wording."""
 
     answer_kind: Column = None
-    """How answers are compared: `number`, ... (docs/answer-kinds.md); in place of `data.answer_kind`."""
+    """How answers are compared, such as `number` (docs/answer-kinds.md); in place of `data.answer_kind`."""
 
     extra: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
     """A list of further columns, which rewards get."""
