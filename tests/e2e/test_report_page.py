@@ -147,7 +147,6 @@ def test_labels_are_kept_and_saved(opened: Any, small: Path, tmp_path: Path) -> 
 def test_curves_are_smoothed_and_zoomed(opened: Any, small: Path) -> None:
     page = opened(small)
     chart = page.locator('[data-chart="loss"]')
-    chart.scroll_into_view_if_needed()
     assert chart.locator("svg").count() == 1
     strong = chart.locator(".mark-line path").last
     page.fill("#smoothing", "0")
@@ -155,6 +154,7 @@ def test_curves_are_smoothed_and_zoomed(opened: Any, small: Path) -> None:
     page.fill("#smoothing", "0.9")
     assert strong.get_attribute("d") != raw
     labels = chart.locator(".role-axis-label text").all_text_contents()
+    chart.scroll_into_view_if_needed()
     box = chart.locator("svg").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.keyboard.down("Control")

@@ -87,7 +87,7 @@ def curve(
     strong = base.mark_line(strokeWidth=2, point={"size": 18, "filled": True}).encode(
         y=alt.Y("smooth:Q", title=label), tooltip=tips
     )
-    zoom = alt.selection_interval(bind="scales", zoom="wheel[event.ctrlKey]!", clear="dblclick")
+    zoom = alt.selection_interval(bind="scales", zoom="wheel![event.ctrlKey]", clear="dblclick")
     chart = (faint + strong.add_params(zoom)).properties(width="container", height=220, description=title)
     table = pd.DataFrame({name: values.dropna() for name, values in lines.items()})
     table.index.name = "step"
