@@ -70,6 +70,12 @@ class Curve:
         return self.end - self.start
 
     @property
+    def peak(self) -> float:
+        """The greatest mean of as many values in a row as stand for the end."""
+        width = len(self._last)
+        return max(fmean(self.values[place : place + width]) for place in range(len(self.values) - width + 1))
+
+    @property
     def rises(self) -> bool:
         """Whether the end is clearly higher than the beginning, measured by how much both scatter."""
         error = sqrt(variance(self._first) / len(self._first) + variance(self._last) / len(self._last))
@@ -153,12 +159,22 @@ def _reward_without_answers(history: Sequence[Mapping[str, Any]]) -> Iterator[Se
 
 
 def _falling_reward(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
-    fallen = Curve([{**entry, "fallen": -entry["reward"]} for entry in history if "reward" in entry], "fallen")
-    if fallen.has_trend and fallen.rises and fallen.change > 0.1 * max(abs(fallen.start), 0.5):
+    reward = Curve(history, "reward")
+    if reward.has_trend and reward.peak - reward.end > 0.3 * max(abs(reward.peak), 0.5):
         yield (
             *("falling-reward", "reward"),
-            f"The reward fell from {-fallen.start:.2f} to {-fallen.end:.2f}: training made the policy worse.",
-            "Lower `learning_rate`, or hold the policy with `beta` above 0.",
+            f"The reward fell from {reward.peak:.2f} to {reward.end:.2f}: training made the policy worse.",
+            "Lower `learning_rate`, keep clipping (`epsilon`), or hold the policy with `beta` above 0.",
+        )
+
+
+def _entropy_explosion(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
+    entropy = Curve(history, "entropy")
+    if entropy.has_trend and entropy.end > 1 and entropy.end > 3 * entropy.start:
+        yield (
+            *("entropy-explosion", "entropy"),
+            f"Entropy rose from {entropy.start:.2f} to {entropy.end:.2f} nats: the policy writes ever more at random.",
+            "Lower `learning_rate`, or keep clipping (`epsilon`).",
         )
 
 
@@ -167,7 +183,7 @@ def _entropy_collapse(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
     if entropy.has_trend and entropy.end < 0.2 * entropy.start:
         yield (
             *("entropy-collapse", "entropy"),
-            f"Entropy fell from {entropy.start:.3f} to {entropy.end:.4f} nats: the policy writes nearly the same in "
+            f"Entropy fell from {entropy.start:.3f} to {entropy.end:.4f} nats: the policy writes the same in nearly "
             "every sample, and no longer explores.",
             "Lower `learning_rate`, raise `epsilon_high` above `epsilon`, or stop earlier.",
         )
@@ -195,10 +211,15 @@ def _kl_runs_away(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
 
 def _never_clips(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
     clipped = Curve(history, "clip_ratio/region_mean")
-    if clipped.has_trend and max(clipped.values) == 0:
+    acted = sum(value > 0 for value in clipped.values)
+    equal = Curve(history, "frac_reward_zero_std")
+    if equal.values and fmean(equal.values) > 0.5:
+        return  # where nothing is learned, there is nothing to clip
+    if clipped.has_trend and acted <= 0.3 * len(clipped.values):
         yield (
             *("never-clips", "clip-fraction"),
-            "Clipping never acted: no change of a token or sequence reached the bound.",
+            f"Clipping acted at {acted} of {len(clipped.values)} logged steps: hardly any change of a token or sequence"
+            " reaches the bound.",
             "Lower `epsilon`: for `importance_sampling_level: sequence` it is a thousandth part of what tokens need.",
         )
 
@@ -228,11 +249,12 @@ def _flat_loss(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
 
 _RL: Sequence[Callable[[Sequence[Mapping[str, Any]]], Iterator[Seen]]] = (
     _cut_off,
-    _equal_groups,
-    _falling_reward,
-    _reward_without_answers,
     _kl_runs_away,
-    _entropy_collapse,
+    _falling_reward,
+    _entropy_explosion,
+    _reward_without_answers,
     _length_collapse,
+    _entropy_collapse,
+    _equal_groups,  # what the others lead to, too
 )
 _SUPERVISED = (_diverging_loss, _flat_loss)
