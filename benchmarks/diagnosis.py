@@ -89,7 +89,9 @@ def page() -> str:
     ]
     for policy in (*SPOILT, *SOUND):
         found = [finding.fault for finding in found_in(policy)]
-        lines.append(f"| {policy} | {SPOILT.get(policy, '-')} | {(found or ['-'])[0]} | {', '.join(found[1:]) or '-'} |")
+        lines.append(
+            f"| {policy} | {SPOILT.get(policy, '-')} | {(found or ['-'])[0]} | {', '.join(found[1:]) or '-'} |"
+        )
     lines += ["", "What the report says of the spoilt runs:", ""]
     for policy in SPOILT:
         lines += [f"- {finding.sentence}" for finding in found_in(policy)[:1]]
