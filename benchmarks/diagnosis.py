@@ -81,8 +81,8 @@ def page() -> str:
     lines = [
         "# The diagnosis of spoilt and of sound runs",
         "",
-        f"`python benchmarks/diagnosis.py` trained the policies of diagnosis.yaml on {machine()} and read their logs as the "
-        "report does.",
+        f"`python benchmarks/diagnosis.py` trained the policies of diagnosis.yaml on {machine()} and read their logs as "
+        "the report does.",
         "",
         "| run | spoilt by | named first | also named |",
         "| --- | --- | --- | --- |",
@@ -99,6 +99,7 @@ def page() -> str:
 
 
 def main() -> None:
+    """Train, read and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--save", action="store_true", help="also keep the logs for the tests")
     args = parser.parse_args()

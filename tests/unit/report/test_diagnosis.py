@@ -7,7 +7,7 @@ import pytest
 
 from reinforced_cot.files import read_json
 from reinforced_cot.report.diagnosis import diagnose
-from reinforced_cot.report.findings import findings_about, updates_per_generation
+from reinforced_cot.report.findings import findings_about, log_findings, updates_per_generation
 
 LOGS = sorted((Path(__file__).parents[2] / "data/diagnosis").glob("*.json"))  # benchmarks/diagnosis.py --save
 
@@ -31,6 +31,14 @@ def test_a_training_that_has_hardly_begun(method: str) -> None:
     assert diagnose("new", method, []) == []
     step: dict[str, Any] = {"step": 1, "loss": 1.0, "reward": 0.5, "entropy": 0.5, "kl": 0.0}
     assert diagnose("new", method, [step, {"step": 2, "runtime": 3.0}, {**step, "step": 2, "reward": 0.7}]) == []
+
+
+def test_the_log_of_the_training_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log_findings(tmp_path, "grpo", [{"step": step, "frac_reward_zero_std": 1.0} for step in range(8)])
+    [record] = caplog.records
+    assert (
+        record.levelname == "WARNING" and "In 100% of the groups" in record.message and "`pass_rate`" in record.message
+    )
 
 
 def test_nothing_can_be_clipped_with_one_update_per_generation(tmp_path: Path) -> None:
