@@ -81,8 +81,8 @@ def page() -> str:
     lines = [
         "# The diagnosis of spoilt and of sound runs",
         "",
-        f"`python benchmarks/diagnosis.py` trained the policies of diagnosis.yaml on {machine()} and read their logs as "
-        "the report does.",
+        f"`python benchmarks/diagnosis.py` trained the policies of diagnosis.yaml on {machine()} and read their logs "
+        "as the report does.",
         "",
         "| run | spoilt by | named first | also named |",
         "| --- | --- | --- | --- |",

@@ -248,8 +248,8 @@ def _flat_loss(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
 
 
 _RL: Sequence[Callable[[Sequence[Mapping[str, Any]]], Iterator[Seen]]] = (
-    _cut_off,
     _kl_runs_away,
+    _cut_off,
     _falling_reward,
     _entropy_explosion,
     _reward_without_answers,
