@@ -31,6 +31,7 @@ from reinforced_cot.terminal.sentences import (
 REPAINT = 1.0  # seconds
 REPORT = 60.0  # seconds between two lines where nobody watches
 QUICK = 5.0  # seconds; a stage that ends within them has no line for its beginning
+WORKFLOWS: list[Any] = []  # those of this process, the last one last: `make status` reads the jobs of its dry-run
 # Of Snakemake's notes, those that a person needs.
 _KEPT = ("Nothing to be done", "Will exit after", "Trying to restart")
 # Snakemake's own words for a failure, which has a line here.
@@ -229,6 +230,7 @@ def take_over(workflow: Any) -> RunView | None:
     It is wanted in a dry-run, with options that change it (``--quiet``, ``--verbose``, ``--printshellcmds``,
     ``--debug-dag``) and with a logger plugin that prints.
     """
+    WORKFLOWS.append(workflow)
     manager = workflow.logger_manager
     settings = manager.settings
     handlers = {handler.name: handler for handler in manager.logger.handlers}
