@@ -1,6 +1,6 @@
 """Print the accuracy of each policy with its 95 % interval, and where the report is.
 
-    python workflow/scripts/accuracies.py --results results --policies base sft grpo
+python workflow/scripts/accuracies.py --results results --policies base sft grpo
 """
 
 import argparse

@@ -24,6 +24,7 @@ from reinforced_cot.paths import REPOSITORY
 # pip's options that say where packages come from, and which; uv's have the same names.
 OPTIONS = ("index-url", "extra-index-url", "find-links", "constraint", "no-index", "trusted-host")
 FLAGS = ("no-index",)
+PLACES = ("index-url", "extra-index-url", "find-links")
 UV_NAMES = {"trusted-host": "allow-insecure-host"}
 
 
@@ -35,32 +36,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("-r", "--requirements", type=Path, action="append", default=[], help="a file of requirements")
     parser.add_argument("-c", "--constraint", type=Path, action="append", default=[], help="a file of constraints")
     parser.add_argument("--no-build-isolation", action="store_true", help="build with the installed packages")
-    parser.add_argument("--no-cache", action="store_true", help="download everything anew, to measure")
     parser.add_argument("--pip", action="store_true", help="without uv")
     args = parser.parse_args(argv)
     started, python = time.monotonic(), args.environment / "bin" / "python"
-    what = ", ".join([*args.packages, *(file.name for file in args.requirements)])
-    print(f"{args.environment}: installing {what}, which takes from half a minute to some minutes", flush=True)
+    what = ", ".join([*args.packages, *map(str, args.requirements)])
+    print(f"{args.environment}: installing {what}", flush=True)
     if not python.exists():
         run([sys.executable, "-m", "venv", str(args.environment)])
     wanted = [*args.packages, *["--no-build-isolation"] * args.no_build_isolation]
     wanted += [part for file in args.requirements for part in ("-r", str(file))]
     wanted += [part for file in args.constraint for part in ("-c", str(file))]
-    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *["--no-cache-dir"] * args.no_cache]
-    tool = "pip" if args.pip or not with_uv(python, pip, wanted, args.no_cache) else "uv"
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    tool = "pip" if args.pip or not with_uv(python, pip, wanted) else "uv"
     if tool == "pip":
         run([*pip, "install", *wanted])
     print(f"{args.environment}: ready after {time.monotonic() - started:.0f} s, with {tool}", flush=True)
 
 
-def with_uv(python: Path, pip: Sequence[str], wanted: Sequence[str], no_cache: bool) -> bool:
+def with_uv(python: Path, pip: Sequence[str], wanted: Sequence[str]) -> bool:
     """Install with uv, and return whether that was possible; one line says why not."""
     try:
         uv = python.with_name("uv")
         if not uv.exists():
             run([*pip, "install", pinned_uv(REPOSITORY / "requirements.lock")], is_quiet=True)
-        listed = run([*pip, "config", "list"], is_quiet=True)
-        command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *["--no-cache"] * no_cache]
+        listed = run([str(python), "-m", "pip", "config", "list"], is_quiet=True)
+        command = [str(uv), "pip", "install", "--quiet", "--python", str(python)]
         run([*command, *uv_options(listed), *wanted], is_quiet=True)
     except PipelineError as error:
         print(f"uv cannot install here ({str(error).splitlines()[-1].strip()}); pip does, more slowly", flush=True)
@@ -98,7 +98,8 @@ def uv_options(listed: str) -> list[str]:
             options += [f"--{name}"] * (configured.get(name, "").lower() in ("1", "true", "yes", "on"))
             continue
         for value in configured.get(name, "").split():
-            if "://" in value and not value.startswith("file://") or Path(value.removeprefix("file://")).exists():
+            is_remote = "://" in value and not value.startswith("file://")
+            if is_remote or name not in PLACES or Path(value.removeprefix("file://")).exists():
                 options += [f"--{UV_NAMES.get(name, name)}", value]
     # pip takes the best version of all indexes, uv by itself that of the first which has any.
     return [*options, "--index-strategy", "unsafe-best-match"] if "--extra-index-url" in options else options

@@ -118,9 +118,8 @@ class StageLog:
         if unit in ("it", ""):
             unit = "row" if "/" in name else name or "step"  # a file's rows
         step, elapsed = int(parts["step"]), _seconds(parts["elapsed"])
-        if self._last and (self._last[0], self._last[2]) != (unit, total) or (
-            self._frames and (step, elapsed) < self._frames[-1]
-        ):
+        is_another = self._last is not None and (self._last[0], self._last[2]) != (unit, total)
+        if is_another or (self._frames and (step, elapsed) < self._frames[-1]):
             self._frames.clear()
         self._frames.append((step, elapsed))
         while self._frames[-1][1] - self._frames[0][1] > WINDOW and len(self._frames) > 2:

@@ -77,6 +77,7 @@ class RunView(logging.Handler):
         if event == "workflow_started":
             self._begin()
         elif not self._is_running:
+            record.msg = inert(record.msg) if isinstance(record.msg, str) else record.msg
             self._before.handle(record)
         elif handle := {
             "job_info": self._job_info,
@@ -100,12 +101,12 @@ class RunView(logging.Handler):
                 left = self._total - self._done - self._failed
                 unmade = f", {left} not started" if left > 0 else ""
                 self._print(
-                    f"failed: {self._failed} of {self._total} stages{unmade}; {again}; details: {self._details}"
+                    f"failed: {self._failed} of {_stages(self._total)}{unmade}; {again}; details: {self._details}"
                     if self._failed
                     else f"failed; details: {self._details}"
                 )
             elif self._total:
-                self._print(f"all {self._total} stages done in {spent}")
+                self._print(f"{_stages(self._total)} done in {spent}")
 
     def close(self) -> None:
         self._stop.set()
@@ -154,7 +155,7 @@ class RunView(logging.Handler):
     def _jobs_started(self, event: Mapping[str, Any]) -> None:
         if not self._total and (count := self._count()):
             self._total = count
-            self._print(f"{count} stages to run; details: {self._details}")
+            self._print(f"{_stages(count)} to run; details: {self._details}")
 
     def _job_finished(self, event: Mapping[str, Any]) -> None:
         job = self._jobs.pop(event["job_id"], None)
@@ -175,9 +176,8 @@ class RunView(logging.Handler):
         self._failed += not job or job.is_stage
         spent = f" after {duration(time.time() - job.started)}" if job else ""
         said = next(filter(None, map(last_error, logs)), "") or str(event.get("rule_msg") or "").partition("\n")[0]
-        self._print(f"{name} failed{spent}" + (f": {inert(said)}" if said else ""))
-        if logs:
-            self._print(f"  its log: {', '.join(inert(str(log)) for log in logs)}")
+        where = f"\n          its log: {', '.join(inert(str(log)) for log in logs)}" if logs else ""
+        self._print(f"{name} failed{spent}" + (f": {inert(said)}" if said else "") + where)
         self._save()
 
     def _note(self, record: logging.LogRecord) -> None:
@@ -222,6 +222,10 @@ class RunView(logging.Handler):
             self._stream.flush()
         except (OSError, ValueError):  # the terminal is gone; the run goes on
             self._stop.set()
+
+
+def _stages(count: int) -> str:
+    return f"{count} stage{'s' * (count != 1)}"
 
 
 def take_over(workflow: Any) -> RunView | None:

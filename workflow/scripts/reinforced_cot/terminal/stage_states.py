@@ -80,7 +80,9 @@ def why(dag: Any, job: Any, absent: Sequence[str]) -> str:
         makers = _makers(dag, job, by_jobs)
         if settings := [file for file, maker in makers.items() if maker.benchmark is None]:
             return inert(f"config changed ({_first(settings)})")
-        return f"after {_names(makers.values())}, if its results change"
+        return (
+            f"after {_names(makers.values())}, if {'its' if len(set(makers.values())) == 1 else 'their'} results change"
+        )
     return inert(str(reason))
 
 
@@ -101,14 +103,16 @@ def _names(jobs: Any) -> str:
 
 
 def _changed_params(change: Any) -> str:
-    """Which code changed, by the hashes among the params: ``reinforced_cot.training.sft 0a1b...``; or which argument."""
+    """Which code changed, by the hashes among the params (``reinforced_cot.training.sft 0a1b``), or which argument."""
     modules = {name for text in change.only_new for name in [_module(str(text))] if name}
     gone = {name for text in change.only_old for name in [_module(str(text))] if name} - modules
     if modules or gone:
         first, *further = sorted(modules or gone)
         more = f" and {len(further)} more files" if further else ""
         return inert(f"code of {first.replace('.', '/')}.py{more} changed")
-    return inert(f"an argument changed to {_first(map(str, change.only_new))}" if change.only_new else "fewer arguments")
+    return inert(
+        f"an argument changed to {_first(map(str, change.only_new))}" if change.only_new else "fewer arguments"
+    )
 
 
 def _module(param: str) -> str:
