@@ -1,4 +1,4 @@
-"""The terminal of real calls: a failing stage, Ctrl-C in a running one, and `make status` before, meanwhile and after."""
+"""The terminal of real calls: a failing stage, Ctrl-C in a running one, and `make status` meanwhile and afterwards."""
 
 import os
 import signal

@@ -26,14 +26,12 @@ class Run:
         self.view.handle(record)
 
     def start(self, job: int, rule: str, benchmark: str | None = "a.tsv", **wildcards: str) -> None:
-        self.send(
-            LogEvent.JOB_INFO,
-            **{"jobid": job, "rule_name": rule, "wildcards": wildcards, "log": [str(self.log)]},
-            **{"benchmark": benchmark, "output": [f"{rule}.json"], "reason": "Missing output files", "input": []},
-        )
+        fields: dict[str, Any] = {"jobid": job, "rule_name": rule, "wildcards": wildcards, "log": [str(self.log)]}
+        fields |= {"benchmark": benchmark, "output": [f"{rule}.json"], "reason": "Missing output files", "input": []}
+        self.send(LogEvent.JOB_INFO, **fields)
 
     def fail(self, job: int) -> None:
-        text = "RuleException:\nCalledProcessError in file rules/sft.smk, line 1:\nCommand returned non-zero exit status 1."
+        text = "RuleException:\nCalledProcessError in file rules/sft.smk, line 1:\nnon-zero exit status 1."
         self.send(LogEvent.ERROR, text, logging.ERROR, exception="RuleException")
         self.send(LogEvent.JOB_ERROR, "Error in rule", logging.ERROR, jobid=job, rule_name="sft", log=[str(self.log)])
         self.send(None, "Exiting because a job execution failed. Look above for error messages", logging.ERROR)
@@ -81,7 +79,7 @@ def test_a_line_a_minute_for_those_that_take_long(log: Path, monkeypatch: pytest
     run = begun(False, log)
     for _ in range(3):
         run.view._update()
-    assert run.lines()[1:] == ["sft begins"]
+    assert run.lines()[1:] == ["sft runs"]
     run.view._reported -= 61
     for _ in range(3):
         run.view._update()

@@ -1,4 +1,4 @@
-"""What a run prints: a line when a stage begins and ends, progress in place, and one line about a failure.
+"""What a run prints: a line when a stage runs and when it ends, progress in place, and one line about a failure.
 
 It takes the place of Snakemake's own output, whose events it gets through Snakemake's logger, as a logger plugin does.
 It is no plugin, since Snakemake finds plugins only among installed packages: a clone has none, and a profile that named
@@ -30,7 +30,7 @@ from reinforced_cot.terminal.sentences import (
 
 REPAINT = 1.0  # seconds
 REPORT = 60.0  # seconds between two lines where nobody watches
-QUICK = 5.0  # seconds; a stage that ends within them has no line for its beginning
+QUICK = 5.0  # seconds; a stage that ends within them has no line of its own before it ends
 WORKFLOWS: list[Any] = []  # those of this process, the last one last: `make status` reads the jobs of its dry-run
 # Of Snakemake's notes, those that a person needs.
 _KEPT = ("Nothing to be done", "Will exit after", "Trying to restart")
@@ -131,7 +131,7 @@ class RunView(logging.Handler):
             if not self._is_watched and job.is_stage and not job.is_announced and now - job.started >= QUICK:
                 job.is_announced = True
                 self._reported = max(self._reported, job.started)
-                self._print(f"{job.name} begins", at=job.started)
+                self._print(f"{job.name} runs")
         if self._is_watched:
             self._repaint()
         elif now - self._reported >= REPORT and (running := [job for job in self._jobs.values() if job.is_announced]):
@@ -190,9 +190,9 @@ class RunView(logging.Handler):
         elif record.levelno >= logging.WARNING or message.startswith(_KEPT):
             self._print(inert(message))
 
-    def _print(self, text: str, at: float | None = None) -> None:
+    def _print(self, text: str) -> None:
         """Print what stays, above the lines that are rewritten."""
-        clock = time.strftime("%H:%M:%S", time.localtime(at))
+        clock = time.strftime("%H:%M:%S")
         self._write(f"{self._erased()}{clock}  {text}\n")
         if self._is_watched:
             self._repaint()
