@@ -29,7 +29,7 @@ def test_durations(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
-        (None, "starting"),
+        (None, "under way"),
         (Progress("batch", 6, 20, 1.5, None), "batch 6/20, 1.5/s, 9 s left"),
         (Progress("questions", 6, None, 2.0, None), "questions 6, 2/s"),
         (Progress("step", 0, 75, None, None), "step 0/75"),

@@ -29,9 +29,9 @@ def duration(seconds: float) -> str:
 
 
 def progress_in_words(progress: Progress | None) -> str:
-    """``step 16/70, 1.4/s, 38 s left, reward 1.83``; ``starting`` before the first bar."""
+    """``step 16/70, 1.4/s, 38 s left, reward 1.83``; ``under way`` before the first bar."""
     if progress is None:
-        return "starting"
+        return "under way"
     total = "" if progress.total is None else f"/{progress.total}"
     parts = [f"{inert(progress.unit)} {progress.step}{total}"]
     if progress.rate:
