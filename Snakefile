@@ -7,6 +7,7 @@ min_version("9.27")
 
 
 include: "rules/common.smk"
+include: "rules/terminal.smk"
 include: "rules/settings.smk"
 include: "rules/data.smk"
 include: "rules/base_model.smk"

@@ -26,6 +26,9 @@ WITHOUT_TORCH = {
     "look": {"numpy"},  # digit scenes
     "preset": {"numpy"},
     "prune": set(),
+    "accuracies": set(),
+    "install": set(),
+    "status": set(),
     "filter_chains": set(),
     "pass_rates": set(),
     "ask_teacher": set(),

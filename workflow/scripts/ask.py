@@ -25,6 +25,7 @@ from reinforced_cot.generation.settings import AnswerSettings
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.devices import claim_devices
 from reinforced_cot.stage_script import read_settings, start
+from reinforced_cot.terminal.inert import inert, inert_errors
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise DataError(f"{error.reason}: {error.detail}") from None
     parsed = parse_completion(completion.text)
     if parsed.well_formed:
-        print(f"{parsed.think}\n\nAnswer: {parsed.answer}")
+        print(inert(f"{parsed.think}\n\nAnswer: {parsed.answer}"))
         return
-    print(completion.text)
+    print(inert(completion.text))
     cut_off = f" (cut off after {settings.answer.max_new_tokens} tokens)" if completion.truncated else ""
     print(f"\nmalformed: {parsed.problem}{cut_off}")
 
@@ -78,4 +79,4 @@ def pixel_budget(policy: Path) -> PixelBudget:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(inert_errors(main))

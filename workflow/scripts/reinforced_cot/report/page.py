@@ -109,6 +109,7 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         "policies": _described(run),
         "n": next((scores["n"] for scores in evaluations.values()), 0),
         "images": next((scores["n_images"] for scores in evaluations.values()), 0),
+        "not_begun": run.not_begun,
         "doubts": doubts.of_the_run(run),
         "verdicts": [
             (name, said.get(name), pairs.get(name), doubted.get(name, [])) for name in dict.fromkeys([*said, *doubted])

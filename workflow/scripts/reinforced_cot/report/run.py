@@ -29,6 +29,7 @@ class Run:
         summary: data/summary.json; empty if there is none.
         spread: seeds.json; None for a run at one seed.
         missing: files that a complete run has and this one has not, as paths below the results folder.
+        not_begun: policies without any result, whose files are not among those that are missing.
     """
 
     results: Path
@@ -44,6 +45,7 @@ class Run:
     summary: Mapping[str, Any] = field(default_factory=dict)
     spread: Mapping[str, Any] | None = None
     missing: list[str] = field(default_factory=list)
+    not_begun: list[str] = field(default_factory=list)
 
     @property
     def trained(self) -> list[PolicyFacts]:
@@ -86,7 +88,10 @@ def read_run(results: Path, policies: Sequence[PolicyFacts], seeds: bool = False
     if has("data/summary.json"):
         run.summary = read_result(results / "data/summary.json")
     for policy in policies:
-        _read_policy(run, policy, has, partial)
+        if partial and not _has_begun(results / policy.name):
+            run.not_begun.append(policy.name)
+        else:
+            _read_policy(run, policy, has, partial)
     refuse_different_hashes(run.evaluations)
     if not run.evaluations and not run.metrics:
         raise DataError(
@@ -104,6 +109,11 @@ def read_run(results: Path, policies: Sequence[PolicyFacts], seeds: bool = False
     elif len(run.predictions) > 1:
         run.comparisons = compare(run.predictions)
     return run
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether a policy's folder holds more than the settings, which a run writes for all policies first."""
+    return folder.is_dir() and any(file.suffix != ".yaml" for file in folder.iterdir())
 
 
 def _read_policy(run: Run, policy: PolicyFacts, has: Any, partial: bool) -> None:
