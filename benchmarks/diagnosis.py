@@ -28,13 +28,11 @@ SPOILT = {  # the fault that is to be named first
     "equal_groups": "equal-groups",
     "format_only": "format-only",
     "destroyed": "falling-reward",
-    "entropy_collapse": "entropy-collapse",
     "length_collapse": "length-collapse",
     "never_clips": "never-clips",
     "kl_runaway": "kl-runs-away",
     "hacked": "reward-without-answers",
     "cut_off": "cut-off",
-    "unstable_sft": "diverging-loss",
     "idle_sft": "flat-loss",
 }
 READ = (

@@ -1,4 +1,4 @@
-"""What is said of a training, on the logs of real runs: eleven were spoilt on purpose, six are sound."""
+"""What is said of a training, on the logs of real runs: nine were spoilt on purpose, six are sound."""
 
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,12 @@ def test_nothing_can_be_clipped_with_one_update_per_generation(tmp_path: Path) -
     )
     assert [finding.fault for finding in findings_about(tmp_path, "grpo", history)] == ["never-clips"]
     assert updates_per_generation({}) == updates_per_generation({"policy": {"training": None}}) == 1
+
+
+def test_a_loss_that_rises_again_did_not_settle() -> None:
+    losses = [1.0, 0.6, 0.4, 0.3, 0.25, 0.9, 1.4, 1.2]
+    history = [{"step": step, "loss": loss} for step, loss in enumerate(losses)]
+    assert [finding.fault for finding in diagnose("sft", "sft", history)] == ["diverging-loss"]
 
 
 def test_validation_is_asked_before_the_reward_for_right_answers() -> None:
