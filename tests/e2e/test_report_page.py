@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import report
+import score
 from report_runs import facts, write_run
 
 from reinforced_cot.report.policy_facts import as_text
@@ -124,7 +125,9 @@ def test_a_question_is_shown_linked_and_left(opened: Any, small: Path) -> None:
     assert count(filtered) == "4 of 30 questions" and filtered.locator("#gallery-search").input_value() == "picture"
 
 
-def test_labels_are_kept_and_saved(opened: Any, small: Path, tmp_path: Path) -> None:
+def test_labels_are_kept_saved_and_compared(
+    opened: Any, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = opened(small)
     page.locator("#gallery-table .open").nth(1).click()
     page.locator(".answer", has_text="grpo").get_by_role("radio", name="wrong").check()
@@ -142,6 +145,11 @@ def test_labels_are_kept_and_saved(opened: Any, small: Path, tmp_path: Path) -> 
         {"id": "q1", "policy": "grpo", "label": "wrong"},
         {"id": "q1", "policy": "sft", "label": "right"},
     ]
+    for policy, column in (("sft", "recall of support     1.000"), ("grpo", "precision of support  0.000")):
+        predictions = small.parent / policy / "predictions.jsonl"
+        score.main([str(predictions), "--labels", str(tmp_path / "labels.jsonl")])
+        printed = capsys.readouterr().out
+        assert f"labels of {policy}'s chains: 1" in printed and column in printed
 
 
 def test_curves_are_smoothed_and_zoomed(opened: Any, small: Path) -> None:

@@ -104,13 +104,13 @@ def test_the_folder_names_the_policy(
 ) -> None:
     score.main([str(results / "grpo/predictions.jsonl"), "--labels", str(results / "labels.jsonl")])
     printed = capsys.readouterr().out
-    assert "grpo: 5 labelled chains, 0 of them unclear" in printed
+    assert "labels of grpo's chains: 5, of them unclear: 0" in printed
     assert "right              3           0           0" in printed
     assert "precision of support  0.750 [0.301, 0.954] of 4" in printed
     assert "recall of support     1.000 [0.439, 1.000] of 3" in printed
     monkeypatch.chdir(results / "sft")  # also where the path does not have it
     score.main(["predictions.jsonl", "--labels", "../labels.jsonl"])
-    assert "sft: 5 labelled chains" in capsys.readouterr().out
+    assert "labels of sft's chains: 5" in capsys.readouterr().out
 
 
 def test_a_policy_can_be_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ def test_a_policy_can_be_named(results: Path, capsys: pytest.CaptureFixture[str]
     ):
         score.main(command)
     score.main([*command, "--policy", "grpo"])
-    assert "grpo: 5 labelled chains" in capsys.readouterr().out
+    assert "labels of grpo's chains: 5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def _share(counted: Sequence[tuple[bool, Prediction]]) -> dict[str, Any] | None:
 def as_text(policy: str, compared: Mapping[str, Any]) -> str:
     """What `against_labels` found, for a terminal."""
     lines = [
-        f"{policy}: {compared['labels']} labelled chains, {compared['unclear']} of them unclear",
+        f"labels of {policy}'s chains: {compared['labels']}, of them unclear: {compared['unclear']}",
         "",
         f"{'label':8}{''.join(f'{verdict:>12}' for verdict in VERDICTS)}",
         *[
@@ -126,9 +126,7 @@ def as_text(policy: str, compared: Mapping[str, Any]) -> str:
         _line("recall of support", compared["recall"], "of the chains labelled right, those that the judge supports"),
     ]
     if compared["absent"]:
-        lines.append(
-            f"{compared['absent']} labels are of questions that the predictions do not have; they count nowhere."
-        )
+        lines.append(f"labels of questions that the predictions do not have, which count nowhere: {compared['absent']}")
     return "\n".join(lines)
 
 

@@ -51,4 +51,7 @@ def table(run: Run) -> pd.DataFrame:
         rows |= {(policy, label): verdicts for label, verdicts in counted["table"].items()}
         if counted["absent"]:
             rows[policy, f"of other questions: {counted['absent']}"] = {}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    if not rows:
+        return pd.DataFrame()
+    # As objects, counts stay whole beside a gap.
+    return pd.DataFrame([*rows.values()], index=pd.MultiIndex.from_tuples(rows), dtype=object)
