@@ -35,23 +35,33 @@ def chart(run: Run) -> list[Figure]:
     ]
     if not rows:
         return []
-    few = [
-        f"{policy} has {agreement['n']} clear labels; intervals are narrow enough to be of use from about {_FEW}."
-        for policy, counted in found.items()
-        if (agreement := counted["agreement"]) and agreement["n"] < _FEW
-    ]
     colours = {policy.name: number for number, policy in enumerate(run.policies)}
-    return [dots("labels", "The judge against your labels", rows, [*found], "share of labelled chains", colours, few)]
+    return [dots("labels", "The judge against your labels", rows, [*found], "share of labelled chains", colours)]
+
+
+def notes(run: Run) -> list[str]:
+    """What limits the labels: that they are few, or of questions that this run did not ask."""
+    lines = []
+    for policy, counted in compared(run).items():
+        clear = counted["agreement"]["n"] if counted["agreement"] else 0
+        if counted["absent"]:
+            lines.append(
+                f"Of {policy}'s {counted['labels']} labels, {counted['absent']} are of questions of another run."
+            )
+        if clear < _FEW:
+            lines.append(
+                f"{policy} has {clear} labels that are right or wrong; with fewer than {_FEW}, little is known."
+            )
+    return lines
 
 
 def table(run: Run) -> pd.DataFrame:
-    """One row per policy and label with the number of each verdict; then labels of questions that the run lacks."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for policy, counted in compared(run).items():
-        rows |= {(policy, label): verdicts for label, verdicts in counted["table"].items()}
-        if counted["absent"]:
-            rows[policy, f"of other questions: {counted['absent']}"] = {}
-    if not rows:
-        return pd.DataFrame()
-    # As objects, counts stay whole beside a gap.
-    return pd.DataFrame([*rows.values()], index=pd.MultiIndex.from_tuples(rows), dtype=object)
+    """One row per policy and label, with the number of each verdict."""
+    return pd.DataFrame.from_dict(
+        {
+            (policy, label): verdicts
+            for policy, counted in compared(run).items()
+            for label, verdicts in counted["table"].items()
+        },
+        orient="index",
+    )

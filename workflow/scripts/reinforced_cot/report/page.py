@@ -135,6 +135,7 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         "true_answers": page.table("true-answers", tables.true_answers(evaluations)),
         "consistency": page.table("chain-consistency", tables.consistency(evaluations)),
         "labels": [page.figure(figure) for figure in labelled_chains.chart(run)],
+        "label_notes": labelled_chains.notes(run),
         "label_counts": page.table("label-counts", labelled_chains.table(run)),
         "cheating": [page.figure(figure) for figure in breakdowns.probes(run)],
         "probes": page.table("probes", tables.probes(evaluations)),
