@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 import report
 import score
+from PIL import Image
+from places import REPO
 from report_runs import facts, write_run
 
 from reinforced_cot.report.policy_facts import as_text
@@ -193,6 +197,18 @@ def test_a_report_of_all_questions_of_gqa(opened: Any, tmp_path: Path) -> None:
     page.fill("#gallery-search", f"picture {ALL_OF_GQA - 1}?")
     page.wait_for_function("document.getElementById('gallery-count').textContent.startsWith('1 ')")
     assert questions(page) == [str(ALL_OF_GQA - 1)]
+
+
+def test_the_readmes_picture_is_the_top_of_a_report(small: Path, tmp_path: Path) -> None:
+    script = [sys.executable, str(REPO / "docs/images/make.py")]
+    subprocess.run([*script, str(small.parent), "--out", str(tmp_path / "top.png")], check=True)
+    with Image.open(tmp_path / "top.png") as picture:
+        assert picture.width == 1280 and picture.height > 400
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 50  # text and a chart
+    refused = subprocess.run([*script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and f"report.html is missing: write it first, `make report RESULTS={tmp_path}`" in (
+        refused.stderr
+    )
 
 
 def test_it_prints_without_its_controls(browser: Any, small: Path, tmp_path: Path) -> None:
