@@ -42,8 +42,8 @@ preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.y
 		$(if $(CONVERT),--convert "$(CONVERT)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(QUESTION),--question "$$QUESTION")
 
-report: $(READY)  ## the page of what RESULTS holds so far, without a run: RESULTS/report.html (ZIP=1: also in one file, to send)
-	@$(BIN)/python workflow/scripts/report.py --results "$(RESULTS)" $(if $(ZIP),--zip)
+report: $(READY)  ## the page of what RESULTS holds so far, without a run: RESULTS/report.html (ZIP=1: also in one file, to send; LABELS=labels.jsonl: the judge against them)
+	@$(BIN)/python workflow/scripts/report.py --results "$(RESULTS)" $(if $(LABELS),--labels "$(LABELS)") $(if $(ZIP),--zip)
 
 compare: $(READY)  ## test which policies of two results folders differ: A=results/x B=results/y
 	@$(BIN)/python workflow/scripts/compare_runs.py "$(A)" "$(B)"

@@ -25,7 +25,7 @@ NAVIGATION = {
         "docs/cluster",
         "docs/troubleshooting",
     ],
-    "Understand": ["docs/metrics", "docs/demo", "docs/robustness", "docs/original", "benchmarks/README"],
+    "Understand": ["docs/report", "docs/metrics", "docs/demo", "docs/robustness", "docs/original", "benchmarks/README"],
     "Look up": ["docs/configuration", "docs/eval-json", "docs/answer-kinds"],
     "Change": ["docs/architecture", "docs/extending", "CHANGELOG"],
 }

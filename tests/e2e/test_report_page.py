@@ -2,12 +2,17 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import report
+import score
+from PIL import Image
+from places import REPO
 from report_runs import facts, write_run
 
 from reinforced_cot.report.policy_facts import as_text
@@ -124,7 +129,9 @@ def test_a_question_is_shown_linked_and_left(opened: Any, small: Path) -> None:
     assert count(filtered) == "4 of 30 questions" and filtered.locator("#gallery-search").input_value() == "picture"
 
 
-def test_labels_are_kept_and_saved(opened: Any, small: Path, tmp_path: Path) -> None:
+def test_labels_are_kept_saved_and_compared(
+    opened: Any, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = opened(small)
     page.locator("#gallery-table .open").nth(1).click()
     page.locator(".answer", has_text="grpo").get_by_role("radio", name="wrong").check()
@@ -142,6 +149,11 @@ def test_labels_are_kept_and_saved(opened: Any, small: Path, tmp_path: Path) -> 
         {"id": "q1", "policy": "grpo", "label": "wrong"},
         {"id": "q1", "policy": "sft", "label": "right"},
     ]
+    for policy, column in (("sft", "recall of support     1.000"), ("grpo", "precision of support  0.000")):
+        predictions = small.parent / policy / "predictions.jsonl"
+        score.main([str(predictions), "--labels", str(tmp_path / "labels.jsonl")])
+        printed = capsys.readouterr().out
+        assert f"labels of {policy}'s chains: 1" in printed and column in printed
 
 
 def test_curves_are_smoothed_and_zoomed(opened: Any, small: Path) -> None:
@@ -185,6 +197,18 @@ def test_a_report_of_all_questions_of_gqa(opened: Any, tmp_path: Path) -> None:
     page.fill("#gallery-search", f"picture {ALL_OF_GQA - 1}?")
     page.wait_for_function("document.getElementById('gallery-count').textContent.startsWith('1 ')")
     assert questions(page) == [str(ALL_OF_GQA - 1)]
+
+
+def test_the_readmes_picture_is_the_top_of_a_report(small: Path, tmp_path: Path) -> None:
+    script = [sys.executable, str(REPO / "docs/images/make.py")]
+    subprocess.run([*script, str(small.parent), "--out", str(tmp_path / "top.png")], check=True)
+    with Image.open(tmp_path / "top.png") as picture:
+        assert picture.width == 1280 and picture.height > 400
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 50  # text and a chart
+    refused = subprocess.run([*script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and f"report.html is missing: write it first, `make report RESULTS={tmp_path}`" in (
+        refused.stderr
+    )
 
 
 def test_it_prints_without_its_controls(browser: Any, small: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ policies as the rule `report` does, and then every file must be there.
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +18,24 @@ from reinforced_cot.interpreter import run_script
 COMMAND = "REINFORCED_COT_COMMAND"  # the call of Snakemake, for its jobs
 
 
+def labels_of_run(path: Path, policies: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """The labels of a file, by policy.
+
+    Raises:
+        DataError: it is no file of labels, or has none for a policy of the report.
+    """
+    from reinforced_cot.errors import DataError
+    from reinforced_cot.evaluation.chain_labels import read_labels
+
+    labels = read_labels(path)
+    if not labels.keys() & {*policies}:
+        raise DataError(
+            f"{path} has labels for {', '.join(map(repr, labels))}, and the report has the evaluated policies "
+            f"{', '.join(policies) or '(none)'}: name a file that was saved in its gallery"
+        )
+    return labels
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="folder of the run")
@@ -25,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", action="store_true", help="with --policies: read seeds.json")
     parser.add_argument("--templates", type=Path, default=paths.WORKFLOW / "report", help="folder of the page's parts")
     parser.add_argument("--output", type=Path, help="the page; default: report.html in the results folder")
+    parser.add_argument("--labels", type=Path, help="compare the judge with labels that the gallery saved")
     parser.add_argument("--zip", action="store_true", help="also write page and folder into one file beside the page")
     args = parser.parse_args(argv)
     from reinforced_cot.report.page import write_report, zipped
@@ -39,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         policies, seeds = from_text(args.policies), args.seeds
     run = read_run(args.results, policies, seeds, partial)
+    if args.labels:
+        run.labels = labels_of_run(args.labels, [*run.predictions])
     output = args.output or args.results / "report.html"
     write_report(run, output, args.templates, os.environ.get(COMMAND, ""))
     if partial:

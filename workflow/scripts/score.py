@@ -3,6 +3,7 @@
     python workflow/scripts/score.py PREDICTIONS.jsonl [--answers FORM] [--out eval.json] [--predictions scored.jsonl]
     python workflow/scripts/score.py A.jsonl B.jsonl          # both, and the difference, question by question
     python workflow/scripts/score.py --moved results/grpo/predictions.jsonl   # verdicts that other rules gave
+    python workflow/scripts/score.py results/grpo/predictions.jsonl --labels labels.jsonl   # the judge against yours
 
 Each line is a JSON object with the texts `instruction` (the question), `gt_answer` and `prediction_raw` (the system's
 text); `id`, `image_id`, `question_type`, `answer_form`, `answer_kind` and `choices` are optional. The text must be
@@ -51,6 +52,18 @@ def tell_trackers(trackers: str, policy: Path, scores: Mapping[str, Any]) -> Non
     The module is imported by its name: the rule `evaluate` must not become stale by how runs are tracked.
     """
     import_module("reinforced_cot.trackers.policy_run").report_scores(trackers, policy, scores)
+
+
+def compare_labels(labels: Path, policy: str, rows: Sequence[Prediction]) -> None:
+    """Print how far the judge of chains agrees with the labels that somebody gave to a policy's chains.
+
+    The module is imported by its name: the rule `evaluate` has no labels, and must not become stale by it.
+    """
+    chain_labels = import_module("reinforced_cot.evaluation.chain_labels")
+    compared = chain_labels.against_labels(
+        chain_labels.labels_of(chain_labels.read_labels(labels), policy, labels), rows
+    )
+    print(chain_labels.as_text(policy, compared))
 
 
 def list_moved(files: Sequence[Path], rows: Mapping[str, Sequence[Prediction]]) -> None:
@@ -130,6 +143,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--moved", action="store_true", help="list the verdicts of a scored file that these rules do not give"
     )
     parser.add_argument(
+        "--labels", type=Path, help="compare the judge of chains with labels that the report's gallery saved"
+    )
+    parser.add_argument("--policy", help="with --labels: whose predictions these are; default: the folder's name")
+    parser.add_argument(
         "--trackers",
         default="",
         help="what is told of the scores that --out writes into a policy's folder, as JSON",
@@ -157,7 +174,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"--out and --predictions are both {args.out}: name two files")
     if args.moved and (args.out or args.scored):
         parser.error("--moved prints verdicts, and writes neither --out nor --predictions")
-    for path in args.predictions:
+    if args.labels and (args.out or args.scored or args.moved or len(files) > 1):
+        parser.error("--labels is for one file, prints, and goes with none of --out, --predictions and --moved")
+    if args.policy and not args.labels:
+        parser.error("--policy says whose chains --labels are about: give both")
+    for path in [*args.predictions, *([args.labels] if args.labels else [])]:
         if not path.is_file():
             parser.error(f"{path} is no file")
     from reinforced_cot.answers.specification import chosen
@@ -180,6 +201,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{name}: {hint}", file=sys.stderr)
     if args.moved:
         list_moved(args.predictions, rows)
+        return
+    if args.labels:
+        compare_labels(args.labels, args.policy or files[0].parent.name, rows[str(args.predictions[0])])
         return
     scores = {name: evaluate(predictions, questions, choices) for name, predictions in rows.items()}
     first = str(args.predictions[0])

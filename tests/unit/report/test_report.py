@@ -12,7 +12,7 @@ import report
 from report_runs import HOSTILE, facts, probe, write_run
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import read_json, write_json
+from reinforced_cot.files import read_json, write_json, write_jsonl
 from reinforced_cot.report.page import read_template
 from reinforced_cot.report.policy_facts import as_text
 
@@ -207,3 +207,36 @@ def test_a_damaged_template_is_named(tmp_path: Path, content: bytes | None) -> N
         template.write_bytes(content)
     with pytest.raises(DataError, match=r"report\.html\.j2 cannot be read \(.*\): restore it, `git checkout"):
         read_template(jinja2.Environment(), template)
+
+
+LABELS = [
+    *({"id": f"q{number}", "policy": "grpo", "label": "right"} for number in range(6)),  # the judge supports four
+    {"id": "q0", "policy": "sft", "label": "unclear"},
+    {"id": "gone", "policy": "sft", "label": "right"},
+]
+
+
+def test_the_judge_stands_beside_a_readers_labels(tmp_path: Path, repo: Path) -> None:
+    policies = ["base", "sft", "grpo"]
+    write_run(tmp_path / "run", policies)
+    assert "against your labels" not in page(tmp_path / "run", policies, repo)
+    write_jsonl(tmp_path / "labels.jsonl", LABELS)
+    text = page(tmp_path / "run", policies, repo, "--labels", str(tmp_path / "labels.jsonl"))
+    section = text.split("Do answers follow from their chains?")[1].split("</section>")[0]
+    assert "The judge against your labels" in section and "grpo has 6 labels that are right or wrong" in section
+    assert "Of sft&#39;s 2 labels, 1 are of questions of another run." in section
+    dots = charts(text)["labels"]["spec"]["datasets"]["dots"]
+    assert [(dot["class"], dot["name"], round(dot["value"], 3), dot["n"]) for dot in dots] == [
+        ("agreement", "grpo", 0.667, 6),
+        ("precision of support", "grpo", 1.0, 4),
+        ("recall of support", "grpo", 0.667, 6),
+    ]
+    counts = (tmp_path / "run/report_files/tables/label-counts.csv").read_text(encoding="utf-8")
+    assert "grpo,right,4,2,0" in counts and "sft,unclear,1,0,0" in counts
+
+
+def test_labels_of_another_run_are_refused(tmp_path: Path, repo: Path) -> None:
+    write_run(tmp_path / "run", ["base", "sft"])
+    write_jsonl(tmp_path / "labels.jsonl", LABELS[:1])
+    with pytest.raises(DataError, match=r"labels\.jsonl has labels for 'grpo', and the report has .* base, sft: name"):
+        page(tmp_path / "run", ["base", "sft"], repo, "--labels", str(tmp_path / "labels.jsonl"))

@@ -127,7 +127,10 @@ def dots(
     height = (max(12, 15 * len(names) + 6) if has_legend else 28) * len(classes)
     shared: dict[str, Any] = {
         "y": alt.Y(
-            "class:N", sort=classes, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False, grid=True)
+            "class:N",
+            sort=classes,
+            title=None,
+            axis=alt.Axis(labelLimit=220, labelPadding=8, ticks=False, domain=False, grid=True),
         ),
         "color": alt.Color("name:N", scale=scale, title=None, legend=alt.Legend(orient="top") if has_legend else None),
     }

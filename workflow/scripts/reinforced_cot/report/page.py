@@ -18,7 +18,16 @@ from markupsafe import Markup
 
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_text
-from reinforced_cot.report import breakdowns, chain_tables, doubts, gallery, merge_tables, origins, tables
+from reinforced_cot.report import (
+    breakdowns,
+    chain_tables,
+    doubts,
+    gallery,
+    labelled_chains,
+    merge_tables,
+    origins,
+    tables,
+)
 from reinforced_cot.report.charts import PALETTE, Figure, as_svg
 from reinforced_cot.report.curves import curves
 from reinforced_cot.report.findings import findings_about
@@ -129,6 +138,9 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         ],
         "true_answers": page.table("true-answers", tables.true_answers(evaluations)),
         "consistency": page.table("chain-consistency", tables.consistency(evaluations)),
+        "labels": [page.figure(figure) for figure in labelled_chains.chart(run)],
+        "label_notes": labelled_chains.notes(run),
+        "label_counts": page.table("label-counts", labelled_chains.table(run)),
         "cheating": [page.figure(figure) for figure in breakdowns.probes(run)],
         "probes": page.table("probes", tables.probes(evaluations)),
         "near": NEAR,

@@ -28,6 +28,7 @@ class Run:
         chain_sets: chains/{set}.json by set.
         summary: data/summary.json; empty if there is none.
         spread: seeds.json; None for a run at one seed.
+        labels: the labels that a reader gave to chains, by policy and the question's id (`evaluation.chain_labels`).
         missing: files that a complete run has and this one has not, as paths below the results folder.
         not_begun: policies without any result, whose files are not among those that are missing.
     """
@@ -44,6 +45,7 @@ class Run:
     chain_sets: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     spread: Mapping[str, Any] | None = None
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     not_begun: list[str] = field(default_factory=list)
 
