@@ -11,7 +11,7 @@ VLLM_CPU := .venv-vllm-cpu
 
 POLICY ?= grpo
 
-.PHONY: run all ask app config preset test test-vllm faults bench check vllm lock prune clean
+.PHONY: run all ask app report compare config preset test test-vllm faults bench check vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	$(BIN)/snakemake --cores all results/grpo/eval.json
@@ -29,6 +29,14 @@ preset: $(READY)  ## look at DATA=cars/train.csv and write config/presets/NAME.y
 		$(if $(TEST),--test "$(TEST)") $(if $(TEST_IMAGES),--test-images "$(TEST_IMAGES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
 		$(if $(CONVERT),--convert "$(CONVERT)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(QUESTION),--question "$$QUESTION")
+
+RESULTS ?= results
+
+report: $(READY)  ## the page of what RESULTS holds so far, without a run: RESULTS/report.html (ZIP=1: also in one file, to send)
+	@$(BIN)/python workflow/scripts/report.py --results "$(RESULTS)" $(if $(ZIP),--zip)
+
+compare: $(READY)  ## test which policies of two results folders differ: A=results/x B=results/y
+	@$(BIN)/python workflow/scripts/compare_runs.py "$(A)" "$(B)"
 
 override IMAGE := $(value IMAGE)
 export IMAGE
@@ -136,8 +144,6 @@ lock:  ## rewrite requirements.lock and environment.yml from requirements.in
 	  echo "name: reinforced-cot"; echo "channels: [conda-forge]"; \
 	  printf 'dependencies:\n  - python=3.11\n  - pip\n  - pip:\n'; \
 	  sed '/^#/d; s/^/      - /' requirements.lock; } > environment.yml
-
-RESULTS ?= results
 
 prune: $(READY)  ## list what a finished run in RESULTS no longer needs, ask, and delete it (YES=1: do not ask)
 	@$(BIN)/python workflow/scripts/prune.py --results "$(RESULTS)" $(if $(YES),--yes)

@@ -38,5 +38,6 @@ rule all:
     default_target: IS_MAIN
     input:
         "<results>/report.html",
+        "<results>/report_files",
         # A model that an interrupted merge has deleted is made again, though the report needs only its answers.
         expand("<results>/{policy}/model.json", policy=REPORT),

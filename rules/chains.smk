@@ -57,7 +57,12 @@ rule filter_chains:
         ),
     output:
         chains="<results>/chains/{chains}.jsonl",
-        summary="<results>/chains/{chains}.json",
+        summary=reported(
+            "<results>/chains/{chains}.json",
+            "chains",
+            "Chains and questions",
+            labels={"of": "{chains}"},
+        ),
     log:
         "<results>/logs/chains/{chains}.log",
     benchmark:

@@ -2,6 +2,7 @@
 # file: a dry-run changes nothing.
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -56,6 +57,9 @@ consider_jobs_behind_ancient_inputs()
 # Jobs find the python that runs Snakemake: `.venv/bin/snakemake` works without activating the environment. Its path is
 # not written into the rules' commands, where another machine's path would make every job rerun. Python's UTF-8 mode
 # spares each script to start itself again in it.
+if workflow.is_main_process:
+    # The report's page shows it. No param has it, which would be recorded and make the report stale.
+    os.environ.update(REINFORCED_COT_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
     PYTHONUTF8="1",
@@ -199,6 +203,12 @@ def rated(wildcards):
         if POLICIES[wildcards.policy].rated_by
         else []
     )
+
+
+def reported(path, caption, category, **further):
+    """An output that `snakemake --report` shows: with the caption of this name, in a category, and with labels."""
+    text = paths.WORKFLOW / "report" / "captions" / f"{caption}.rst"
+    return report(path, caption=str(text), category=category, **further)
 
 
 def refuse_more_gpus_than_there_are(stage, gpus, served=0):

@@ -8,7 +8,12 @@ rule compare:
         expand("<results>/{policy}/predictions.jsonl", policy=REPORT),
         asked=ancient("<results>/data/test.jsonl"),
     output:
-        "<results>/comparisons.json",
+        reported(
+            "<results>/comparisons.json",
+            "comparisons",
+            "Scores",
+            labels={"policy": "all, in pairs"},
+        ),
     log:
         "<results>/logs/compare.log",
     benchmark:

@@ -53,7 +53,12 @@ rule check_data:
         expand("<results>/data/rejected.{split}.jsonl", split=SPLITS),
         **gqa_files(),
     output:
-        "<results>/data/summary.json",
+        reported(
+            "<results>/data/summary.json",
+            "data",
+            "Data",
+            labels={"file": "summary.json"},
+        ),
     log:
         "<results>/logs/data/check_data.log",
     benchmark:

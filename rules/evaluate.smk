@@ -12,7 +12,12 @@ rule evaluate:
         asked=ancient("<results>/data/test.jsonl"),
     output:
         predictions="<results>/{policy}/predictions.jsonl",
-        metrics="<results>/{policy}/eval.json",
+        metrics=reported(
+            "<results>/{policy}/eval.json",
+            "evaluation",
+            "Scores",
+            labels={"policy": "{policy}"},
+        ),
     log:
         "<results>/logs/{policy}/evaluate.log",
     benchmark:

@@ -24,7 +24,12 @@ rule grpo:
     output:
         trained=directory("<results>/{policy}/adapter"),
         manifest="<results>/{policy}/adapter.json",
-        metrics="<results>/{policy}/metrics.json",
+        metrics=reported(
+            "<results>/{policy}/metrics.json",
+            "training",
+            "Training",
+            labels={"policy": "{policy}"},
+        ),
     log:
         "<results>/logs/{policy}/grpo.log",
     benchmark:
@@ -60,6 +65,11 @@ use rule grpo as grpo_in_full with:
     output:
         trained=directory("<results>/{policy}/model"),
         manifest="<results>/{policy}/model.json",
-        metrics="<results>/{policy}/metrics.json",
+        metrics=reported(
+            "<results>/{policy}/metrics.json",
+            "training",
+            "Training",
+            labels={"policy": "{policy}"},
+        ),
     wildcard_constraints:
         policy=made_by("grpo", adapted=False),

@@ -17,7 +17,12 @@ rule merge_lora:
     output:
         model=directory("<results>/{policy}/model"),
         manifest="<results>/{policy}/model.json",
-        proof="<results>/{policy}/merge.json",
+        proof=reported(
+            "<results>/{policy}/merge.json",
+            "merge",
+            "Merges",
+            labels={"policy": "{policy}"},
+        ),
     log:
         "<results>/logs/{policy}/merge_lora.log",
     benchmark:

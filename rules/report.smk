@@ -1,26 +1,29 @@
-TEMPLATE = paths.WORKFLOW / "report" / "report.html.j2"
+from reinforced_cot.report import configured_policies, policy_facts
+
+TEMPLATES = paths.WORKFLOW / "report"
 TRAINED = [name for name in REPORT if name != BASE]
 MERGED = [name for name in TRAINED if name in ADAPTED]
-# The policies of the report that learn from each set that is made, and those whose questions are chosen.
-CHAIN_SETS = {
-    chosen: [name for name in TRAINED if POLICIES[name].chain_set == chosen]
-    for chosen in settings.chains
-    if any(POLICIES[name].chain_set == chosen for name in TRAINED)
-}
-RATED = [name for name in TRAINED if POLICIES[name].rated_by]
+FACTS = configured_policies.facts_of(settings)
+# The sets of chains that are made for the report's policies, and the policies whose questions are chosen.
+CHAIN_SETS = list(dict.fromkeys(facts.chain_set for facts in FACTS if facts.chain_set))
+RATED = [facts.name for facts in FACTS if facts.kept_rates]
 
 
 rule report:
     """
     Show the report's policies side by side on one page that needs only a browser.
 
-    Needs: data/summary.json, eval.json of every policy, comparisons.json, metrics.json of the trained policies,
-    merge.json of the adapters; chains/{chains}.json and pass_rates.json, where there are any; seeds.json with several
-    seeds. Makes: {results}/report.html.
+    Needs: data/summary.json, the test split with its images, eval.json and predictions.jsonl of every policy,
+    comparisons.json, metrics.json of the trained policies, merge.json of the adapters; chains/{chains}.json and
+    pass_rates.json, where there are any; seeds.json with several seeds. Makes: {results}/report.html, and beside it
+    report_files/ with the gallery's images and rows, the tables as CSV and the figures as SVG.
     """
     input:
         summary="<results>/data/summary.json",
+        asked=ancient("<results>/data/test.jsonl"),
+        images=ancient("<results>/data/images/test"),
         evaluations=expand("<results>/{policy}/eval.json", policy=REPORT),
+        predictions=expand("<results>/{policy}/predictions.jsonl", policy=REPORT),
         comparisons="<results>/comparisons.json",
         seeds="<results>/seeds.json" if settings.seeds else [],
         curves=expand("<results>/{policy}/metrics.json", policy=TRAINED),
@@ -28,7 +31,15 @@ rule report:
         chains=expand("<results>/chains/{chains}.json", chains=CHAIN_SETS),
         rates=expand("<results>/{policy}/pass_rates.json", policy=RATED),
     output:
-        "<results>/report.html",
+        page="<results>/report.html",
+        files=reported(
+            directory("<results>/report_files"),
+            "report_files",
+            "Report",
+            patterns=["{kind}/{name}.svg", "{kind}/{name}.csv"],
+            subcategory="{kind}",
+            labels={"shows": "{name}"},
+        ),
     log:
         "<results>/logs/report.log",
     benchmark:
@@ -38,24 +49,12 @@ rule report:
     params:
         *code("report.py"),
         scripts=unrecorded(SCRIPTS),
-        template=unrecorded(TEMPLATE),
+        templates=unrecorded(TEMPLATES),
         # Compared by content, not by time: a checkout gives every file a new time.
-        template_hash=sha256_of(TEMPLATE),
-        policies=REPORT,
-        losses=[
-            f"{name}={METHODS[POLICIES[name].method].loss_title}" for name in TRAINED
-        ],
-        merged=MERGED,
-        results=subpath(output[0], parent=True),
+        template_hashes=[sha256_of(file) for file in sorted(TEMPLATES.glob("report.*"))],
+        policies=lambda wildcards: policy_facts.as_text(FACTS),
+        results=subpath(output.page, parent=True),
         seeds="--seeds" if settings.seeds else "",
-        chains=[f"{chosen}={','.join(names)}" for chosen, names in CHAIN_SETS.items()],
-        origins=[f"{name}={POLICIES[name].from_policy}" for name in TRAINED],
-        keep=[
-            f"{name}={','.join(map(str, POLICIES[name].rated_by.keep))}"
-            for name in RATED
-        ],
     shell:
         "exec python {params.scripts:q}/report.py --results {params.results:q} --policies {params.policies:q}"
-        " --losses {params.losses:q} --merged {params.merged:q}"
-        " --template {params.template:q} {params.seeds} --chains {params.chains:q} --keep {params.keep:q} --origins {params.origins:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --templates {params.templates:q} {params.seeds} --output {output.page:q} > {log:q} 2>&1"

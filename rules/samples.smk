@@ -76,7 +76,12 @@ rule pass_rates:
         samples=lambda wildcards: f"<results>/samples/{POLICIES[wildcards.policy].rated_by.of}.jsonl",
         examples="<results>/data/train.jsonl",
     output:
-        "<results>/{policy}/pass_rates.json",
+        reported(
+            "<results>/{policy}/pass_rates.json",
+            "pass_rates",
+            "Chains and questions",
+            labels={"of": "{policy}"},
+        ),
     log:
         "<results>/logs/{policy}/pass_rates.log",
     benchmark:

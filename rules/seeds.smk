@@ -25,7 +25,12 @@ rule seeds:
             for policy in REPORT
         ],
     output:
-        "<results>/seeds.json",
+        reported(
+            "<results>/seeds.json",
+            "seeds",
+            "Scores",
+            labels={"policy": "all, over seeds"},
+        ),
     log:
         "<results>/logs/seeds.log",
     benchmark:

@@ -21,7 +21,12 @@ rule sft:
     output:
         trained=directory("<results>/{policy}/adapter"),
         manifest="<results>/{policy}/adapter.json",
-        metrics="<results>/{policy}/metrics.json",
+        metrics=reported(
+            "<results>/{policy}/metrics.json",
+            "training",
+            "Training",
+            labels={"policy": "{policy}"},
+        ),
     log:
         "<results>/logs/{policy}/sft.log",
     benchmark:
@@ -51,6 +56,11 @@ use rule sft as sft_in_full with:
     output:
         trained=directory("<results>/{policy}/model"),
         manifest="<results>/{policy}/model.json",
-        metrics="<results>/{policy}/metrics.json",
+        metrics=reported(
+            "<results>/{policy}/metrics.json",
+            "training",
+            "Training",
+            labels={"policy": "{policy}"},
+        ),
     wildcard_constraints:
         policy=made_by("sft", adapted=False),

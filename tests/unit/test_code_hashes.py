@@ -191,7 +191,7 @@ def closures() -> dict[str, set[str]]:
 
 MATCHING = {
     *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
-    *("look", "preset"),
+    *("look", "preset", "report", "compare_runs"),
 }
 
 
@@ -199,7 +199,7 @@ MATCHING = {
     ("module", "scripts"),
     [
         ("scoring.rewards", {"grpo", "config", "preset"}),
-        ("evaluation.report", {"report"}),
+        ("report.page", {"report"}),
         (
             "data.prompts",
             {"sft", "grpo", "merge_lora", "answer", "ask", "sample", "ask_teacher", "plan"},
@@ -218,7 +218,7 @@ MATCHING = {
         ("chains.teacher", {"ask_teacher"}),
         ("programs.wording", {"run_programs"}),
         # A change of statistics and scores trains no policy again.
-        ("evaluation.uncertainty", {"score", "compare"}),
+        ("evaluation.uncertainty", {"score", "compare", "compare_runs", "report"}),
         ("evaluation.scores", {"score"}),
         ("evaluation.probe_scores", {"score"}),
         ("base.tiny_pretraining", {"base_model"}),

@@ -11,7 +11,7 @@ from reinforced_cot.code_hashes import code_hashes
 from reinforced_cot.paths import SCRIPTS
 
 TRAINING = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "deepspeed", "vllm"}
-HEAVY = TRAINING | {"numpy", "pandas", "matplotlib", "scipy", "statsmodels", "wandb", "trackio", "mlflow"}
+HEAVY = TRAINING | {"numpy", "pandas", "scipy", "statsmodels", "wandb", "trackio", "mlflow"}
 
 # The libraries of HEAVY that each stage without torch imports: each takes a tenth of a second, pandas half of one.
 WITHOUT_TORCH = {
@@ -19,8 +19,9 @@ WITHOUT_TORCH = {
     "check_data": {"numpy"},  # nearly equal images
     "score": set(),
     "compare": set(),
+    "compare_runs": {"numpy", "pandas"},
     "seeds": set(),
-    "report": {"numpy", "pandas", "matplotlib"},
+    "report": {"numpy", "pandas"},
     "config": set(),
     "look": {"numpy"},  # digit scenes
     "preset": {"numpy"},

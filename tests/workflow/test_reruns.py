@@ -143,7 +143,7 @@ ROWS = {
         replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
         {"report": 1},
     ),
-    "report code": (replace(f"{PACKAGE}/evaluation/report_tables.py", '"well-formed"', '"in form"'), {"report": 1}),
+    "report code": (replace(f"{PACKAGE}/report/tables.py", '"well-formed"', '"in form"'), {"report": 1}),
     "size of the test split": (
         override(data={"splits": {"test": {"size": 20}}}),
         {"prepare_data": 1, "check_data": 1, **ASKED_AGAIN, **COMPARED},

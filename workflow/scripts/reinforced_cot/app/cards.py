@@ -43,7 +43,8 @@ _ANSWERS = _templates.from_string("""\
 <section class="answers" aria-live="polite" aria-label="Answers">
 <p class="asked" dir="auto">{{ question }}</p>
 {% if truth %}
-<p class="truth">True answer: {% for answer in truth %}<b dir="auto">{{ answer }}</b>{{ ", " if not loop.last }}{% endfor %}</p>
+<p class="truth">True answer: {% for answer in truth %}
+<b dir="auto">{{ answer }}</b>{{ ", " if not loop.last }}{% endfor %}</p>
 {% endif %}
 <div class="cards">
 {% for card in cards %}

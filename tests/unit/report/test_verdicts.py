@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reinforced_cot.evaluation.verdicts import verdicts
+from reinforced_cot.report.verdicts import verdicts
 
 
 def scores(accuracy: float, *probes: tuple[str, str | None, float]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ GRPO = scores(0.5, ("shuffled_images", None, 0.495), ("constant_answer", "no", 0
 
 def test_a_policy_that_was_made_worse() -> None:
     found = compared("sft", "grpo", -0.047, 0.01, color=(90, -0.39, 0.001), size=(90, -0.1, 0.5), few=(3, -1.0, None))
-    [line] = verdicts({"base": scores(0.0), "sft": scores(0.547), "grpo": GRPO}, [found], {"grpo": "sft"})
+    [line] = verdicts({"base": scores(0.0), "sft": scores(0.547), "grpo": GRPO}, [found], {"grpo": "sft"}).values()
     assert line == (
         "grpo against sft: -0.047 [-0.077, -0.017], to an accuracy of 0.500; 36 questions mended, 64 broken. "
         "Worst at questions of type color: -0.390. With shuffled images it still has 99% of its accuracy. "
@@ -45,7 +45,7 @@ def test_a_policy_that_was_made_worse() -> None:
 )
 def test_what_chance_gives_is_said(p: float | None, chance: str) -> None:
     found = compared("sft", "grpo", 0.01, p, color=(90, -0.01, 0.9), size=(90, 0.1, 0.5))
-    [line] = verdicts({"sft": scores(0.49), "grpo": GRPO}, [found], {"grpo": "sft"})
+    [line] = verdicts({"sft": scores(0.49), "grpo": GRPO}, [found], {"grpo": "sft"}).values()
     assert ("chance gives" in line) is bool(chance) and chance in line
     assert "Worst at questions of type color: -0.010, which may be chance." in line
 
@@ -58,6 +58,6 @@ def test_an_origin_outside_the_report_gives_way_to_its_first_policy() -> None:
         compared("sft", "grpo", -0.5, 0),
     ]
     lines = verdicts(evaluations, comparisons, {"sft": "base", "grpo": "warmed_up"})
-    assert [line.split(":")[0] for line in lines] == ["sft against base", "grpo against base"]
-    assert "images" not in lines[1]  # of nothing, no share is earned
-    assert verdicts({"grpo": scores(0.5)}, [], {"grpo": "sft"}) == []
+    assert [*lines] == ["sft", "grpo"] and lines["grpo"].startswith("grpo against base:")
+    assert "images" not in lines["grpo"]  # of nothing, no share is earned
+    assert verdicts({"grpo": scores(0.5)}, [], {"grpo": "sft"}) == {}

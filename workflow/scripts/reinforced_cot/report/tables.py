@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from reinforced_cot.report.inert import inert
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, TEXT_PROBES, is_near
 from reinforced_cot.scoring.judge_settings import FAILED, PREFIX
 
@@ -31,17 +32,24 @@ def overview(evaluations: Evaluations, spread: Mapping[str, Any] | None = None) 
                 "accuracy": scores["accuracy"],
                 "95 % interval": interval(scores["accuracy_interval"]),
                 **({"over seeds": mean_and_deviation(over_seeds[policy]["accuracy"])} if over_seeds else {}),
-                "well-formed": scores["format_rate"],
-                "accuracy, well-formed only": scores["accuracy_well_formed"],
-                "consistent": scores["consistency"],
-                "right and supported": scores["supported_accuracy"],
+                **_of_chains(scores),
                 "cut off": scores["truncation_rate"],
-                "accuracy by the original's matcher": scores["legacy_accuracy"],
             }
             for policy, scores in evaluations.items()
         },
         orient="index",
     )
+
+
+def _of_chains(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Shares that say something only of a policy that writes the tags; gaps for one that was never taught them."""
+    keys = {
+        "well-formed": "format_rate",
+        "accuracy, well-formed only": "accuracy_well_formed",
+        "consistent": "consistency",
+        "right and supported": "supported_accuracy",
+    }
+    return {label: scores[key] if scores["format_rate"] else None for label, key in keys.items()}
 
 
 def sampling(evaluations: Evaluations) -> pd.DataFrame:
@@ -90,7 +98,7 @@ def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
     The number of questions is one column if it is the same for all policies. If the policy's own chains decide the
     class, each policy has a column of its own for it.
     """
-    names = sorted({name for scores in evaluations.values() for name in scores[key]}, key=_by_number)
+    names = class_names(evaluations, key)
     counts = {name: {scores[key].get(name, {}).get("n", 0) for scores in evaluations.values()} for name in names}
     shared = all(len(each) == 1 for each in counts.values())
     columns: dict[str, dict[str, Any]] = {}
@@ -101,6 +109,11 @@ def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
             columns[f"{policy}: chains"] = {name: scores[key].get(name, {}).get("n", 0) for name in names}
         columns[policy] = {name: scores[key].get(name, {}).get("accuracy") for name in names}
     return pd.DataFrame(columns, index=names)
+
+
+def class_names(evaluations: Evaluations, key: str) -> list[str]:
+    """The classes of a breakdown, numbers in their order."""
+    return sorted({name for scores in evaluations.values() for name in scores[key]}, key=_by_number)
 
 
 def _by_number(name: str) -> tuple[int, str]:
@@ -131,7 +144,7 @@ def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFram
     return pd.DataFrame(
         {
             pair_name(pair): {
-                name: signed(part["difference"]) + (" *" if _is_significant(part) else "")
+                name: signed(part["difference"]) + (" *" if is_significant(part) else "")
                 for name, part in pair["by_question_type"].items()
             }
             for pair in comparisons
@@ -139,7 +152,8 @@ def differences_by_type(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFram
     )
 
 
-def _is_significant(part: Mapping[str, Any]) -> bool:
+def is_significant(part: Mapping[str, Any]) -> bool:
+    """Whether a type's difference is more than chance, corrected for the number of types."""
     return part["p_holm"] is not None and part["p_holm"] < SIGNIFICANT
 
 
@@ -153,6 +167,8 @@ def consistency(evaluations: Evaluations) -> pd.DataFrame:
     groups = {"all": "all", "correct": "right", "wrong": "wrong", "negative_control": "another answer (control)"}
     rows = {}
     for policy, scores in evaluations.items():
+        if not scores["chain_consistency"]["all"]["n"]:
+            continue  # it wrote no chain
         for key, label in groups.items():
             verdicts = scores["chain_consistency"][key]
             rows[policy, label] = {
@@ -186,8 +202,8 @@ def best_probes(scored_probes: Sequence[Mapping[str, Any]]) -> list[Mapping[str,
     return list(best.values())
 
 
-def flags(evaluations: Evaluations) -> list[str]:
-    """One line per probe that comes near the policy."""
+def flags(evaluations: Evaluations) -> list[tuple[str, str]]:
+    """Each policy and probe that comes near it, in a sentence."""
     lines = []
     for policy, scores in evaluations.items():
         for probe in best_probes(scores["probes"]):
@@ -195,7 +211,8 @@ def flags(evaluations: Evaluations) -> list[str]:
                 name, text = probe["probe"].replace("_", " "), probe["text"]
                 label = f"{name} “{text}”" if text is not None else name
                 measure = probe["measure"].replace("_", " ")
-                lines.append(f"{policy}: {label} has {measure} {probe['score']:.3f}, the policy {probe['policy']:.3f}")
+                line = f"Cheating by {label} has {measure} {probe['score']:.3f}; the policy has {probe['policy']:.3f}."
+                lines.append((policy, line))
     return lines
 
 
@@ -212,11 +229,14 @@ def true_answers(evaluations: Evaluations) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def lost_variety(evaluations: Evaluations) -> list[str]:
-    """One line per policy and answer type whose answers are far less varied than the truths."""
+def lost_variety(evaluations: Evaluations) -> list[tuple[str, str]]:
+    """Each policy and answer type whose answers are far less varied than the truths, in a sentence."""
     return [
-        f"{policy}: {part['most_frequent_share']:.0%} of its answers to questions of type {kind} are "
-        f"“{part['most_frequent']}”; balanced accuracy {part['balanced_accuracy']:.3f}"
+        (
+            policy,
+            f"{part['most_frequent_share']:.0%} of its answers to questions of type {kind} are "
+            f"“{part['most_frequent']}”; balanced accuracy is {part['balanced_accuracy']:.3f}.",
+        )
         for policy, scores in evaluations.items()
         for kind, part in scores["by_true_answer"].items()
         if part["lost_variety"]
@@ -227,21 +247,22 @@ def few_images(images: int) -> list[str]:
     """A line that warns of intervals that rest on few images."""
     if images >= FEW_IMAGES:
         return []
-    return [f"the test split has {images} images: intervals and tests rest on how they differ, and are rough"]
+    return [f"The test split has {images} images. Intervals and tests rest on how they differ, and are rough."]
 
 
-def failed_grades(histories: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One line per judge and policy where grades have failed: that share of rewards is no grade."""
+def failed_grades(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """Each policy and judge whose grades have failed, in a sentence: that share of rewards is a constant."""
     lines = []
     for policy, frame in histories.items():
         for name in (name for name in frame if name.startswith(PREFIX) and name.endswith(f"/{FAILED}")):
             if share := frame[name].mean():
-                lines.append(f"{policy}: {share:.1%} of the grades by {name.rpartition('/')[0]} failed (on_failure)")
+                grader = name.rpartition("/")[0]
+                lines.append((policy, f"{share:.1%} of the grades by {grader} failed; `on_failure` was paid instead."))
     return lines
 
 
-def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One line per policy that probes come near when training ends: what they earn, and what the policy does."""
+def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """Each policy that probes come near when training ends, in a sentence: what they earn, and what the policy does."""
     lines = []
     for policy, frame in histories.items():
         probes = {name.removeprefix(PROBES): frame[name].dropna() for name in frame if name.startswith(PROBES)}
@@ -253,9 +274,10 @@ def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[str]:
             if earned is not None and is_near(score, earned, NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR)
         ]
         if near:
-            lines.append(
-                f"{policy}, in training: the policy earns {earned:.3f}, and these nearly as much: {', '.join(near)}"
+            line = (
+                f"When training ended, the policy earned {earned:.3f}, and cheating nearly as much: {', '.join(near)}."
             )
+            lines.append((policy, line))
     return lines
 
 
@@ -314,6 +336,26 @@ def written(metrics: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
+def as_csv(table: pd.DataFrame) -> str:
+    """The table as CSV text with its numbers in full, and its index where that has names; the columns of two header
+    lines are joined.
+    """
+    plain = table.copy()
+    if plain.columns.nlevels > 1:
+        plain.columns = pd.Index([" ".join(map(str, parts)) for parts in plain.columns])
+    has_names = not isinstance(plain.index, pd.RangeIndex)
+    return plain.map(_csv_cell).to_csv(index=has_names, lineterminator="\n")
+
+
+def _csv_cell(value: Any) -> Any:
+    """A spreadsheet would run a text that begins like a formula: a quotation mark before it keeps it a text."""
+    if not isinstance(value, str):
+        return value
+    text = inert(value)
+    is_number = text[:1] in "+-" and text[1:2].isdigit()
+    return f"'{text}" if text.startswith(("=", "@", "+", "-", "\t")) and not is_number and text != "-" else text
+
+
 def as_html(table: pd.DataFrame) -> Markup:
     """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values.
 
@@ -329,7 +371,7 @@ def cell_text(value: Any) -> str:
     ['0.123', '1.2e-04', '40', '1.000', '-', 'sft']
     """
     if isinstance(value, str):
-        return "".join(_BREAK if one == "\n" else one if one.isprintable() else "\ufffd" for one in value)
+        return inert(value).replace("\n", _BREAK)
     if value is None or value != value:  # NaN: no row was counted
         return "-"
     if isinstance(value, int) or (value == int(value) and abs(value) > 1):  # counts beside a gap become floats

@@ -13,20 +13,20 @@ def verdicts(
     evaluations: Mapping[str, Mapping[str, Any]],
     comparisons: Sequence[Mapping[str, Any]],
     origins: Mapping[str, str],
-) -> list[str]:
-    """A text per trained policy of the report, in its order.
+) -> dict[str, str]:
+    """A text about each trained policy, in the order of the report.
 
     Args:
         evaluations: the content of each policy's eval.json.
         comparisons: of comparisons.json.
         origins: the policy that each trained one starts from; one that is not in the report gives way to its first.
     """
-    first = next(iter(evaluations))
-    lines = []
+    first = next(iter(evaluations), "")
+    lines = {}
     for policy in (policy for policy in evaluations if policy in origins and policy != first):
         origin = origins[policy] if origins[policy] in evaluations else first
         if found := _difference(comparisons, origin, policy):
-            lines.append(" ".join(_sentences(policy, origin, evaluations[policy], found)))
+            lines[policy] = " ".join(_sentences(policy, origin, evaluations[policy], found))
     return lines
 
 
