@@ -371,7 +371,11 @@ def base_files(wildcards):
     if path is None:
         return ["<results>/data/train.jsonl"]
     return (
-        [str(file) for file in checkpoint_files(Path(path))]
+        [
+            str(file)
+            for file in checkpoint_files(Path(path))
+            if file.name != "README.md"  # a card is written again, and decides nothing
+        ]
         if Path(path).is_dir()
         else []
     )

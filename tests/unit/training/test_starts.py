@@ -265,7 +265,7 @@ def test_a_model_that_did_not_change_or_diverged_is_refused(tiny_run: TinyRun, t
         shutil.copytree(model, trained, dirs_exist_ok=True)
         save_file(changed, trained / "model.safetensors", {"format": "pt"})
         with pytest.raises(PipelineError, match=message):
-            publish_model(trained, tiny_run.base, tmp_path / "policy", "float32", False)
+            publish_model(trained, tiny_run.base, tmp_path / "policy", "float32", False, None)
         assert not (tmp_path / "policy/model").exists() and not (tmp_path / "policy/model.json").exists()
 
 
@@ -275,7 +275,7 @@ def test_shards_are_published_with_their_index(tiny_run: TinyRun, tmp_path: Path
         model.model.language_model.norm.weight += 1
     model.save_pretrained(tmp_path / "checkpoint", max_shard_size="200KB")
     assert len(list((tmp_path / "checkpoint").glob("*.safetensors"))) > 2
-    publish_model(tmp_path / "checkpoint", tiny_run.base, tmp_path, "bfloat16", False)
+    publish_model(tmp_path / "checkpoint", tiny_run.base, tmp_path, "bfloat16", False, "Think.")
     assert read_json(tmp_path / "model.json")["changed_weights"] == 1
     published = load_model(tmp_path / "model", LOADING.model_copy(update={"dtype": "bfloat16"}))
     assert all(

@@ -14,8 +14,9 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_text
 from reinforced_cot.manifests import checkpoint_files, write_manifest
-from reinforced_cot.models.checkpoints import model_card, refuse_pickles
+from reinforced_cot.models.checkpoints import refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
+from reinforced_cot.models.model_cards import base_card, published_facts
 from reinforced_cot.models.processors import load_processor, set_pixel_budget
 from reinforced_cot.models.settings import BaseSettings, TinyModel
 
@@ -39,6 +40,7 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
     base_model = settings.base_model
     model = output / "model"
     with new_folder(model) as folder:
+        known: dict[str, Any] = {}
         if base_model.path is None:
             facts = {
                 "source": "built from its config",
@@ -47,7 +49,8 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
             }
         else:
             facts = _lay_out(settings, folder)
-        write_text(folder / "README.md", model_card("base", facts))
+            known = published_facts(published_folder(base_model))
+        write_text(folder / "README.md", base_card(facts, known))
     write_manifest(model, output / "model.json", **facts)
 
 
