@@ -48,14 +48,17 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
                 "pretraining": _build_tiny(settings, train, folder),
             }
         else:
-            facts = _lay_out(settings, folder)
-            known = published_facts(published_folder(base_model))
+            facts, known = _lay_out(settings, folder)
         write_text(folder / "README.md", base_card(facts, known))
     write_manifest(model, output / "model.json", **facts)
 
 
-def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
-    """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget."""
+def _lay_out(settings: BaseSettings, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget.
+
+    Returns:
+        Where it is from, and what its own card says (`published_facts`).
+    """
     base_model, image = settings.base_model, settings.image
     path, revision = base_model.path or "", base_model.revision
     source = published_folder(base_model)
@@ -74,7 +77,7 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
     processor.save_pretrained(folder)
     for name in _LEGACY_PROCESSOR_FILES:
         (folder / name).unlink(missing_ok=True)
-    return {"source": path, "revision": revision}
+    return {"source": path, "revision": revision}, published_facts(source)
 
 
 def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) -> dict[str, Any] | None:

@@ -116,7 +116,7 @@ def _problem(error: BaseException, repo: str) -> str:
     said = " ".join(str(error).split())[:300].replace(os.environ.get("HF_TOKEN") or "\0", "…")
     if kinds & {"ConnectError", "ConnectionError", "TimeoutException", "NetworkError", "RemoteProtocolError"}:
         return (
-            f"the hub at {constants.ENDPOINT} was not reached, or broke off ({said}): give the same command again; what "
-            "is uploaded is kept"
+            f"the hub at {constants.ENDPOINT} was not reached, or broke off ({said}): give the same command again; "
+            "what is uploaded is kept"
         )
     return f"{type(error).__name__}: {said}"

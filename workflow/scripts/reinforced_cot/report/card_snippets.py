@@ -1,6 +1,5 @@
 """The code in a model card: how to load the policy with transformers, and how to serve it with vLLM."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,4 +68,4 @@ temperature 0."""
 
 def _literal(text: str) -> str:
     """A text in Python that cannot end the block of code."""
-    return json.dumps(text).replace("`", "\\x60")
+    return repr(text).replace("`", "\\x60")

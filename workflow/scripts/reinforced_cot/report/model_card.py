@@ -112,8 +112,8 @@ def _data(facts: CardFacts, files: PolicyFiles) -> str:
 def _scores(files: PolicyFiles) -> str:
     scores = files.evaluation
     lines = [
-        f"Greedy answers to {scores['n']} questions of the test split, about {scores['n_images']} images. Intervals are",
-        "at 95 %, and count questions about one image as one.",
+        f"Greedy answers to {scores['n']} questions of the test split, about {scores['n_images']} images. Intervals",
+        "are at 95 %, and count questions about one image as one.",
         "",
         "| | share | interval |",
         "| --- | ---: | --- |",
