@@ -31,7 +31,7 @@ WITHOUT_TORCH = {
     "ask_teacher": set(),
     "run_programs": set(),
 }
-WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "ask", "sample", "plan"}
+WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "ask", "app", "sample", "plan"}
 
 
 def imported(code: str, folder: Path = SCRIPTS) -> set[str]:
