@@ -87,4 +87,4 @@ def test_only_its_own_target_pushes_and_names_a_repository(finished_run: Workflo
     assert finished_run.planned(*pushed) == {"push": 1}
     assert "grpo cannot be pushed: push.repo names no repository" in finished_run.refusal("--", target)
     refused = finished_run.refusal("--config", "push={repo: thinker}", "--", target)
-    assert "`push.repo` is \"thinker\"; a repository is named by owner and name" in refused
+    assert '`push.repo` is "thinker"; a repository is named by owner and name' in refused

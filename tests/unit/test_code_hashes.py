@@ -191,7 +191,7 @@ def closures() -> dict[str, set[str]]:
 
 MATCHING = {
     *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
-    *("look", "preset", "report", "compare_runs"),
+    *("look", "preset", "report", "compare_runs", "app", "model_card"),
 }
 
 

@@ -22,6 +22,8 @@ WITHOUT_TORCH = {
     "compare_runs": {"numpy", "pandas"},
     "seeds": set(),
     "report": {"numpy", "pandas"},
+    "model_card": {"numpy", "pandas"},
+    "push": set(),
     "config": set(),
     "look": {"numpy"},  # digit scenes
     "preset": {"numpy"},

@@ -23,7 +23,7 @@ COMPARED = {"compare": 1, "report": 1}
 RL_ON = {"grpo": 2, "merge_lora": 2, "answer": 2, "evaluate": 2, "model_card": 2, **COMPARED}
 SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "answer": 3, "evaluate": 3, "model_card": 3, **COMPARED}
 ONE_POLICY = {"grpo": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, "model_card": 1, **COMPARED}
-ASKED_AGAIN = {"answer": 4, "evaluate": 4}
+ASKED_AGAIN = {"answer": 4, "evaluate": 4, "model_card": 3}
 SETTINGS = {"data_settings", "policy_settings", "answer_settings"}
 
 
@@ -143,7 +143,10 @@ ROWS = {
         replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
         {"report": 1},
     ),
-    "report code": (replace(f"{PACKAGE}/report/tables.py", '"well-formed"', '"in form"'), {"report": 1, "model_card": 3}),
+    "report code": (
+        replace(f"{PACKAGE}/report/tables.py", '"well-formed"', '"in form"'),
+        {"report": 1, "model_card": 3},
+    ),
     "size of the test split": (
         override(data={"splits": {"test": {"size": 20}}}),
         {"prepare_data": 1, "check_data": 1, **ASKED_AGAIN, **COMPARED},

@@ -17,8 +17,6 @@ from reinforced_cot.files import write_text
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.models.families import family_of_checkpoint
 from reinforced_cot.models.model_cards import CARD, published_facts
-from reinforced_cot.report.curves import history
-from reinforced_cot.report.model_card import CardFacts, PolicyFiles, model_card
 from reinforced_cot.result_files import read_result
 from reinforced_cot.stage_script import start
 
@@ -31,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--facts", type=json.loads, required=True, help="JSON: source, known, datasets, sources, line")
     args = parser.parse_args(argv)
     start()
+    from reinforced_cot.report.curves import history
+    from reinforced_cot.report.model_card import CardFacts, PolicyFiles, model_card
+
     results, policy = args.policy.parent, args.policy
     known = {**published_facts(results / "base" / "model"), **args.facts["known"]}
     facts = CardFacts(**{**args.facts, "known": known})
