@@ -1,13 +1,3 @@
-def repository_of(wildcards):
-    """The repository that a policy is uploaded to."""
-    if name := settings.push.repository(wildcards.policy):
-        return name
-    raise WorkflowError(
-        f"{wildcards.policy} cannot be pushed: push.repo names no repository; set it, such as "
-        f"--config push='{{repo: someone/thinker-{wildcards.policy}}}'"
-    )
-
-
 localrules:
     push,
 

@@ -1,5 +1,7 @@
 """Texts of data and models do nothing in a model card."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -36,7 +38,7 @@ def test_front_matter_is_yaml_whatever_it_says() -> None:
     assert yaml.safe_load(text) == {"license": "---\nother: x", "language": ["en", "a: b"]}
 
 
-def test_the_licence_of_a_published_base_is_kept(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_licence_of_a_published_base_is_kept(tmp_path: Path) -> None:
     assert published_facts(tmp_path) == {}
     (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\nlanguage: [en]\ntags: [x]\n---\ntext")
     known = published_facts(tmp_path)
