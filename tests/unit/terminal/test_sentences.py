@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reinforced_cot.errors import DataError
+from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.terminal.accuracies import accuracy_table
-from reinforced_cot.terminal.inert import inert, inert_errors
 from reinforced_cot.terminal.progress import Progress
 from reinforced_cot.terminal.sentences import (
     duration,
@@ -98,7 +98,7 @@ def test_lines_are_cut_to_the_columns_that_they_take() -> None:
     ],
 )
 def test_texts_cannot_act_on_the_terminal(text: str, shown: str) -> None:
-    assert inert(text) == shown
+    assert visible(text) == shown
 
 
 def test_errors_cannot_act_on_the_terminal() -> None:
@@ -106,7 +106,7 @@ def test_errors_cannot_act_on_the_terminal() -> None:
         raise DataError("\x1b[2J.jpg does not exist")
 
     with pytest.raises(DataError, match=r"^\\x1b\[2J\.jpg does not exist$"):
-        inert_errors(main)()
+        visible_errors(main)()
 
 
 def test_accuracies_stand_below_each_other() -> None:

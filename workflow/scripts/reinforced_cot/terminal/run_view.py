@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from reinforced_cot.terminal.inert import inert
+from reinforced_cot.inert_text import visible
 from reinforced_cot.terminal.progress import StageLog
 from reinforced_cot.terminal.running import RunningFile, RunningStage
 from reinforced_cot.terminal.sentences import (
@@ -77,7 +77,7 @@ class RunView(logging.Handler):
         if event == "workflow_started":
             self._begin()
         elif not self._is_running:
-            record.msg = inert(record.msg) if isinstance(record.msg, str) else record.msg
+            record.msg = visible(record.msg) if isinstance(record.msg, str) else record.msg
             self._before.handle(record)
         elif handle := {
             "job_info": self._job_info,
@@ -167,7 +167,7 @@ class RunView(logging.Handler):
 
     def _job_error(self, event: Mapping[str, Any]) -> None:
         job = self._jobs.pop(event["jobid"], None)
-        name = job.name if job else inert(str(event["rule_name"]))
+        name = job.name if job else visible(str(event["rule_name"]))
         logs = [Path(log) for log in event["log"]]
         if self._is_interrupted or (logs and was_interrupted(logs[0])):
             self._is_interrupted = True
@@ -176,8 +176,8 @@ class RunView(logging.Handler):
         self._failed += not job or job.is_stage
         spent = f" after {duration(time.time() - job.started)}" if job else ""
         said = next(filter(None, map(last_error, logs)), "") or str(event.get("rule_msg") or "").partition("\n")[0]
-        where = f"\n          its log: {', '.join(inert(str(log)) for log in logs)}" if logs else ""
-        self._print(f"{name} failed{spent}" + (f": {inert(said)}" if said else "") + where)
+        where = f"\n          its log: {', '.join(visible(str(log)) for log in logs)}" if logs else ""
+        self._print(f"{name} failed{spent}" + (f": {visible(said)}" if said else "") + where)
         self._save()
 
     def _note(self, record: logging.LogRecord) -> None:
@@ -188,7 +188,7 @@ class RunView(logging.Handler):
         elif any(words in message for words in _SAID):
             return
         elif record.levelno >= logging.WARNING or message.startswith(_KEPT):
-            self._print(inert(message))
+            self._print(visible(message))
 
     def _print(self, text: str) -> None:
         """Print what stays, above the lines that are rewritten."""
@@ -251,7 +251,7 @@ def take_over(workflow: Any) -> RunView | None:
     def stages() -> int:
         return sum(job.benchmark is not None for job in workflow.dag.needrun_jobs())
 
-    view = RunView(stream, is_watched, stock, stages, inert(details))
+    view = RunView(stream, is_watched, stock, stages, visible(details))
     view.name = "run view"
     manager.logger.removeHandler(stock)
     manager.logger.addHandler(view)

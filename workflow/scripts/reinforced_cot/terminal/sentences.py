@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from reinforced_cot.terminal.inert import inert
+from reinforced_cot.inert_text import visible
 from reinforced_cot.terminal.progress import Progress
 
 _SHORTEST = 100  # seconds up to which a duration has no minutes
@@ -14,7 +14,7 @@ _LONGEST_MESSAGE = 600  # characters
 def title(rule: str, wildcards: Mapping[str, str]) -> str:
     """A stage's name and what it works on: ``answer (sft)``, ``grpo`` where the policy has the rule's name."""
     chosen = [value for value in wildcards.values() if value != rule]
-    return inert(f"{rule} ({', '.join(chosen)})" if chosen else rule)
+    return visible(f"{rule} ({', '.join(chosen)})" if chosen else rule)
 
 
 def duration(seconds: float) -> str:
@@ -33,7 +33,7 @@ def progress_in_words(progress: Progress | None) -> str:
     if progress is None:
         return "under way"
     total = "" if progress.total is None else f"/{progress.total}"
-    parts = [f"{inert(progress.unit)} {progress.step}{total}"]
+    parts = [f"{visible(progress.unit)} {progress.step}{total}"]
     if progress.rate:
         parts.append(f"{progress.rate:.3g}/s" if progress.rate >= 1 else f"{1 / progress.rate:.3g} s each")
     if progress.seconds_left is not None:
@@ -53,9 +53,9 @@ def last_error(log: Path) -> str:
     if told:
         first, *further = [line for line in lines[told[-1] :] if line.strip()]
         more = f" (and {len(further)} more lines)" if len(further) > 1 else f" {further[0].strip()}" if further else ""
-        return _cut(inert(first.removeprefix("error: ") + more))
+        return _cut(visible(first.removeprefix("error: ") + more))
     raised = [line for line in lines if _names_an_exception(line)]
-    return _cut(inert(raised[-1])) if raised else ""
+    return _cut(visible(raised[-1])) if raised else ""
 
 
 def was_interrupted(log: Path) -> bool:

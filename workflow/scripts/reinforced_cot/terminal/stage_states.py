@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reinforced_cot.terminal.inert import inert
+from reinforced_cot.inert_text import visible
 from reinforced_cot.terminal.progress import StageLog
 from reinforced_cot.terminal.running import RunningStage
 from reinforced_cot.terminal.sentences import duration, progress_in_words, title
@@ -64,26 +64,26 @@ def why(dag: Any, job: Any, absent: Sequence[str]) -> str:
     """One phrase for Snakemake's reason to run a job of which only the outputs ``absent`` are not there."""
     reason = dag.reason(job)
     if absent:
-        return inert(f"{absent[0]} is missing")
+        return visible(f"{absent[0]} is missing")
     if reason.forced or reason.incomplete_output:  # the profile forces what is incomplete
         return "a run that was killed left it incomplete"
     if reason.params_changed:
         return _changed_params(reason.params_changed)
     if reason.code_changed:
-        return f"the rule {inert(job.rule.name)} changed"
+        return f"the rule {visible(job.rule.name)} changed"
     if reason.input_changed:
         return "it has other input files"
     by_jobs = {str(file) for file in reason.updated_input_run}
     if changed := [file for file in map(str, reason.updated_input) if file not in by_jobs]:
-        return inert(f"{_first(changed)} changed")
+        return visible(f"{_first(changed)} changed")
     if by_jobs:
         makers = _makers(dag, job, by_jobs)
         if settings := [file for file, maker in makers.items() if maker.benchmark is None]:
-            return inert(f"config changed ({_first(settings)})")
+            return visible(f"config changed ({_first(settings)})")
         return (
             f"after {_names(makers.values())}, if {'its' if len(set(makers.values())) == 1 else 'their'} results change"
         )
-    return inert(str(reason))
+    return visible(str(reason))
 
 
 def _waits_for(dag: Any, job: Any, reason: Any) -> str:
@@ -109,8 +109,8 @@ def _changed_params(change: Any) -> str:
     if modules or gone:
         first, *further = sorted(modules or gone)
         more = f" and {len(further)} more files" if further else ""
-        return inert(f"code of {first.replace('.', '/')}.py{more} changed")
-    return inert(
+        return visible(f"code of {first.replace('.', '/')}.py{more} changed")
+    return visible(
         f"an argument changed to {_first(map(str, change.only_new))}" if change.only_new else "fewer arguments"
     )
 
