@@ -21,7 +21,7 @@ from workflow_copy import WorkflowCopy, copy_workflow
 
 PROBE = "probe_of_a_test"
 # Programs that are not part of the repository, and whose arguments are not looked at.
-OTHERS = {"source", "head", "tensorboard"}
+OTHERS = {"source", "head", "tensorboard", "export"}
 
 
 def words(line: str) -> list[str]:

@@ -73,8 +73,8 @@ def _shared(histories: Mapping[str, pd.DataFrame]) -> Iterator[Logged]:
     names = dict.fromkeys(str(name) for frame in histories.values() for name in frame)
     for name in names:
         if component := _COMPONENT.fullmatch(name):
-            said = component[1].removesuffix("_reward")
-            title = f"Grades by {said}" if said.startswith("judges.") else f"Reward for {said.replace('_', ' ')}"
+            said = component[1].replace("_", " ").removesuffix(" reward")
+            title = f"Grades by {said}" if said.startswith("judges.") else f"Reward for {said}"
             yield Logged(name, f"reward-{_DIGIT.sub('-', said)}", title, "mean, before its weight")
     yield from OF_TRAINING
 
