@@ -256,8 +256,8 @@ def page(found: dict[str, Any]) -> str:
         f"policies answered with chains of about {CHAIN_WORDS} words, opened as a file; beside it the same rows as one "
         "plain HTML table by pandas, with images that load when they are seen. In the report, a page of 250 rows is "
         f"scrolled by {PIXELS_PER_SECOND} pixels per second.",
-        f"Written by report_page.py on {found['machine']}, with Chromium {found['chromium']} without a GPU. Figures are "
-        f"medians of {found['repeats']} openings, in turn, each in a fresh browser.",
+        f"Written by report_page.py on {found['machine']}, with Chromium {found['chromium']} without a GPU. Figures "
+        f"are medians of {found['repeats']} openings, in turn, each in a fresh browser.",
         "",
         "| | report | plain table |",
         "| --- | --- | --- |",

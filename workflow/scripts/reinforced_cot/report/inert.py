@@ -9,4 +9,6 @@ def inert(text: str) -> str:
     >>> inert("red\\x1b[31m \\u202eder\\n")
     'red\ufffd[31m \ufffdder\\n'
     """
+    if text.replace("\n", "").isprintable():
+        return text  # nearly all texts, at a tenth of the time
     return "".join(one if one.isprintable() or one in _KEPT else "\ufffd" for one in text)
