@@ -7,6 +7,7 @@ min_version("9.27")
 
 
 include: "rules/common.smk"
+include: "rules/terminal.smk"
 include: "rules/settings.smk"
 include: "rules/data.smk"
 include: "rules/base_model.smk"
@@ -25,6 +26,8 @@ include: "rules/answer.smk"
 include: "rules/evaluate.smk"
 include: "rules/compare.smk"
 include: "rules/report.smk"
+include: "rules/model_card.smk"
+include: "rules/push.smk"
 include: "rules/plan.smk"
 include: "rules/look.smk"
 include: "rules/configuration.smk"
@@ -41,3 +44,4 @@ rule all:
         "<results>/report_files",
         # A model that an interrupted merge has deleted is made again, though the report needs only its answers.
         expand("<results>/{policy}/model.json", policy=REPORT),
+        expand("<results>/{policy}/model_card.md", policy=TRAINED),

@@ -342,6 +342,16 @@ def of_policy(wildcards):
     return as_yaml(stage_settings.train_settings(settings, name))
 
 
+def repository_of(wildcards):
+    """The repository that a policy is uploaded to."""
+    if name := settings.push.repository(wildcards.policy):
+        return name
+    raise WorkflowError(
+        f"{wildcards.policy} cannot be pushed: push.repo names no repository; set it, such as "
+        f"--config push='{{repo: someone/thinker-{wildcards.policy}}}'"
+    )
+
+
 def as_yaml(section):
     """YAML with sorted keys, so that the order of keys in the configuration changes nothing."""
     return yaml.safe_dump(section.as_dict(), sort_keys=True, allow_unicode=True)
@@ -371,7 +381,11 @@ def base_files(wildcards):
     if path is None:
         return ["<results>/data/train.jsonl"]
     return (
-        [str(file) for file in checkpoint_files(Path(path))]
+        [
+            str(file)
+            for file in checkpoint_files(Path(path))
+            if file.name != "README.md"  # a card is written again, and decides nothing
+        ]
         if Path(path).is_dir()
         else []
     )

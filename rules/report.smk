@@ -1,4 +1,4 @@
-from reinforced_cot.report import configured_policies, policy_facts
+from reinforced_cot.report import card_facts, configured_policies, policy_facts
 
 TEMPLATES = paths.WORKFLOW / "report"
 TRAINED = [name for name in REPORT if name != BASE]

@@ -204,7 +204,7 @@ def test_the_readmes_picture_is_the_top_of_a_report(small: Path, tmp_path: Path)
     subprocess.run([*script, str(small.parent), "--out", str(tmp_path / "top.png")], check=True)
     with Image.open(tmp_path / "top.png") as picture:
         assert picture.width == 1280 and picture.height > 400
-        assert len({*picture.convert("RGB").getdata()}) > 50  # text and a chart
+        assert len(picture.convert("RGB").getcolors(1 << 24) or ()) > 50  # text and a chart
     refused = subprocess.run([*script, str(tmp_path)], capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and f"report.html is missing: write it first, `make report RESULTS={tmp_path}`" in (
         refused.stderr

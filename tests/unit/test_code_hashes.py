@@ -191,7 +191,7 @@ def closures() -> dict[str, set[str]]:
 
 MATCHING = {
     *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
-    *("look", "preset", "report", "compare_runs"),
+    *("look", "preset", "report", "compare_runs", "app", "model_card"),
 }
 
 
@@ -202,7 +202,7 @@ MATCHING = {
         ("report.page", {"report"}),
         (
             "data.prompts",
-            {"sft", "grpo", "merge_lora", "answer", "ask", "sample", "ask_teacher", "plan"},
+            {"sft", "grpo", "merge_lora", "answer", "ask", "app", "sample", "ask_teacher", "plan"},
         ),  # the plan counts those of a merge's proof
         # SFT chooses its checkpoint by it; the merge of an adapter of a quantized base is measured by it.
         ("matching.answer_matching", MATCHING),
@@ -218,7 +218,7 @@ MATCHING = {
         ("chains.teacher", {"ask_teacher"}),
         ("programs.wording", {"run_programs"}),
         # A change of statistics and scores trains no policy again.
-        ("evaluation.uncertainty", {"score", "compare", "compare_runs", "report"}),
+        ("evaluation.uncertainty", {"score", "compare", "compare_runs", "report", "model_card"}),
         ("evaluation.scores", {"score"}),
         ("evaluation.probe_scores", {"score"}),
         ("base.tiny_pretraining", {"base_model"}),

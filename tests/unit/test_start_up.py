@@ -22,16 +22,21 @@ WITHOUT_TORCH = {
     "compare_runs": {"numpy", "pandas"},
     "seeds": set(),
     "report": {"numpy", "pandas"},
+    "model_card": {"numpy", "pandas"},
+    "push": set(),
     "config": set(),
     "look": {"numpy"},  # digit scenes
     "preset": {"numpy"},
     "prune": set(),
+    "accuracies": set(),
+    "install": set(),
+    "status": set(),
     "filter_chains": set(),
     "pass_rates": set(),
     "ask_teacher": set(),
     "run_programs": set(),
 }
-WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "ask", "sample", "plan"}
+WITH_TORCH = {"base_model", "sft", "grpo", "merge_lora", "answer", "ask", "app", "sample", "plan"}
 
 
 def imported(code: str, folder: Path = SCRIPTS) -> set[str]:

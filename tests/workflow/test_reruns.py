@@ -20,10 +20,10 @@ from workflow_copy import WorkflowCopy, copy_workflow
 
 PACKAGE = "workflow/scripts/reinforced_cot"
 COMPARED = {"compare": 1, "report": 1}
-RL_ON = {"grpo": 2, "merge_lora": 2, "answer": 2, "evaluate": 2, **COMPARED}
-SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "answer": 3, "evaluate": 3, **COMPARED}
-ONE_POLICY = {"grpo": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED}
-ASKED_AGAIN = {"answer": 4, "evaluate": 4}
+RL_ON = {"grpo": 2, "merge_lora": 2, "answer": 2, "evaluate": 2, "model_card": 2, **COMPARED}
+SFT_ON = {"sft": 1, "grpo": 2, "merge_lora": 3, "answer": 3, "evaluate": 3, "model_card": 3, **COMPARED}
+ONE_POLICY = {"grpo": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, "model_card": 1, **COMPARED}
+ASKED_AGAIN = {"answer": 4, "evaluate": 4, "model_card": 3}
 SETTINGS = {"data_settings", "policy_settings", "answer_settings"}
 
 
@@ -103,7 +103,7 @@ ROWS = {
     "what one policy starts from": (override(policies={"gspo": {"from": "base"}}), ONE_POLICY),
     "one policy more": (
         override(policies={"twice": {"like": "sft", "from": "grpo"}}, report=["base", "sft", "grpo", "gspo", "twice"]),
-        {"check_data": 1, "sft": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED},
+        {"check_data": 1, "sft": 1, "merge_lora": 1, "answer": 1, "evaluate": 1, "model_card": 4, **COMPARED},
     ),
     "a policy that is not in the report": (override(policies={"twice": {"like": "sft", "from": "grpo"}}), {}),
     "reward code": (replace(f"{PACKAGE}/scoring/rewards.py", "MAX_ANSWER_WORDS = 3", "MAX_ANSWER_WORDS = 4"), RL_ON),
@@ -132,18 +132,21 @@ ROWS = {
     ),
     "scoring code": (
         replace(f"{PACKAGE}/evaluation/probe_scores.py", '"measure": measure', '"measured": measure'),
-        {"evaluate": 4, **COMPARED},
+        {"evaluate": 4, "model_card": 3, **COMPARED},
     ),
     "statistics": (
         replace(f"{PACKAGE}/evaluation/scores.py", "2**0.5 * error", "1.42 * error"),
-        {"evaluate": 4, **COMPARED},
+        {"evaluate": 4, "model_card": 3, **COMPARED},
     ),
     "comparisons": (replace(f"{PACKAGE}/evaluation/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
     "report template": (
         replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
         {"report": 1},
     ),
-    "report code": (replace(f"{PACKAGE}/report/tables.py", '"well-formed"', '"in form"'), {"report": 1}),
+    "report code": (
+        replace(f"{PACKAGE}/report/tables.py", '"well-formed"', '"in form"'),
+        {"report": 1, "model_card": 3},
+    ),
     "size of the test split": (
         override(data={"splits": {"test": {"size": 20}}}),
         {"prepare_data": 1, "check_data": 1, **ASKED_AGAIN, **COMPARED},
@@ -206,7 +209,7 @@ ROWS = {
     "checkpoints that a finished run no longer needs": (prune, {}),
     "a model that an interrupted merge has deleted": (
         without_model,
-        {"merge_lora": 1, "answer": 1, "evaluate": 1, **COMPARED},
+        {"merge_lora": 1, "answer": 1, "evaluate": 1, "model_card": 1, **COMPARED},
     ),
     "touch, or a checkout restored with .snakemake": (touch_everything, {}),
 }

@@ -5,7 +5,8 @@
     python workflow/scripts/ask.py --policy results/grpo --image photo.jpg --question "What color is the cup?"
 
 A question about several images names them with several --image; `<image>` in its text says where each stands. The
-environment variables IMAGE and QUESTION hold what no option gives.
+environment variables IMAGE and QUESTION hold what no option gives. Characters that would act on the terminal are
+printed as escapes.
 """
 
 import argparse
@@ -13,18 +14,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
-from reinforced_cot.data.image_places import PLACE, place_count
-from reinforced_cot.data.images import ImageRejected
+from reinforced_cot.data.images import encoded
 from reinforced_cot.data.parsing import parse_completion
-from reinforced_cot.data.settings import PixelBudget
-from reinforced_cot.data.text_cleaning import canonical
-from reinforced_cot.errors import DataError
-from reinforced_cot.generation.settings import AnswerSettings
+from reinforced_cot.errors import DataError, PipelineError
+from reinforced_cot.generation.asked_policy import asked_policy, checked_question
+from reinforced_cot.inert_text import visible, visible_line
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.launch.devices import claim_devices
-from reinforced_cot.stage_script import read_settings, start
+from reinforced_cot.stage_script import start
+
+EXAMPLE = 'make ask IMAGE=photo.jpg QUESTION="What color is the cup?"'
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,45 +35,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start()
     images = args.image or [Path(file) for file in [os.environ.get("IMAGE")] if file]
-    question = canonical(args.question)
-    if not images or not question.replace(PLACE, "").strip():
-        raise DataError('there is no image, or no question: make ask IMAGE=photo.jpg QUESTION="What color is the cup?"')
-    if (places := place_count(question)) not in (0, len(images)):
-        raise DataError(f"the question has {places} places {PLACE}, and {len(images)} images are given")
-    if not (args.policy / "model").is_dir():
-        known = sorted(folder.parent.name for folder in args.policy.parent.glob("*/model"))
-        raise DataError(f"{args.policy} holds no model/; policies with a model: {', '.join(known) or 'none yet'}")
-    settings = read_settings(answer_settings(args.policy), AnswerSettings)
-    claim_devices(None)
-    from reinforced_cot.generation.one_question import answered
-
     try:
-        completion = answered(args.policy / "model", settings, pixel_budget(args.policy), question, images)
-    except ImageRejected as error:
-        raise DataError(f"{error.reason}: {error.detail}") from None
+        print(visible(answer(args.policy, args.question, images)))
+    except PipelineError as error:
+        raise DataError(visible_line(str(error))) from None
+
+
+def answer(folder: Path, text: str, images: Sequence[Path]) -> str:
+    """What a policy says to a question, as it is printed.
+
+    Raises:
+        PipelineError: the policy, the question or an image cannot be used.
+    """
+    if not images or not text.strip():
+        raise DataError(f"there is no image, or no question: {EXAMPLE}")
+    question = checked_question(text, len(images))
+    policy = asked_policy(folder)
+    prepared = [encoded(image, str(image), policy.budget) for image in images]
+    claim_devices(None)
+    from reinforced_cot.generation.one_question import LoadedPolicy
+
+    completion = LoadedPolicy(policy).answered(question, prepared)
     parsed = parse_completion(completion.text)
     if parsed.well_formed:
-        print(f"{parsed.think}\n\nAnswer: {parsed.answer}")
-        return
-    print(completion.text)
-    cut_off = f" (cut off after {settings.answer.max_new_tokens} tokens)" if completion.truncated else ""
-    print(f"\nmalformed: {parsed.problem}{cut_off}")
-
-
-def answer_settings(policy: Path) -> Path:
-    """The file that says how a policy is asked: its own, or that of another policy of the same run; all are alike."""
-    return next(
-        (file for file in [policy / "answer.yaml", *sorted(policy.parent.glob("*/answer.yaml"))] if file.is_file()),
-        policy / "answer.yaml",
-    )
-
-
-def pixel_budget(policy: Path) -> PixelBudget:
-    """The area of images in the run of a policy, by its prepared test split; the default where there is none."""
-    file = policy.parent / "data" / "test.yaml"
-    if not file.is_file():
-        return PixelBudget()
-    return PixelBudget.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))["image"])
+        return f"{parsed.think}\n\nAnswer: {parsed.answer}"
+    cut_off = f" (cut off after {policy.settings.answer.max_new_tokens} tokens)" if completion.truncated else ""
+    return f"{completion.text}\n\nmalformed: {parsed.problem}{cut_off}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from reinforced_cot.config.data_checks import missing_data
 from reinforced_cot.config.effective import effective_text
 from reinforced_cot.config.launch_checks import missing_packages
 from reinforced_cot.errors import ConfigError
+from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.interpreter import run_script
 
 
@@ -30,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if absent := list(missing_data(config)):
         raise ConfigError("\n".join(absent))
     for line in [*shared_results(composition), *warnings_of(config), *missing_packages(config, config.made)]:
-        print(f"warning: {line}", file=sys.stderr)
+        print(visible(f"warning: {line}"), file=sys.stderr)
     print(effective_text(config, composition), end="")
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(visible_errors(main))

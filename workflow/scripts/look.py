@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.errors import DataError
+from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.preparation.look import Look, as_text, look_at
 from reinforced_cot.sources.registry import whole_sources
@@ -41,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 looks[key] = look_at(records, settings.image)
     allowed = next(iter(splits.values())).max_rejected_share
     for key, look in looks.items():
-        print(as_text("\n".join(names[key]), look, allowed), end="\n\n")
+        print(visible(as_text("\n".join(names[key]), look, allowed)), end="\n\n")
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(visible_errors(main))

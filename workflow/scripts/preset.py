@@ -20,6 +20,7 @@ from reinforced_cot.data.records import ImageSource, Place, RawRecord, Records
 from reinforced_cot.data.settings import PixelBudget
 from reinforced_cot.errors import ConfigError, DataError
 from reinforced_cot.files import write_text
+from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.paths import PRESETS
 from reinforced_cot.preparation.look import Look, as_text, look_at
@@ -99,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not look.chains and data.source == "table" and not data.convert:
         for name in unread_texts(with_folders(data, prepared / UNPACKED)):
             print(
-                f"\nColumn {name} holds texts; if they are chains of thought, add COLUMNS=chain={name}", file=sys.stderr
+                visible(f"\nColumn {name} holds texts; if they are chains of thought, add COLUMNS=chain={name}"),
+                file=sys.stderr,
             )
     if not look.chains and arguments.model is None:
         print(
@@ -155,7 +157,7 @@ def _shown(source: Source, prepared: Path) -> Look:
         DataError: none of its first records can be used.
     """
     look = look_at(_records(source, prepared), PixelBudget())
-    print(as_text(source.in_words(), look, _ALLOWED), end="\n\n")
+    print(visible(as_text(source.in_words(), look, _ALLOWED)), end="\n\n")
     if not look.kept:
         raise DataError(f"{source.file}: none of its first {look.read} records can be used; see above")
     return look
@@ -168,4 +170,4 @@ def _records(source: Source, prepared: Path) -> Records:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(visible_errors(main))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reinforced_cot.errors import PipelineError
+from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.interpreter import run_script
 from reinforced_cot.pruning import Kept, Leftover, delete, leftovers, shown
 
@@ -25,11 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = list(leftovers(args.results))
     listed = [entry for entry in found if isinstance(entry, Leftover)]
     for kept in (entry for entry in found if isinstance(entry, Kept)):
-        print(f"kept: all of {kept.path}: {kept.reason}")
+        print(visible(f"kept: all of {kept.path}: {kept.reason}"))
     for leftover in listed:
-        print(leftover)
+        print(visible(str(leftover)))
     if not listed:
-        print(f"{args.results}: nothing to delete")
+        print(visible(f"{args.results}: nothing to delete"))
         return
     print(f"{shown(sum(leftover.size for leftover in listed))}  in all")
     if not args.yes:
@@ -40,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             return
     for leftover in listed:
         delete(leftover)
-        print(f"deleted {leftover.path}")
+        print(visible(f"deleted {leftover.path}"))
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(visible_errors(main))

@@ -61,9 +61,7 @@ def test_the_proof_and_the_checkpoint(tiny_run: TinyRun, policy: Path) -> None:
     assert proof["base_weights"] == manifest["base_weights"] == base_weights
     assert proof["adapter_weights"] == manifest["adapter"] == weights_hash(read_json(policy / "adapter.json"))
     assert proof["merged_weights"] == weights_hash(manifest) != base_weights
-    assert {"model.safetensors", "config.json", "chat_template.jinja", "tokenizer.json", "README.md"} <= set(
-        manifest["files"]
-    )
+    assert {"model.safetensors", "config.json", "chat_template.jinja", "tokenizer.json"} <= set(manifest["files"])
     assert sorted(path.name for path in policy.iterdir()) == [
         ".merge.json.sha256",
         "adapter",

@@ -61,6 +61,7 @@ def test_a_base_alone(results: Path) -> None:
             file.unlink()
     text = page(results)
     assert "<th>base</th>" in text and "<th>sft</th>" not in text and 'id="training"' not in text
+    assert "Not begun yet: sft, grpo." in text and "The run is not complete" not in text
 
 
 def test_nothing_to_show_is_one_line(results: Path) -> None:

@@ -189,7 +189,9 @@ def test_an_adapter_on_a_quantized_base_goes_on_as_it_is(tiny_run: TinyRun, tmp_
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sft_in_full(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
-    settings = tiny_run.settings(sft__lora=None, base_model__dtype=dtype, sft__training__max_steps=1).sft
+    settings = tiny_run.settings(
+        prompt__system="Think.", sft__lora=None, base_model__dtype=dtype, sft__training__max_steps=1
+    ).sft
     loaded: list[Any] = []
 
     def load(*args: Any) -> Any:
@@ -210,7 +212,7 @@ def test_sft_in_full(tiny_run: TinyRun, tmp_path: Path, dtype: str) -> None:
         assert torch.equal(weight, loaded[0].get_parameter(name).to(weight.dtype)), name
     raw = AutoModelForImageTextToText.from_pretrained(tmp_path / "model", dtype="auto")  # as a user's code reads it
     assert raw.dtype == getattr(torch, dtype)
-    assert (tmp_path / "model/chat_template.jinja").is_file() and (tmp_path / "model/README.md").is_file()
+    assert "Think." in (tmp_path / "model/chat_template.jinja").read_text()
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.04])
@@ -265,7 +267,7 @@ def test_a_model_that_did_not_change_or_diverged_is_refused(tiny_run: TinyRun, t
         shutil.copytree(model, trained, dirs_exist_ok=True)
         save_file(changed, trained / "model.safetensors", {"format": "pt"})
         with pytest.raises(PipelineError, match=message):
-            publish_model(trained, tiny_run.base, tmp_path / "policy", "float32", False)
+            publish_model(trained, tiny_run.base, tmp_path / "policy", "float32", False, None)
         assert not (tmp_path / "policy/model").exists() and not (tmp_path / "policy/model.json").exists()
 
 
@@ -275,7 +277,7 @@ def test_shards_are_published_with_their_index(tiny_run: TinyRun, tmp_path: Path
         model.model.language_model.norm.weight += 1
     model.save_pretrained(tmp_path / "checkpoint", max_shard_size="200KB")
     assert len(list((tmp_path / "checkpoint").glob("*.safetensors"))) > 2
-    publish_model(tmp_path / "checkpoint", tiny_run.base, tmp_path, "bfloat16", False)
+    publish_model(tmp_path / "checkpoint", tiny_run.base, tmp_path, "bfloat16", False, "Think.")
     assert read_json(tmp_path / "model.json")["changed_weights"] == 1
     published = load_model(tmp_path / "model", LOADING.model_copy(update={"dtype": "bfloat16"}))
     assert all(

@@ -14,8 +14,9 @@ from reinforced_cot.data.examples import Example
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_text
 from reinforced_cot.manifests import checkpoint_files, write_manifest
-from reinforced_cot.models.checkpoints import model_card, refuse_pickles
+from reinforced_cot.models.checkpoints import refuse_pickles
 from reinforced_cot.models.families import family_of_checkpoint
+from reinforced_cot.models.model_cards import base_card, published_facts
 from reinforced_cot.models.processors import load_processor, set_pixel_budget
 from reinforced_cot.models.settings import BaseSettings, TinyModel
 
@@ -39,6 +40,7 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
     base_model = settings.base_model
     model = output / "model"
     with new_folder(model) as folder:
+        known: dict[str, Any] = {}
         if base_model.path is None:
             facts = {
                 "source": "built from its config",
@@ -46,13 +48,17 @@ def make_base(settings: BaseSettings, train: Sequence[Example], output: Path) ->
                 "pretraining": _build_tiny(settings, train, folder),
             }
         else:
-            facts = _lay_out(settings, folder)
-        write_text(folder / "README.md", model_card("base", facts))
+            facts, known = _lay_out(settings, folder)
+        write_text(folder / "README.md", base_card(facts, known))
     write_manifest(model, output / "model.json", **facts)
 
 
-def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
-    """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget."""
+def _lay_out(settings: BaseSettings, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Copy the small files of a hub or local checkpoint, link its weight shards, save the pixel budget.
+
+    Returns:
+        Where it is from, and what its own card says (`published_facts`).
+    """
     base_model, image = settings.base_model, settings.image
     path, revision = base_model.path or "", base_model.revision
     source = published_folder(base_model)
@@ -71,7 +77,7 @@ def _lay_out(settings: BaseSettings, folder: Path) -> dict[str, Any]:
     processor.save_pretrained(folder)
     for name in _LEGACY_PROCESSOR_FILES:
         (folder / name).unlink(missing_ok=True)
-    return {"source": path, "revision": revision}
+    return {"source": path, "revision": revision}, published_facts(source)
 
 
 def _build_tiny(settings: BaseSettings, train: Sequence[Example], folder: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.hub_errors import hub_problem
 from reinforced_cot.models.settings import BaseCheckpoint
 
-_HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]  # pickles are not fetched
+_HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "README.md"]  # pickles are not fetched
 
 
 def published_folder(base_model: BaseCheckpoint) -> Path:

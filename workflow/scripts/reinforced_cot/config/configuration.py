@@ -18,6 +18,7 @@ from reinforced_cot.policies.graph import made_for
 from reinforced_cot.policies.grpo import Rewards
 from reinforced_cot.policies.methods import METHODS
 from reinforced_cot.policies.settings import TrainedPolicy
+from reinforced_cot.publishing.settings import Push
 from reinforced_cot.scoring.judge_settings import Judge
 from reinforced_cot.section import Section, Seed, Text
 from reinforced_cot.sources.settings import DataSettings
@@ -113,6 +114,8 @@ class Config(Section):
     evaluate: Evaluating = Evaluating()
 
     trackers: Trackers = Trackers()
+
+    push: Push = Push()
 
     launch: SerializeAsAny[LaunchSettings] = Field(default_factory=Launch)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from reinforced_cot.disk_space import check_room
-from reinforced_cot.files import new_folder, write_text
+from reinforced_cot.files import new_folder
 from reinforced_cot.lora.adapter import check_base
 from reinforced_cot.lora.merge_proof import (
     MAX_EFFECT_ERROR,
@@ -23,8 +23,9 @@ from reinforced_cot.lora.shard_merge import write_base_and_adapter, write_merged
 from reinforced_cot.lora.streamed_model import StoredModel
 from reinforced_cot.lora.tensor_files import bytes_as
 from reinforced_cot.manifests import write_manifest
-from reinforced_cot.models.checkpoints import model_card, weights_hash
+from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.processors import load_processor
+from reinforced_cot.models.system_message import set_system_message
 from reinforced_cot.policies.settings import MergeSettings
 from reinforced_cot.result_files import write_result
 
@@ -84,8 +85,8 @@ def merge(settings: MergeSettings, base: Path, output: Path, measure: Measure | 
             kept = {f"{key}_merged": proof[key] for key in ("effect_kept", "effect_error")}
             proof |= {"form": "base and adapter", **kept, **prove(probe, StoredModel(folder, exact), loading)}
             check_proof(proof)
+        set_system_message(processor, settings.prompt.system)
         processor.save_pretrained(folder)
-        write_text(folder / "README.md", model_card(output.name, facts))
     manifest = write_manifest(output / "model", output / "model.json", **facts)
     proof |= {**hashes, "merged_weights": weights_hash(manifest)}
     proof["measured"] = measure(output / "model") if measure else None

@@ -1,7 +1,6 @@
-"""Checkpoint folders: the check that they are complete, the hash of their weights, and their model card."""
+"""Checkpoint folders: the check that they are complete, and the hash of their weights."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,16 +43,3 @@ def context_length(folder: Path, trust_remote_code: bool = False) -> int:
     """How many positions the checkpoint's language model has, according to its config."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     return int(config.get_text_config().max_position_embeddings)
-
-
-def model_card(policy: str, facts: Mapping[str, Any]) -> str:
-    """The text of the model card of ``policy``; ``facts`` is its provenance, which the card shows as JSON."""
-    return (
-        "---\nlibrary_name: transformers\npipeline_tag: image-text-to-text\ntags: [reinforced-cot]\n---\n\n"
-        f"# {policy}\n\n"
-        "A vision-language model that thinks before it answers:\n"
-        "`<think>` chain of thought `</think>` `<answer>` answer `</answer>`.\n"
-        "Load it with `AutoModelForImageTextToText.from_pretrained` and, where torchvision is installed,\n"
-        "`AutoProcessor.from_pretrained`.\n\n"
-        f"```json\n{json.dumps(facts, indent=2, sort_keys=True)}\n```\n"
-    )

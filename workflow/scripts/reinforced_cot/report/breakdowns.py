@@ -3,11 +3,11 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from reinforced_cot.report import tables
 from reinforced_cot.report.charts import Figure, bars, dots, grid
 from reinforced_cot.report.run import Run
+from reinforced_cot.report.verdicts import against_origins
 from reinforced_cot.scoring.metrics import credit_of
 from reinforced_cot.scoring.prediction_rows import Prediction
 
@@ -48,7 +48,7 @@ def accuracies(run: Run) -> list[Figure]:
 def changes(run: Run) -> list[Figure]:
     """Of each trained policy against its origin: the difference by question type, and questions gained and lost."""
     figures = []
-    for policy, pair in _pairs(run):
+    for policy, pair in against_origins(run.evaluations, run.comparisons, run.origins).items():
         types = pair["by_question_type"]
         rows = [
             {"class": name, "name": policy, "value": part["difference"], **_bounds(part["interval"]), "n": part["n"]}
@@ -148,17 +148,6 @@ def probes(run: Run) -> list[Figure]:
             colours = {**_colours(run), "cheating": 6}
             figures.append(bars(f"cheating-{policy}", title, rows, [policy, "cheating"], "score", colours))
     return figures
-
-
-def _pairs(run: Run) -> list[tuple[str, Mapping[str, Any]]]:
-    """Each trained policy that was evaluated, with the comparison against its origin, or the report's first policy."""
-    found = []
-    for policy, origin in run.origins.items():
-        if policy not in run.evaluations:
-            continue
-        before = origin if origin in run.evaluations else next(iter(run.evaluations))
-        found += [(policy, pair) for pair in run.comparisons if (pair["before"], pair["after"]) == (before, policy)]
-    return found
 
 
 def _colours(run: Run) -> dict[str, int]:

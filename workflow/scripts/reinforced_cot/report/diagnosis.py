@@ -105,7 +105,7 @@ Seen = tuple[str, str, str, str]  # fault, figure, text, advice
 
 def _equal_groups(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
     share = Curve(history, "frac_reward_zero_std")
-    if len(share.values) >= 2 and share.end > 0.85:
+    if len(share.values) >= 2 and share.end > 0.75:
         yield (
             *("equal-groups", "equal-groups"),
             f"In {share.end:.0%} of the groups, all completions earned the same, so that RL learned nothing from them.",
@@ -248,8 +248,8 @@ def _flat_loss(history: Sequence[Mapping[str, Any]]) -> Iterator[Seen]:
 
 
 _RL: Sequence[Callable[[Sequence[Mapping[str, Any]]], Iterator[Seen]]] = (
-    _cut_off,
     _kl_runs_away,
+    _cut_off,
     _falling_reward,
     _entropy_explosion,
     _reward_without_answers,

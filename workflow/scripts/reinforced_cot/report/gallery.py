@@ -16,7 +16,7 @@ from PIL import Image
 from reinforced_cot.data.examples import Example, read_examples
 from reinforced_cot.errors import DataError
 from reinforced_cot.files import write_text
-from reinforced_cot.report.inert import inert
+from reinforced_cot.inert_text import visible
 from reinforced_cot.report.run import Run
 from reinforced_cot.scoring.metrics import credit_of
 from reinforced_cot.scoring.prediction_rows import Prediction
@@ -93,10 +93,10 @@ def _rows(run: Run, examples: Sequence[Example]) -> Iterator[dict[str, Any]]:
         yield {
             "id": example.id,
             "images": [f"{IMAGES}/{Path(path).name}" for path in example.images],
-            "question": inert(example.question_text),
-            "truth": inert(" / ".join(dict.fromkeys(example.answers))),
-            "choices": [inert(choice) for choice in example.choices],
-            "type": inert(example.question_type),
+            "question": visible(example.question_text),
+            "truth": visible(" / ".join(dict.fromkeys(example.answers))),
+            "choices": [visible(choice) for choice in example.choices],
+            "type": visible(example.question_type),
             "answers": [_answer(rows[example.id]) for rows in by_policy.values()],
         }
 
@@ -107,11 +107,11 @@ def _answer(row: Prediction) -> Mapping[str, Any]:
     """
     answer: dict[str, Any] = {"r": round(credit_of(row), 3)}
     if row["parse_problem"]:
-        answer |= {"p": row["parse_problem"], "w": inert(row["prediction_raw"])}
+        answer |= {"p": row["parse_problem"], "w": visible(row["prediction_raw"])}
     else:
-        answer |= {"a": inert(row["pred_answer"] or ""), "v": row["chain_verdict"]}
+        answer |= {"a": visible(row["pred_answer"] or ""), "v": row["chain_verdict"]}
         if row["pred_think"] is not None:
-            answer["c"] = inert(row["pred_think"])
+            answer["c"] = visible(row["pred_think"])
     if row["truncated"]:
         answer["t"] = 1
     if row["bare_chain"]:

@@ -14,9 +14,9 @@ import pandas as pd
 import psutil
 
 from reinforced_cot.files import sha256_of
+from reinforced_cot.inert_text import visible
 from reinforced_cot.paths import REPOSITORY
 from reinforced_cot.report.findings import settings_of
-from reinforced_cot.report.inert import inert
 from reinforced_cot.report.run import Run
 
 _LIBRARIES = ("snakemake", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "pillow")
@@ -77,7 +77,7 @@ def _differing(run: Run, method: str) -> pd.DataFrame:
             columns[policy.name] = dict(_leaves(settings))
     names = sorted({name for settings in columns.values() for name in settings})
     differing = {
-        name: {policy: inert(str(settings.get(name, "-"))) for policy, settings in columns.items()}
+        name: {policy: visible(str(settings.get(name, "-"))) for policy, settings in columns.items()}
         for name in names
         if len({str(settings.get(name, "-")) for settings in columns.values()}) > 1
     }
@@ -108,7 +108,7 @@ def origin(run: Run, command: str) -> pd.DataFrame:
         **{f"data/{split}.jsonl": _hash(run.results / f"data/{split}.jsonl") for split in ("train", "val", "test")},
         **{f"{policy}: merged weights": proof["merged_weights"][:_SHOWN] for policy, proof in run.proofs.items()},
     }
-    shown = {name: {"value": inert(value)} for name, value in facts.items() if value}
+    shown = {name: {"value": visible(value)} for name, value in facts.items() if value}
     return pd.DataFrame.from_dict(shown, orient="index")
 
 
@@ -145,4 +145,4 @@ def _output(*command: str) -> str:
 def configuration(run: Run) -> str:
     """The effective configuration with the origin of each value, as the run has written it; empty if it has not."""
     path = run.results / "configuration.yaml"
-    return inert(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
+    return visible(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""

@@ -32,7 +32,7 @@ from reinforced_cot.report.charts import PALETTE, Figure, as_svg
 from reinforced_cot.report.curves import curves
 from reinforced_cot.report.findings import findings_about
 from reinforced_cot.report.run import Run
-from reinforced_cot.report.verdicts import verdicts
+from reinforced_cot.report.verdicts import against_origins, verdicts
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
 FILES = "report_files"
@@ -110,6 +110,7 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
     evaluations, comparisons = run.evaluations, run.comparisons
     scripts, sizes = gallery.write_gallery(run, folder) if run.predictions else ([], {})
     said, doubted = verdicts(evaluations, comparisons, run.origins), doubts.of_policies(run, findings)
+    pairs = against_origins(evaluations, comparisons, run.origins)
     accuracies = [page.figure(figure) for figure in breakdowns.accuracies(run)]
     written = {name: found for name, found in run.metrics.items() if found["validation"]}
     return {
@@ -117,8 +118,11 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         "policies": _described(run),
         "n": next((scores["n"] for scores in evaluations.values()), 0),
         "images": next((scores["n_images"] for scores in evaluations.values()), 0),
+        "not_begun": run.not_begun,
         "doubts": doubts.of_the_run(run),
-        "verdicts": [(name, said.get(name), doubted.get(name, [])) for name in dict.fromkeys([*said, *doubted])],
+        "verdicts": [
+            (name, said.get(name), pairs.get(name), doubted.get(name, [])) for name in dict.fromkeys([*said, *doubted])
+        ],
         "accuracy": accuracies[:1],
         "overview": page.table("policies", tables.overview(evaluations, run.spread) if evaluations else None),
         "seeds": page.table("seeds", tables.seeds(run.spread, [*evaluations]) if run.spread else None),

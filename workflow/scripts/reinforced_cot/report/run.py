@@ -30,6 +30,7 @@ class Run:
         spread: seeds.json; None for a run at one seed.
         labels: the labels that a reader gave to chains, by policy and the question's id (`evaluation.chain_labels`).
         missing: files that a complete run has and this one has not, as paths below the results folder.
+        not_begun: policies without any result, whose files are not among those that are missing.
     """
 
     results: Path
@@ -46,6 +47,7 @@ class Run:
     spread: Mapping[str, Any] | None = None
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    not_begun: list[str] = field(default_factory=list)
 
     @property
     def trained(self) -> list[PolicyFacts]:
@@ -88,7 +90,10 @@ def read_run(results: Path, policies: Sequence[PolicyFacts], seeds: bool = False
     if has("data/summary.json"):
         run.summary = read_result(results / "data/summary.json")
     for policy in policies:
-        _read_policy(run, policy, has, partial)
+        if partial and not _has_begun(results / policy.name):
+            run.not_begun.append(policy.name)
+        else:
+            _read_policy(run, policy, has, partial)
     refuse_different_hashes(run.evaluations)
     if not run.evaluations and not run.metrics:
         raise DataError(
@@ -106,6 +111,11 @@ def read_run(results: Path, policies: Sequence[PolicyFacts], seeds: bool = False
     elif len(run.predictions) > 1:
         run.comparisons = compare(run.predictions)
     return run
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether a policy's folder holds more than the settings, which a run writes for all policies first."""
+    return folder.is_dir() and any(file.suffix != ".yaml" for file in folder.iterdir())
 
 
 def _read_policy(run: Run, policy: PolicyFacts, has: Any, partial: bool) -> None:

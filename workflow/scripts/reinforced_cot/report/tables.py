@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reinforced_cot.report.inert import inert
+from reinforced_cot.inert_text import visible
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, TEXT_PROBES, is_near
 from reinforced_cot.scoring.judge_settings import FAILED, PREFIX
 
@@ -351,7 +351,7 @@ def _csv_cell(value: Any) -> Any:
     """A spreadsheet would run a text that begins like a formula: a quotation mark before it keeps it a text."""
     if not isinstance(value, str):
         return value
-    text = inert(value)
+    text = visible(value)
     is_number = text[:1] in "+-" and text[1:2].isdigit()
     return f"'{text}" if text.startswith(("=", "@", "+", "-", "\t")) and not is_number and text != "-" else text
 
@@ -371,7 +371,7 @@ def cell_text(value: Any) -> str:
     ['0.123', '1.2e-04', '40', '1.000', '-', 'sft']
     """
     if isinstance(value, str):
-        return inert(value).replace("\n", _BREAK)
+        return visible(value).replace("\n", _BREAK)
     if value is None or value != value:  # NaN: no row was counted
         return "-"
     if isinstance(value, int) or (value == int(value) and abs(value) > 1):  # counts beside a gap become floats

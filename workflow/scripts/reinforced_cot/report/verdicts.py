@@ -14,32 +14,39 @@ def verdicts(
     comparisons: Sequence[Mapping[str, Any]],
     origins: Mapping[str, str],
 ) -> dict[str, str]:
-    """A text about each trained policy, in the order of the report.
+    """A text about each trained policy, in the order of the report; the arguments are those of `against_origins`."""
+    pairs = against_origins(evaluations, comparisons, origins)
+    return {policy: " ".join(_sentences(policy, evaluations[policy], pair)) for policy, pair in pairs.items()}
+
+
+def against_origins(
+    evaluations: Mapping[str, Mapping[str, Any]],
+    comparisons: Sequence[Mapping[str, Any]],
+    origins: Mapping[str, str],
+) -> dict[str, Mapping[str, Any]]:
+    """The comparison of each trained policy with the one that it starts from.
 
     Args:
-        evaluations: the content of each policy's eval.json.
+        evaluations: the content of each policy's eval.json, in the order of the report.
         comparisons: of comparisons.json.
         origins: the policy that each trained one starts from; one that is not in the report gives way to its first.
     """
     first = next(iter(evaluations), "")
-    lines = {}
+    by_pair = {(one["before"], one["after"]): one for one in comparisons}
+    found = {}
     for policy in (policy for policy in evaluations if policy in origins and policy != first):
         origin = origins[policy] if origins[policy] in evaluations else first
-        if found := _difference(comparisons, origin, policy):
-            lines[policy] = " ".join(_sentences(policy, origin, evaluations[policy], found))
-    return lines
+        if pair := by_pair.get((origin, policy)):
+            found[policy] = pair
+    return found
 
 
-def _difference(comparisons: Sequence[Mapping[str, Any]], before: str, after: str) -> Mapping[str, Any] | None:
-    """The comparison of two policies; None if it stands the other way round, or nowhere."""
-    return next((one for one in comparisons if (one["before"], one["after"]) == (before, after)), None)
-
-
-def _sentences(policy: str, origin: str, scores: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _sentences(policy: str, scores: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     interval = found["interval"]
     bounds = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
     said = [
-        f"{policy} against {origin}: {found['difference']:+.3f}{bounds}, to an accuracy of {scores['accuracy']:.3f}; "
+        f"{policy} against {found['before']}: {found['difference']:+.3f}{bounds}, to an accuracy of "
+        f"{scores['accuracy']:.3f}; "
         f"{found['gained']} questions mended, {found['lost']} broken."
     ]
     p = found["p_value"]

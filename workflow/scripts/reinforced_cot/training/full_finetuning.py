@@ -10,12 +10,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 from reinforced_cot.errors import PipelineError
-from reinforced_cot.files import new_folder, read_json, write_json, write_text
+from reinforced_cot.files import new_folder, read_json, write_json
 from reinforced_cot.launch.topologies import Topology
 from reinforced_cot.lora.tensor_files import INDEX
 from reinforced_cot.manifests import write_manifest
-from reinforced_cot.models.checkpoints import model_card, weights_hash
+from reinforced_cot.models.checkpoints import weights_hash
 from reinforced_cot.models.processors import load_processor
+from reinforced_cot.models.system_message import set_system_message
 
 
 def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
@@ -28,7 +29,9 @@ def loaded_dtype(dtype: str, in_full: bool, topology: Topology | None) -> str:
     return "float32" if in_full and not by_deepspeed else dtype
 
 
-def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trust_remote_code: bool) -> None:
+def publish_model(
+    checkpoint: Path, parent: Path, output: Path, dtype: str, trust_remote_code: bool, system: str | None
+) -> None:
     """Write ``{output}/model`` and its manifest ``{output}/model.json`` from a trainer's checkpoint, file by file.
 
     Args:
@@ -36,6 +39,7 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
         parent: the folder of the policy that was trained, which holds ``model`` and ``model.json``.
         output: ``results/{policy}``.
         dtype: that of the weights in the new checkpoint.
+        system: the system message of the pipeline's prompts, for the chat template.
 
     Raises:
         PipelineError: there are no weights, one is empty or not finite, or none differs from the parent's.
@@ -63,8 +67,9 @@ def publish_model(checkpoint: Path, parent: Path, output: Path, dtype: str, trus
         config = AutoConfig.from_pretrained(parent / "model", trust_remote_code=trust_remote_code)
         config.dtype = dtype
         config.save_pretrained(folder)
-        load_processor(parent / "model", trust_remote_code=trust_remote_code).save_pretrained(folder)
-        write_text(folder / "README.md", model_card(output.name, facts))
+        processor = load_processor(parent / "model", trust_remote_code=trust_remote_code)
+        set_system_message(processor, system)
+        processor.save_pretrained(folder)
     write_manifest(output / "model", output / "model.json", **facts, changed_weights=changed)
 
 

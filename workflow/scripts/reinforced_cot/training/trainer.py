@@ -191,8 +191,8 @@ def run(
         if isinstance(trainer.model, PeftModel):
             publish_adapter(chosen, start.base, output, start.adapter)
         else:
-            loading = settings.base_model
-            publish_model(chosen, start.base, output, loading.dtype, loading.trust_remote_code)
+            loading, system = settings.base_model, settings.prompt.system
+            publish_model(chosen, start.base, output, loading.dtype, loading.trust_remote_code, system)
         metrics = {**curves(trainer, best), "val_samples": settings.policy.selection.samples}
         write_result(output / "metrics.json", metrics)
         # Imported by its name: what is said of a training must not make it stale.

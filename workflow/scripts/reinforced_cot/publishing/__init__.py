@@ -1,0 +1,1 @@
+"""Uploading a policy to the Hugging Face Hub; no torch."""

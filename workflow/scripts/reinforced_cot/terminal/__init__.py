@@ -1,0 +1,1 @@
+"""What a person reads in the terminal: a run's progress, its failures, its state and its scores."""
