@@ -78,6 +78,7 @@ bench: $(READY)  ## measure every claimed speed again (an hour of idle cores): b
 	$(BIN)/python benchmarks/preparation.py
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/run_time.py
+	$(BIN)/python benchmarks/report_page.py
 	$(BIN)/python benchmarks/environments.py
 	$(BIN)/python benchmarks/summary.py
 

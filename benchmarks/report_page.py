@@ -116,7 +116,11 @@ def write_questions(results: Path, questions: int) -> None:
             truth = example["answers"][0]
             is_right = chance.random() < 0.6
             chain, answer = words(CHAIN_WORDS), truth if is_right else chance.choice(WORDS)
-            row = {"id": example["id"], "image_id": str(number % IMAGES), "question_type": example["question_type"]}
+            row: dict[str, Any] = {
+                "id": example["id"],
+                "image_id": str(number % IMAGES),
+                "question_type": example["question_type"],
+            }
             row |= {"instruction": example["question"], "gt_answer": truth, "truncated": False, "bare_chain": False}
             row |= {"prediction_raw": f"<think>{chain}</think><answer>{answer}</answer>", "parse_problem": None}
             row |= {"pred_think": chain, "pred_answer": answer, "is_correct": is_right, "is_consist": is_right}

@@ -11,7 +11,17 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 README = FOLDER / "README.md"
 BLOCK = re.compile(r"(?<=<!-- summary.py writes this -->\n).*(?=<!-- until here -->)", re.DOTALL)
-PAGES = ("shared_prefix", "scaling", "grpo_step", "sft", "evaluation", "merge", "preparation", "run_time")
+PAGES = (
+    "shared_prefix",
+    "scaling",
+    "grpo_step",
+    "sft",
+    "evaluation",
+    "merge",
+    "preparation",
+    "run_time",
+    "report_page",
+)
 Row = tuple[str, str, str, str, str]
 
 
@@ -37,6 +47,9 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
         prepared[f"plain: {title}"]["seconds"] / prepared[f"prepared: {title}"]["seconds"]
         for title in ("shrunk, written as PNG", "within the budget, copied")
     )
+    report = found["report_page"]
+    opened = f"{report['report']['usable']:.1f} s, and {report['table']['usable']:.1f} s"
+    scrolled = f"{report['report']['frames_per_second']:.0f}, and {report['table']['frames_per_second']:.0f}"
     return [
         (f"GRPO's update: {tokens}", "stock TRL", "2.5", times(update["ratio"]), "shared_prefix"),
         (f"GRPO's update: {longer}", "stock TRL", "", times(long["ratio"]), "scaling"),
@@ -59,6 +72,8 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
             times(found["run_time"]["ratio"]),
             "run_time",
         ),
+        (f"opening a report of {report['questions']:,} questions", "a plain HTML table", "3 s", opened, "report_page"),
+        ("scrolling it, frames per second", "a plain HTML table", "30", scrolled, "report_page"),
     ]
 
 

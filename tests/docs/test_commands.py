@@ -149,6 +149,8 @@ def test_snakemake_accepts_each_command(workflow: WorkflowCopy, tmp_path: Path) 
         words = [places.get(word, word) for word in command[1:]]
         if "profiles/slurm" in words and not find_spec("snakemake_executor_plugin_slurm"):
             continue
+        if "--report" in words:
+            continue  # it shows a finished run alone, which is none here
         calls.append(words if {"--unlock", "--list"} & {*words} else ["--dry-run", *words])
     environment = {
         **os.environ,

@@ -10,7 +10,7 @@ from places import REPO
 sys.path.append(str(REPO / "benchmarks"))
 
 
-@pytest.mark.parametrize("name", ["intervals", "judge", "scoring"])
+@pytest.mark.parametrize("name", ["intervals", "judge", "report_page", "scoring"])
 def test_a_page_says_what_its_figures_say(name: str) -> None:
     folder = REPO / "benchmarks"
     result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
