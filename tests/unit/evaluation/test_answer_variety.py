@@ -5,7 +5,7 @@ import pytest
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.evaluation.answer_variety import by_true_answer, variety
-from reinforced_cot.evaluation.report_tables import lost_variety, true_answers
+from reinforced_cot.report.tables import lost_variety, true_answers
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.scoring.predictions import scored
 
@@ -66,7 +66,8 @@ def test_the_report_shows_it() -> None:
         "sft": {"by_true_answer": by_true_answer(rows([("yes", "yes")] * 15 + [("no", "no")] * 15))},
         "grpo": {"by_true_answer": by_true_answer(rows([("yes", "no")] * 15 + [("no", "no")] * 15))},
     }
-    [line] = lost_variety(evaluations)
-    assert line.startswith("grpo: 100% of its answers to questions of type yes/no are “no”; balanced accuracy 0.500")
+    [(policy, line)] = lost_variety(evaluations)
+    assert policy == "grpo"
+    assert line == "100% of its answers to questions of type yes/no are “no”; balanced accuracy is 0.500."
     table = true_answers(evaluations)
     assert table.loc[("yes/no", "yes"), "grpo"] == 0.0 and table.loc[("yes/no", "balanced"), "sft"] == 1.0

@@ -65,7 +65,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
     written = text.split("What policies wrote while they were trained")[1]  # the first, middle, best and last ones
     assert (
-        all(f"<td>At {step}\n&lt;b&gt;\ufffd</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
+        all(f"<td>At {step}\n&lt;b&gt;\\x00</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
     )
 
 
@@ -99,11 +99,11 @@ def test_the_gallery_has_every_question_and_answer(tmp_path: Path, repo: Path) -
     assert rows[1]["truth"] == "cat" and [answer["r"] for answer in rows[1]["answers"]] == [0.0, 1.0, 1.0]
     assert rows[5]["answers"][2] == {
         "r": 0.0,
-        "a": f"\ufffd{HOSTILE}",
+        "a": f"\\u202e{HOSTILE}",
         "v": "contradict",
         "c": f"I see a cat {HOSTILE}",
     }
-    assert rows[0]["answers"][0] == {"r": 0.0, "p": "no <think>", "w": f"dog \ufffd[31m {HOSTILE}"}
+    assert rows[0]["answers"][0] == {"r": 0.0, "p": "no <think>", "w": f"dog \\x1b[31m {HOSTILE}"}
     for row in rows:
         for image in row["images"]:
             source = tmp_path / "run/data/images/test" / Path(image).name
