@@ -64,9 +64,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "nearly as much" not in cards["grpo"] and "98% of its answers" in cards["grpo"]
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
     written = text.split("What policies wrote while they were trained")[1]  # the first, middle, best and last ones
-    assert (
-        all(f"<td>At {step}\n&lt;b&gt;\\x00</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
-    )
+    assert all(f"<td>At {step}\n&lt;b&gt;\\x00</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written
 
 
 def test_charts_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
