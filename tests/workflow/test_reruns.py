@@ -138,9 +138,12 @@ ROWS = {
         replace(f"{PACKAGE}/evaluation/scores.py", "2**0.5 * error", "1.42 * error"),
         {"evaluate": 4, "model_card": 3, **COMPARED},
     ),
-    "comparisons": (replace(f"{PACKAGE}/evaluation/comparisons.py", "change > 0", "change > 0.5"), COMPARED),
+    "comparisons": (
+        replace(f"{PACKAGE}/evaluation/comparisons.py", "change > 0", "change > 0.5"),
+        {**COMPARED, "model_card": 3},
+    ),
     "report template": (
-        replace("workflow/report/report.html.j2", "what each stage changed", "what changed"),
+        replace("workflow/report/report.html.j2", "What each stage changed", "What changed"),
         {"report": 1},
     ),
     "report code": (
