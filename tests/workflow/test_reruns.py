@@ -299,9 +299,10 @@ def test_a_users_own_files_rerun_what_reads_them(repo: Path, tmp_path: Path) -> 
     workflow.snakemake("--cores", "2")
     results = workflow.root / "results"
     assert json.loads((results / "zero/merge.json").read_text())["adapter_vs_base"] > 0
-    assert "<svg" in (results / "report.html").read_text() and workflow.planned() == {}
+    assert "data-chart=" in (results / "report.html").read_text() and workflow.planned() == {}
     (workflow.root / "test.jsonl").write_text(json.dumps({**lines[0], "answer": "No"}) + "\n")
-    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, "answer": 2, "evaluate": 2, **COMPARED}
+    asked_again = {"answer": 2, "evaluate": 2, "model_card": 1}
+    assert workflow.planned() == {"prepare_data": 1, "check_data": 1, **asked_again, **COMPARED}
     (workflow.root / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     workflow.edit("own_rewards.py", "As TRL calls it", "A comment")
     assert workflow.planned() == {}
