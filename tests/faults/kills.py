@@ -42,7 +42,8 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "filter_chains": (".{subject}.json.*.tmp", "{subject}.json", ".{subject}.jsonl.*.tmp", "{subject}.jsonl"),
     "evaluate": (".predictions.jsonl.*.tmp", "predictions.jsonl", "eval.json"),
     "compare": (".comparisons.json.*.tmp", "comparisons.json"),
-    "report": (".report.html.*.tmp", "report.html"),
+    "report": (".report_files.*.tmp", "report_files", ".report.html.*.tmp", "report.html"),
+    "model_card": (".model_card.md.*.tmp", "model_card.md", "model/README.md"),
 }
 SUBJECTS = ("", "train", "base", "sft", "grpo", "rated", "far")  # one of each kind: gspo's jobs are those of grpo
 _START = 4.0  # seconds until Snakemake starts a job

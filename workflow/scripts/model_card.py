@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--facts", type=json.loads, required=True, help="JSON: source, known, datasets, sources, line")
     args = parser.parse_args(argv)
     start()
-    from reinforced_cot.report.curves import history
+    from reinforced_cot.report.logged_steps import history
     from reinforced_cot.report.model_card import CardFacts, PolicyFiles, model_card
 
     results, policy = args.policy.parent, args.policy

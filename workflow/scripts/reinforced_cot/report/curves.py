@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from reinforced_cot.report.charts import Figure, curve
 from reinforced_cot.report.diagnosis import Finding
+from reinforced_cot.report.logged_steps import history
 from reinforced_cot.report.run import Run
 from reinforced_cot.scoring.hack_probes import PROBES
 
@@ -33,11 +34,6 @@ OF_TRAINING = (
     Logged("completions/clipped_ratio", "cut-off", "Completions cut off at the greatest length", "share"),
     Logged("frac_reward_zero_std", "equal-groups", "Groups whose completions all earned the same", "share"),
 )
-
-
-def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """The logged training steps, by step."""
-    return pd.DataFrame(metrics["history"]).set_index("step")
 
 
 def curves(run: Run, findings: Sequence[Finding] = ()) -> list[Figure]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reinforced_cot.report import tables
-from reinforced_cot.report.curves import history
 from reinforced_cot.report.diagnosis import Finding
+from reinforced_cot.report.logged_steps import history
 from reinforced_cot.report.run import Run
 
 

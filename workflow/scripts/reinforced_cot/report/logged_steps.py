@@ -1,7 +1,19 @@
-"""The steps that a training has logged so far, read from its TensorBoard files."""
+"""The steps that a training has logged: of a finished one from metrics.json, of others from its TensorBoard files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+
+
+def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """The logged training steps, by step.
+
+    Args:
+        metrics: the content of metrics.json.
+    """
+    return pd.DataFrame(metrics["history"]).set_index("step")
 
 
 def logged_so_far(folder: Path) -> list[dict[str, Any]]:
