@@ -191,7 +191,7 @@ def closures() -> dict[str, set[str]]:
 
 MATCHING = {
     *("sft", "grpo", "merge_lora", "config", "score", "compare", "filter_chains", "pass_rates"),
-    *("look", "preset", "report", "compare_runs", "app", "model_card"),
+    *("look", "preset", "report", "compare_runs", "app"),
 }
 
 
@@ -218,7 +218,7 @@ MATCHING = {
         ("chains.teacher", {"ask_teacher"}),
         ("programs.wording", {"run_programs"}),
         # A change of statistics and scores trains no policy again.
-        ("evaluation.uncertainty", {"score", "compare", "compare_runs", "report", "model_card"}),
+        ("evaluation.uncertainty", {"score", "compare", "compare_runs", "report"}),
         ("evaluation.scores", {"score"}),
         ("evaluation.probe_scores", {"score"}),
         ("base.tiny_pretraining", {"base_model"}),

@@ -5,7 +5,8 @@ import pytest
 from reinforced_cot.data.completions import completion_text
 from reinforced_cot.data.examples import Example
 from reinforced_cot.evaluation.answer_variety import by_true_answer, variety
-from reinforced_cot.report.tables import lost_variety, true_answers
+from reinforced_cot.report.flags import lost_variety
+from reinforced_cot.report.tables import true_answers
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 from reinforced_cot.scoring.predictions import scored
 

@@ -18,7 +18,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.evaluation import scores
 from reinforced_cot.evaluation.scores import chain_consistency, scored_rows
 from reinforced_cot.files import read_json, write_json, write_jsonl
-from reinforced_cot.report import tables
+from reinforced_cot.report import cells, tables
 from reinforced_cot.scoring.prediction_rows import Prediction, unscored
 
 STEPS = "SELECT(a): red 7\nQUERY(color): "
@@ -186,7 +186,7 @@ def test_texts_without_tags_are_scored_where_that_is_said(tmp_path: Path, capsys
     rows = [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text(encoding="utf-8").splitlines()]
     for key in ("is_consist", "chain_verdict", "bare_chain", "control_verdict"):
         assert [row[key] for row in rows] == 4 * [None]
-    table = tables.as_html(tables.overview({"other": scores}))
+    table = cells.as_html(tables.overview({"other": scores}))
     assert table.count("<td>-</td>") == 3  # consistent, right and supported, cut off
 
 

@@ -3,15 +3,17 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
+from reinforced_cot.evaluation.uncertainty import share_interval
 from reinforced_cot.report import tables
 from reinforced_cot.report.charts import Figure, bars, dots, grid
+from reinforced_cot.report.flags import best_probes
 from reinforced_cot.report.run import Run
 from reinforced_cot.report.verdicts import against_origins
 from reinforced_cot.scoring.metrics import credit_of
 from reinforced_cot.scoring.prediction_rows import Prediction
 
-_MOST_CLASSES = 30  # of a breakdown; the others stand in its table
 _MOST_ANSWERS = 12  # rows and columns of the confusion of answers
 _OTHER = "(another answer)"
 _NONE = "(no answer)"
@@ -35,7 +37,7 @@ def accuracies(run: Run) -> list[Figure]:
     figures = [dots("accuracy", "Accuracy, with 95 % intervals", whole, names, "share of right answers", colours)]
     for key, title in tables.BREAKDOWNS.items():
         rows = []
-        for name in tables.class_names(run.evaluations, key)[:_MOST_CLASSES]:
+        for name in tables.class_names(run.evaluations, key):
             for policy, scores in run.evaluations.items():
                 if part := scores[key].get(name):
                     bounds = _bounds(part["accuracy_interval"])
@@ -53,7 +55,7 @@ def changes(run: Run) -> list[Figure]:
         rows = [
             {"class": name, "name": policy, "value": part["difference"], **_bounds(part["interval"]), "n": part["n"]}
             for name, part in sorted(types.items(), key=lambda item: item[1]["difference"])
-        ][:_MOST_CLASSES]
+        ]
         title = f"{policy} against {pair['before']}, by question type"
         figures.append(
             dots(f"change-{policy}", title, rows, [policy], "difference in accuracy", _colours(run), is_difference=True)
@@ -62,7 +64,7 @@ def changes(run: Run) -> list[Figure]:
             {"class": name, "name": label, "value": part[key]}
             for name, part in types.items()
             for key, label in (("gained", "mended"), ("lost", "broken"))
-        ][: 2 * _MOST_CLASSES]
+        ]
         title = f"Questions that {policy} mended and broke, against {pair['before']}"
         figures.append(
             bars(f"gained-{policy}", title, counted, ["mended", "broken"], "questions", {"mended": 2, "broken": 1})
@@ -121,13 +123,12 @@ def by_image_size(run: Run, sizes: Mapping[str, tuple[int, int]]) -> list[Figure
         if low == high:
             continue
         for policy, predictions in run.predictions.items():
-            credits = [credit_of(row) for row in predictions if low <= longest.get(row["id"], -1) < high]
-            if credits:
-                value = sum(credits) / len(credits)
+            found = [row for row in predictions if low <= longest.get(row["id"], -1) < high]
+            if found:
+                credits, images = [credit_of(row) for row in found], [row["image_id"] for row in found]
+                bounds = _bounds(share_interval(credits, images))
                 name = f"{low} to {high - 1} pixels"
-                rows.append(
-                    {"class": name, "name": policy, "value": value, "low": None, "high": None, "n": len(credits)}
-                )
+                rows.append({"class": name, "name": policy, "value": fmean(credits), **bounds, "n": len(found)})
     if not rows:
         return []
     title = "Accuracy by the longer side of the image"
@@ -139,7 +140,7 @@ def probes(run: Run) -> list[Figure]:
     figures = []
     for policy, scores in run.evaluations.items():
         rows = []
-        for probe in tables.best_probes(scores["probes"]):
+        for probe in best_probes(scores["probes"]):
             name = probe["probe"].replace("_", " ")
             rows.append({"class": name, "name": "cheating", "value": probe["score"]})
             rows.append({"class": name, "name": policy, "value": probe["policy"]})

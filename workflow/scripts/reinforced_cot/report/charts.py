@@ -12,10 +12,13 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
+from reinforced_cot.inert_text import visible_line
+
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the page's style sheet has the same for dark.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#8a6d00", "#3a8fb7", "#555555", "#b8352a")
 _PLAIN = {"ink": "#1c2024", "quiet": "#5a6470", "rule": "#d9dee4", "paper": "#ffffff"}
 _VARIABLE = re.compile(r"var\(--([a-z]+)-?(\d*)\)")
+_MOST_CLASSES = 30  # of a chart; its table has all
 _MOST_STEPS = 400  # points of one line; more are averaged
 
 Spec = dict[str, Any]
@@ -112,8 +115,7 @@ def dots(
         label: of the horizontal axis.
         is_difference: whether values are differences, so that zero is marked.
     """
-    classes = list(dict.fromkeys(row["class"] for row in rows))
-    scale = alt.Scale(domain=[*names], range=[colour(colours.get(name, number)) for number, name in enumerate(names)])
+    classes, drawn, said = _first_classes(rows, says)
     form = "+.3f" if is_difference else ".3f"
     tips = [
         alt.Tooltip("class:N", title="of"),
@@ -123,7 +125,7 @@ def dots(
         alt.Tooltip("high:Q", title="to", format=form),
         alt.Tooltip("n:Q", title="questions"),
     ]
-    has_legend = len(names) > 1 and {row["class"] for row in rows} != {*names}  # a line each needs none
+    has_legend = len(names) > 1 and {*classes} != {*names}  # a line each needs none
     height = (max(12, 15 * len(names) + 6) if has_legend else 28) * len(classes)
     shared: dict[str, Any] = {
         "y": alt.Y(
@@ -132,7 +134,7 @@ def dots(
             title=None,
             axis=alt.Axis(labelLimit=220, labelPadding=8, ticks=False, domain=False, grid=True),
         ),
-        "color": alt.Color("name:N", scale=scale, title=None, legend=alt.Legend(orient="top") if has_legend else None),
+        "color": _named_colours(names, colours, has_legend),
     }
     if has_legend:
         shared["yOffset"] = alt.YOffset("name:N", sort=[*names])
@@ -150,8 +152,7 @@ def dots(
         zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(color="var(--quiet)", strokeDash=[3, 3])
         layers.insert(0, zero.encode(x="at:Q"))
     chart = alt.layer(*layers).properties(width="container", height=height, description=title)
-    table = pd.DataFrame(rows)
-    return Figure(key, title, _finished(chart, {"dots": [dict(row) for row in rows]}), table, says)
+    return Figure(key, title, _finished(chart, {"dots": drawn}), pd.DataFrame(rows), said)
 
 
 def bars(
@@ -164,8 +165,7 @@ def bars(
     says: Sequence[str] = (),
 ) -> Figure:
     """Horizontal bars, one per class and name: mappings with ``class``, ``name`` and ``value``."""
-    classes = list(dict.fromkeys(row["class"] for row in rows))
-    scale = alt.Scale(domain=[*names], range=[colour(colours.get(name, number)) for number, name in enumerate(names)])
+    classes, drawn, said = _first_classes(rows, says)
     chart = (
         alt.Chart(alt.NamedData(name="bars"))
         .mark_bar()
@@ -173,14 +173,25 @@ def bars(
             x=alt.X("value:Q", title=label),
             y=alt.Y("class:N", sort=classes, title=None, axis=alt.Axis(labelLimit=260, ticks=False)),
             yOffset=alt.YOffset("name:N", sort=[*names]),
-            color=alt.Color(
-                "name:N", scale=scale, title=None, legend=alt.Legend(orient="top") if len(names) > 1 else None
-            ),
+            color=_named_colours(names, colours, len(names) > 1),
             tooltip=[alt.Tooltip("class:N", title="of"), "name:N", alt.Tooltip("value:Q", format=".3~f")],
         )
         .properties(width="container", height=max(24, 13 * len(names) + 8) * len(classes), description=title)
     )
-    return Figure(key, title, _finished(chart, {"bars": [dict(row) for row in rows]}), pd.DataFrame(rows), says)
+    return Figure(key, title, _finished(chart, {"bars": drawn}), pd.DataFrame(rows), said)
+
+
+def _first_classes(
+    rows: Sequence[Mapping[str, Any]], says: Sequence[str]
+) -> tuple[list[str], list[dict[str, Any]], list[str]]:
+    """The classes that a chart shows, their rows, and what is said below it."""
+    classes = list(dict.fromkeys(visible_line(str(row["class"])) for row in rows))
+    drawn = [{**row, "class": visible_line(str(row["class"]))} for row in rows]
+    if len(classes) <= _MOST_CLASSES:
+        return classes, drawn, [*says]
+    first = classes[:_MOST_CLASSES]
+    left_out = f"The first {len(first)} of {len(classes)} are shown; the CSV file has all."
+    return first, [row for row in drawn if row["class"] in first], [*says, left_out]
 
 
 def grid(
@@ -197,15 +208,16 @@ def grid(
         order, columns: all rows and columns, in their order.
         axes: the titles of rows and of columns.
     """
+    order, columns = ([visible_line(name) for name in names] for names in (order, columns))
     base = alt.Chart(alt.NamedData(name="grid")).encode(
         x=alt.X(
             "column:N",
-            sort=[*columns],
-            scale=alt.Scale(domain=[*columns]),
+            sort=columns,
+            scale=alt.Scale(domain=columns),
             title=axes[1],
             axis=alt.Axis(labelAngle=-40, labelLimit=110, orient="top"),
         ),
-        y=alt.Y("row:N", sort=[*order], title=axes[0], axis=alt.Axis(labelLimit=140)),
+        y=alt.Y("row:N", sort=order, title=axes[0], axis=alt.Axis(labelLimit=140)),
         tooltip=["row:N", "column:N", "n:Q", alt.Tooltip("share:Q", format=".0%")],
     )
     cells = base.mark_rect(color=colour(0)).encode(
@@ -213,7 +225,14 @@ def grid(
     )
     texts = base.mark_text(fontSize=10, color="var(--ink)").encode(text=alt.Text("n:Q"))
     chart = (cells + texts).properties(width="container", height=max(60, 24 * len(order)), description=title)
-    return Figure(key, title, _finished(chart, {"grid": [dict(row) for row in rows]}), pd.DataFrame(rows))
+    drawn = [{**row, "row": visible_line(row["row"]), "column": visible_line(row["column"])} for row in rows]
+    return Figure(key, title, _finished(chart, {"grid": drawn}), pd.DataFrame(rows))
+
+
+def _named_colours(names: Sequence[str], colours: Mapping[str, int], has_legend: bool) -> Any:
+    """The colour of each name: the policy's own, or the next one."""
+    scale = alt.Scale(domain=[*names], range=[colour(colours.get(name, number)) for number, name in enumerate(names)])
+    return alt.Color("name:N", scale=scale, title=None, legend=alt.Legend(orient="top") if has_legend else None)
 
 
 def as_svg(spec: Spec, width: int = 640) -> str:

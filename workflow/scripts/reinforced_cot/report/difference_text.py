@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from reinforced_cot.inert_text import visible
-from reinforced_cot.report.tables import interval, is_significant, p_value, signed
+from reinforced_cot.report.cells import interval, p_value, signed
+from reinforced_cot.report.tables import is_significant
 
 
 def as_text(pair: Mapping[str, Any]) -> str:

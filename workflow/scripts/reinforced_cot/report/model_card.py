@@ -6,7 +6,7 @@ from typing import Any
 
 from reinforced_cot.models.families import Family
 from reinforced_cot.models.model_cards import front_matter, inert
-from reinforced_cot.report import tables
+from reinforced_cot.report import flags
 from reinforced_cot.report.card_snippets import transformers_snippet, vllm_snippet
 
 INTRODUCTION = (
@@ -136,16 +136,8 @@ def _score(label: str, share: float | None, interval: Sequence[float] | None) ->
 
 def _doubts(files: PolicyFiles) -> str:
     evaluations, histories = {files.name: files.evaluation}, {files.name: files.history}
-    said = [
-        *tables.flags(evaluations),
-        *tables.training_flags(histories),
-        *tables.lost_variety(evaluations),
-        *tables.failed_grades(histories),
-    ]
-    lines = [line for _, line in said] + tables.few_images(files.evaluation["n_images"])
-    for pair, found in files.summary.get("near_duplicates", {}).items():
-        if found["images"]:
-            lines.append(f"{found['images']} images are nearly the same in {pair.replace('/', ' and ')}.")
+    said = [line for _, line in flags.all_flags(evaluations, histories)]
+    lines = [*said, *flags.few_images(files.evaluation["n_images"]), *flags.leaks(files.summary)]
     if not lines:
         return "No probe came near the policy's scores, and no other check has found anything."
     return "\n".join(f"- {inert(line)}" for line in lines)

@@ -20,6 +20,7 @@ from reinforced_cot.errors import DataError
 from reinforced_cot.files import new_folder, write_text
 from reinforced_cot.report import (
     breakdowns,
+    cells,
     chain_tables,
     doubts,
     gallery,
@@ -53,17 +54,17 @@ class Page:
         """The table as HTML with a link to its CSV file; None for an empty one."""
         if frame is None or frame.empty:
             return None
-        write_text(self._folder / "tables" / f"{key}.csv", tables.as_csv(frame))
+        write_text(self._folder / "tables" / f"{key}.csv", cells.as_csv(frame))
         link = Markup('<p class="files"><a href="{}">CSV</a></p>').format(f"{FILES}/tables/{key}.csv")
         return Markup('<div class="table" tabindex="0" role="region" aria-label="{}">{}</div>{}').format(
-            key.replace("-", " "), tables.as_html(frame), link
+            key.replace("-", " "), cells.as_html(frame), link
         )
 
     def figure(self, figure: Figure) -> Markup:
         """The place of a chart, with links to its SVG and CSV files."""
         self.specs[figure.key] = {"spec": figure.spec, "isCurve": figure.is_curve}
         write_text(self._folder / "figures" / f"{figure.key}.svg", as_svg(figure.spec))
-        write_text(self._folder / "tables" / f"{figure.key}.csv", tables.as_csv(figure.table))
+        write_text(self._folder / "tables" / f"{figure.key}.csv", cells.as_csv(figure.table))
         says = Markup("").join(Markup('<p class="finding">{}</p>').format(line) for line in figure.says)
         return Markup(
             '<figure id="{key}"><figcaption>{title}</figcaption><div class="chart" data-chart="{key}" role="img" '

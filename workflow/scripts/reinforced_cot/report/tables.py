@@ -4,17 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
-from reinforced_cot.inert_text import visible
-from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER, PROBES, TEXT_PROBES, is_near
-from reinforced_cot.scoring.judge_settings import FAILED, PREFIX
+from reinforced_cot.report.cells import interval, mean_and_deviation, p_value, signed
+from reinforced_cot.report.flags import best_probes
 
 Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
 
 SIGNIFICANT = 0.05
-_BREAK = "\u2028"  # in place of a line break until pandas has written the table
-FEW_IMAGES = 20  # below this, an interval rests on too few images to be trusted
 BREAKDOWNS = {
     "by_question_type": "Accuracy by question type",
     "by_answer_type": "Accuracy by answer type",
@@ -85,30 +81,6 @@ def seeds(spread: Mapping[str, Any], policies: Sequence[str]) -> pd.DataFrame:
             gain = spread["gains"][policy]
             rows[policy]["gain"] = f"{mean_and_deviation(gain)} over {gain['over']}"
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def mean_and_deviation(summary: Mapping[str, Any]) -> str:
-    """``0.812 ± 0.020``."""
-    return f"{summary['mean']:.3f}" + ("" if summary["deviation"] is None else f" ± {summary['deviation']:.3f}")
-
-
-def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
-    """One row per class of questions, one column per policy: its accuracy.
-
-    The number of questions is one column if it is the same for all policies. If the policy's own chains decide the
-    class, each policy has a column of its own for it.
-    """
-    names = class_names(evaluations, key)
-    counts = {name: {scores[key].get(name, {}).get("n", 0) for scores in evaluations.values()} for name in names}
-    shared = all(len(each) == 1 for each in counts.values())
-    columns: dict[str, dict[str, Any]] = {}
-    if shared:
-        columns["questions"] = {name: min(counts[name]) for name in names}
-    for policy, scores in evaluations.items():
-        if not shared:
-            columns[f"{policy}: chains"] = {name: scores[key].get(name, {}).get("n", 0) for name in names}
-        columns[policy] = {name: scores[key].get(name, {}).get("accuracy") for name in names}
-    return pd.DataFrame(columns, index=names)
 
 
 def class_names(evaluations: Evaluations, key: str) -> list[str]:
@@ -193,29 +165,6 @@ def probes(evaluations: Evaluations) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def best_probes(scored_probes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The probe of each kind that scores highest."""
-    best: dict[str, Mapping[str, Any]] = {}
-    for probe in scored_probes:
-        if probe["probe"] not in best or probe["score"] > best[probe["probe"]]["score"]:
-            best[probe["probe"]] = probe
-    return list(best.values())
-
-
-def flags(evaluations: Evaluations) -> list[tuple[str, str]]:
-    """Each policy and probe that comes near it, in a sentence."""
-    lines = []
-    for policy, scores in evaluations.items():
-        for probe in best_probes(scores["probes"]):
-            if probe["near"]:
-                name, text = probe["probe"].replace("_", " "), probe["text"]
-                label = f"{name} “{text}”" if text is not None else name
-                measure = probe["measure"].replace("_", " ")
-                line = f"Cheating by {label} has {measure} {probe['score']:.3f}; the policy has {probe['policy']:.3f}."
-                lines.append((policy, line))
-    return lines
-
-
 def true_answers(evaluations: Evaluations) -> pd.DataFrame:
     """One row per answer type and frequent true answer (a type's first row is its balanced accuracy)."""
     columns: dict[str, dict[tuple[str, str], Any]] = {"questions": {}}
@@ -227,58 +176,6 @@ def true_answers(evaluations: Evaluations) -> pd.DataFrame:
                 columns["questions"][kind, truth] = counted["n"]
                 columns[policy][kind, truth] = counted["accuracy"]
     return pd.DataFrame(columns)
-
-
-def lost_variety(evaluations: Evaluations) -> list[tuple[str, str]]:
-    """Each policy and answer type whose answers are far less varied than the truths, in a sentence."""
-    return [
-        (
-            policy,
-            f"{part['most_frequent_share']:.0%} of its answers to questions of type {kind} are "
-            f"“{part['most_frequent']}”; balanced accuracy is {part['balanced_accuracy']:.3f}.",
-        )
-        for policy, scores in evaluations.items()
-        for kind, part in scores["by_true_answer"].items()
-        if part["lost_variety"]
-    ]
-
-
-def few_images(images: int) -> list[str]:
-    """A line that warns of intervals that rest on few images."""
-    if images >= FEW_IMAGES:
-        return []
-    return [f"The test split has {images} images. Intervals and tests rest on how they differ, and are rough."]
-
-
-def failed_grades(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    """Each policy and judge whose grades have failed, in a sentence: that share of rewards is a constant."""
-    lines = []
-    for policy, frame in histories.items():
-        for name in (name for name in frame if name.startswith(PREFIX) and name.endswith(f"/{FAILED}")):
-            if share := frame[name].mean():
-                grader = name.rpartition("/")[0]
-                lines.append((policy, f"{share:.1%} of the grades by {grader} failed; `on_failure` was paid instead."))
-    return lines
-
-
-def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    """Each policy that probes come near when training ends, in a sentence: what they earn, and what the policy does."""
-    lines = []
-    for policy, frame in histories.items():
-        probes = {name.removeprefix(PROBES): frame[name].dropna() for name in frame if name.startswith(PROBES)}
-        last = {name: values.iloc[-1] for name, values in probes.items() if len(values)}
-        earned = last.pop("policy", None)
-        near = [
-            f"{name.replace('_', ' ')} {score:.3f}"
-            for name, score in last.items()
-            if earned is not None and is_near(score, earned, NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR)
-        ]
-        if near:
-            line = (
-                f"When training ended, the policy earned {earned:.3f}, and cheating nearly as much: {', '.join(near)}."
-            )
-            lines.append((policy, line))
-    return lines
 
 
 def official(evaluations: Evaluations) -> pd.DataFrame:
@@ -300,27 +197,6 @@ def official(evaluations: Evaluations) -> pd.DataFrame:
     )
 
 
-def interval(bounds: Sequence[float] | None, signs: bool = False) -> str:
-    """``[0.512, 0.591]``."""
-    if bounds is None:
-        return "-"
-    return f"[{', '.join(signed(bound) if signs else f'{bound:.3f}' for bound in bounds)}]"
-
-
-def signed(value: float) -> str:
-    """``+0.120``."""
-    return f"{value:+.3f}"
-
-
-def p_value(value: float | None) -> str:
-    """p to three places, or as a power of ten if it is smaller; a dash where there is none."""
-    if value is None:
-        return "-"
-    if value < 1e-11:  # a t test's p is not known more closely
-        return "< 1e-11"
-    return f"{value:.3f}" if value >= 1e-3 else f"{value:.0e}"
-
-
 def written(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """One row per question: what a policy answered to it after some steps, the published checkpoint among them.
 
@@ -334,46 +210,3 @@ def written(metrics: Mapping[str, Any]) -> pd.DataFrame:
     for step in sorted(chosen & found.keys()):
         table[f"after {step} steps"] = [one["completion"] for one in found[step]]
     return table
-
-
-def as_csv(table: pd.DataFrame) -> str:
-    """The table as CSV text with its numbers in full, and its index where that has names; the columns of two header
-    lines are joined.
-    """
-    plain = table.copy()
-    if plain.columns.nlevels > 1:
-        plain.columns = pd.Index([" ".join(map(str, parts)) for parts in plain.columns])
-    has_names = not isinstance(plain.index, pd.RangeIndex)
-    return plain.map(_csv_cell).to_csv(index=has_names, lineterminator="\n")
-
-
-def _csv_cell(value: Any) -> Any:
-    """A spreadsheet would run a text that begins like a formula: a quotation mark before it keeps it a text."""
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    is_number = text[:1] in "+-" and text[1:2].isdigit()
-    return f"'{text}" if text.startswith(("=", "@", "+", "-", "\t")) and not is_number and text != "-" else text
-
-
-def as_html(table: pd.DataFrame) -> Markup:
-    """A table with shares to three places, smaller numbers in powers of ten; pandas escapes names and values.
-
-    Pandas would write a line break as two characters, which no style sheet can turn into one.
-    """
-    return Markup(table.map(cell_text).to_html(border=0).replace(_BREAK, "\n"))
-
-
-def cell_text(value: Any) -> str:
-    """The text of one cell.
-
-    >>> [cell_text(value) for value in (0.12345, 0.00012, 40, 1.0, None, "sft")]
-    ['0.123', '1.2e-04', '40', '1.000', '-', 'sft']
-    """
-    if isinstance(value, str):
-        return visible(value).replace("\n", _BREAK)
-    if value is None or value != value:  # NaN: no row was counted
-        return "-"
-    if isinstance(value, int) or (value == int(value) and abs(value) > 1):  # counts beside a gap become floats
-        return f"{int(value)}"
-    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.3f}"
