@@ -26,6 +26,7 @@ _MANY = 2000  # chains
 _LONGEST_WORDS = 12  # characters per word, in the mean of a chain
 _SMALL = 112 * 112  # pixels: 16 visual tokens of Qwen2.5-VL
 _TESTS = 1000  # questions that a tiny model is asked: on a CPU, more take long and say little more
+_ENOUGH = 20  # images of test, where a quarter of all is fewer than that
 FEW = 300  # images, of which a tenth by hash may be none
 
 
@@ -77,6 +78,8 @@ def command(wanted: Wanted) -> str:
 def cuts_of(places: Sequence[float], has_test: bool = False) -> tuple[float, float]:
     """Where train and val end, so that val and test have a tenth of the images each, and at least one.
 
+    Of few images, test gets a quarter, up to twenty: a score of two images says nothing.
+
     Args:
         places: of the images, in order (`parts.images_in_order`).
         has_test: there is a test file, so that val has all images behind train's.
@@ -90,11 +93,12 @@ def cuts_of(places: Sequence[float], has_test: bool = False) -> tuple[float, flo
         splits = "train and val" if has_test else "train, val and test"
         raise DataError(f"there are {len(places)} different images; {splits} need one each, {needed} at least")
     held = max(1, round(_VAL * len(places)))
+    tested = max(held, min(_ENOUGH, len(places) // 4))
 
     def before(end: int) -> float:
         return round((places[len(places) - end - 1] + places[len(places) - end]) / 2, 6)
 
-    return (before(held),) * 2 if has_test else (before(2 * held), before(held))
+    return (before(held),) * 2 if has_test else (before(tested + held), before(tested))
 
 
 def _head(wanted: Wanted, look: Look) -> Iterator[str]:
