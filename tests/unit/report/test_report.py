@@ -60,8 +60,8 @@ def test_tables_hold_the_numbers(tmp_path: Path, repo: Path) -> None:
     assert "<td>0.200</td>" not in text.split("What cheating would score")[1]  # the best constant stands for all
     assert "constant answer “&lt;script&gt;" in text and "What speaks against it" in text
     cards = {policy: text.split(f"<h3><bdi>{policy}</bdi></h3>")[1].split("</article>")[0] for policy in policies[1:]}
-    assert "the policy earned 1.000, and cheating nearly as much: copied chain 0.960" in cards["gspo"]
-    assert "nearly as much" not in cards["grpo"] and "98% of its answers" in cards["grpo"]
+    assert "the policy earned 1.000, and cheating as much, or nearly: copied chain 0.960" in cards["gspo"]
+    assert "as much, or nearly" not in cards["grpo"] and "98% of its answers" in cards["grpo"]
     assert "<td>-</td>" in text and "None" not in text  # base has no well-formed completion and no samples
     written = text.split("What policies wrote while they were trained")[1]  # the first, middle, best and last ones
     assert all(f"<td>At {step}\n&lt;b&gt;\\x00</td>" in written for step in (10, 30, 40, 50)) and "At 20" not in written

@@ -56,7 +56,7 @@ def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[Flag]:
         ]
         if near:
             line = (
-                f"When training ended, the policy earned {earned:.3f}, and cheating nearly as much: {', '.join(near)}."
+                f"When training ended, the policy earned {earned:.3f}, and cheating as much, or nearly: {', '.join(near)}."
             )
             lines.append((policy, line))
     return lines
