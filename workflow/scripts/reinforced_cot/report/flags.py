@@ -55,8 +55,8 @@ def training_flags(histories: Mapping[str, pd.DataFrame]) -> list[Flag]:
             if earned is not None and is_near(score, earned, NEAR_KEEPING_THE_ANSWER if name in TEXT_PROBES else NEAR)
         ]
         if near:
-            line = f"When training ended, the policy earned {earned:.3f}, and cheating as much, or nearly: {', '.join(near)}."
-            lines.append((policy, line))
+            said = f"When training ended, the policy earned {earned:.3f}, and cheating as much, or nearly: "
+            lines.append((policy, f"{said}{', '.join(near)}."))
     return lines
 
 
