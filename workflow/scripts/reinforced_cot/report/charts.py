@@ -6,16 +6,20 @@ Colours are CSS variables, which the browser looks up when it draws, so that one
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
+
+from reinforced_cot.inert_text import visible
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the page's style sheet has the same for dark.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#8a6d00", "#3a8fb7", "#555555", "#b8352a")
 _PLAIN = {"ink": "#1c2024", "quiet": "#5a6470", "rule": "#d9dee4", "paper": "#ffffff"}
-_VARIABLE = re.compile(r"var\(--([a-z]+)-?(\d*)\)")
+# As a whole text, so that no text of data is taken for one that only contains it.
+_VARIABLE = re.compile(rf'"var\(--({"|".join(_PLAIN)}|series)-?([0-{len(PALETTE) - 1}]?)\)"')
 _MOST_STEPS = 400  # points of one line; more are averaged
 
 Spec = dict[str, Any]
@@ -57,13 +61,13 @@ def curve(
     """Lines over training steps: as logged (faint) and smoothed; they can be dragged, and zoomed with Ctrl and wheel.
 
     Args:
-        lines: by name, values by step; gaps are left out.
+        lines: by name, values by step; gaps and infinite values are left out.
         label: of the vertical axis.
         colours: the number of each line's colour; a name that it lacks gets the next one.
     """
     rows: list[dict[str, Any]] = []
     for name, values in lines.items():
-        logged = _thinned(values.dropna())
+        logged = _thinned(values[np.isfinite(values)])  # JSON has no infinite numbers
         rows += [
             {"step": int(step), "value": float(value), "smooth": float(value), "line": name}
             for step, value in logged.items()
@@ -225,7 +229,7 @@ def as_svg(spec: Spec, width: int = 640) -> str:
 
     def plain(match: re.Match[str]) -> str:
         name, number = match.groups()
-        return PALETTE[int(number)] if number else _PLAIN[name]
+        return json.dumps(PALETTE[int(number)] if number else _PLAIN[name])
 
     text = _VARIABLE.sub(plain, json.dumps(spec))
     fixed = json.loads(text)
@@ -258,4 +262,15 @@ def _finished(chart: Any, datasets: Mapping[str, Any]) -> Spec:
     )
     spec: Spec = styled.to_dict()
     spec["datasets"] = {**spec.get("datasets", {}), **datasets}
-    return spec
+    return cast(Spec, _inert(spec))
+
+
+def _inert(value: Any) -> Any:
+    """The value with all texts as `visible`: XML has no control characters, and one of them would end the process that
+    draws the SVG.
+    """
+    if isinstance(value, dict):
+        return {key: _inert(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_inert(part) for part in value]
+    return visible(value) if isinstance(value, str) else value

@@ -1,5 +1,6 @@
 """The report's tables, one function each, as pandas frames; shares are numbers, intervals are written out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from reinforced_cot.scoring.judge_settings import FAILED, PREFIX
 Evaluations = Mapping[str, Mapping[str, Any]]  # eval.json by policy, in the order of the report
 
 SIGNIFICANT = 0.05
+_NUMBER = re.compile(r"-|[+-]\d+(\.\d+)?(e[+-]?\d+)?( \*)?")  # as tables write it, or a dash
 _BREAK = "\u2028"  # in place of a line break until pandas has written the table
 FEW_IMAGES = 20  # below this, an interval rests on too few images to be trusted
 BREAKDOWNS = {
@@ -90,25 +92,6 @@ def seeds(spread: Mapping[str, Any], policies: Sequence[str]) -> pd.DataFrame:
 def mean_and_deviation(summary: Mapping[str, Any]) -> str:
     """``0.812 ± 0.020``."""
     return f"{summary['mean']:.3f}" + ("" if summary["deviation"] is None else f" ± {summary['deviation']:.3f}")
-
-
-def breakdown(evaluations: Evaluations, key: str) -> pd.DataFrame:
-    """One row per class of questions, one column per policy: its accuracy.
-
-    The number of questions is one column if it is the same for all policies. If the policy's own chains decide the
-    class, each policy has a column of its own for it.
-    """
-    names = class_names(evaluations, key)
-    counts = {name: {scores[key].get(name, {}).get("n", 0) for scores in evaluations.values()} for name in names}
-    shared = all(len(each) == 1 for each in counts.values())
-    columns: dict[str, dict[str, Any]] = {}
-    if shared:
-        columns["questions"] = {name: min(counts[name]) for name in names}
-    for policy, scores in evaluations.items():
-        if not shared:
-            columns[f"{policy}: chains"] = {name: scores[key].get(name, {}).get("n", 0) for name in names}
-        columns[policy] = {name: scores[key].get(name, {}).get("accuracy") for name in names}
-    return pd.DataFrame(columns, index=names)
 
 
 def class_names(evaluations: Evaluations, key: str) -> list[str]:
@@ -340,11 +323,11 @@ def as_csv(table: pd.DataFrame) -> str:
     """The table as CSV text with its numbers in full, and its index where that has names; the columns of two header
     lines are joined.
     """
-    plain = table.copy()
+    plain = table.map(_csv_cell).rename(index=_csv_cell, columns=_csv_cell)
     if plain.columns.nlevels > 1:
         plain.columns = pd.Index([" ".join(map(str, parts)) for parts in plain.columns])
-    has_names = not isinstance(plain.index, pd.RangeIndex)
-    return plain.map(_csv_cell).to_csv(index=has_names, lineterminator="\n")
+    has_names = not isinstance(table.index, pd.RangeIndex)
+    return plain.to_csv(index=has_names, lineterminator="\n")
 
 
 def _csv_cell(value: Any) -> Any:
@@ -352,8 +335,7 @@ def _csv_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = visible(value)
-    is_number = text[:1] in "+-" and text[1:2].isdigit()
-    return f"'{text}" if text.startswith(("=", "@", "+", "-", "\t")) and not is_number and text != "-" else text
+    return f"'{text}" if text.lstrip().startswith(("=", "@", "+", "-")) and not _NUMBER.fullmatch(text) else text
 
 
 def as_html(table: pd.DataFrame) -> Markup:
@@ -361,7 +343,12 @@ def as_html(table: pd.DataFrame) -> Markup:
 
     Pandas would write a line break as two characters, which no style sheet can turn into one.
     """
-    return Markup(table.map(cell_text).to_html(border=0).replace(_BREAK, "\n"))
+    inert = table.map(cell_text).rename(index=_name_text, columns=_name_text)
+    return Markup(inert.to_html(border=0).replace(_BREAK, "\n"))
+
+
+def _name_text(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
 
 
 def cell_text(value: Any) -> str:
