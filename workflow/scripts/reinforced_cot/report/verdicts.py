@@ -50,11 +50,23 @@ def _sentences(policy: str, scores: Mapping[str, Any], found: Mapping[str, Any])
         f"{found['gained']} questions mended, {found['lost']} broken."
     ]
     p = found["p_value"]
-    if p is None or p >= _CHANCE:
-        said.append("That is no more than chance gives" + (f" (p {p:.2f})." if p is not None else "."))
+    if p is None:
+        said.append("All questions are about one image, which does not show whether that is chance.")
+    elif p >= _CHANCE:
+        said.append(f"That may be chance (p {p:.2f}){_smallest_shown(found['detectable'])}.")
     said += _worst_type(found["by_question_type"])
     said += _without_looking(scores)
     return said
+
+
+def _smallest_shown(detectable: float | None) -> str:
+    """What a test that found nothing could have found."""
+    return "" if detectable is None else f"; these questions would show a difference of {detectable:.3f} or more"
+
+
+def is_clearly_better(pair: Mapping[str, Any]) -> bool:
+    """Whether a policy gained more than chance gives."""
+    return pair["difference"] > 0 and pair["p_value"] is not None and pair["p_value"] < _CHANCE
 
 
 def _worst_type(types: Mapping[str, Mapping[str, Any]]) -> list[str]:
