@@ -10,6 +10,7 @@ from reinforced_cot.report.verdicts import is_clearly_better, verdicts
 def scores(accuracy: float, *probes: tuple[str, str | None, float]) -> dict[str, Any]:
     return {
         "accuracy": accuracy,
+        "format_rate": 1.0,
         "probes": [{"probe": probe, "text": text, "score": score, "policy": accuracy} for probe, text, score in probes],
     }
 
@@ -68,3 +69,9 @@ def test_an_origin_outside_the_report_gives_way_to_its_first_policy() -> None:
     assert [*lines] == ["sft", "grpo"] and lines["grpo"].startswith("grpo against base:")
     assert "images" not in lines["grpo"]  # of nothing, no share is earned
     assert verdicts({"grpo": scores(0.5)}, [], {"grpo": "sft"}) == {}
+
+
+def test_a_gain_over_a_policy_without_the_form_is_no_gain_in_answers_alone() -> None:
+    evaluations = {"base": scores(0.0) | {"format_rate": 0.004}, "sft": scores(0.5)}
+    line = verdicts(evaluations, [compared("base", "sft", 0.5, 0.0)], {"sft": "base"})["sft"]
+    assert "0% of the completions of base are well-formed, and the others count as wrong" in line
