@@ -122,9 +122,15 @@ def test_a_question_is_shown_linked_and_left(opened: Any, small: Path) -> None:
     assert "What is in picture 2?" in dialog.inner_text()
     link = page.url
     page.keyboard.press("Escape")
-    assert "question=" not in page.url and not dialog.is_visible()
+    page.wait_for_function("!location.hash.includes('question=')")  # the browser tells of the end a moment later
+    assert not dialog.is_visible()
     again = opened(small, "#" + link.partition("#")[2])
     assert "What is in picture 2?" in again.locator("#gallery-dialog").inner_text()
+    again.evaluate("location.hash = '#gallery?filter=mended-grpo'")  # a link that was put into the same tab
+    again.wait_for_function("document.getElementById('gallery-count').textContent.startsWith('2 ')")
+    assert not again.locator("#gallery-dialog").is_visible()
+    unknown = opened(small, "#gallery?filter=mended-gone&type=gone")
+    assert count(unknown) == "30 of 30 questions" and unknown.locator("#gallery-filter").input_value() == ""
     filtered = opened(small, "#gallery?filter=mended-gspo&search=picture")
     assert count(filtered) == "4 of 30 questions" and filtered.locator("#gallery-search").input_value() == "picture"
 
@@ -136,6 +142,9 @@ def test_labels_are_kept_saved_and_compared(
     page.locator("#gallery-table .open").nth(1).click()
     page.locator(".answer", has_text="grpo").get_by_role("radio", name="wrong").check()
     page.locator(".answer", has_text="sft").get_by_role("radio", name="right").check()
+    third = page.locator(".answer", has_text="gspo")
+    third.get_by_role("radio", name="unclear").check()
+    third.get_by_role("radio", name="no label").check()  # a slip is taken back
     page.keyboard.press("Escape")
     page.reload()
     page.wait_for_selector("html[data-gallery=ready]")
@@ -149,6 +158,17 @@ def test_labels_are_kept_saved_and_compared(
         {"id": "q1", "policy": "grpo", "label": "wrong"},
         {"id": "q1", "policy": "sft", "label": "right"},
     ]
+    predictions = small.parent / "grpo/predictions.jsonl"
+    before = predictions.read_text(encoding="utf-8")
+    predictions.write_text(before.replace("<think>\\nI see", "<think>\\nThere is", 2), encoding="utf-8")
+    report.main(["--results", str(small.parent), "--policies", as_text(facts(POLICIES))])
+    page.reload()
+    page.wait_for_selector("html[data-gallery=ready]")
+    page.locator("#gallery-table .open").first.click()
+    assert page.locator(".answer", has_text="sft").get_by_role("radio", name="right").is_checked()
+    assert page.locator(".answer", has_text="grpo").get_by_role("radio", name="no label").is_checked()  # another chain
+    predictions.write_text(before, encoding="utf-8")
+    report.main(["--results", str(small.parent), "--policies", as_text(facts(POLICIES))])
     for policy, column in (("sft", "recall of support     1.000"), ("grpo", "precision of support  0.000")):
         predictions = small.parent / policy / "predictions.jsonl"
         score.main([str(predictions), "--labels", str(tmp_path / "labels.jsonl")])

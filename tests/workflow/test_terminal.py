@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,3 +126,14 @@ def test_status_of_no_run_is_refused(prepared: WorkflowCopy) -> None:
     run = subprocess.run(command, cwd=prepared.root, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.startswith(r"error: results/no\x1b[2J/configuration.yaml does not exist: no run has been made")
+
+
+def test_status_of_a_folder_that_was_moved_is_refused(prepared: WorkflowCopy) -> None:
+    """Snakemake would look at the old place, and call everything missing."""
+    shutil.copytree(prepared.root / RESULTS, prepared.root / "moved")
+    command = [sys.executable, "workflow/scripts/status.py", "--results", "moved"]
+    run = subprocess.run(command, cwd=prepared.root, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and run.stdout == ""
+    assert run.stderr.startswith(
+        f"error: moved/configuration.yaml describes the run in {RESULTS}, and moved is another"
+    )

@@ -17,10 +17,15 @@
   const filterBox = document.getElementById("gallery-filter");
   const typeBox = document.getElementById("gallery-type");
   const searchBox = document.getElementById("gallery-search");
-  const store = `labels of ${facts.run} ${location.pathname}`;
-  let labels = {};
+  // Chains that were written anew have no labels yet.
+  const store = (policy) => `labels of ${facts.run} ${location.pathname} ${policy} ${facts.chains[policy]}`;
+  const labels = Object.create(null); // an id may be any text, `__proto__` too
   try {
-    labels = JSON.parse(localStorage.getItem(store) || "{}");
+    for (const policy of facts.policies) {
+      for (const [id, label] of JSON.parse(localStorage.getItem(store(policy)) || "[]")) {
+        labels[id] = { ...labels[id], [policy]: label };
+      }
+    }
   } catch {
     // A browser may keep nothing for files: labels then live as long as the page.
   }
@@ -45,12 +50,12 @@
     if (before !== undefined) {
       const origin = facts.policies.indexOf(before);
       filters.set(`mended-${policy}`, {
-        title: `mended by ${policy} (wrong in ${before})`,
-        passes: ({ answers }) => isRight(answers[place]) && !isRight(answers[origin]),
+        title: `mended by ${policy} (better than in ${before})`,
+        passes: ({ answers }) => answers[place].r > answers[origin].r,
       });
       filters.set(`broken-${policy}`, {
-        title: `broken by ${policy} (right in ${before})`,
-        passes: ({ answers }) => !isRight(answers[place]) && isRight(answers[origin]),
+        title: `broken by ${policy} (worse than in ${before})`,
+        passes: ({ answers }) => answers[place].r < answers[origin].r,
       });
     }
   });
@@ -120,7 +125,8 @@
     labels[row.id] = { ...labels[row.id], [policy]: value };
     if (!value) delete labels[row.id][policy];
     try {
-      localStorage.setItem(store, JSON.stringify(labels));
+      const kept = Object.entries(labels).filter(([, byPolicy]) => byPolicy[policy]);
+      localStorage.setItem(store(policy), JSON.stringify(kept.map(([id, byPolicy]) => [id, byPolicy[policy]])));
     } catch {
       // As above: they live as long as the page.
     }
@@ -149,11 +155,11 @@
     if (tags.childNodes.length) card.append(tags);
     if (!answer.p && answer.c) {
       const choice = element("fieldset", {}, element("legend", { textContent: "Chain" }));
-      for (const value of ["right", "wrong", "unclear"]) {
+      for (const value of ["right", "wrong", "unclear", ""]) {
         const box = element("input", { type: "radio", name: `label-${place}`, value });
-        box.checked = labelsOf(row, policy) === value;
+        box.checked = (labelsOf(row, policy) || "") === value;
         box.addEventListener("change", () => setLabel(row, policy, value));
-        choice.append(element("label", {}, box, ` ${value}`));
+        choice.append(element("label", {}, box, ` ${value || "no label"}`));
       }
       card.append(choice);
     }
@@ -267,10 +273,19 @@
     for (const type of [...new Set(rows.map((row) => row.type))].sort()) {
       typeBox.append(element("option", { value: type, textContent: type }));
     }
-    const wanted = readAddress();
-    filterBox.value = wanted.get("filter") || "";
-    typeBox.value = wanted.get("type") || "";
-    searchBox.value = wanted.get("search") || "";
+    // A filter or a type that this page lacks, as in a link to another one, shows all.
+    const choose = (box, value) => {
+      box.value = value || "";
+      if (box.selectedIndex < 0) box.value = "";
+    };
+    const takeAddress = () => {
+      const wanted = readAddress();
+      choose(filterBox, wanted.get("filter"));
+      choose(typeBox, wanted.get("type"));
+      searchBox.value = wanted.get("search") || "";
+      return byId.get(wanted.get("question"));
+    };
+    const question = takeAddress();
     const words = () => searchBox.value.trim().toLowerCase();
     jQuery.fn.dataTable.ext.search.push((settings, _, __, row) => settings.nTable !== tableElement || passes(row, words()));
     table = jQuery(tableElement).DataTable({
@@ -297,7 +312,7 @@
     document.getElementById("gallery-next").addEventListener("click", () => step(1));
     document.getElementById("gallery-save").addEventListener("click", saveLabels);
     dialog.addEventListener("keydown", (event) => {
-      if (event.target.matches("input, .chain")) return;
+      if (event.target.matches("input, .chain") || event.altKey || event.ctrlKey || event.metaKey) return;
       if (event.key === "ArrowLeft") step(-1);
       if (event.key === "ArrowRight") step(1);
     });
@@ -305,13 +320,14 @@
       shown = null;
       writeAddress();
     });
-    const openWanted = () => {
-      const row = byId.get(readAddress().get("question"));
+    addEventListener("hashchange", () => {
+      if (!location.hash.startsWith("#gallery?")) return;
+      const row = takeAddress();
+      filtered();
       if (row) show(row);
-    };
-    addEventListener("hashchange", openWanted);
+      else dialog.close();
+    });
     const isLinked = location.hash.startsWith("#gallery");
-    const question = byId.get(wanted.get("question"));
     filtered();
     if (isLinked) document.getElementById("gallery").scrollIntoView();
     if (question) show(question);

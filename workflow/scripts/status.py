@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from reinforced_cot.errors import DataError, PipelineError
 from reinforced_cot.inert_text import visible, visible_errors
 from reinforced_cot.interpreter import run_script
@@ -38,14 +40,33 @@ def options(results: Path) -> list[str]:
     """Options of Snakemake that describe the run in ``results``.
 
     Raises:
-        DataError: no run was ever made there.
+        DataError: no run was ever made there, or the folder was moved since: Snakemake would look at its old place.
     """
     if results == DEFAULT:
         return []
     configuration = results / "configuration.yaml"
     if not configuration.is_file():
         raise DataError(f"{configuration} does not exist: no run has been made in {results}; RESULTS names its folder")
+    described = configured_results(configuration)
+    if described.resolve() != results.resolve():
+        raise DataError(
+            f"{configuration} describes the run in {described}, and {results} is another folder: call "
+            "`make status` from the folder in which the run was started, or move the run back"
+        )
     return ["--configfile", str(configuration)]
+
+
+def configured_results(configuration: Path) -> Path:
+    """The results folder that a run's configuration names, relative to the working directory.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        named = yaml.safe_load(configuration.read_text(encoding="utf-8"))["pathvars"]["results"]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        raise DataError(f"{configuration} is damaged: the next run writes it again") from None
+    return Path(str(named))
 
 
 def dry_run(arguments: Sequence[str]) -> Any:

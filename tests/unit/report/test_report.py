@@ -107,6 +107,7 @@ def test_the_gallery_has_every_question_and_answer(tmp_path: Path, repo: Path) -
             source = tmp_path / "run/data/images/test" / Path(image).name
             assert (tmp_path / "run/report_files" / image).read_bytes() == source.read_bytes()
     facts = json.loads(re.search(r'id="gallery-facts">(.*?)<', text)[1])  # type: ignore[index]
+    assert [*facts.pop("chains")] == policies
     assert facts == {"run": "run", "policies": policies, "before": {"sft": "base", "grpo": "sft"}}
 
 

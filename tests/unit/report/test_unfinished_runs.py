@@ -55,6 +55,11 @@ def test_a_policy_that_still_trains_has_curves_and_no_score(results: Path) -> No
     assert logged_so_far(results / "grpo")[-1] == {"step": 3, "eval_accuracy": 0.5}
 
 
+def test_an_evaluation_after_the_comparisons_is_compared_anew(results: Path) -> None:
+    assert "21 questions mended" not in page(results)  # as the made-up comparisons.json has it
+    assert "grpo against sft: +0.333" in page(results)  # 4 of 6 answers against 2
+
+
 def test_a_base_alone(results: Path) -> None:
     for policy in ("sft", "grpo"):
         for file in (results / policy).iterdir():
@@ -93,10 +98,17 @@ def test_what_cannot_be_shown_is_named(results: Path, file: str, content: str | 
     assert not (results / "report.html").exists() and not (results / "report_files").exists()
 
 
-def test_other_questions_are_refused(results: Path) -> None:
-    path = results / "grpo/predictions.jsonl"
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("grpo/predictions.jsonl", "were asked different questions: the one with the id 'q0'"),
+        ("data/test.jsonl", "have different questions: 'q0' is in one of them alone"),
+    ],
+)
+def test_other_questions_are_refused(results: Path, file: str, message: str) -> None:
+    path = results / file
     path.write_text("\n".join(path.read_text().splitlines()[1:]) + "\n")
-    with pytest.raises(DataError, match=r"have different questions: 'q0' is in one of them alone"):
+    with pytest.raises(DataError, match=message):
         page(results)
 
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from reinforced_cot.report.verdicts import verdicts
+from reinforced_cot.report.verdicts import is_clearly_better, verdicts
 
 
 def scores(accuracy: float, *probes: tuple[str, str | None, float]) -> dict[str, Any]:
     return {
         "accuracy": accuracy,
+        "format_rate": 1.0,
         "probes": [{"probe": probe, "text": text, "score": score, "policy": accuracy} for probe, text, score in probes],
     }
 
@@ -19,6 +20,7 @@ def compared(
 ) -> Any:
     return {
         **{"before": before, "after": after, "difference": difference, "p_value": p, "gained": 36, "lost": 64},
+        "detectable": None if p is None else 0.0426,
         "interval": None if p is None else (difference - 0.03, difference + 0.03),
         "by_question_type": {
             name: {"n": n, "difference": change, "p_holm": p_holm} for name, (n, change, p_holm) in types.items()
@@ -41,12 +43,18 @@ def test_a_policy_that_was_made_worse() -> None:
 
 @pytest.mark.parametrize(
     ("p", "chance"),
-    [(0.2, "That is no more than chance gives (p 0.20)."), (None, "That is no more than chance gives."), (0.049, "")],
+    [
+        (0.2, "That may be chance (p 0.20); these questions would show a difference of 0.043 or more."),
+        (None, "All questions are about one image, which does not show whether that is chance."),
+        (0.049, ""),
+    ],
 )
-def test_what_chance_gives_is_said(p: float | None, chance: str) -> None:
+def test_what_may_be_chance_is_said(p: float | None, chance: str) -> None:
     found = compared("sft", "grpo", 0.01, p, color=(90, -0.01, 0.9), size=(90, 0.1, 0.5))
     [line] = verdicts({"sft": scores(0.49), "grpo": GRPO}, [found], {"grpo": "sft"}).values()
-    assert ("chance gives" in line) is bool(chance) and chance in line
+    assert ("That" in line or "All" in line) is bool(chance) and chance in line
+    assert is_clearly_better(found) is (p == 0.049)
+    assert not is_clearly_better(compared("sft", "grpo", -0.01, 0.001))
     assert "Worst at questions of type color: -0.010, which may be chance." in line
 
 
@@ -61,3 +69,9 @@ def test_an_origin_outside_the_report_gives_way_to_its_first_policy() -> None:
     assert [*lines] == ["sft", "grpo"] and lines["grpo"].startswith("grpo against base:")
     assert "images" not in lines["grpo"]  # of nothing, no share is earned
     assert verdicts({"grpo": scores(0.5)}, [], {"grpo": "sft"}) == {}
+
+
+def test_a_gain_over_a_policy_without_the_form_is_no_gain_in_answers_alone() -> None:
+    evaluations = {"base": scores(0.0) | {"format_rate": 0.004}, "sft": scores(0.5)}
+    line = verdicts(evaluations, [compared("base", "sft", 0.5, 0.0)], {"sft": "base"})["sft"]
+    assert "0% of the completions of base are well-formed, and the others count as wrong" in line

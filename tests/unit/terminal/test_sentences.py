@@ -116,3 +116,8 @@ def test_accuracies_stand_below_each_other() -> None:
         "sft             0.558  [0.518, 0.598]        600",
         "a_long_name     0.558  [0.518, 0.598]        600",
     ]
+
+
+def test_an_accuracy_on_one_image_has_no_interval() -> None:
+    line = accuracy_table({"sft": {"accuracy": 0.5, "accuracy_interval": None, "n": 2}}).splitlines()[1]
+    assert line.split() == ["sft", "0.500", "-", "2"]

@@ -14,6 +14,7 @@ from reinforced_cot.report.verdicts import against_origins
 from reinforced_cot.scoring.metrics import credit_of
 from reinforced_cot.scoring.prediction_rows import Prediction
 
+_MOST_CLASSES = 30  # of a breakdown: those with most questions
 _MOST_ANSWERS = 12  # rows and columns of the confusion of answers
 _OTHER = "(another answer)"
 _NONE = "(no answer)"
@@ -37,13 +38,19 @@ def accuracies(run: Run) -> list[Figure]:
     figures = [dots("accuracy", "Accuracy, with 95 % intervals", whole, names, "share of right answers", colours)]
     for key, title in tables.BREAKDOWNS.items():
         rows = []
-        for name in tables.class_names(run.evaluations, key):
+        sizes = {
+            name: max(scores[key].get(name, {}).get("n", 0) for scores in run.evaluations.values())
+            for name in tables.class_names(run.evaluations, key)
+        }
+        for name in _largest(sizes):
             for policy, scores in run.evaluations.items():
                 if part := scores[key].get(name):
                     bounds = _bounds(part["accuracy_interval"])
                     rows.append({"class": name, "name": policy, "value": part["accuracy"], **bounds, "n": part["n"]})
         if len({row["class"] for row in rows}) > 1:
-            figures.append(dots(key.replace("_", "-"), title, rows, names, "share of right answers", colours))
+            figures.append(
+                dots(key.replace("_", "-"), title + _cut(sizes), rows, names, "share of right answers", colours)
+            )
     return figures
 
 
@@ -51,12 +58,13 @@ def changes(run: Run) -> list[Figure]:
     """Of each trained policy against its origin: the difference by question type, and questions gained and lost."""
     figures = []
     for policy, pair in against_origins(run.evaluations, run.comparisons, run.origins).items():
-        types = pair["by_question_type"]
+        sizes = {name: part["n"] for name, part in pair["by_question_type"].items()}
+        types = {name: pair["by_question_type"][name] for name in _largest(sizes)}
         rows = [
             {"class": name, "name": policy, "value": part["difference"], **_bounds(part["interval"]), "n": part["n"]}
             for name, part in sorted(types.items(), key=lambda item: item[1]["difference"])
         ]
-        title = f"{policy} against {pair['before']}, by question type"
+        title = f"{policy} against {pair['before']}, by question type{_cut(sizes)}"
         figures.append(
             dots(f"change-{policy}", title, rows, [policy], "difference in accuracy", _colours(run), is_difference=True)
         )
@@ -65,7 +73,7 @@ def changes(run: Run) -> list[Figure]:
             for name, part in types.items()
             for key, label in (("gained", "mended"), ("lost", "broken"))
         ]
-        title = f"Questions that {policy} mended and broke, against {pair['before']}"
+        title = f"Questions that {policy} mended and broke, against {pair['before']}{_cut(sizes)}"
         figures.append(
             bars(f"gained-{policy}", title, counted, ["mended", "broken"], "questions", {"mended": 2, "broken": 1})
         )
@@ -149,6 +157,17 @@ def probes(run: Run) -> list[Figure]:
             colours = {**_colours(run), "cheating": 6}
             figures.append(bars(f"cheating-{policy}", title, rows, [policy, "cheating"], "score", colours))
     return figures
+
+
+def _largest(sizes: Mapping[str, int]) -> list[str]:
+    """Of all classes, those with most questions that a chart has room for, in the order of ``sizes``."""
+    kept = {*sorted(sizes, key=lambda name: -sizes[name])[:_MOST_CLASSES]}
+    return [name for name in sizes if name in kept]
+
+
+def _cut(sizes: Mapping[str, int]) -> str:
+    """What a title says of the classes that its chart leaves out."""
+    return f" (the {_MOST_CLASSES} with most questions, of {len(sizes)})" if len(sizes) > _MOST_CLASSES else ""
 
 
 def _colours(run: Run) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """How the report writes numbers and texts: in its tables, in CSV files and in sentences."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from markupsafe import Markup
 
 from reinforced_cot.inert_text import visible
 
+_NUMBER = re.compile(r"-|[+-]\d+(\.\d+)?(e[+-]?\d+)?( \*)?")  # as tables write it, or a dash
 _BREAK = "\u2028"  # in place of a line break until pandas has written the table
 
 
@@ -41,11 +43,11 @@ def as_csv(table: pd.DataFrame) -> str:
     """The table as CSV text with its numbers in full, and its index where that has names; the columns of two header
     lines are joined.
     """
-    plain = table.copy()
+    plain = table.map(_csv_cell).rename(index=_csv_cell, columns=_csv_cell)
     if plain.columns.nlevels > 1:
         plain.columns = pd.Index([" ".join(map(str, parts)) for parts in plain.columns])
-    has_names = not isinstance(plain.index, pd.RangeIndex)
-    return plain.map(_csv_cell).to_csv(index=has_names, lineterminator="\n")
+    has_names = not isinstance(table.index, pd.RangeIndex)
+    return plain.to_csv(index=has_names, lineterminator="\n")
 
 
 def _csv_cell(value: Any) -> Any:
@@ -53,8 +55,7 @@ def _csv_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = visible(value)
-    is_number = text[:1] in "+-" and text[1:2].isdigit()
-    return f"'{text}" if text.startswith(("=", "@", "+", "-", "\t")) and not is_number and text != "-" else text
+    return f"'{text}" if text.lstrip().startswith(("=", "@", "+", "-")) and not _NUMBER.fullmatch(text) else text
 
 
 def as_html(table: pd.DataFrame) -> Markup:
@@ -62,7 +63,12 @@ def as_html(table: pd.DataFrame) -> Markup:
 
     Pandas would write a line break as two characters, which no style sheet can turn into one.
     """
-    return Markup(table.map(cell_text).to_html(border=0).replace(_BREAK, "\n"))
+    inert = table.map(cell_text).rename(index=_name_text, columns=_name_text)
+    return Markup(inert.to_html(border=0).replace(_BREAK, "\n"))
+
+
+def _name_text(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
 
 
 def cell_text(value: Any) -> str:

@@ -6,19 +6,20 @@ Colours are CSS variables, which the browser looks up when it draws, so that one
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
 
-from reinforced_cot.inert_text import visible_line
+from reinforced_cot.inert_text import visible
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the page's style sheet has the same for dark.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#8a6d00", "#3a8fb7", "#555555", "#b8352a")
 _PLAIN = {"ink": "#1c2024", "quiet": "#5a6470", "rule": "#d9dee4", "paper": "#ffffff"}
-_VARIABLE = re.compile(r"var\(--([a-z]+)-?(\d*)\)")
-_MOST_CLASSES = 30  # of a chart; its table has all
+# As a whole text, so that no text of data is taken for one that only contains it.
+_VARIABLE = re.compile(rf'"var\(--({"|".join(_PLAIN)}|series)-?([0-{len(PALETTE) - 1}]?)\)"')
 _MOST_STEPS = 400  # points of one line; more are averaged
 
 Spec = dict[str, Any]
@@ -60,13 +61,13 @@ def curve(
     """Lines over training steps: as logged (faint) and smoothed; they can be dragged, and zoomed with Ctrl and wheel.
 
     Args:
-        lines: by name, values by step; gaps are left out.
+        lines: by name, values by step; gaps and infinite values are left out.
         label: of the vertical axis.
         colours: the number of each line's colour; a name that it lacks gets the next one.
     """
     rows: list[dict[str, Any]] = []
     for name, values in lines.items():
-        logged = _thinned(values.dropna())
+        logged = _thinned(values[np.isfinite(values)])  # JSON has no infinite numbers
         rows += [
             {"step": int(step), "value": float(value), "smooth": float(value), "line": name}
             for step, value in logged.items()
@@ -115,7 +116,7 @@ def dots(
         label: of the horizontal axis.
         is_difference: whether values are differences, so that zero is marked.
     """
-    classes, drawn, said = _first_classes(rows, says)
+    classes = list(dict.fromkeys(row["class"] for row in rows))
     form = "+.3f" if is_difference else ".3f"
     tips = [
         alt.Tooltip("class:N", title="of"),
@@ -152,7 +153,7 @@ def dots(
         zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(color="var(--quiet)", strokeDash=[3, 3])
         layers.insert(0, zero.encode(x="at:Q"))
     chart = alt.layer(*layers).properties(width="container", height=height, description=title)
-    return Figure(key, title, _finished(chart, {"dots": drawn}), pd.DataFrame(rows), said)
+    return Figure(key, title, _finished(chart, {"dots": [dict(row) for row in rows]}), pd.DataFrame(rows), says)
 
 
 def bars(
@@ -165,7 +166,7 @@ def bars(
     says: Sequence[str] = (),
 ) -> Figure:
     """Horizontal bars, one per class and name: mappings with ``class``, ``name`` and ``value``."""
-    classes, drawn, said = _first_classes(rows, says)
+    classes = list(dict.fromkeys(row["class"] for row in rows))
     chart = (
         alt.Chart(alt.NamedData(name="bars"))
         .mark_bar()
@@ -178,20 +179,7 @@ def bars(
         )
         .properties(width="container", height=max(24, 13 * len(names) + 8) * len(classes), description=title)
     )
-    return Figure(key, title, _finished(chart, {"bars": drawn}), pd.DataFrame(rows), said)
-
-
-def _first_classes(
-    rows: Sequence[Mapping[str, Any]], says: Sequence[str]
-) -> tuple[list[str], list[dict[str, Any]], list[str]]:
-    """The classes that a chart shows, their rows, and what is said below it."""
-    classes = list(dict.fromkeys(visible_line(str(row["class"])) for row in rows))
-    drawn = [{**row, "class": visible_line(str(row["class"]))} for row in rows]
-    if len(classes) <= _MOST_CLASSES:
-        return classes, drawn, [*says]
-    first = classes[:_MOST_CLASSES]
-    left_out = f"The first {len(first)} of {len(classes)} are shown; the CSV file has all."
-    return first, [row for row in drawn if row["class"] in first], [*says, left_out]
+    return Figure(key, title, _finished(chart, {"bars": [dict(row) for row in rows]}), pd.DataFrame(rows), says)
 
 
 def grid(
@@ -208,16 +196,15 @@ def grid(
         order, columns: all rows and columns, in their order.
         axes: the titles of rows and of columns.
     """
-    order, columns = ([visible_line(name) for name in names] for names in (order, columns))
     base = alt.Chart(alt.NamedData(name="grid")).encode(
         x=alt.X(
             "column:N",
-            sort=columns,
-            scale=alt.Scale(domain=columns),
+            sort=[*columns],
+            scale=alt.Scale(domain=[*columns]),
             title=axes[1],
             axis=alt.Axis(labelAngle=-40, labelLimit=110, orient="top"),
         ),
-        y=alt.Y("row:N", sort=order, title=axes[0], axis=alt.Axis(labelLimit=140)),
+        y=alt.Y("row:N", sort=[*order], title=axes[0], axis=alt.Axis(labelLimit=140)),
         tooltip=["row:N", "column:N", "n:Q", alt.Tooltip("share:Q", format=".0%")],
     )
     cells = base.mark_rect(color=colour(0)).encode(
@@ -225,8 +212,7 @@ def grid(
     )
     texts = base.mark_text(fontSize=10, color="var(--ink)").encode(text=alt.Text("n:Q"))
     chart = (cells + texts).properties(width="container", height=max(60, 24 * len(order)), description=title)
-    drawn = [{**row, "row": visible_line(row["row"]), "column": visible_line(row["column"])} for row in rows]
-    return Figure(key, title, _finished(chart, {"grid": drawn}), pd.DataFrame(rows))
+    return Figure(key, title, _finished(chart, {"grid": [dict(row) for row in rows]}), pd.DataFrame(rows))
 
 
 def _named_colours(names: Sequence[str], colours: Mapping[str, int], has_legend: bool) -> Any:
@@ -244,7 +230,7 @@ def as_svg(spec: Spec, width: int = 640) -> str:
 
     def plain(match: re.Match[str]) -> str:
         name, number = match.groups()
-        return PALETTE[int(number)] if number else _PLAIN[name]
+        return json.dumps(PALETTE[int(number)] if number else _PLAIN[name])
 
     text = _VARIABLE.sub(plain, json.dumps(spec))
     fixed = json.loads(text)
@@ -277,4 +263,15 @@ def _finished(chart: Any, datasets: Mapping[str, Any]) -> Spec:
     )
     spec: Spec = styled.to_dict()
     spec["datasets"] = {**spec.get("datasets", {}), **datasets}
-    return spec
+    return cast(Spec, _inert(spec))
+
+
+def _inert(value: Any) -> Any:
+    """The value with all texts as `visible`: XML has no control characters, and one of them would end the process that
+    draws the SVG.
+    """
+    if isinstance(value, dict):
+        return {key: _inert(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_inert(part) for part in value]
+    return visible(value) if isinstance(value, str) else value

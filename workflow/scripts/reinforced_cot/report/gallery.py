@@ -4,6 +4,7 @@ A browser refuses ``fetch`` in a page that was opened as a file. So the rows are
 page with a list of rows each.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -71,6 +72,12 @@ def refuse_other_questions(run: Run, examples: Sequence[Example], path: Path) ->
                 f"{path} and {run.results / policy / 'predictions.jsonl'} have different questions: {odd[0]!r} is in "
                 "one of them alone; run the evaluation again"
             )
+
+
+def hash_of_chains(rows: Sequence[Prediction]) -> str:
+    """What tells the chains and answers of one evaluation from those of another: the page's labels are of these."""
+    said = sorted((row["id"], row["prediction_raw"]) for row in rows)
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 def _take_image(source: Path, target: Path) -> tuple[int, int]:

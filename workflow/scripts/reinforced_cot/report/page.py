@@ -17,7 +17,8 @@ import vl_convert
 from markupsafe import Markup
 
 from reinforced_cot.errors import DataError
-from reinforced_cot.files import new_folder, write_text
+from reinforced_cot.files import new_file, new_folder, write_text
+from reinforced_cot.inert_text import visible
 from reinforced_cot.report import (
     breakdowns,
     cells,
@@ -33,7 +34,7 @@ from reinforced_cot.report.charts import PALETTE, Figure, as_svg
 from reinforced_cot.report.curves import curves
 from reinforced_cot.report.findings import findings_about
 from reinforced_cot.report.run import Run
-from reinforced_cot.report.verdicts import against_origins, verdicts
+from reinforced_cot.report.verdicts import against_origins, is_clearly_better, verdicts
 from reinforced_cot.scoring.hack_probes import NEAR, NEAR_KEEPING_THE_ANSWER
 
 FILES = "report_files"
@@ -86,7 +87,8 @@ def write_report(run: Run, output: Path, templates: Path, command: str = "") -> 
     Raises:
         DataError: a template, the test split or one of its images is missing or damaged.
     """
-    with new_folder(output.parent / FILES) as folder:
+    # The folder takes its place when the page is written, so that a full disk leaves both as they were.
+    with new_file(output) as file, new_folder(output.parent / FILES) as folder:
         page = Page(folder)
         context = _context(run, page, folder, command)
         for name, text in _own_files(templates).items():
@@ -95,9 +97,11 @@ def write_report(run: Run, output: Path, templates: Path, command: str = "") -> 
         context["table_module"] = b64encode(_table_library("js"))  # a page from a file can import it from its own text
         context["table_style"] = Markup(_in_script(_table_library("css").decode()))
         context["specs"] = _as_json(page.specs)
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-        text = read_template(environment, templates / TEMPLATE).render(context)
-    write_text(output, text)
+        environment = jinja2.Environment(
+            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown
+        )
+        file.write(read_template(environment, templates / TEMPLATE).render(context))
+        file.flush()
 
 
 def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]:
@@ -124,6 +128,7 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         "verdicts": [
             (name, said.get(name), pairs.get(name), doubted.get(name, [])) for name in dict.fromkeys([*said, *doubted])
         ],
+        "is_clearly_better": is_clearly_better,
         "accuracy": accuracies[:1],
         "overview": page.table("policies", tables.overview(evaluations, run.spread) if evaluations else None),
         "seeds": page.table("seeds", tables.seeds(run.spread, [*evaluations]) if run.spread else None),
@@ -164,7 +169,6 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         ],
         "origin": page.table("origin", origins.origin(run, command)),
         "configuration": origins.configuration(run),
-        "palette": PALETTE,
     }
 
 
@@ -177,7 +181,7 @@ def _described(run: Run) -> list[dict[str, Any]]:
             "method": policy.method,
             "steps": run.metrics.get(policy.name, {}).get("steps"),
             "accuracy": run.evaluations[policy.name]["accuracy"] if policy.name in run.evaluations else None,
-            "number": number,
+            "number": number % len(PALETTE),  # as `charts.colour`
         }
         for number, policy in enumerate(run.policies)
     ]
@@ -191,7 +195,8 @@ def _gallery_facts(run: Run) -> dict[str, Any]:
         for policy, origin in run.origins.items()
         if policy in names and policy != names[0]
     }
-    return {"run": run.results.resolve().name, "policies": names, "before": compared}
+    chains = {policy: gallery.hash_of_chains(rows) for policy, rows in run.predictions.items()}
+    return {"run": run.results.resolve().name, "policies": names, "before": compared, "chains": chains}
 
 
 def _kept(run: Run) -> dict[str, Sequence[float]]:
@@ -240,6 +245,11 @@ def zipped(output: Path) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return target
+
+
+def _shown(value: Any) -> Any:
+    """Every text that the template shows, as `visible`; what is HTML was made of such texts."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def read_template(environment: jinja2.Environment, template: Path) -> jinja2.Template:

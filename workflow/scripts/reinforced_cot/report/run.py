@@ -105,10 +105,9 @@ def read_run(results: Path, policies: Sequence[PolicyFacts], seeds: bool = False
             run.chain_sets[name] = read_result(results / f"chains/{name}.json")
     if seeds and has("seeds.json"):
         run.spread = read_result(results / "seeds.json")
-    everyone = len(run.evaluations) == len(policies)
-    if (everyone and (results / "comparisons.json").is_file()) or not partial:
+    if not partial:
         run.comparisons = read_result(results / "comparisons.json")
-    elif len(run.predictions) > 1:
+    elif len(run.predictions) > 1:  # comparisons.json may be of answers that a later evaluation has replaced
         run.comparisons = compare(run.predictions)
     return run
 

@@ -6,6 +6,7 @@ from typing import Any
 from reinforced_cot.scoring.hack_probes import CONSTANT_ANSWER
 
 _CHANCE = 0.05  # the greatest p of a difference that is more than chance
+_TAUGHT = 0.5  # share of well-formed completions below which a policy cannot show what it knows
 _ENOUGH = 10  # questions of a type that is named
 
 
@@ -16,7 +17,7 @@ def verdicts(
 ) -> dict[str, str]:
     """A text about each trained policy, in the order of the report; the arguments are those of `against_origins`."""
     pairs = against_origins(evaluations, comparisons, origins)
-    return {policy: " ".join(_sentences(policy, evaluations[policy], pair)) for policy, pair in pairs.items()}
+    return {policy: " ".join(_sentences(policy, evaluations, pair)) for policy, pair in pairs.items()}
 
 
 def against_origins(
@@ -41,7 +42,8 @@ def against_origins(
     return found
 
 
-def _sentences(policy: str, scores: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _sentences(policy: str, evaluations: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]) -> list[str]:
+    scores = evaluations[policy]
     interval = found["interval"]
     bounds = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
     said = [
@@ -50,11 +52,35 @@ def _sentences(policy: str, scores: Mapping[str, Any], found: Mapping[str, Any])
         f"{found['gained']} questions mended, {found['lost']} broken."
     ]
     p = found["p_value"]
-    if p is None or p >= _CHANCE:
-        said.append("That is no more than chance gives" + (f" (p {p:.2f})." if p is not None else "."))
+    if p is None:
+        said.append("All questions are about one image, which does not show whether that is chance.")
+    elif p >= _CHANCE:
+        said.append(f"That may be chance (p {p:.2f}){_smallest_shown(found['detectable'])}.")
+    said += _learned_form(found["before"], evaluations[found["before"]])
     said += _worst_type(found["by_question_type"])
     said += _without_looking(scores)
     return said
+
+
+def _learned_form(before: str, scores: Mapping[str, Any]) -> list[str]:
+    """What a difference means against a policy whose completions are mostly malformed, as those of an untaught base."""
+    rate = scores["format_rate"]
+    if rate >= _TAUGHT:
+        return []
+    return [
+        f"{rate:.0%} of the completions of {before} are well-formed, and the others count as wrong: the difference "
+        "also measures that the form was learned."
+    ]
+
+
+def _smallest_shown(detectable: float | None) -> str:
+    """What a test that found nothing could have found."""
+    return "" if detectable is None else f"; these questions would show a difference of {detectable:.3f} or more"
+
+
+def is_clearly_better(pair: Mapping[str, Any]) -> bool:
+    """Whether a policy gained more than chance gives."""
+    return pair["difference"] > 0 and pair["p_value"] is not None and pair["p_value"] < _CHANCE
 
 
 def _worst_type(types: Mapping[str, Mapping[str, Any]]) -> list[str]:
