@@ -126,7 +126,9 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         "not_begun": run.not_begun,
         "doubts": doubts.of_the_run(run),
         "verdicts": [
-            (name, said.get(name), pairs.get(name), doubted.get(name, [])) for name in dict.fromkeys([*said, *doubted])
+            (policy.name, said.get(policy.name), pairs.get(policy.name), doubted.get(policy.name, []))
+            for policy in run.policies
+            if policy.name in said or policy.name in doubted
         ],
         "is_clearly_better": is_clearly_better,
         "accuracy": accuracies[:1],
