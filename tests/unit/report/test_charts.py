@@ -11,6 +11,7 @@ from report_runs import shares
 
 from reinforced_cot.report import breakdowns, cells
 from reinforced_cot.report.charts import as_svg, bars, curve
+from reinforced_cot.report.logged_steps import history
 from reinforced_cot.report.run import Run
 
 
@@ -58,3 +59,10 @@ def test_a_long_training_is_averaged_and_its_table_is_whole() -> None:
     assert len(long) == 400 and long[0]["value"] == 12.0 and long[-1]["step"] == 10_000  # the mean of 25 steps
     assert [row["value"] for row in rows if row["line"] == "gspo"] == [0.0]  # one point is a chart, too
     assert len(figure.table) == 10_000
+
+
+def test_a_step_that_was_logged_twice_and_a_training_that_logged_nothing() -> None:
+    twice = pd.Series([1.0, 2.0, 3.0], index=[1, 2, 2])
+    figure = curve("reward", "Reward", {"grpo": twice, "gspo": twice.iloc[:1]}, "sum", {})
+    assert figure.table["grpo"].tolist() == [1.0, 3.0]
+    assert history({"history": []}).empty

@@ -93,7 +93,8 @@ def curve(
     )
     zoom = alt.selection_interval(bind="scales", zoom="wheel![event.ctrlKey]", clear="dblclick")
     chart = (faint + strong.add_params(zoom)).properties(width="container", height=220, description=title)
-    table = pd.DataFrame({name: values.dropna() for name, values in lines.items()})
+    # A step that was logged twice is from a training that was resumed: the later value holds.
+    table = pd.DataFrame({name: values.dropna().groupby(level=0).last() for name, values in lines.items()})
     table.index.name = "step"
     return Figure(key, title, _finished(chart, {"curve": rows}), table, says, is_curve=True)
 

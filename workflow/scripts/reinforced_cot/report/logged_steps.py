@@ -13,6 +13,8 @@ def history(metrics: Mapping[str, Any]) -> pd.DataFrame:
     Args:
         metrics: the content of metrics.json.
     """
+    if not metrics["history"]:
+        return pd.DataFrame(index=pd.Index([], name="step"))
     return pd.DataFrame(metrics["history"]).set_index("step")
 
 
