@@ -42,7 +42,7 @@ WORDS = [*NOUNS, "the", "is", "are", "on", "under", "near", "left", "right", "of
 SCROLLED_SECONDS = 4
 PIXELS_PER_SECOND = 3000  # a fast flick of the wheel
 
-# When the page has set what it sets when it is ready, in seconds since the page was asked for.
+# Notes when gallery and charts are ready, in seconds since the page was asked for.
 MARKS = """
     globalThis.marks = {};
     const look = () => {

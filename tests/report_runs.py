@@ -1,6 +1,6 @@
 """Files of a small run with made-up numbers, and markup wherever a name or a text can stand."""
 
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def write_run(results: Path, policies: list[str], questions: int = 6) -> None:
         measured = {"quantization": "nf4", "accuracy_quantized": 0.4321, "accuracy_merged": 0.4123}
         write_json(results / policy / "merge.json", {**proof, "measured": measured if policy == "grpo" else None})
     write_answers(results, policies, questions)
-    write_json(results / "comparisons.json", [comparison(a, b) for a, b in pairwise(policies)])
+    write_json(results / "comparisons.json", [comparison(a, b) for a, b in combinations(policies, 2)])
     split = {"questions": 777, "images": 66, "chains": 555, "erring_chains": 44}
     near = {f"train/{HOSTILE}": {"images": 2, "pairs": [f"images/train/a.png and {HOSTILE}", "c and d"]}}
     write_json(results / "data/summary.json", {"splits": {"train": split, HOSTILE: split}, "near_duplicates": near})

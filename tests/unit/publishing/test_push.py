@@ -61,7 +61,7 @@ def test_the_hub_holds_the_folder_and_its_card(hub: UploadServer, policy: Path) 
     said = json.loads((policy / "pushed.json").read_text())
     assert said["repo"] == REPOSITORY and said["commit"] == repository.commits[-1]
     assert any(".safetensors" in name for name in said["files"]) and len(hub.objects) == 1
-    # Another policy in its place: what it lacks is deleted, and what it shares is not sent again.
+    # Another policy takes its place: files that only the first had are deleted, those of both are not sent again.
     (policy / "model_card.md").write_text(CARD + "evaluated")
     repository.files["old.bin"] = b"old"
     hub.requests.clear()
@@ -103,7 +103,9 @@ def test_a_hub_that_fails_once_is_asked_again(hub: UploadServer, policy: Path, p
 def test_an_upload_that_broke_off_goes_on(hub: UploadServer, policy: Path) -> None:
     hub.faults = [Fault("/commit/", None, times=99)]  # behind the weights
     run = push(hub, policy)
-    assert run.returncode == 1 and "give the same command again; what is uploaded is kept" in run.stderr
+    assert (
+        run.returncode == 1 and "give the same command again; files that have arrived are not sent again" in run.stderr
+    )
     assert not (policy / "pushed.json").exists() and len(hub.objects) == 1
     hub.faults.clear()
     hub.requests.clear()

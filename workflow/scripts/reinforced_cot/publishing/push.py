@@ -15,10 +15,10 @@ from reinforced_cot.errors import PipelineError
 from reinforced_cot.files import write_json
 from reinforced_cot.hub_errors import causes_of, kinds_of
 from reinforced_cot.integrity import check_published
+from reinforced_cot.models.model_cards import CARD
 
 log = logging.getLogger(__name__)
 
-CARD = "README.md"
 _HUBS_OWN = {".gitattributes"}
 _TRIES = 4
 
@@ -110,13 +110,16 @@ def _problem(error: BaseException, repo: str) -> str:
     if 403 in statuses:
         return f"the token in HF_TOKEN may not write to {repo}: give it write access to the repositories of the owner"
     if failed := {status for status in statuses if status >= 500 or status == 429}:
-        return f"the hub fails (status {max(failed)}): give the same command again later; what is uploaded is kept"
+        return (
+            f"the hub fails (status {max(failed)}): give the same command again later; files that have arrived are not "
+            "sent again"
+        )
     if "OfflineModeIsEnabled" in kinds:
         return "HF_HUB_OFFLINE is set: unset it"
     said = " ".join(str(error).split())[:300].replace(os.environ.get("HF_TOKEN") or "\0", "…")
     if kinds & {"ConnectError", "ConnectionError", "TimeoutException", "NetworkError", "RemoteProtocolError"}:
         return (
             f"the hub at {constants.ENDPOINT} was not reached, or broke off ({said}): give the same command again; "
-            "what is uploaded is kept"
+            "files that have arrived are not sent again"
         )
     return f"{type(error).__name__}: {said}"

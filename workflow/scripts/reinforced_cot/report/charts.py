@@ -73,12 +73,11 @@ def curve(
             for step, value in logged.items()
         ]
     names = [*lines]
-    scale = alt.Scale(domain=names, range=[colour(colours.get(name, number)) for number, name in enumerate(names)])
     base = alt.Chart(alt.NamedData(name="curve")).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="~s")),
         color=alt.Color(
             "line:N",
-            scale=scale,
+            scale=_scale(names, colours),
             title=None,
             legend=alt.Legend(orient="top", columns=4 if len(names) <= 4 else 2, labelLimit=150, symbolOpacity=1),
         ),
@@ -106,7 +105,6 @@ def dots(
     names: Sequence[str],
     label: str,
     colours: Mapping[str, int],
-    says: Sequence[str] = (),
     is_difference: bool = False,
 ) -> Figure:
     """Dots with intervals, one line per class and in it one per name.
@@ -154,7 +152,7 @@ def dots(
         zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(color="var(--quiet)", strokeDash=[3, 3])
         layers.insert(0, zero.encode(x="at:Q"))
     chart = alt.layer(*layers).properties(width="container", height=height, description=title)
-    return Figure(key, title, _finished(chart, {"dots": [dict(row) for row in rows]}), pd.DataFrame(rows), says)
+    return Figure(key, title, _finished(chart, {"dots": [dict(row) for row in rows]}), pd.DataFrame(rows))
 
 
 def bars(
@@ -164,7 +162,6 @@ def bars(
     names: Sequence[str],
     label: str,
     colours: Mapping[str, int],
-    says: Sequence[str] = (),
 ) -> Figure:
     """Horizontal bars, one per class and name: mappings with ``class``, ``name`` and ``value``."""
     classes = list(dict.fromkeys(row["class"] for row in rows))
@@ -180,7 +177,7 @@ def bars(
         )
         .properties(width="container", height=max(24, 13 * len(names) + 8) * len(classes), description=title)
     )
-    return Figure(key, title, _finished(chart, {"bars": [dict(row) for row in rows]}), pd.DataFrame(rows), says)
+    return Figure(key, title, _finished(chart, {"bars": [dict(row) for row in rows]}), pd.DataFrame(rows))
 
 
 def grid(
@@ -216,10 +213,14 @@ def grid(
     return Figure(key, title, _finished(chart, {"grid": [dict(row) for row in rows]}), pd.DataFrame(rows))
 
 
-def _named_colours(names: Sequence[str], colours: Mapping[str, int], has_legend: bool) -> Any:
+def _scale(names: Sequence[str], colours: Mapping[str, int]) -> Any:
     """The colour of each name: the policy's own, or the next one."""
-    scale = alt.Scale(domain=[*names], range=[colour(colours.get(name, number)) for number, name in enumerate(names)])
-    return alt.Color("name:N", scale=scale, title=None, legend=alt.Legend(orient="top") if has_legend else None)
+    return alt.Scale(domain=[*names], range=[colour(colours.get(name, number)) for number, name in enumerate(names)])
+
+
+def _named_colours(names: Sequence[str], colours: Mapping[str, int], has_legend: bool) -> Any:
+    legend = alt.Legend(orient="top") if has_legend else None
+    return alt.Color("name:N", scale=_scale(names, colours), title=None, legend=legend)
 
 
 def as_svg(spec: Spec, width: int = 640) -> str:

@@ -13,7 +13,7 @@ from reinforced_cot.report.run import Run
 from reinforced_cot.scoring.hack_probes import PROBES
 
 _COMPONENT = re.compile(r"rewards/(.+)/mean")
-_DIGIT = re.compile(r"\W+")
+_NOT_OF_A_WORD = re.compile(r"\W+")
 
 
 class Logged(NamedTuple):
@@ -71,7 +71,7 @@ def _shared(histories: Mapping[str, pd.DataFrame]) -> Iterator[Logged]:
         if component := _COMPONENT.fullmatch(name):
             said = component[1].replace("_", " ").removesuffix(" reward")
             title = f"Grades by {said}" if said.startswith("judges.") else f"Reward for {said}"
-            yield Logged(name, f"reward-{_DIGIT.sub('-', said)}", title, "mean, before its weight")
+            yield Logged(name, f"reward-{_NOT_OF_A_WORD.sub('-', said)}", title, "mean, before its weight")
     yield from OF_TRAINING
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import zipfile
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -154,7 +154,7 @@ def _context(run: Run, page: Page, folder: Path, command: str) -> dict[str, Any]
         "near": NEAR,
         "near_keeping": NEAR_KEEPING_THE_ANSWER,
         "official": page.table("gqa-metrics", tables.official(evaluations)),
-        "gallery": {"scripts": scripts, "folder": FILES, "facts": _as_json(_gallery_facts(run))},
+        "gallery": {"scripts": scripts, "folder": FILES, "facts": _as_json(_gallery_facts(run, pairs))},
         "written": [(name, page.table(f"written-{name}", tables.written(found))) for name, found in written.items()],
         "merges": page.table("merges", merge_tables.merge_proofs(run.proofs)),
         "quantized": page.table("quantized-merges", merge_tables.quantized_merges(run.proofs)),
@@ -189,16 +189,15 @@ def _described(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _gallery_facts(run: Run) -> dict[str, Any]:
-    """What the gallery's script must know: the evaluated policies, and the one that each is compared with."""
-    names = [*run.predictions]
-    compared = {
-        policy: origin if origin in names else names[0]
-        for policy, origin in run.origins.items()
-        if policy in names and policy != names[0]
-    }
+def _gallery_facts(run: Run, pairs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the gallery's script must know: the evaluated policies, and the one that each is compared with.
+
+    Args:
+        pairs: as `against_origins` finds them.
+    """
     chains = {policy: gallery.hash_of_chains(rows) for policy, rows in run.predictions.items()}
-    return {"run": run.results.resolve().name, "policies": names, "before": compared, "chains": chains}
+    before = {policy: pair["before"] for policy, pair in pairs.items()}
+    return {"run": run.results.resolve().name, "policies": [*run.predictions], "before": before, "chains": chains}
 
 
 def _kept(run: Run) -> dict[str, Sequence[float]]:

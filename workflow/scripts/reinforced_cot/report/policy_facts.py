@@ -32,11 +32,6 @@ class PolicyFacts:
         """Whether a stage of this run has trained it."""
         return bool(self.method)
 
-    @property
-    def uses_rl(self) -> bool:
-        """Whether it was trained on rewards."""
-        return self.method == "grpo"
-
 
 def as_text(facts: list[PolicyFacts]) -> str:
     """The same as JSON, for a script's argument."""

@@ -129,10 +129,8 @@ def _read_policy(run: Run, policy: PolicyFacts, has: Any, partial: bool) -> None
     if has(f"{policy.name}/metrics.json"):
         run.metrics[policy.name] = read_result(folder / "metrics.json")
     elif partial and (history := logged_so_far(folder)):
-        run.metrics[policy.name] = {
-            **{"history": history, "validation": [], "best_checkpoint": None, "val_samples": 0},
-            "is_unfinished": True,
-        }
+        nothing_more: dict[str, Any] = {"validation": [], "best_checkpoint": None, "val_samples": 0}
+        run.metrics[policy.name] = {"history": history, **nothing_more}
     if policy.has_adapter and has(f"{policy.name}/merge.json"):
         run.proofs[policy.name] = read_result(folder / "merge.json")
     if policy.kept_rates and has(f"{policy.name}/pass_rates.json"):
